@@ -1,0 +1,59 @@
+# make demo   set up .venv, then run the main job on the dataset that ships with the package
+# make test   set up .venv, then run all tests
+# Both set up once and again only when pyproject.toml or constraints.txt change.
+
+VENV := .venv
+STAMP = $(VENV)/.installed
+BIN = $(VENV)/bin
+
+# The first interpreter that runs, is new enough and can make virtual environments.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& { echo $$name; break; }; done)
+
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+CHECKED = $(CURDIR)/build/checked
+
+.PHONY: demo test lint types wheel clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMP)
+	@echo "==> Running the main job: $(BIN)/offline-envs demo $(DEMO_ARGS)"
+	$(BIN)/offline-envs demo $(DEMO_ARGS)
+
+# One thread a process: two test processes with a pool of threads each would wait for one another.
+test: $(STAMP)
+	@echo "==> Running all tests in two processes"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	@echo "==> Checking style and format"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Type checkers do not see through an editable installation, hence the wheel.
+types: wheel
+	@echo "==> Checking types of the installed wheel"
+	cd $(CHECKED) && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml -p offline_envs
+
+# build/ goes first: setuptools would put files that were deleted since the last build into the new wheel.
+wheel: $(STAMP)
+	@echo "==> Building the wheel and installing it into build/checked"
+	rm -rf build
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m pip install --quiet --no-deps --target $(CHECKED) build/wheel/*.whl
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its venv module is needed; set PYTHON=..."; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		echo "==> Creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "==> Installing offline-envs and what it needs into $(VENV) (a few minutes the first time)"
+	PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
+		$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# `runs/` stays: it holds results.
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,156 @@
+"""Rows per second of the ensemble's fit against the matrix products that it cannot avoid.
+
+The floor is one batched product forward and two backward for every layer, on the same shapes, into memory
+that exists already. With `--offlinerl-kit`, a checkout of OfflineRL-Kit is measured beside.
+"""
+
+import importlib
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+from unittest.mock import MagicMock
+
+import torch
+import typer
+from gymnasium.spaces import Box
+from rich.console import Console
+from rich.table import Table
+
+from offline_envs.data import Transitions
+from offline_envs.dynamics import EnsembleSettings, FitSettings, fit
+
+
+def main(
+    obs_dim: Annotated[int, typer.Option(help="Observation dimensions; the default is HalfCheetah's.")] = 17,
+    action_dim: Annotated[int, typer.Option(help="Action dimensions.")] = 6,
+    rows: Annotated[int, typer.Option(help="Transitions of the random dataset.")] = 40_000,
+    rounds: Annotated[int, typer.Option(help="Measurements of each candidate, in turn.")] = 5,
+    threads: Annotated[int, typer.Option(help="Threads; 0 means PyTorch's own choice.")] = 0,
+    device: Annotated[str, typer.Option(help="Device of fit and floor.")] = "cpu",
+    offlinerl_kit: Annotated[Path | None, typer.Option(help="Checkout of OfflineRL-Kit.")] = None,
+) -> None:
+    """Measure the fit of the default ensemble and print a table."""
+    if threads:
+        torch.set_num_threads(threads)
+    data = random_transitions(rows, obs_dim, action_dim)
+    candidates: dict[str, Callable[[], float]] = {
+        "floor (matrix products alone)": floor(data, device),
+        "offline-envs fit": lambda: one_epoch(data, device),
+    }
+    if offlinerl_kit:
+        candidates["OfflineRL-Kit fit"] = kit_epoch(data, offlinerl_kit)
+    speeds: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(rounds):
+        for name, measure in candidates.items():
+            speeds[name].append(measure())
+    show(speeds, f"Fit of {obs_dim}+{action_dim} dimensions, {torch.get_num_threads()} threads, {device}")
+
+
+def random_transitions(n: int, obs_dim: int, action_dim: int) -> Transitions:
+    """Transitions of noise: the speed does not depend on the values."""
+    generator = torch.Generator().manual_seed(0)
+    obs, delta = torch.randn(2, n, obs_dim, generator=generator)
+    actions = torch.rand(n, action_dim, generator=generator) * 2 - 1
+    return Transitions(
+        obs=obs,
+        actions=actions,
+        rewards=obs[:, 0].clone(),
+        next_obs=obs + delta,
+        terminated=torch.zeros(n, dtype=torch.bool),
+        episode_starts=torch.tensor([0]),
+        action_space=Box(-1, 1, (action_dim,)),
+    )
+
+
+def one_epoch(data: Transitions, device: str) -> float:
+    """Rows per second of the first epoch of a fit, holdout included."""
+    report = fit(data, fit_settings=FitSettings(max_epochs=1), device=device, progress=False).report
+    return report.n_train / report.seconds
+
+
+def floor(data: Transitions, device: str, *, steps: int = 100) -> Callable[[], float]:
+    """Measurement of the products of `steps` gradient steps."""
+    settings, batch = EnsembleSettings(), FitSettings().batch_size
+    widths = [data.obs_dim + data.action_dim, *settings.hidden, 2 * (1 + data.obs_dim)]
+    layers = [Products(settings.n_members, batch, i, o, device) for i, o in pairwise(widths)]
+
+    def measure() -> float:
+        synchronize(device)
+        start = time.perf_counter()
+        for _ in range(steps):
+            for layer in layers:
+                layer.forward()
+            for layer in layers[:0:-1]:
+                layer.backward()
+            layers[0].backward(inputs=False)  # Nobody needs the gradient of the dataset.
+        synchronize(device)
+        return steps * batch / (time.perf_counter() - start)
+
+    return measure
+
+
+class Products:
+    """The three products of one layer, on memory of their own."""
+
+    def __init__(self, n_members: int, batch: int, n_inputs: int, n_outputs: int, device: str) -> None:
+        self.inputs = torch.randn(n_members, batch, n_inputs, device=device)
+        self.weight = torch.randn(n_members, n_inputs, n_outputs, device=device)
+        self.outputs = torch.randn(n_members, batch, n_outputs, device=device)
+        self.grad_inputs, self.grad_weight = torch.empty_like(self.inputs), torch.empty_like(self.weight)
+
+    def forward(self) -> None:
+        """Inputs times weight."""
+        torch.bmm(self.inputs, self.weight, out=self.outputs)
+
+    def backward(self, *, inputs: bool = True) -> None:
+        """The gradients of weight and, if wanted, inputs."""
+        torch.bmm(self.inputs.mT, self.outputs, out=self.grad_weight)
+        if inputs:
+            torch.bmm(self.outputs, self.weight.mT, out=self.grad_inputs)
+
+
+def kit_epoch(data: Transitions, checkout: Path) -> Callable[[], float]:
+    """Measurement of one epoch of OfflineRL-Kit's own training code, imported from `checkout`."""
+    sys.path.insert(0, str(checkout))
+    for name in ("gym", "gym.envs", "gym.envs.mujoco"):  # Imported on the way, never used by the fit.
+        sys.modules.setdefault(name, MagicMock())
+    ensemble_dynamics = importlib.import_module("offlinerlkit.dynamics.ensemble_dynamics")
+    modules = importlib.import_module("offlinerlkit.modules.dynamics_module")
+    decays = list(FitSettings().weight_decay)
+    model = modules.EnsembleDynamicsModel(data.obs_dim, data.action_dim, [200] * 4, weight_decays=decays)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    dynamics: Any = ensemble_dynamics.EnsembleDynamics(model, optimizer, None, None)
+    inputs = torch.cat([data.obs, data.actions], dim=-1).numpy()
+    targets = torch.cat([data.next_obs - data.obs, data.rewards[:, None]], dim=-1).numpy()
+
+    def measure() -> float:
+        index = torch.randint(len(data), (model.num_ensemble, len(data))).numpy()
+        start = time.perf_counter()
+        dynamics.learn(inputs[index], targets[index])
+        return len(data) / (time.perf_counter() - start)
+
+    return measure
+
+
+def synchronize(device: str) -> None:
+    """Wait until the device has done what it was told."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+
+
+def show(speeds: dict[str, list[float]], title: str) -> None:
+    """Print median speed, best speed, and the median ratio to the first candidate, round by round."""
+    table = Table("", "rows/s (median)", "rows/s (best)", "share of floor", title=title)
+    floors = next(iter(speeds.values()))
+    for name, values in speeds.items():
+        share = statistics.median(v / f for v, f in zip(values, floors, strict=True))
+        table.add_row(name, f"{statistics.median(values):,.0f}", f"{max(values):,.0f}", f"{share:.0%}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,50 @@
+"""The command `offline-envs`.
+
+One file a command; each is entered in the table below and imports what is slow when it runs, so that
+`--help` is quick.
+"""
+
+from typing import Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from offline_envs.cli.collect import collect as collect_command
+from offline_envs.errors import OfflineEnvsError
+
+__all__ = ["app", "main"]
+
+
+class _Group(TyperGroup):
+    """Show this package's own errors as one line instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OfflineEnvsError as error:
+            Console(stderr=True).print(f"Error: {error}", style="bold red", markup=False, highlight=False)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    name="offline-envs",
+    help="Environments learned from a fixed dataset: collect data, fit models, train policies in them.",
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+
+
+@app.callback()
+def _group() -> None:
+    # With a single command typer would drop its name from the command line.
+    pass
+
+
+app.command("collect")(collect_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,113 @@
+"""`offline-envs collect`: make a dataset with a random, a trained or a loaded policy."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from offline_envs.collect import Agent, CollectSettings, Kind
+from offline_envs.errors import SettingsError
+
+if TYPE_CHECKING:
+    from offline_envs.collect.collection import Collected
+
+
+def collect(
+    env_id: Annotated[str, typer.Argument(help="Gymnasium environment, e.g. Hopper-v5.")],
+    dataset_id: Annotated[str, typer.Argument(help="Id of the new dataset, e.g. my/hopper-replay-v0.")],
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            help="random: uniform actions. replay: all that an agent trained from scratch lives through. "
+            "expert: rollouts of the best policy of a training. medium: of the one a third of the way there."
+        ),
+    ],
+    steps: Annotated[int, typer.Option(help="Steps to write.", min=1)],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same dataset.", min=0)] = 0,
+    agent: Annotated[Agent, typer.Option(help="Algorithm to train, or that saved --policy.")] = Agent.SAC,
+    net_arch: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "256,256",
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="Roll out this Stable-Baselines3 .zip instead of training. It can run code: trust it."
+        ),
+    ] = None,
+    train_steps: Annotated[
+        int | None,
+        typer.Option(help="Training steps behind medium and expert.", show_default="100000", min=1),
+    ] = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option("--deterministic/--stochastic", help="Mean actions of the policy, or sampled ones."),
+    ] = False,
+    env_kwargs: Annotated[str, typer.Option(help="Keywords of the environment, as JSON.")] = "{}",
+    output_root: Annotated[
+        Path | None, typer.Option(help="Folder of datasets to write into.", show_default="Minari's own")
+    ] = None,
+) -> None:
+    """Collect a dataset: train or load a policy, and write what it lives through in Minari's format.
+
+    An existing dataset is never overwritten, and interrupting leaves nothing behind.
+    """
+    settings = CollectSettings(
+        kind=kind,
+        steps=steps,
+        seed=seed,
+        agent=agent,
+        net_arch=_parse_widths(net_arch),
+        policy=policy,
+        train_steps=train_steps,
+        deterministic=deterministic,
+        env_kwargs=_parse_kwargs(env_kwargs),
+    )
+    console = Console()
+    console.print(_table(_collect_with_progress(env_id, dataset_id, settings, output_root, console)))
+
+
+def _collect_with_progress(
+    env_id: str, dataset_id: str, settings: CollectSettings, output_root: Path | None, console: Console
+) -> "Collected":
+    from offline_envs.collect.collection import collect_dataset  # Slow: torch, Stable-Baselines3, Minari.
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(f"{settings.kind} {env_id}", total=settings.training_length + settings.steps)
+        return collect_dataset(
+            env_id,
+            dataset_id,
+            settings=settings,
+            output_root=output_root,
+            on_step=lambda: progress.advance(task),
+        )
+
+
+def _table(collected: "Collected") -> Table:
+    table = Table(title=collected.dataset_id, show_header=False)
+    table.add_row("steps, episodes", f"{collected.lengths.sum()}, {len(collected.lengths)}")
+    table.add_row("mean, best return", f"{collected.returns.mean():.1f}, {collected.returns.max():.1f}")
+    table.add_row("size", f"{collected.megabytes:.2f} MB")
+    table.add_row("folder", str(collected.folder))
+    return table
+
+
+def _parse_widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError as error:
+        raise SettingsError(
+            f"net-arch must be whole numbers with commas, e.g. 64,64; got {text!r}."
+        ) from error
+
+
+def _parse_kwargs(text: str) -> dict[str, Any]:
+    try:
+        kwargs = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"env-kwargs must be JSON; got {text!r}: {error}.") from error
+    if not isinstance(kwargs, dict):
+        raise SettingsError(f'env-kwargs must be a JSON object, e.g. {{"frame_skip": 5}}; got {text!r}.')
+    return kwargs

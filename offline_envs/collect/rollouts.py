@@ -1,0 +1,56 @@
+"""Take an environment through a number of steps by a rule for actions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import torch
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+Act = Callable[[Any], Any]
+
+
+def uniform_actions(env: gym.Env[Any, Any], seed: int) -> Act:
+    """Return a rule that draws every action uniformly from the action space."""
+    env.action_space.seed(seed)
+    return lambda obs: env.action_space.sample()
+
+
+def policy_actions(agent: OffPolicyAlgorithm, *, deterministic: bool) -> Act:
+    """Return a rule that asks a policy, for its mean action or for a sample."""
+    return lambda obs: agent.predict(obs, deterministic=deterministic)[0]
+
+
+def roll_out(env: gym.Env[Any, Any], act: Act, *, steps: int, seed: int) -> None:
+    """Take exactly `steps` steps, resetting after each end.
+
+    Policies of Stable-Baselines3 draw from torch's global generator; it is seeded here and put back
+    afterwards.
+
+    Args:
+        env: Environment, usually one that records.
+        act: Gives the action for an observation.
+        steps: Number of steps.
+        seed: Seed of the first reset and of the policy.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        obs, _ = env.reset(seed=seed)
+        for step in range(1, steps + 1):
+            obs, _, terminated, truncated, _ = env.step(act(obs))
+            if (terminated or truncated) and step < steps:
+                obs, _ = env.reset()
+
+
+def mean_random_return(env: gym.Env[Any, Any], *, episodes: int, seed: int) -> float:
+    """Return the mean undiscounted return of uniform actions."""
+    act = uniform_actions(env, seed)
+    total = 0.0
+    for episode in range(episodes):
+        obs, _ = env.reset(seed=seed if episode == 0 else None)
+        ended = False
+        while not ended:
+            obs, reward, terminated, truncated, _ = env.step(act(obs))
+            total += float(reward)
+            ended = terminated or truncated
+    return total / episodes

@@ -1,0 +1,99 @@
+"""What to collect: the settings of one dataset, checked when they are made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from offline_envs.errors import SettingsError
+
+DEFAULT_TRAIN_STEPS = 100_000
+
+
+class Kind(StrEnum):
+    """Where the steps of a dataset come from, in the words of D4RL (Fu et al. 2020, section 5)."""
+
+    RANDOM = "random"
+    MEDIUM = "medium"
+    EXPERT = "expert"
+    REPLAY = "replay"
+
+
+class Agent(StrEnum):
+    """Stable-Baselines3 algorithms that can be trained or loaded."""
+
+    SAC = "sac"
+    TD3 = "td3"
+    TQC = "tqc"
+
+
+@dataclass(frozen=True)
+class CollectSettings:
+    """Settings of one collected dataset.
+
+    Attributes:
+        kind: `random`, uniform actions; `replay`, every step that an agent trained from scratch lived
+            through, in order; `expert`, rollouts of the best policy of a training; `medium`, rollouts of
+            the policy about a third of the way from random actions to that best policy.
+        steps: Number of steps written.
+        seed: Seed of everything random.
+        agent: Algorithm trained, or that `policy` was saved by.
+        net_arch: Widths of the hidden layers of actor and critics.
+        policy: A policy saved by Stable-Baselines3 (.zip) to roll out instead of training one. Loading it
+            runs code stored in the file: load only files you trust.
+        train_steps: Length of the training behind `medium` and `expert`, in steps; None for 100 000.
+        deterministic: Roll out the policy's mean action instead of sampling.
+        env_kwargs: Keywords of the environment.
+
+    Raises:
+        SettingsError: A number is out of range, or a setting has no meaning for this kind.
+    """
+
+    kind: Kind
+    steps: int
+    seed: int = 0
+    agent: Agent = Agent.SAC
+    net_arch: tuple[int, ...] = (256, 256)
+    policy: Path | None = None
+    train_steps: int | None = None
+    deterministic: bool = False
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_positive("steps", self.steps)
+        if self.train_steps is not None:
+            _check_positive("train_steps", self.train_steps)
+        for width in self.net_arch:
+            _check_positive("net_arch", width)
+        if self.seed < 0:
+            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
+        if self.policy is not None and not self.rolls_out_policy:
+            raise SettingsError(f"policy is for kinds medium and expert, got kind {self.kind}.")
+        if self.train_steps is not None and not self.trains_first:
+            raise SettingsError(
+                "train_steps is for kinds medium and expert without a policy; replay trains while it "
+                f"records. Got kind {self.kind}, policy {self.policy}."
+            )
+
+    @property
+    def rolls_out_policy(self) -> bool:
+        """Whether the steps come from one fixed policy."""
+        return self.kind in (Kind.MEDIUM, Kind.EXPERT)
+
+    @property
+    def trains_first(self) -> bool:
+        """Whether a policy has to be trained before the first step is recorded."""
+        return self.rolls_out_policy and self.policy is None
+
+    @property
+    def training_length(self) -> int:
+        """Steps of the training that comes before the recording, 0 if there is none."""
+        if not self.trains_first:
+            return 0
+        return DEFAULT_TRAIN_STEPS if self.train_steps is None else self.train_steps
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise SettingsError(f"{name} must be 1 or more, got {value}.")

@@ -1,0 +1,159 @@
+"""Write episodes as a Minari dataset: all of it, or nothing."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import minari
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Box
+from minari.data_collector import EpisodeBuffer
+from minari.dataset.minari_dataset import parse_dataset_id
+from minari.storage.datasets_root_dir import get_dataset_path
+
+from offline_envs.errors import DatasetError
+
+ROOT_VARIABLE = "MINARI_DATASETS_PATH"  # Minari reads it at every call
+NAMESPACE_FILE = "namespace_metadata.json"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a dataset comes from, as its metadata say it.
+
+    Attributes:
+        env_spec: Environment, with its keywords.
+        observation_space: Space of the observations as stored.
+        action_space: Space of the actions as stored.
+        algorithm: Name of the algorithm behind the actions.
+        description: One or two sentences.
+    """
+
+    env_spec: EnvSpec
+    observation_space: Box
+    action_space: Box
+    algorithm: str
+    description: str
+
+
+def default_root() -> Path:
+    """Return Minari's own dataset folder."""
+    return get_dataset_path()
+
+
+def check_new(dataset_id: str, root: Path) -> None:
+    """Check that a dataset id is well formed and not taken.
+
+    Raises:
+        DatasetError: The id is malformed, or a dataset of this id exists under `root`.
+    """
+    try:
+        parse_dataset_id(dataset_id)
+    except (ValueError, TypeError) as error:  # TypeError: Minari's parser on an id without a version.
+        raise DatasetError(
+            f"A dataset id is namespace/name-vN, e.g. 'my/pendulum-replay-v0'; got {dataset_id!r}."
+        ) from error
+    if (root / dataset_id).exists():
+        raise DatasetError(
+            f"{root / dataset_id} exists and is never overwritten. Choose another version or another folder."
+        )
+    existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise DatasetError(f"Cannot write datasets under {root}: {existing} is no writable folder.")
+
+
+def write_dataset(
+    dataset_id: str, episodes: Sequence[EpisodeBuffer], *, root: Path, provenance: Provenance
+) -> Path:
+    """Write a dataset into a hidden folder beside its place, then rename it into place.
+
+    Args:
+        dataset_id: Minari id with a version.
+        episodes: Whole episodes in order.
+        root: Minari root to write under; made if missing.
+        provenance: What the metadata say.
+
+    Returns:
+        Folder of the dataset.
+
+    Raises:
+        DatasetError: A dataset of this id exists.
+    """
+    check_new(dataset_id, root)
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".collect-", dir=root) as hidden:
+        _create(dataset_id, episodes, Path(hidden), provenance)
+        target = root / dataset_id
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy_namespaces(dataset_id, Path(hidden), root)
+        check_new(dataset_id, root)  # Somebody may have written it in the meantime.
+        (Path(hidden) / dataset_id).rename(target)
+    return target
+
+
+def _create(dataset_id: str, episodes: Sequence[EpisodeBuffer], root: Path, provenance: Provenance) -> None:
+    with _minari_root(root):
+        dataset = minari.create_dataset_from_buffers(
+            dataset_id,
+            list(episodes),
+            env=provenance.env_spec,
+            eval_env=provenance.env_spec,
+            observation_space=provenance.observation_space,
+            action_space=provenance.action_space,
+            algorithm_name=provenance.algorithm,
+            author="offline-envs",
+            author_email="",
+            code_permalink="",
+            description=provenance.description,
+            data_format="hdf5",
+        )
+        _repack(root / dataset_id / "data" / "main_data.hdf5")
+        dataset.storage.update_metadata({"dataset_size": dataset.storage.get_size()})
+
+
+def _repack(path: Path) -> None:
+    """Store each array in one piece.
+
+    Minari writes arrays that can grow, each with an index of its own: some 40 kB an episode, ten times the
+    data of a short one.
+    """
+    packed = path.with_suffix(".packed")
+    with h5py.File(path, "r") as source, h5py.File(packed, "w", libver="v110") as target:
+        for name in sorted(source, key=lambda episode: int(source[episode].attrs["id"])):
+            _copy_group(source[name], target.create_group(name))
+    packed.replace(path)
+
+
+def _copy_group(source: h5py.Group, target: h5py.Group) -> None:
+    target.attrs.update(source.attrs)
+    for name, item in source.items():
+        if isinstance(item, h5py.Group):
+            _copy_group(item, target.create_group(name))
+        else:
+            target.create_dataset(name, data=item[()])
+
+
+def _copy_namespaces(dataset_id: str, hidden: Path, root: Path) -> None:
+    """Declare each parent of the id a namespace, as Minari does, unless it is one already."""
+    for namespace in list(Path(dataset_id).parents)[:-1]:
+        if not (root / namespace / NAMESPACE_FILE).exists():
+            shutil.copyfile(hidden / namespace / NAMESPACE_FILE, root / namespace / NAMESPACE_FILE)
+
+
+@contextmanager
+def _minari_root(root: Path) -> Iterator[None]:
+    """Point Minari at another root; it has no argument for this."""
+    before = os.environ.get(ROOT_VARIABLE)
+    os.environ[ROOT_VARIABLE] = str(root.absolute())  # Minari cannot size a relative folder.
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[ROOT_VARIABLE]
+        else:
+            os.environ[ROOT_VARIABLE] = before

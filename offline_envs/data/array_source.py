@@ -1,0 +1,176 @@
+"""Plain arrays as transitions: mappings, `.npz` archives and, through them, D4RL files."""
+
+import warnings
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
+
+from offline_envs.data.episodes import Fields, episode_ends, starts_of, with_known_successors
+from offline_envs.data.infos import InfoRows
+from offline_envs.data.transitions import Transitions
+from offline_envs.data.validation import (
+    FLOAT_FIELDS,
+    check_episode_starts,
+    check_finite,
+    check_shapes,
+    check_size,
+    flags,
+    float32,
+    real_array,
+)
+from offline_envs.errors import DatasetError
+
+FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
+    "obs": ("obs", "observations"),
+    "actions": ("actions",),
+    "rewards": ("rewards",),
+    "next_obs": ("next_obs", "next_observations"),
+    "terminated": ("terminated", "terminals", "terminations"),
+    "truncated": ("truncated", "timeouts", "truncations"),
+    "episode_starts": ("episode_starts",),
+}
+"""The names under which each field is found: this package's, D4RL's and Minari's."""
+
+REQUIRED = ("obs", "actions", "rewards", "terminated")
+FLAG_FIELDS = ("terminated", "truncated")
+LOGGED = "infos/"
+LOGGED_ACTION = "infos/action"
+ABOUT = "metadata/"
+
+
+def transitions_from_arrays(
+    arrays: Mapping[str, Any], *, source: str = "Arrays", own: bool = False
+) -> Transitions:
+    """Build transitions from named arrays of one row a step.
+
+    Without next observations the successor of a row is the next row's observation, and the last row of every
+    episode is dropped with a warning, because its successor is unknown (the termination with it).
+
+    Args:
+        arrays: obs or observations `(n, d)`; actions `(n, k)`; rewards `(n,)`; terminated, terminals or
+            terminations `(n,)`. Optional: next_obs or next_observations `(n, d)`; truncated, timeouts or
+            truncations `(n,)`; episode_starts `(e,)`; `infos`, a mapping of arrays that came with next_obs;
+            `infos/<name>`, as in D4RL, arrays that came with obs (moved by one row, NaN where an episode
+            ends), or with the action if the name begins with `action`. Anything else is left out with a warning.
+        source: Where the arrays come from, for messages.
+        own: Whether the arrays belong to nobody else, so that they need not be copied.
+
+    Returns:
+        Transitions with actions in [−1, 1] and no environment, both to be replaced by what is known.
+
+    Raises:
+        DatasetError: A field is missing, has the wrong type or shape, or is not finite, or nothing tells
+            where episodes end.
+    """
+    named = _by_field(source, arrays)
+    fields = {name: _converted(source, name, values, own) for name, values in named.items()}
+    steps = {name: values for name, values in fields.items() if name != "episode_starts"}
+    check_shapes(source, steps)
+    check_size(source, len(steps["obs"]), 1)
+    for name in FLOAT_FIELDS:
+        if name in steps:
+            check_finite(source, name, steps[name])
+    if "episode_starts" in fields:
+        check_episode_starts(source, fields["episode_starts"], len(steps["obs"]))
+    ends = episode_ends(source, fields)
+    infos = _infos(source, arrays, ends)
+    starts = starts_of(ends)
+    if "next_obs" not in fields:
+        steps, starts, infos = with_known_successors(source, steps, infos, ends)
+    return _assemble(source, steps, starts, infos)
+
+
+def transitions_from_npz(path: Path) -> Transitions:
+    """Read an `.npz` archive of the arrays that `transitions_from_arrays` takes; nothing is unpickled.
+
+    Raises:
+        DatasetError: The file is no such archive, or holds pickled objects.
+    """
+    if not zipfile.is_zipfile(path):
+        raise DatasetError(f"{path} is not an .npz archive (or is truncated). Write it with numpy.savez.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(
+            f"{path} cannot be read: {error} It must hold plain arrays, written with numpy.savez."
+        ) from error
+    return transitions_from_arrays(arrays, source=f"Archive {str(path)!r}", own=True)
+
+
+def _by_field(source: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for field, names in FIELD_NAMES.items():
+        found = [name for name in names if name in arrays]
+        if len(found) > 1:
+            raise DatasetError(f"{source}: {field} is given more than once, as {', '.join(found)}.")
+        if found:
+            named[field] = arrays[found[0]]
+    missing = [" or ".join(FIELD_NAMES[field]) for field in REQUIRED if field not in named]
+    if missing:
+        raise DatasetError(
+            f"{source} lacks {'; '.join(missing)}. Found: {', '.join(sorted(arrays)) or 'nothing'}."
+        )
+    _warn_of_unknown(source, arrays)
+    return named
+
+
+def _warn_of_unknown(source: str, arrays: Mapping[str, Any]) -> None:
+    valid = {name for names in FIELD_NAMES.values() for name in names} | {"infos"}
+    unknown = sorted(name for name in arrays if name not in valid and not name.startswith((LOGGED, ABOUT)))
+    if unknown:
+        warnings.warn(
+            f"{source}: {', '.join(unknown)} left out. "
+            f"Names that are read: {', '.join(sorted(valid))}, {LOGGED}*.",
+            stacklevel=2,
+        )
+
+
+def _converted(source: str, name: str, values: Any, own: bool) -> NDArray[Any]:
+    array = real_array(source, name, values)
+    if name in FLAG_FIELDS:
+        return flags(source, name, array)
+    return np.array(array) if name == "episode_starts" else float32(array, copy=not own)
+
+
+def _infos(source: str, arrays: Mapping[str, Any], ends: NDArray[np.bool_]) -> Fields:
+    given = arrays.get("infos", {})
+    if not isinstance(given, Mapping):
+        raise DatasetError(f"{source}: infos must be a mapping of arrays, received {type(given).__name__}.")
+    rows = InfoRows()
+    rows.add({**given, **{name: arrays[name] for name in arrays if name.startswith(LOGGED)}}, len(ends))
+    return {
+        name.removeprefix(LOGGED): _came_with_next_obs(name, values, ends)
+        for name, values in rows.arrays(source).items()
+    }
+
+
+def _came_with_next_obs(
+    name: str, values: NDArray[np.float32], ends: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    if not name.startswith(LOGGED) or name.startswith(LOGGED_ACTION):
+        return values
+    shifted = np.roll(values, -1, axis=0)
+    shifted[ends] = np.nan  # logged before the step, so what came after an episode's last step is unknown
+    return shifted
+
+
+def _assemble(source: str, steps: Fields, starts: NDArray[np.int64], infos: Fields) -> Transitions:
+    return Transitions(
+        obs=torch.from_numpy(steps["obs"]),
+        actions=torch.from_numpy(steps["actions"]),
+        rewards=torch.from_numpy(steps["rewards"]),
+        next_obs=torch.from_numpy(steps["next_obs"]),
+        terminated=torch.from_numpy(steps["terminated"]),
+        episode_starts=torch.from_numpy(starts),
+        action_space=Box(-1.0, 1.0, (steps["actions"].shape[1],)),
+        infos={name: torch.from_numpy(values) for name, values in infos.items()},
+        source=source,
+    )

@@ -1,0 +1,88 @@
+"""Several sets of transitions as one."""
+
+import warnings
+from collections.abc import Sequence
+
+import torch
+from gymnasium.envs.registration import EnvSpec
+from torch import Tensor
+
+from offline_envs.data.transitions import Transitions
+from offline_envs.errors import DatasetError
+
+
+def concatenate(parts: Sequence[Transitions]) -> Transitions:
+    """Join transitions in the order given; episodes stay whole and apart.
+
+    The environment is kept if all parts name the same one, and unknown if some name none. Infos are kept if
+    all parts have them.
+
+    Args:
+        parts: At least one; all with the same dimensions and the same action space.
+
+    Raises:
+        DatasetError: No parts, or parts that cannot be from one environment.
+    """
+    if not parts:
+        raise DatasetError("Cannot concatenate an empty list of datasets; give at least one.")
+    if len(parts) == 1:
+        return parts[0]
+    _check_same_dimensions(parts)
+    offsets = torch.tensor([0] + [len(part) for part in parts[:-1]]).cumsum(0)
+    starts = [part.episode_starts + offset for part, offset in zip(parts, offsets, strict=True)]
+    return Transitions(
+        obs=torch.cat([part.obs for part in parts]),
+        actions=torch.cat([part.actions for part in parts]),
+        rewards=torch.cat([part.rewards for part in parts]),
+        next_obs=torch.cat([part.next_obs for part in parts]),
+        terminated=torch.cat([part.terminated for part in parts]),
+        episode_starts=torch.cat(starts),
+        action_space=parts[0].action_space,
+        env_spec=_same_env_spec(parts),
+        infos=_shared_infos(parts),
+        source=" + ".join(part.source for part in parts),
+    )
+
+
+def _check_same_dimensions(parts: Sequence[Transitions]) -> None:
+    first = parts[0]
+    for part in parts[1:]:
+        if (part.obs_dim, part.action_dim) != (first.obs_dim, first.action_dim):
+            raise DatasetError(
+                "Datasets to concatenate must have the same dimensions: "
+                f"{first.source} has obs {first.obs_dim}, actions {first.action_dim}; "
+                f"{part.source} has obs {part.obs_dim}, actions {part.action_dim}."
+            )
+        if part.action_space != first.action_space:
+            raise DatasetError(
+                "Datasets to concatenate must have the same action space: "
+                f"{first.source} has {first.action_space}; {part.source} has {part.action_space}. "
+                "Pass env_id= or action_space= to choose one."
+            )
+
+
+def _same_env_spec(parts: Sequence[Transitions]) -> EnvSpec | None:
+    specs = [part.env_spec for part in parts]
+    known = {_describe(spec) for spec in specs if spec is not None}
+    if len(known) > 1:
+        raise DatasetError(
+            f"Datasets to concatenate name different environments: {', '.join(sorted(known))}. "
+            "Pass env_id= to say which one they are all for."
+        )
+    return None if None in specs else specs[0]
+
+
+def _describe(spec: EnvSpec) -> str:
+    return f"{spec.id} {dict(sorted(spec.kwargs.items()))}" if spec.kwargs else spec.id
+
+
+def _shared_infos(parts: Sequence[Transitions]) -> dict[str, Tensor]:
+    shapes = [{(name, values.shape[1:]) for name, values in part.infos.items()} for part in parts]
+    shared = {name for name, _ in set.intersection(*shapes)}
+    left_out = {name for part in parts for name in part.infos} - shared
+    if left_out:
+        warnings.warn(
+            f"Infos {sorted(left_out)} are left out: not every dataset has them in the same shape.",
+            stacklevel=3,
+        )
+    return {name: torch.cat([part.infos[name] for part in parts]) for name in sorted(shared)}

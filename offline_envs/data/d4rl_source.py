@@ -1,0 +1,31 @@
+"""HDF5 files in the layout of D4RL: one row a step, all episodes behind each other."""
+
+from pathlib import Path
+
+from offline_envs.data import hdf5
+from offline_envs.data.array_source import ABOUT, transitions_from_arrays
+from offline_envs.data.transitions import Transitions
+from offline_envs.errors import DatasetError
+
+
+def transitions_from_d4rl(path: Path) -> Transitions:
+    """Read observations, actions, rewards and terminals; timeouts, next_observations and infos if there.
+
+    Files without `next_observations` lose the last row of every episode, with a warning: the next row is the
+    first of another episode. (D4RL's own `qlearning_dataset` joins the two at a terminal, which a learned
+    model would take for a jump; https://github.com/Farama-Foundation/D4RL, `d4rl/__init__.py`.) Files without
+    `timeouts` need `next_observations`: an episode then also ends where the successor is not the next row's
+    observation.
+
+    Raises:
+        DatasetError: The file is not HDF5, is truncated, or has another layout.
+    """
+    with hdf5.opened(path) as root:
+        if "episode_0" in hdf5.names(root):
+            raise DatasetError(
+                f"{path} has Minari's layout, but no metadata.json lies beside it. "
+                "Pass the Minari id, or put metadata.json back."
+            )
+        wanted = [name for name in hdf5.array_names(root) if not name.startswith(ABOUT)]
+        arrays = {name: hdf5.read_as_float32(root, name) for name in wanted}
+    return transitions_from_arrays(arrays, source=f"D4RL file {str(path)!r}", own=True)

@@ -1,0 +1,76 @@
+"""Reading arrays from HDF5 files.
+
+Through h5py's low-level functions: a Minari file has five or more small arrays an episode, and the high-level
+objects cost more time than the reading.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from h5py import h5d, h5f, h5g, h5o, h5p, h5s
+from numpy.typing import NDArray
+
+from offline_envs.errors import DatasetError
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file for reading and yield its root group.
+
+    Raises:
+        DatasetError: The file is missing, is not HDF5, or breaks off, now or while it is read.
+    """
+    if not path.is_file():
+        raise DatasetError(f"There is no file {path}.")
+    if not h5f.is_hdf5(os.fsencode(path)):
+        raise DatasetError(f"{path} is not an HDF5 file.")
+    try:
+        access = h5p.create(h5p.FILE_ACCESS)
+        access.set_fclose_degree(h5f.CLOSE_STRONG)  # as h5py does; one file cannot be open in two ways
+        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, access)
+        try:
+            yield h5g.open(file, b"/")
+        finally:
+            file.close()
+    except (OSError, KeyError, RuntimeError) as error:
+        raise DatasetError(f"{path} cannot be read, it is truncated or altered: {error}") from error
+
+
+def names(group: Any) -> list[str]:
+    """Names of what a group holds."""
+    return [name.decode() for name in group]
+
+
+def subgroup(group: Any, name: str) -> Any:
+    """The group called `name` in a group."""
+    return h5g.open(group, name.encode())
+
+
+def read(group: Any, name: str) -> NDArray[Any]:
+    """Read the array called `name` in a group, with the dtype of the file."""
+    dataset = h5d.open(group, name.encode())
+    array = np.empty(dataset.shape, dataset.dtype)
+    dataset.read(h5s.ALL, h5s.ALL, array)
+    return array
+
+
+def read_as_float32(group: Any, name: str) -> NDArray[Any]:
+    """Read the array called `name` in a group, real numbers as float32 without a copy of the file's dtype."""
+    dataset = h5d.open(group, name.encode())
+    array = np.empty(dataset.shape, np.float32 if dataset.dtype.kind == "f" else dataset.dtype)
+    dataset.read(h5s.ALL, h5s.ALL, array)
+    return array
+
+
+def array_names(group: Any, prefix: str = "") -> Iterator[str]:
+    """Names of all arrays in a group and the groups inside, with slashes."""
+    for name in names(group):
+        item = h5o.open(group, name.encode())
+        if isinstance(item, h5g.GroupID):
+            yield from array_names(item, f"{prefix}{name}/")
+        else:
+            yield f"{prefix}{name}"

@@ -1,0 +1,67 @@
+"""From a Minari id to the folder of its data: the user's own, embedded in the package, or downloaded."""
+
+import os
+import re
+from difflib import get_close_matches
+from pathlib import Path
+
+import minari
+
+from offline_envs.data.embedded import EMBEDDED_ROOT, ids_under
+from offline_envs.errors import DatasetError
+
+MINARI_ID = re.compile(r"(?:[-\w]+/)*[-\w]+-v\d+")
+"""`[namespace/]name-vN`."""
+
+
+def minari_root() -> Path:
+    """Folder of the user's Minari datasets: `MINARI_DATASETS_PATH`, or `~/.minari/datasets`.
+
+    Minari's own function creates the folder, which fails where the home folder is read-only.
+    """
+    return Path(os.environ.get("MINARI_DATASETS_PATH") or Path.home() / ".minari" / "datasets")
+
+
+def known_ids() -> list[str]:
+    """Ids that can be loaded without a download, sorted."""
+    return sorted({*ids_under(minari_root()), *ids_under(EMBEDDED_ROOT)})
+
+
+def minari_data_path(dataset_id: str) -> Path:
+    """Find the folder that holds `metadata.json`, downloading the dataset if it is nowhere on this machine.
+
+    Raises:
+        DatasetError: The id has no version, or the dataset is not here and cannot be downloaded.
+    """
+    if not MINARI_ID.fullmatch(dataset_id):
+        raise DatasetError(
+            f"{dataset_id!r} is not a Minari id, which reads [namespace/]name-vN, "
+            f"e.g. 'mujoco/hopper/medium-v0'.{_nearest(dataset_id)}"
+        )
+    path = _path_here(dataset_id)
+    return path if path is not None else _download(dataset_id)
+
+
+def _path_here(dataset_id: str) -> Path | None:
+    paths = (root / dataset_id / "data" for root in (minari_root(), EMBEDDED_ROOT))
+    return next((path for path in paths if path.is_dir()), None)
+
+
+def _download(dataset_id: str) -> Path:
+    try:
+        minari.download_dataset(dataset_id)
+    except Exception as error:  # network, permission, missing client library: each has its own error
+        raise DatasetError(
+            f"Unknown dataset {dataset_id!r}: it is not under {minari_root()}, not embedded in the package, "
+            f"and could not be downloaded: {str(error).rstrip('. ')}.{_nearest(dataset_id)}"
+        ) from error
+    path = _path_here(dataset_id)
+    if path is None:
+        raise DatasetError(f"Downloading {dataset_id!r} left nothing under {minari_root() / dataset_id}.")
+    return path
+
+
+def _nearest(dataset_id: str) -> str:
+    ids = known_ids()
+    nearest = get_close_matches(dataset_id, ids, n=5, cutoff=0.5) or ids[:10]
+    return f" Nearest ids on this machine: {', '.join(nearest)}." if nearest else " No id is on this machine."

@@ -1,0 +1,164 @@
+"""Minari datasets as transitions: read once, episode by episode, into flat arrays."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from minari import MinariDataset
+from numpy.typing import NDArray
+
+from offline_envs.data import hdf5
+from offline_envs.data.infos import InfoRows
+from offline_envs.data.transitions import Transitions
+from offline_envs.data.validation import check_size, flat_box, float_action_box
+from offline_envs.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode as Minari stores it: `T` steps and `T + 1` observations."""
+
+    index: int
+    observations: NDArray[Any]
+    actions: NDArray[Any]
+    rewards: NDArray[Any]
+    terminations: NDArray[Any]
+    infos: Mapping[str, Any] | None
+
+
+def open_minari(path: Path) -> MinariDataset:
+    """Open the dataset whose `metadata.json` lies in the folder `path`.
+
+    Raises:
+        DatasetError: The metadata are missing, broken, or of a Minari version that this one cannot read.
+    """
+    try:
+        return MinariDataset(path)
+    except Exception as error:  # Minari raises whatever its parts raise, assertions included
+        raise DatasetError(f"{path} is not a readable Minari dataset: {error!r}") from error
+
+
+def transitions_from_minari(dataset: MinariDataset) -> Transitions:
+    """Flatten the episodes that `dataset` points to, in its order.
+
+    An episode of `T` steps has `T + 1` observations, so the successor of its last step is the true last
+    observation. `terminations` end the MDP; truncations do not.
+
+    Raises:
+        DatasetError: A space is not a flat Box, or the file does not hold what its metadata say.
+    """
+    source = f"Minari dataset {dataset.id!r}"
+    obs_dim = flat_box(source, "observation", dataset.observation_space).shape[0]
+    action_space = float_action_box(source, dataset.action_space)
+    size = _total_steps(source, dataset)
+    check_size(source, size, 1)
+    rows = _FlatRows(source, size, obs_dim, action_space.shape[0])
+    for episode in _episodes(dataset):
+        rows.add(episode)
+    return Transitions(**rows.tensors(), action_space=action_space, env_spec=dataset.env_spec, source=source)
+
+
+def _total_steps(source: str, dataset: MinariDataset) -> int:
+    try:
+        return int(dataset.total_steps)
+    except (OSError, KeyError) as error:  # a filtered dataset counts the steps of its episodes in the file
+        raise DatasetError(f"{source} cannot be read, its file is truncated or altered: {error}") from error
+
+
+def _episodes(dataset: MinariDataset) -> Iterable[Episode]:
+    if dataset.storage.FORMAT == "hdf5":
+        return _hdf5_episodes(dataset)
+    return (
+        Episode(int(e.id), e.observations, e.actions, e.rewards, e.terminations, e.infos)
+        for e in dataset.iterate_episodes()
+    )
+
+
+def _hdf5_episodes(dataset: MinariDataset) -> Iterator[Episode]:
+    with hdf5.opened(dataset.storage.data_path / "main_data.hdf5") as root:
+        for index in dataset.episode_indices:
+            group = hdf5.subgroup(root, f"episode_{index}")
+            yield Episode(
+                index=int(index),
+                observations=hdf5.read(group, "observations"),
+                actions=hdf5.read(group, "actions"),
+                rewards=hdf5.read(group, "rewards"),
+                terminations=hdf5.read(group, "terminations"),
+                infos=_hdf5_infos(group),
+            )
+
+
+def _hdf5_infos(episode: Any) -> dict[str, NDArray[Any]] | None:
+    if "infos" not in hdf5.names(episode):
+        return None
+    infos = hdf5.subgroup(episode, "infos")
+    return {name: hdf5.read(infos, name) for name in hdf5.array_names(infos)}
+
+
+class _FlatRows:
+    """Arrays of all steps, filled from the front."""
+
+    def __init__(self, source: str, size: int, obs_dim: int, action_dim: int) -> None:
+        self._source = source
+        self._obs = np.empty((size, obs_dim), np.float32)
+        self._next_obs = np.empty((size, obs_dim), np.float32)
+        self._actions = np.empty((size, action_dim), np.float32)
+        self._rewards = np.empty(size, np.float32)
+        self._terminated = np.empty(size, np.bool_)
+        self._infos = InfoRows()
+        self._starts: list[int] = []
+        self._end = 0
+
+    def add(self, episode: Episode) -> None:
+        """Write an episode behind the last one."""
+        length = len(episode.rewards)
+        self._check(episode, length)
+        rows = slice(self._end, self._end + length)
+        with np.errstate(over="ignore"):  # a value too large becomes infinite, which validation reports
+            self._obs[rows] = episode.observations[:-1]
+            self._next_obs[rows] = episode.observations[1:]
+            self._actions[rows] = episode.actions
+            self._rewards[rows] = episode.rewards
+        self._terminated[rows] = episode.terminations
+        self._infos.add(episode.infos, length)
+        self._starts.append(self._end)
+        self._end += length
+
+    def _check(self, episode: Episode, length: int) -> None:
+        where = f"{self._source}, episode {episode.index}"
+        if length == 0:
+            raise DatasetError(f"{where} is empty; every episode needs at least one step.")
+        needed = {
+            "observations": (length + 1, self._obs.shape[1]),
+            "actions": (length, self._actions.shape[1]),
+            "rewards": (length,),
+            "terminations": (length,),
+        }
+        received = {name: np.shape(getattr(episode, name)) for name in needed}
+        if needed != received:
+            raise DatasetError(f"{where}: shapes disagree: need {needed}, received {received}.")
+        if self._end + length > len(self._rewards):
+            raise DatasetError(
+                f"{where} goes beyond the {len(self._rewards)} steps that the metadata promise."
+            )
+
+    def tensors(self) -> dict[str, Any]:
+        """Return the fields of `Transitions` that hold data."""
+        if self._end != len(self._rewards):
+            raise DatasetError(
+                f"{self._source}: the metadata promise {len(self._rewards)} steps, "
+                f"the file holds {self._end}."
+            )
+        infos = self._infos.arrays(self._source)
+        return {
+            "obs": torch.from_numpy(self._obs),
+            "actions": torch.from_numpy(self._actions),
+            "rewards": torch.from_numpy(self._rewards),
+            "next_obs": torch.from_numpy(self._next_obs),
+            "terminated": torch.from_numpy(self._terminated),
+            "episode_starts": torch.tensor(self._starts, dtype=torch.int64),
+            "infos": {name: torch.from_numpy(values) for name, values in infos.items()},
+        }

@@ -1,0 +1,120 @@
+"""`Transitions`: a dataset as flat tensors, one row a step."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Box
+from torch import Tensor
+
+from offline_envs.errors import DatasetError
+
+TENSOR_FIELDS = ("obs", "actions", "rewards", "next_obs", "terminated", "episode_starts")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transitions:
+    """A fixed dataset of `n` steps from `e` episodes, stored in order and never changed.
+
+    Rows of one episode are consecutive. `next_obs` is the true successor, also for the last step of an
+    episode, so no row mixes two episodes.
+
+    Attributes:
+        obs: Observations, float32 `(n, d)`.
+        actions: Actions in the environment's own units, float32 `(n, k)`.
+        rewards: Rewards, float32 `(n,)`.
+        next_obs: Successor observations, float32 `(n, d)`.
+        terminated: Whether the MDP ended at this step (a truncation is not an end), bool `(n,)`.
+        episode_starts: Row of each episode's first step, ascending, int64 `(e,)`; the first is 0.
+        action_space: Space that every action lies in.
+        env_spec: Specification of the environment that the data come from, or None if unknown.
+        infos: Per-step scalars or vectors logged with the data, float32 `(n, ...)` each; the value of row t
+            is the one that came with `next_obs[t]`.
+        source: Where the data come from, in words, for messages.
+    """
+
+    obs: Tensor
+    actions: Tensor
+    rewards: Tensor
+    next_obs: Tensor
+    terminated: Tensor
+    episode_starts: Tensor
+    action_space: Box
+    env_spec: EnvSpec | None = None
+    infos: Mapping[str, Tensor] = field(default_factory=dict)
+    source: str = "arrays"
+
+    def __len__(self) -> int:
+        return len(self.obs)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{f}={tuple(getattr(self, f).shape)}" for f in TENSOR_FIELDS)
+        return (
+            f"Transitions({shapes}, infos={list(self.infos)}, env_id={self.env_id!r}, source={self.source!r})"
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # Gymnasium deep-copies every keyword of an environment several times; the data never change.
+        del memo  # Unused.
+        return self
+
+    @property
+    def obs_dim(self) -> int:
+        """Number of observation dimensions, d."""
+        return self.obs.shape[1]
+
+    @property
+    def action_dim(self) -> int:
+        """Number of action dimensions, k."""
+        return self.actions.shape[1]
+
+    @property
+    def env_id(self) -> str | None:
+        """Id of the environment that the data come from, e.g. `"Hopper-v5"`."""
+        return None if self.env_spec is None else self.env_spec.id
+
+    @property
+    def initial_obs(self) -> Tensor:
+        """First observation of every episode, float32 `(e, d)`."""
+        return self.obs[self.episode_starts]
+
+    @cached_property
+    def episode_lengths(self) -> Tensor:
+        """Number of steps of every episode, int64 `(e,)`."""
+        ends = torch.cat([self.episode_starts[1:], torch.tensor([len(self)])])
+        return ends - self.episode_starts
+
+    @cached_property
+    def episode_returns(self) -> Tensor:
+        """Undiscounted sum of rewards of every episode, float64 `(e,)`."""
+        episode = torch.repeat_interleave(torch.arange(len(self.episode_starts)), self.episode_lengths)
+        returns = torch.zeros(len(self.episode_starts), dtype=torch.float64)
+        return returns.index_add(0, episode, self.rewards.double())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the contents that a model is learned from, as 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for name in TENSOR_FIELDS:
+            tensor: Tensor = getattr(self, name)
+            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            digest.update(np.ascontiguousarray(tensor.numpy()).data)
+        return digest.hexdigest()
+
+    def make_env(self, **kwargs: Any) -> gym.Env[Any, Any]:
+        """Make the real environment that the data come from, e.g. to evaluate a policy.
+
+        Raises:
+            DatasetError: The dataset does not say where it comes from.
+        """
+        if self.env_spec is None:
+            raise DatasetError(
+                f"{self.source} does not name its environment. Pass env_id=, e.g. 'Hopper-v5'."
+            )
+        return gym.make(self.env_spec, **kwargs)

@@ -1,0 +1,42 @@
+"""The dynamics ensemble: its networks, its fit, its uncertainty and its files."""
+
+from offline_envs.dynamics.checkpoint import load_ensemble, read_model_card, save_ensemble
+from offline_envs.dynamics.ensemble import EnsembleDynamics
+from offline_envs.dynamics.prediction import Prediction
+from offline_envs.dynamics.report import FitReport
+from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
+from offline_envs.dynamics.store import (
+    cache_folder,
+    ensemble_folder,
+    fitted_ensemble,
+    fitted_termination,
+    load_model,
+)
+from offline_envs.dynamics.termination_head import LearnedTermination, fit_termination
+from offline_envs.dynamics.training import Fitted, fit
+from offline_envs.dynamics.uncertainty import MEASURES, ensemble_std, max_deviation, max_std, measure
+
+__all__ = [
+    "MEASURES",
+    "EnsembleDynamics",
+    "EnsembleSettings",
+    "FitReport",
+    "FitSettings",
+    "Fitted",
+    "LearnedTermination",
+    "Prediction",
+    "cache_folder",
+    "ensemble_folder",
+    "ensemble_std",
+    "fit",
+    "fit_termination",
+    "fitted_ensemble",
+    "fitted_termination",
+    "load_ensemble",
+    "load_model",
+    "max_deviation",
+    "max_std",
+    "measure",
+    "read_model_card",
+    "save_ensemble",
+]

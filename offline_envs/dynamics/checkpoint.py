@@ -1,0 +1,145 @@
+"""A fitted ensemble as a folder: `weights.safetensors` and `model.json`, the card that describes them."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from offline_envs.data.transitions import Transitions
+from offline_envs.dynamics.ensemble import EnsembleDynamics
+from offline_envs.dynamics.report import FitReport
+from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
+from offline_envs.dynamics.tensor_files import tensor_bytes
+from offline_envs.errors import CheckpointError, SettingsError
+
+FORMAT_VERSION = 1
+"""Version of the folder's layout; a reader refuses what is newer than itself."""
+
+CARD_FILE, WEIGHTS_FILE = "model.json", "weights.safetensors"
+
+
+def save_ensemble(
+    folder: Path | str,
+    ensemble: EnsembleDynamics,
+    *,
+    transitions: Transitions | None = None,
+    fit_settings: FitSettings | None = None,
+    report: FitReport | None = None,
+) -> None:
+    """Write an ensemble to `folder`, whole or not at all; a model that is there is replaced.
+
+    Args:
+        folder: Where to write; it is created, and may hold a model but nothing else.
+        ensemble: What to write, on any device.
+        transitions: The dataset it was fitted to, which the card will name.
+        fit_settings: How it was fitted, for the card.
+        report: The course of the fit, for the card.
+
+    Raises:
+        CheckpointError: `folder` holds something that is not a model.
+    """
+    weights = tensor_bytes(ensemble.state_dict())
+    card = {
+        "format_version": FORMAT_VERSION,
+        "package_version": version("offline-envs"),
+        "obs_dim": ensemble.obs_dim,
+        "action_dim": ensemble.action_dim,
+        "settings": ensemble.settings.to_json(),
+        "elites": ensemble.elites.tolist(),
+        "fit_settings": fit_settings and fit_settings.to_json(),
+        "dataset": transitions and _dataset_card(transitions),
+        "report": report and report.to_json(),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    files = {WEIGHTS_FILE: weights, CARD_FILE: json.dumps(card, indent=2).encode()}
+    _write_folder(Path(folder), files)
+
+
+def read_model_card(folder: Path | str) -> dict[str, Any]:
+    """Read what is known about a saved ensemble, without its weights.
+
+    Returns:
+        `format_version`, `package_version`, `obs_dim`, `action_dim`, `settings`, `elites`, `weights_sha256`,
+        and, where they were given on saving, `fit_settings`, `dataset` and `report` (else None).
+
+    Raises:
+        CheckpointError: The folder is not a model, its card is damaged, or a newer version wrote it.
+    """
+    path = Path(folder) / CARD_FILE
+    if not path.is_file():
+        raise CheckpointError(f"{folder} is not a model: it holds no {CARD_FILE}.")
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        found = int(card["format_version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: it is not the card of a model ({error!r}).") from error
+    if found > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{folder} has format version {found}, written by offline-envs {card.get('package_version')}; this "
+            f"installation ({version('offline-envs')}) reads versions up to {FORMAT_VERSION}. Upgrade offline-envs."
+        )
+    return dict(card)
+
+
+def load_ensemble(folder: Path | str, device: torch.device | str = "cpu") -> EnsembleDynamics:
+    """Read an ensemble that `save_ensemble` wrote.
+
+    Args:
+        folder: Folder of the model.
+        device: Where to put it.
+
+    Raises:
+        CheckpointError: The folder is not a model, incomplete, truncated, altered, or too new.
+    """
+    card = read_model_card(folder)
+    path = Path(folder) / WEIGHTS_FILE
+    if not path.is_file():
+        raise CheckpointError(f"{folder} is incomplete: it holds no {WEIGHTS_FILE}.")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != card.get("weights_sha256"):
+        raise CheckpointError(f"{path} is truncated or altered: its checksum is not the one in {CARD_FILE}.")
+    try:
+        settings = EnsembleSettings.from_json(card["settings"])
+        ensemble = EnsembleDynamics(card["obs_dim"], card["action_dim"], settings=settings)
+        ensemble.load_state_dict(safetensors.torch.load(content))
+    except (SettingsError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder} is damaged: card and weights do not fit together ({error})."
+        ) from error
+    return ensemble.to(device).eval().requires_grad_(False)
+
+
+def _dataset_card(transitions: Transitions) -> dict[str, Any]:
+    return {
+        "fingerprint": transitions.fingerprint,
+        "source": transitions.source,
+        "env_id": transitions.env_id,
+        "n_transitions": len(transitions),
+    }
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write `files` beside `folder` first, then put them in its place."""
+    if folder.is_file() or (folder.is_dir() and {p.name for p in folder.iterdir()} - files.keys()):
+        raise CheckpointError(f"{folder} holds something else than a model; choose another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    workplace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        fresh, old = workplace / "new", workplace / "old"
+        fresh.mkdir()
+        for name, content in files.items():
+            (fresh / name).write_bytes(content)
+        if folder.exists():
+            os.rename(folder, old)
+        os.rename(fresh, folder)
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)

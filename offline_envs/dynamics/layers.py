@@ -1,0 +1,59 @@
+"""A linear layer for all members at once, and the soft bounds of their log-variance."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class MemberLinear(nn.Module):
+    """One linear layer for each of `N` members, computed as one batched product.
+
+    Weights start from a normal distribution of deviation 1/(2·√n_inputs), truncated at two deviations, and
+    biases from zero, as in MBPO's and MOPO's releases.
+
+    Args:
+        n_members: Number of members, N.
+        n_inputs: Width of the input.
+        n_outputs: Width of the output.
+        generator: Source of the initial weights.
+    """
+
+    def __init__(self, n_members: int, n_inputs: int, n_outputs: int, *, generator: torch.Generator) -> None:
+        super().__init__()
+        std = 1 / (2 * math.sqrt(n_inputs))
+        weight = torch.empty(n_members, n_inputs, n_outputs)
+        nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std, generator=generator)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(n_members, 1, n_outputs))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Apply each member's layer: `(N, B, n_inputs)` to `(N, B, n_outputs)`."""
+        return torch.baddbmm(self.bias, inputs, self.weight)
+
+
+class LogVarianceBounds(nn.Module):
+    """Learned lower and upper bounds of the log-variance of each output, shared by all members.
+
+    Chua et al. 2018, appendix A.1. The bounds are soft, so that gradients reach a value beyond them.
+
+    Args:
+        n_outputs: Number of outputs, 1 + d.
+        low: Initial lower bound.
+        high: Initial upper bound.
+    """
+
+    def __init__(self, n_outputs: int, *, low: float = -10.0, high: float = 0.5) -> None:
+        super().__init__()
+        self.low = nn.Parameter(torch.full((n_outputs,), low))
+        self.high = nn.Parameter(torch.full((n_outputs,), high))
+
+    def forward(self, logvar: Tensor) -> Tensor:
+        """Bound `logvar`, `(..., n_outputs)`, softly from above, then from below."""
+        logvar = self.high - functional.softplus(self.high - logvar)
+        return self.low + functional.softplus(logvar - self.low)
+
+    def spread(self) -> Tensor:
+        """Sum of upper minus sum of lower bounds, the term that the loss pulls down; a scalar."""
+        return self.high.sum() - self.low.sum()

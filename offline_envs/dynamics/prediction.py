@@ -1,0 +1,25 @@
+"""`Prediction`: what every member of an ensemble says about the next step."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+REWARD = 0
+"""Index of the reward among a member's outputs."""
+
+DELTA = slice(1, None)
+"""Indices of the change of the observation, next_obs − obs, among a member's outputs."""
+
+
+class Prediction(NamedTuple):
+    """Gaussian predictions of `N` members for `B` pairs of observation and action, in raw units.
+
+    The last axis is (reward, next_obs − obs), see `REWARD` and `DELTA`.
+    """
+
+    mean: Tensor  # (N, B, 1 + d)
+    std: Tensor  # (N, B, 1 + d), zero for deterministic members
+
+    def members(self, index: Tensor) -> "Prediction":
+        """The same predictions of the members in `index`, int64 `(M,)`, alone."""
+        return Prediction(self.mean[index], self.std[index])

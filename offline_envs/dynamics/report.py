@@ -1,0 +1,53 @@
+"""`FitReport`: what happened during a fit."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from offline_envs.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """Course and outcome of a fit.
+
+    Attributes:
+        epochs: Number of epochs.
+        train_loss: Loss on the data in each epoch, mean over members and batches: `gaussian_nll` of
+            probabilistic members, mean squared error of deterministic ones.
+        holdout_history: Holdout mean squared error after each epoch, one value a member, in raw units.
+        holdout_mse: Holdout mean squared error of the members as they were kept, N values.
+        elites: Members of lowest `holdout_mse`, best first, E values.
+        seconds: Time spent, over all sessions of an interrupted fit.
+        n_train: Number of training rows.
+        n_holdout: Number of holdout rows.
+        stopped_by: `"patience"` or `"max_epochs"`.
+    """
+
+    epochs: int
+    train_loss: tuple[float, ...]
+    holdout_history: tuple[tuple[float, ...], ...]
+    holdout_mse: tuple[float, ...]
+    elites: tuple[int, ...]
+    seconds: float
+    n_train: int
+    n_holdout: int
+    stopped_by: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name, as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Build the report from what `to_json` gave, also after a trip through a file.
+
+        Raises:
+            CheckpointError: The values are not those of a report.
+        """
+        try:
+            report = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+            report["holdout_history"] = tuple(tuple(row) for row in values["holdout_history"])
+            return cls(**report)
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"Not the report of a fit: {error}.") from error

@@ -1,0 +1,108 @@
+"""Settings of an ensemble and of its fit: frozen, checked, and written to JSON with every model."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from offline_envs.errors import SettingsError, unknown_name
+
+
+class JsonSettings:
+    """Conversion of a frozen dataclass of numbers, flags and tuples from and to JSON."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name, as JSON values."""
+        return {
+            name: list(v) if isinstance(v, tuple) else v
+            for name, v in asdict(self).items()  # type: ignore[call-overload]
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Build the settings from JSON values; what is left out keeps its default.
+
+        Raises:
+            SettingsError: A name that is not a setting, or a value outside its range.
+        """
+        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        for name in values:
+            if name not in names:
+                raise unknown_name(f"setting of {cls.__name__}", name, names)
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+@dataclass(frozen=True)
+class EnsembleSettings(JsonSettings):
+    """Shape of the ensemble; the defaults are those of MOPO (Yu et al. 2020, appendix D).
+
+    The four model kinds of PETS (Chua et al. 2018, table 1) are `probabilistic` on or off with `n_members`
+    1 (P, D) or more (PE, DE).
+
+    Attributes:
+        n_members: Number of networks, N.
+        n_elites: Number of members, those of lowest holdout error, that transitions are drawn from, E.
+        hidden: Width of each hidden layer.
+        probabilistic: Whether members predict a variance; otherwise they are fitted by squared error.
+        separate_heads: Whether mean and log-variance come from two linear layers (MOPO) or one (MBPO).
+        spectral_norm: Whether the largest singular value of every layer but the log-variance head is held
+            at 1, as MOPO's paper describes and its release leaves out.
+    """
+
+    n_members: int = 7
+    n_elites: int = 5
+    hidden: tuple[int, ...] = (200, 200, 200, 200)
+    probabilistic: bool = True
+    separate_heads: bool = True
+    spectral_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_elites <= self.n_members:
+            raise SettingsError(
+                f"n_elites must lie in 1..n_members={self.n_members}, got {self.n_elites}. "
+                "Set both, e.g. n_members=1, n_elites=1 for a single model."
+            )
+        if not self.hidden or min(self.hidden) < 1:
+            raise SettingsError(f"hidden must hold the width of each hidden layer, got {self.hidden}.")
+        if self.spectral_norm and self.probabilistic and not self.separate_heads:
+            raise SettingsError(
+                "spectral_norm spares the log-variance head, so it needs separate_heads=True."
+            )
+
+
+@dataclass(frozen=True)
+class FitSettings(JsonSettings):
+    """How the ensemble is fitted; the defaults are those of MOPO's release.
+
+    Attributes:
+        learning_rate: Adam's step size.
+        batch_size: Rows a member sees in one gradient step.
+        holdout: Rows kept out to score members, at most a fifth of the dataset.
+        weight_decay: Factor of half the squared weights added to the loss: one a hidden layer, then one for
+            the heads. More hidden layers than values repeat the last hidden one, fewer take the first.
+        bound_weight: Factor of the term that pulls the log-variance bounds together.
+        bootstrap: Whether each member draws its own rows with replacement.
+        patience: Number of epochs in a row without any member improving after which the fit stops.
+        improvement: Share by which a member's holdout error must fall to count as an improvement.
+        max_epochs: Upper limit of epochs, or None.
+        seed: Seed of initial weights, holdout split, bootstrap and batch order.
+    """
+
+    learning_rate: float = 1e-3
+    batch_size: int = 256
+    holdout: int = 1000
+    weight_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+    bound_weight: float = 0.01
+    bootstrap: bool = True
+    patience: int = 5
+    improvement: float = 0.01
+    max_epochs: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "batch_size", "holdout", "patience"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
+        if self.max_epochs is not None and self.max_epochs < 1:
+            raise SettingsError(f"max_epochs must be at least 1 or None, got {self.max_epochs}.")
+        if not self.weight_decay or min(self.weight_decay) < 0 or self.bound_weight < 0:
+            raise SettingsError("weight_decay and bound_weight must not be negative.")

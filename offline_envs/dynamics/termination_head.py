@@ -1,0 +1,176 @@
+"""A classifier of terminal steps, for environments whose termination rule nobody has written down."""
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from offline_envs.data.transitions import Transitions
+from offline_envs.dynamics.normalizer import Normalizer
+from offline_envs.dynamics.rows import generator_for
+from offline_envs.dynamics.tensor_files import read_tensors, write_tensors
+from offline_envs.errors import CheckpointError
+
+HEAD_VERSION = 1
+"""Raised whenever the file's layout, or what equal data give, changes."""
+
+_WIDTH, _BATCH, _LEARNING_RATE, _MAX_EPOCHS, _PATIENCE, _HOLDOUT_SHARE = 64, 512, 1e-3, 50, 5, 0.1
+_STREAM = 10
+
+
+class LearnedTermination(nn.Module):
+    """Whether a step ended the MDP, learned from a dataset; used like any termination rule.
+
+    Args:
+        obs_dim: Number of observation dimensions, d.
+        action_dim: Number of action dimensions, k.
+        generator: Source of the initial weights.
+    """
+
+    threshold: Tensor
+
+    def __init__(self, obs_dim: int, action_dim: int, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.obs_dim, self.action_dim = obs_dim, action_dim
+        n_inputs = 2 * obs_dim + action_dim
+        self.normalizer = Normalizer(n_inputs)
+        self.layers = nn.ModuleList(
+            [nn.Linear(n_inputs, _WIDTH), nn.Linear(_WIDTH, _WIDTH), nn.Linear(_WIDTH, 1)]
+        )
+        for layer in self.layers:
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            nn.init.zeros_(layer.bias)
+        self.register_buffer("threshold", torch.tensor(0.0))
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Log-odds of a terminal step from standardised (obs, action, next_obs), `(B, 2d + k)` to `(B,)`."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            inputs = functional.silu(layer(inputs))
+        return last(inputs).squeeze(-1)
+
+    @torch.no_grad()
+    def forward(self, obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
+        """Decide for each step whether it ended the MDP.
+
+        Args:
+            obs: Observations, float32 `(B, d)`.
+            action: Actions, float32 `(B, k)`.
+            next_obs: Successor observations, float32 `(B, d)`.
+
+        Returns:
+            Terminal or not, bool `(B,)`.
+        """
+        return self.logits(self.normalizer(torch.cat([obs, action, next_obs], dim=-1))) > self.threshold
+
+
+def fit_termination(
+    transitions: Transitions, *, seed: int = 0, device: torch.device | str = "cpu"
+) -> LearnedTermination:
+    """Train a head on the terminations of a dataset.
+
+    Terminal steps are rare, so the loss weighs both classes equally; the threshold is then chosen on rows kept
+    out, for the best F1 score. Where the dataset has a single class, the head always answers that class.
+
+    Args:
+        transitions: The dataset.
+        seed: Seed of weights, split and batches.
+        device: Where to train, and where the head stays.
+    """
+    head = LearnedTermination(
+        transitions.obs_dim, transitions.action_dim, generator=generator_for(seed, _STREAM)
+    )
+    n_terminal = int(transitions.terminated.sum())
+    if n_terminal in (0, len(transitions)):
+        head.threshold.fill_(torch.inf if n_terminal == 0 else -torch.inf)
+        return head.to(device).eval().requires_grad_(False)
+    inputs = torch.cat([transitions.obs, transitions.actions, transitions.next_obs], dim=-1)
+    head.normalizer.fit(inputs)
+    inputs = head.normalizer(inputs).to(device)
+    labels = transitions.terminated.float().to(device)
+    train, holdout = _stratified_split(transitions.terminated, torch.Generator().manual_seed(seed))
+    head.to(device)
+    _train(head, (inputs[train], labels[train]), (inputs[holdout], labels[holdout]), seed=seed)
+    with torch.no_grad():
+        head.threshold.copy_(best_threshold(head.logits(inputs[holdout]), labels[holdout]))
+    return head.eval().requires_grad_(False)
+
+
+def best_threshold(logits: Tensor, labels: Tensor) -> Tensor:
+    """The threshold of best F1 score, midway between two neighbouring logits; a scalar.
+
+    Args:
+        logits: Log-odds, `(B,)`.
+        labels: 1 for terminal, else 0, `(B,)`.
+    """
+    ordered, order = logits.sort(descending=True)
+    hits = labels[order].cumsum(0)
+    taken = torch.arange(1, len(hits) + 1, device=hits.device)
+    f1 = 2 * hits / (taken + labels.sum())
+    cut = int(f1.argmax())
+    return ordered[cut : cut + 2].mean() if cut + 1 < len(ordered) else ordered[cut] - 1
+
+
+def save_termination(path: Path | str, head: LearnedTermination) -> None:
+    """Write a head to one safetensors file, atomically."""
+    header = {"head_version": HEAD_VERSION, "obs_dim": head.obs_dim, "action_dim": head.action_dim}
+    write_tensors(Path(path), head.state_dict(), header)
+
+
+def load_termination(path: Path | str, device: torch.device | str = "cpu") -> LearnedTermination:
+    """Read a head that `save_termination` wrote.
+
+    Raises:
+        CheckpointError: The file is missing, truncated, altered, of another kind, or too new.
+    """
+    tensors, header = read_tensors(Path(path))
+    found = header.get("head_version")
+    if found is None or found > HEAD_VERSION:
+        raise CheckpointError(
+            f"{path} has head version {found}; this installation reads versions up to {HEAD_VERSION}."
+        )
+    head = LearnedTermination(header["obs_dim"], header["action_dim"])
+    head.load_state_dict(tensors)
+    return head.to(device).eval().requires_grad_(False)
+
+
+def _stratified_split(terminated: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Rows for training and for the choice of epoch and threshold, both classes in both where possible."""
+    order = torch.randperm(len(terminated), generator=generator)
+    train, holdout = [], []
+    for rows in (order[terminated[order]], order[~terminated[order]]):
+        n_holdout = int(len(rows) * _HOLDOUT_SHARE)
+        train.append(rows[n_holdout:])
+        holdout.append(rows[:n_holdout] if n_holdout else rows)
+    return torch.cat(train), torch.cat(holdout)
+
+
+def _train(
+    head: LearnedTermination, train: tuple[Tensor, Tensor], holdout: tuple[Tensor, Tensor], *, seed: int
+) -> None:
+    """Minimise the weighted cross-entropy until the holdout's has not fallen for a while; keep the best."""
+    inputs, labels = train
+    weight = (len(labels) - labels.sum()) / labels.sum()
+    optimizer = torch.optim.Adam(head.layers.parameters(), lr=_LEARNING_RATE, fused=True)
+    best, best_loss, dry = copy.deepcopy(head.layers.state_dict()), torch.inf, 0
+    for epoch in range(_MAX_EPOCHS):
+        order = torch.randperm(len(labels), generator=generator_for(seed, _STREAM, epoch)).to(labels.device)
+        for rows in order.split(_BATCH):
+            optimizer.zero_grad()
+            _loss(head, inputs[rows], labels[rows], weight).backward()
+            optimizer.step()
+        with torch.no_grad():
+            loss = _loss(head, *holdout, weight).item()
+        if loss < best_loss:
+            best, best_loss, dry = copy.deepcopy(head.layers.state_dict()), loss, 0
+        else:
+            dry += 1
+        if dry >= _PATIENCE:
+            break
+    head.layers.load_state_dict(best)
+
+
+def _loss(head: LearnedTermination, inputs: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(head.logits(inputs), labels, pos_weight=weight)

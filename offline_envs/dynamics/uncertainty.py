@@ -1,0 +1,58 @@
+"""Measures of how unsure an ensemble is of a prediction: pure functions from `Prediction` to `(B,)`."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from offline_envs.dynamics.prediction import DELTA, Prediction
+from offline_envs.errors import unknown_name
+
+Measure = Callable[[Prediction], Tensor]
+"""From the predictions of N members for B pairs to one non-negative number a pair, `(B,)`."""
+
+
+def max_std(prediction: Prediction) -> Tensor:
+    """Largest norm of the predicted standard deviation: max_i ‖σ_i(s, a)‖₂.
+
+    Yu et al. 2020 (MOPO), section 4.3. The paper writes the Frobenius norm of the covariance; its release,
+    and this function, take the norm of the deviations over next observation and reward, in raw units.
+    """
+    return torch.linalg.vector_norm(prediction.std, dim=-1).amax(dim=0)
+
+
+def max_deviation(prediction: Prediction) -> Tensor:
+    """Largest distance of a member's mean from the members' average: max_i ‖μ_i − (1/N) Σ_j μ_j‖₂.
+
+    Yu et al. 2020 (MOPO), section 5.4 ("ensemble penalty"), on the next observation alone; OfflineRL-Kit
+    calls it "pairwise-diff".
+    """
+    mean = prediction.mean[..., DELTA]
+    return torch.linalg.vector_norm(mean - mean.mean(dim=0), dim=-1).amax(dim=0)
+
+
+def ensemble_std(prediction: Prediction) -> Tensor:
+    """Spread of the members' means: √( (1/d) Σ_j Var_i[μ_ij] ), on the next observation alone.
+
+    Compared with the others by Lu et al. 2022, "Revisiting design choices in offline model-based RL". The
+    variance divides by N, as in OfflineRL-Kit.
+    """
+    return prediction.mean[..., DELTA].var(dim=0, correction=0).mean(dim=-1).sqrt()
+
+
+MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {"max_std": max_std, "max_deviation": max_deviation, "ensemble_std": ensemble_std}
+)
+"""Every measure by the name that the `penalty` setting of an environment takes."""
+
+
+def measure(name: str) -> Measure:
+    """The measure of that name.
+
+    Raises:
+        SettingsError: No measure has the name.
+    """
+    if name not in MEASURES:
+        raise unknown_name("penalty", name, MEASURES)
+    return MEASURES[name]

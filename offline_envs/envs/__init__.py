@@ -1,0 +1,21 @@
+"""Learned environments: one batched model step, seen as a single and as a vector environment."""
+
+from offline_envs.envs.assembly import ModelOptions, PenaltyOptions
+from offline_envs.envs.checker import check_vector_env
+from offline_envs.envs.learned_env import LearnedEnv
+from offline_envs.envs.learned_vector_env import LearnedVectorEnv
+from offline_envs.envs.mdp import LearnedMDP
+from offline_envs.envs.pessimism import Penalize, Pessimism
+from offline_envs.envs.step import Step
+
+__all__ = [
+    "LearnedEnv",
+    "LearnedMDP",
+    "LearnedVectorEnv",
+    "ModelOptions",
+    "Penalize",
+    "PenaltyOptions",
+    "Pessimism",
+    "Step",
+    "check_vector_env",
+]

@@ -1,0 +1,205 @@
+"""From the settings of an environment to the parts that it is made of."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict
+
+import torch
+from torch import Tensor
+
+from offline_envs.data import DatasetSource, Transitions, load_transitions
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fitted_ensemble, load_model
+from offline_envs.dynamics.uncertainty import measure
+from offline_envs.envs.guard import Guard
+from offline_envs.envs.mdp import LearnedMDP
+from offline_envs.envs.pessimism import Penalize
+from offline_envs.envs.starts import StartStates
+from offline_envs.envs.termination import resolve_termination
+from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.tasks import TerminationRule
+
+
+class ModelOptions(TypedDict, total=False):
+    """Settings that every learned environment takes besides its dataset, all optional.
+
+    Attributes:
+        model: Folder of a fitted ensemble, or the ensemble itself; without it the ensemble is fitted once
+            and kept in the user's cache.
+        env_id: Environment that the data come from, if the dataset does not say.
+        termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
+            of (obs, action, next_obs) tensors that returns a bool tensor `(B,)`.
+        start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
+        device: Where the model is computed, e.g. `"cpu"` or `"cuda"`.
+        ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
+        fit: Settings of the fit by name, see `FitSettings`.
+        cache_dir: Folder of fitted models instead of the user's cache.
+        progress: Whether a fit shows its progress.
+    """
+
+    model: str | Path | EnsembleDynamics | None
+    env_id: str | None
+    termination: str | TerminationRule
+    start: str
+    device: str
+    ensemble: Mapping[str, Any] | None
+    fit: Mapping[str, Any] | None
+    cache_dir: str | None
+    progress: bool
+
+
+class PenaltyOptions(TypedDict, total=False):
+    """Settings of the penalised environment, all optional.
+
+    Attributes:
+        penalty_coef: λ, how much reward a unit of uncertainty costs.
+        penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
+        penalty_members: Whose predictions are measured: `"all"` (MOPO's release) or `"elites"`.
+    """
+
+    penalty_coef: float
+    penalty: str
+    penalty_members: str
+
+
+class Parts(NamedTuple):
+    """What a learned environment is made of."""
+
+    mdp: LearnedMDP
+    starts: StartStates
+    transitions: Transitions
+    ensemble: EnsembleDynamics
+
+
+def assemble(
+    dataset: DatasetSource,
+    *,
+    penalty: PenaltyOptions | None = None,
+    model: str | Path | EnsembleDynamics | None = None,
+    env_id: str | None = None,
+    termination: str | TerminationRule = "auto",
+    start: str = "dataset",
+    device: str = "cpu",
+    ensemble: Mapping[str, Any] | None = None,
+    fit: Mapping[str, Any] | None = None,
+    cache_dir: str | None = None,
+    progress: bool = True,
+) -> Parts:
+    """Load the data, load or fit the ensemble, and join them to a learned MDP.
+
+    Everything that can be refused is refused before a fit begins. See `ModelOptions` for the settings.
+
+    Raises:
+        DatasetError: The dataset cannot be used.
+        SettingsError: A setting is unknown, out of range, or contradicts another.
+        CheckpointError: `model` is not a readable model.
+    """
+    check_device(device)
+    ensemble_settings = EnsembleSettings.from_json(ensemble or {})
+    fit_settings = FitSettings.from_json(fit or {})
+    if model is not None and (ensemble or fit):
+        raise SettingsError("model= is already fitted, so ensemble= and fit= cannot be given with it.")
+    penalize = None if penalty is None else penalizer(**penalty)
+    transitions = load_transitions(dataset, env_id=env_id)
+    starts = StartStates.from_transitions(transitions, start, device=device)
+    rule = resolve_termination(termination, transitions, device=device, cache_dir=cache_dir)
+    if model is None:
+        fitted = fitted_ensemble(
+            transitions,
+            ensemble_settings,
+            fit_settings=fit_settings,
+            device=device,
+            cache_dir=cache_dir,
+            progress=progress,
+        )
+    else:
+        fitted = resolve_model(model, transitions.obs_dim, transitions.action_dim, device=device)
+    measured = evaluated_members(
+        fitted, "elites" if penalty is None else penalty.get("penalty_members", "all")
+    )
+    if penalty is not None:
+        check_measurable(fitted, penalty.get("penalty", "max_std"))
+    guard = Guard.from_transitions(transitions, device=device)
+    return Parts(LearnedMDP(measured, rule, guard, penalize), starts, transitions, fitted)
+
+
+def penalizer(
+    *, penalty_coef: float = 1.0, penalty: str = "max_std", penalty_members: str = "all"
+) -> Penalize:
+    """Build MOPO's penalty from its settings.
+
+    Raises:
+        SettingsError: A coefficient that is negative or not finite, or an unknown name.
+    """
+    if not 0 <= penalty_coef < math.inf:
+        raise SettingsError(f"penalty_coef must be finite and 0 or more, got {penalty_coef}.")
+    if penalty_members not in MEMBER_CHOICES:
+        raise unknown_name("penalty_members", penalty_members, MEMBER_CHOICES)
+    return Penalize(float(penalty_coef), measure(penalty))
+
+
+MEMBER_CHOICES: Mapping[str, Callable[[EnsembleDynamics], EnsembleDynamics]] = {
+    "all": lambda ensemble: ensemble,
+    "elites": lambda ensemble: ensemble.members(ensemble.elites),
+}
+"""Which members a penalty looks at, by the name that `penalty_members` takes."""
+
+
+def evaluated_members(ensemble: EnsembleDynamics, choice: str) -> EnsembleDynamics:
+    """The part of `ensemble` that has to be evaluated at every step: all members or only the elites."""
+    return MEMBER_CHOICES[choice](ensemble)
+
+
+def check_measurable(ensemble: EnsembleDynamics, penalty: str) -> None:
+    """Refuse a measure that is zero everywhere for this kind of ensemble.
+
+    Raises:
+        SettingsError: `max_std` of deterministic members, or a disagreement of a single member.
+    """
+    if penalty == "max_std" and not ensemble.settings.probabilistic:
+        raise SettingsError(
+            "penalty='max_std' needs members that predict a variance, but probabilistic=False. "
+            "Use penalty='max_deviation' or 'ensemble_std'."
+        )
+    if penalty != "max_std" and ensemble.n_members == 1:
+        raise SettingsError(f"penalty={penalty!r} compares members, but n_members=1. Use penalty='max_std'.")
+
+
+def resolve_model(
+    model: str | Path | EnsembleDynamics, obs_dim: int, action_dim: int, *, device: str
+) -> EnsembleDynamics:
+    """Load a model and check that it fits the observations and actions at hand.
+
+    Raises:
+        CheckpointError: The folder holds no readable model.
+        SettingsError: The model was fitted to other dimensions.
+    """
+    ensemble = model if isinstance(model, EnsembleDynamics) else load_model(Path(model), device=device)
+    if (ensemble.obs_dim, ensemble.action_dim) != (obs_dim, action_dim):
+        raise SettingsError(
+            f"The model has {ensemble.obs_dim} observation and {ensemble.action_dim} action dimensions, "
+            f"but {obs_dim} and {action_dim} are needed."
+        )
+    if ensemble.elites.device == torch.empty(0, device=device).device:
+        return ensemble
+    return ensemble.copy().to(device)  # `to` alone would move it under the feet of whoever shares it
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that does not exist here.
+
+    Raises:
+        SettingsError: The name is unknown to torch, or the device is not available.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        raise SettingsError(
+            f"device={device!r} cannot be used: {reason}. device='cpu' always can."
+        ) from error
+
+
+def seeded_generator(seed: int, like: Tensor) -> torch.Generator:
+    """A random generator on the device of `like`, started from `seed`."""
+    return torch.Generator(device=like.device).manual_seed(seed)

@@ -1,0 +1,152 @@
+"""`Autoreset`: the modes in which a vector environment restarts its finished rows."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+
+from offline_envs.envs.info import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
+from offline_envs.errors import unknown_name
+
+
+class _Mode(VectorWrapper):
+    """A vector environment that announces its autoreset mode, as metadata and as an attribute."""
+
+    mode: AutoresetMode
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        self.metadata = {**env.metadata, "autoreset_mode": self.mode}
+        self.autoreset_mode = self.mode  # TorchRL reads the attribute
+
+
+class SameStep(_Mode):
+    """Finished rows restart within the step that finished them.
+
+    `step` returns the first observation of the next episode; the true successor of every row is in
+    `infos["final_obs"]`, dense `(n, d)`, and the finished rows in `infos["_final_obs"]`, `(n,)`.
+    """
+
+    mode = AutoresetMode.SAME_STEP
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Step every row, then restart the finished ones."""
+        next_obs, rewards, terminations, truncations, infos = self.env.step(actions)
+        done = terminations | truncations
+        # Also when nothing is done: a GPU would have to be waited for, and every output draws alike.
+        obs, _ = self.env.reset(options={RESET_MASK: done})
+        return obs, rewards, terminations, truncations, {**infos, FINAL_OBS: next_obs, FINAL_OBS_MASK: done}
+
+
+class NextStep(_Mode):
+    """Finished rows restart at the following step, which ignores their action.
+
+    That step returns their first observation, reward 0 and both flags false; an agent has to drop it.
+    """
+
+    mode = AutoresetMode.NEXT_STEP
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        self._finished: Any = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start every row, or those of `options["reset_mask"]`."""
+        obs, infos = self.env.reset(seed=seed, options=options)
+        self._finished = without_reset_rows(self._finished, options)
+        return obs, infos
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Step the running rows and restart the finished ones."""
+        obs, rewards, terminations, truncations, infos = self.env.step(actions)
+        restart = self._finished
+        if restart is not None:
+            obs, _ = self.env.reset(options={RESET_MASK: restart})
+            rewards, terminations, truncations = (
+                zero_rows(value, restart) for value in (rewards, terminations, truncations)
+            )
+            infos = {name: zero_rows(value, restart) for name, value in infos.items()}
+        self._finished = terminations | truncations
+        return obs, rewards, terminations, truncations, infos
+
+
+class Disabled(_Mode):
+    """Nothing restarts by itself; stepping a finished row is an error (on a GPU it is not looked for)."""
+
+    mode = AutoresetMode.DISABLED
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        self._finished: Any = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start every row, or those of `options["reset_mask"]`."""
+        obs, infos = self.env.reset(seed=seed, options=options)
+        self._finished = without_reset_rows(self._finished, options)
+        return obs, infos
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Step every row.
+
+        Raises:
+            gymnasium.error.ResetNeeded: A row's episode is over.
+        """
+        if self._finished is not None and not _on_gpu(self._finished) and self._finished.any():
+            raise ResetNeeded(
+                f"{int(self._finished.sum())} of {self.num_envs} episodes are over. Restart them with "
+                'reset(options={"reset_mask": terminations | truncations}) before the next step.'
+            )
+        obs, rewards, terminations, truncations, infos = self.env.step(actions)
+        self._finished = terminations | truncations
+        return obs, rewards, terminations, truncations, infos
+
+
+MODES: dict[AutoresetMode, type[_Mode]] = {mode.mode: mode for mode in (SameStep, NextStep, Disabled)}
+
+
+def with_autoreset(env: VectorEnv[Any, Any, Any], mode: AutoresetMode | str) -> VectorEnv[Any, Any, Any]:
+    """Give `env`, which resets rows by mask, an autoreset mode.
+
+    Args:
+        env: The environment.
+        mode: A `gymnasium.vector.AutoresetMode` or its value: `"SameStep"`, `"NextStep"`, `"Disabled"`.
+
+    Raises:
+        SettingsError: Another mode.
+    """
+    try:
+        return MODES[AutoresetMode(mode)](env)
+    except ValueError:
+        raise unknown_name("autoreset_mode", mode, [m.value for m in AutoresetMode]) from None
+
+
+def without_reset_rows(rows: Any, options: dict[str, Any] | None) -> Any:
+    """The rows of a mask that `reset(options=options)` leaves alone; None if that restarts every row.
+
+    Args:
+        rows: Bool `(n,)`, array or tensor, or None for no row.
+        options: Options of a reset, perhaps with a mask of either kind.
+    """
+    mask = (options or {}).get(RESET_MASK)
+    if mask is None or rows is None:
+        return None
+    if isinstance(rows, torch.Tensor):
+        return rows & ~torch.as_tensor(mask, device=rows.device)
+    return rows & ~np.asarray(mask.cpu() if isinstance(mask, torch.Tensor) else mask)
+
+
+def zero_rows(values: Any, rows: Any) -> Any:
+    """`values` with zero, or False, in `rows`, as a fresh array or tensor `(n,)` of the same type."""
+    if isinstance(values, torch.Tensor):
+        return values.masked_fill(torch.as_tensor(rows, device=values.device), 0)
+    return np.where(rows, np.zeros_like(values), values)
+
+
+def _on_gpu(values: Any) -> bool:
+    return isinstance(values, torch.Tensor) and values.device.type != "cpu"

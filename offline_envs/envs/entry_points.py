@@ -1,0 +1,107 @@
+"""What `gym.make` and `gym.make_vec` call for each registered id."""
+
+from typing import Any, Unpack
+
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from offline_envs.data import DatasetSource
+from offline_envs.envs.assembly import ModelOptions, Parts, PenaltyOptions, assemble
+from offline_envs.envs.autoreset import with_autoreset
+from offline_envs.envs.learned_env import LearnedEnv
+from offline_envs.envs.learned_vector_env import LearnedVectorEnv
+from offline_envs.errors import SettingsError
+
+IGNORED = ("disable_env_checker", "order_enforce", "render_mode")
+"""Settings of `gym.make` that `gym.make_vec` hands on to a vector environment, where they mean nothing."""
+
+
+def learned_env(dataset: DatasetSource, **options: Unpack[ModelOptions]) -> LearnedEnv:
+    """Make `LearnedModel-v0`, the model MDP without pessimism.
+
+    Args:
+        dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
+        **options: See `ModelOptions`.
+    """
+    return LearnedEnv(assemble(dataset, **_single(options)))
+
+
+def penalized_env(
+    dataset: DatasetSource,
+    *,
+    penalty_coef: float = 1.0,
+    penalty: str = "max_std",
+    penalty_members: str = "all",
+    **options: Unpack[ModelOptions],
+) -> LearnedEnv:
+    """Make `PenalizedModel-v0`, MOPO's uncertainty-penalised MDP.
+
+    Args:
+        dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
+        penalty_coef: λ, see `PenaltyOptions`.
+        penalty: Name of the uncertainty measure.
+        penalty_members: `"all"` or `"elites"`.
+        **options: See `ModelOptions`.
+    """
+    chosen = PenaltyOptions(penalty_coef=penalty_coef, penalty=penalty, penalty_members=penalty_members)
+    return LearnedEnv(assemble(dataset, penalty=chosen, **_single(options)))
+
+
+def learned_vector_env(num_envs: int, dataset: DatasetSource, **options: Any) -> VectorEnv[Any, Any, Any]:
+    """Make `LearnedModel-v0` for many episodes at once.
+
+    Args:
+        num_envs: Number of episodes.
+        dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
+        **options: See `ModelOptions`, and the settings of `LearnedVectorEnv`.
+    """
+    return _vector(num_envs, dataset, None, **options)
+
+
+def penalized_vector_env(
+    num_envs: int,
+    dataset: DatasetSource,
+    *,
+    penalty_coef: float = 1.0,
+    penalty: str = "max_std",
+    penalty_members: str = "all",
+    **options: Any,
+) -> VectorEnv[Any, Any, Any]:
+    """Make `PenalizedModel-v0` for many episodes at once.
+
+    Args:
+        num_envs: Number of episodes.
+        dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
+        penalty_coef: λ, see `PenaltyOptions`.
+        penalty: Name of the uncertainty measure.
+        penalty_members: `"all"` or `"elites"`.
+        **options: See `ModelOptions`, and the settings of `LearnedVectorEnv`.
+    """
+    chosen = PenaltyOptions(penalty_coef=penalty_coef, penalty=penalty, penalty_members=penalty_members)
+    return _vector(num_envs, dataset, chosen, **options)
+
+
+def _vector(
+    num_envs: int,
+    dataset: DatasetSource,
+    penalty: PenaltyOptions | None,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+    max_episode_steps: int | None = None,
+    output: str = "numpy",
+    step_infos: bool = False,
+    **options: Any,
+) -> VectorEnv[Any, Any, Any]:
+    model_options = {name: value for name, value in options.items() if name not in IGNORED}
+    parts: Parts = assemble(dataset, penalty=penalty, **model_options)
+    env = LearnedVectorEnv(
+        num_envs, parts, max_episode_steps=max_episode_steps, output=output, step_infos=step_infos
+    )
+    return with_autoreset(env, autoreset_mode)
+
+
+def _single(options: ModelOptions) -> ModelOptions:
+    """Refuse settings that only `gym.make_vec` takes, and drop those that mean nothing here."""
+    for name in ("autoreset_mode", "output", "step_infos", "num_envs"):
+        if name in options:
+            raise SettingsError(f"{name}= is a setting of gym.make_vec(...), not of gym.make(...).")
+    return ModelOptions(**{k: v for k, v in options.items() if k not in IGNORED})  # type: ignore[typeddict-item]

@@ -1,0 +1,22 @@
+"""Names of the entries that a learned environment puts in `info`."""
+
+RAW_REWARD = "raw_reward"
+"""The model's reward before pessimism changed it."""
+
+PENALTY = "penalty"
+"""What was subtracted from the model's reward: coefficient times uncertainty."""
+
+EXPLODED = "exploded"
+"""Whether the prediction was not finite or far outside the data, so that the episode was ended."""
+
+FINAL_OBS = "final_obs"
+"""Vector environments, same-step autoreset: the true successor of every row, dense `(n, d)`."""
+
+FINAL_OBS_MASK = "_final_obs"
+"""Rows of `final_obs` whose episode ended at this step, bool `(n,)`."""
+
+RESET_MASK = "reset_mask"
+"""Key of `reset(options=...)`: the rows to reset, bool `(n,)`; the others keep their state."""
+
+START_OBS = "obs"
+"""Key of `reset(options=...)`: the observation to start from, `(d,)` or, for vectors, `(n, d)`."""

@@ -1,0 +1,57 @@
+"""`StartStates`: where imagined episodes begin."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from offline_envs.data import Transitions
+from offline_envs.errors import SettingsError, unknown_name
+
+
+@dataclass(frozen=True)
+class StartStates:
+    """Observations that episodes start from, drawn uniformly.
+
+    Attributes:
+        obs: The candidates, float32 `(m, d)`.
+    """
+
+    obs: Tensor
+
+    @classmethod
+    def from_transitions(cls, transitions: Transitions, start: str, *, device: str | torch.device) -> Self:
+        """Take the candidates from a dataset.
+
+        Args:
+            transitions: The dataset.
+            start: `"dataset"` for every observation in it (branched rollouts, Janner et al. 2019) or
+                `"initial"` for the first of each episode.
+            device: Where to keep them.
+
+        Raises:
+            SettingsError: Another value of `start`.
+        """
+        candidates = {"dataset": transitions.obs, "initial": transitions.initial_obs}
+        if start not in candidates:
+            raise unknown_name("start", start, candidates)
+        return cls(candidates[start].to(device))
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw `n` observations with replacement, `(n, d)`."""
+        index = torch.randint(len(self.obs), (n,), generator=generator, device=self.obs.device)
+        return self.obs[index]
+
+    def given(self, obs: Any, shape: tuple[int, ...]) -> Tensor:
+        """A fresh tensor of observations that a caller asks to start from.
+
+        Raises:
+            SettingsError: Another shape than `shape`, or a value that is not finite.
+        """
+        tensor = torch.as_tensor(obs, dtype=torch.float32, device=self.obs.device).clone()
+        if tensor.shape != shape:
+            raise SettingsError(f"options['obs'] must have shape {shape}, got {tuple(tensor.shape)}.")
+        if not bool(tensor.isfinite().all()):
+            raise SettingsError("options['obs'] must be finite, got NaN or infinity.")
+        return tensor

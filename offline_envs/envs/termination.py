@@ -1,0 +1,114 @@
+"""Which termination rule a learned environment uses, and whether it agrees with its dataset."""
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+
+from offline_envs.data import Transitions
+from offline_envs.dynamics import fitted_termination
+from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.tasks import TerminationRule, never, termination_rule
+
+CHUNK = 100_000
+LEAST_AGREEMENT = 0.9999
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a rule's terminations compare with those of a dataset.
+
+    Attributes:
+        rows: Number of rows compared.
+        missed: Rows that the dataset calls terminated and the rule does not.
+        invented: Rows that the rule calls terminated and the dataset does not.
+    """
+
+    rows: int
+    missed: int
+    invented: int
+
+    @property
+    def rate(self) -> float:
+        """Share of rows on which both agree."""
+        return 1 - (self.missed + self.invented) / self.rows
+
+
+def agreement(rule: TerminationRule, transitions: Transitions) -> Agreement:
+    """Compare `rule` with the terminations logged in `transitions`.
+
+    Raises:
+        SettingsError: The rule does not return one bool a row.
+    """
+    missed = invented = 0
+    for start in range(0, len(transitions), CHUNK):
+        rows = slice(start, start + CHUNK)
+        logged = transitions.terminated[rows]
+        ended = rule(transitions.obs[rows], transitions.actions[rows], transitions.next_obs[rows])
+        if ended.shape != logged.shape or ended.dtype != torch.bool:
+            raise SettingsError(
+                f"A termination rule must return a bool tensor of shape {tuple(logged.shape)}, "
+                f"got {ended.dtype} of shape {tuple(ended.shape)}."
+            )
+        missed += int((logged & ~ended).sum())
+        invented += int((ended & ~logged).sum())
+    return Agreement(len(transitions), missed, invented)
+
+
+def resolve_termination(
+    option: str | TerminationRule,
+    transitions: Transitions,
+    *,
+    device: str | torch.device,
+    cache_dir: str | None,
+) -> TerminationRule:
+    """Turn the `termination` setting of an environment into a rule, and check it against the dataset.
+
+    Args:
+        option: `"auto"` for the exact rule of the dataset's environment, `"never"`, `"learned"` for a
+            classifier trained on the dataset, or a function of (obs, action, next_obs).
+        transitions: The dataset.
+        device: Where the rule will be used.
+        cache_dir: Folder of fitted models, or None for the user's cache.
+
+    Warns:
+        UserWarning: The rule disagrees with the dataset on more than one row in 10 000.
+
+    Raises:
+        SettingsError: An unknown option, or `"auto"` for an environment without a known rule.
+    """
+    if callable(option):
+        rule: TerminationRule = option
+    elif option == "auto":
+        rule = _known_rule(transitions)
+    elif option == "never":
+        rule = never
+    elif option == "learned":
+        rule = fitted_termination(transitions, device=device, cache_dir=cache_dir)
+    else:
+        raise unknown_name("termination", option, ("auto", "never", "learned", "a callable"))
+    if option != "learned":  # a learned rule reports its own fit, and may live on another device
+        _warn_if_different(rule, transitions)
+    return rule
+
+
+def _known_rule(transitions: Transitions) -> TerminationRule:
+    rule = None if transitions.env_spec is None else termination_rule(transitions.env_spec)
+    if rule is None:
+        raise SettingsError(
+            f"No termination rule is known for the environment {transitions.env_id!r} "
+            f"of {transitions.source}. Pass termination='learned', 'never' or a function of (obs, action, "
+            "next_obs), or env_id= if the dataset does not name its environment."
+        )
+    return rule
+
+
+def _warn_if_different(rule: TerminationRule, transitions: Transitions) -> None:
+    found = agreement(rule, transitions)
+    if found.rate < LEAST_AGREEMENT:
+        warnings.warn(
+            f"The termination rule agrees with {found.rate:.2%} of the rows of {transitions.source}: "
+            f"it misses {found.missed} of {int(transitions.terminated.sum())} terminations "
+            f"and invents {found.invented}. Check env_id= and termination=.",
+            stacklevel=2,
+        )

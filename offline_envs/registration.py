@@ -1,0 +1,29 @@
+"""The table of environment ids. It holds strings alone, so that importing the package stays cheap."""
+
+import gymnasium as gym
+
+ENTRY_POINTS = "offline_envs.envs.entry_points"
+
+HORIZON = 5
+"""Default `max_episode_steps`: MOPO's and MBPO's longer rollout length."""
+
+ENTRIES = {
+    "LearnedModel-v0": ("learned_env", "learned_vector_env"),
+    "PenalizedModel-v0": ("penalized_env", "penalized_vector_env"),
+}
+"""Every id with the names of its single and of its vector entry point."""
+
+ENV_IDS = tuple(ENTRIES)
+"""Every id that this package registers."""
+
+
+def register_all() -> None:
+    """Register every id that is not registered yet."""
+    for env_id, (single, vector) in ENTRIES.items():
+        if env_id not in gym.registry:
+            gym.register(
+                env_id,
+                entry_point=f"{ENTRY_POINTS}:{single}",
+                vector_entry_point=f"{ENTRY_POINTS}:{vector}",
+                max_episode_steps=HORIZON,
+            )

@@ -1,0 +1,147 @@
+"""`RunFolder`: the files of one training run, each replaced in one piece."""
+
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.runs.settings import TrainSettings
+
+PACKAGES = (
+    "offline-envs",
+    "gymnasium",
+    "mujoco",
+    "torch",
+    "minari",
+    "stable-baselines3",
+    "sb3-contrib",
+    "numpy",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what it needs to be understood, repeated and resumed.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """Settings, as JSON."""
+        return self.path / "settings.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One line an evaluation, as CSV."""
+        return self.path / "metrics.csv"
+
+    @property
+    def result_file(self) -> Path:
+        """Final figures, as JSON; present when the run is complete."""
+        return self.path / "result.json"
+
+    @property
+    def model(self) -> Path:
+        """The fitted ensemble."""
+        return self.path / "model"
+
+    @property
+    def policies(self) -> Path:
+        """Best and last policy."""
+        return self.path / "policies"
+
+    @property
+    def plots(self) -> Path:
+        """PNG pictures."""
+        return self.path / "plots"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What resuming needs: agent and replay buffer."""
+        return self.path / "checkpoint"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard logs."""
+        return self.path / "tensorboard"
+
+    def open(self, settings: TrainSettings, *, resume: bool) -> None:
+        """Start the folder, or check that it belongs to the same run.
+
+        Raises:
+            SettingsError: The folder holds a run already and `resume` is false, or a run of other settings.
+            CheckpointError: Its settings cannot be read.
+        """
+        if not self.settings_file.exists():
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.write_json(self.settings_file, settings.to_json())
+            self.write_json(self.path / "versions.json", versions())
+            return
+        if not resume:
+            raise SettingsError(
+                f"{self.path} holds a run already. Resume it (--resume) or choose another folder."
+            )
+        stored = self.settings()
+        if stored != settings:
+            ours, theirs = settings.to_json(), stored.to_json()
+            different = [name for name in ours if ours[name] != theirs[name]]
+            raise SettingsError(
+                f"{self.path} holds a run with other settings: {', '.join(different)} differ."
+            )
+
+    def settings(self) -> TrainSettings:
+        """Read the settings back.
+
+        Raises:
+            CheckpointError: The file is missing or not JSON.
+        """
+        try:
+            return TrainSettings.from_json(json.loads(self.settings_file.read_text(encoding="utf-8")))
+        except (OSError, json.JSONDecodeError, TypeError) as error:
+            raise CheckpointError(f"{self.path} is not the folder of a run: {error}") from error
+
+    def write_json(self, path: Path, values: Any) -> None:
+        """Write `values` to `path` as JSON."""
+        write_text(path, json.dumps(values, indent=2) + "\n")
+
+    def write_metrics(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Write all evaluations so far; every row has the same keys."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.metrics_file, text.getvalue())
+
+    def read_metrics(self) -> list[dict[str, float]]:
+        """Read the evaluations back; an empty cell is NaN."""
+        if not self.metrics_file.exists():
+            return []
+        with self.metrics_file.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [
+            {name: float(value) if value else float("nan") for name, value in row.items()} for row in rows
+        ]
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, of this package and of those that results depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that `path` holds the old or the whole new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,24 @@
+"""Stable-Baselines3 inside a learned environment: vector environments, replay buffer, real evaluation."""
+
+from offline_envs.sb3.agents import AGENTS, agent_class
+from offline_envs.sb3.callback import EvaluationRecord, RealEvalCallback, save_policy
+from offline_envs.sb3.evaluation import EvaluationResult, evaluate_in
+from offline_envs.sb3.infos import VectorInfos
+from offline_envs.sb3.mixed_replay_buffer import MixedReplayBuffer
+from offline_envs.sb3.schedule import OffPolicySchedule, mopo_schedule
+from offline_envs.sb3.vec_env import SB3VecEnv
+
+__all__ = [
+    "AGENTS",
+    "EvaluationRecord",
+    "EvaluationResult",
+    "MixedReplayBuffer",
+    "OffPolicySchedule",
+    "RealEvalCallback",
+    "SB3VecEnv",
+    "VectorInfos",
+    "agent_class",
+    "evaluate_in",
+    "mopo_schedule",
+    "save_policy",
+]

@@ -1,0 +1,36 @@
+"""The Stable-Baselines3 agents by short name, imported when asked for."""
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from offline_envs.errors import unknown_name
+
+AGENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "sac": ("stable_baselines3", "SAC"),
+        "td3": ("stable_baselines3", "TD3"),
+        "ddpg": ("stable_baselines3", "DDPG"),
+        "tqc": ("sb3_contrib", "TQC"),
+        "crossq": ("sb3_contrib", "CrossQ"),
+    }
+)
+"""Short name → module and class of each agent that learns from a replay buffer of continuous actions."""
+
+
+def agent_class(name: str) -> type[OffPolicyAlgorithm]:
+    """Import the agent of that name.
+
+    Args:
+        name: One of `AGENTS`, e.g. `"sac"`.
+
+    Raises:
+        SettingsError: An unknown name; the message lists the valid ones.
+    """
+    if name not in AGENTS:
+        raise unknown_name("agent", name, AGENTS)
+    module, class_name = AGENTS[name]
+    agent: type[OffPolicyAlgorithm] = getattr(importlib.import_module(module), class_name)
+    return agent

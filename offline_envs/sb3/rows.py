@@ -1,0 +1,77 @@
+"""A transition as one row of numbers, so that a batch is read with one gather."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from torch import Tensor
+
+from offline_envs.data import Transitions
+from offline_envs.errors import SettingsError
+
+
+class RowLayout(NamedTuple):
+    """Columns of a row: obs, action, next_obs, done, reward; done is 1 where the MDP ended, 0 elsewhere."""
+
+    obs_dim: int
+    action_dim: int
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int, int]:
+        """Number of columns of each part, in order."""
+        return (self.obs_dim, self.action_dim, self.obs_dim, 1, 1)
+
+    @property
+    def width(self) -> int:
+        """Number of columns, `2 * obs_dim + action_dim + 2`."""
+        return sum(self.sizes)
+
+
+def scale_action(action: Tensor, action_space: Box) -> Tensor:
+    """Rescale actions from the space's bounds to [-1, 1], as SB3's `policy.scale_action` does.
+
+    Args:
+        action: In the environment's units, `(n, k)`.
+        action_space: Bounded space with `k` dimensions.
+    """
+    low, high = torch.as_tensor(action_space.low), torch.as_tensor(action_space.high)
+    return 2.0 * ((action - low) / (high - low)) - 1.0
+
+
+def rows_of_transitions(transitions: Transitions, layout: RowLayout, action_space: Box) -> Tensor:
+    """Pack a dataset as rows, float32 `(n, width)` on the CPU; a truncated step is not done.
+
+    Raises:
+        SettingsError: The dataset's dimensions are not those of the agent's environment.
+    """
+    if (transitions.obs_dim, transitions.action_dim) != layout:
+        raise SettingsError(
+            f"The dataset must have the dimensions of the agent's environment, obs {layout.obs_dim} and "
+            f"action {layout.action_dim}; {transitions.source} has obs {transitions.obs_dim} and action "
+            f"{transitions.action_dim}."
+        )
+    parts = (
+        transitions.obs,
+        scale_action(transitions.actions, action_space),
+        transitions.next_obs,
+        transitions.terminated[:, None].float(),
+        transitions.rewards[:, None],
+    )
+    return torch.cat(parts, dim=1)
+
+
+def check_box(name: str, space: object) -> Box:
+    """Refuse a space that is not a Box.
+
+    Raises:
+        SettingsError: Another kind of space.
+    """
+    if not isinstance(space, Box):
+        raise SettingsError(f"MixedReplayBuffer needs a Box {name} space, got {space}.")
+    return space
+
+
+def flat_size(space: Box) -> int:
+    """Number of entries of one sample of a Box."""
+    return int(np.prod(space.shape))

@@ -1,0 +1,25 @@
+"""What is known of the real environments: when their episodes end and how their returns are scored.
+
+`termination_rule(env_spec)` gives the rule by which episodes end, `normalized_score(env_id, returns)` places
+returns between those of a random and an expert policy. Both go by exact environment id.
+"""
+
+from offline_envs.tasks.reference_scores import (
+    REFERENCE_SCORES,
+    ReferenceScore,
+    normalized_score,
+    reference_score,
+)
+from offline_envs.tasks.termination import KNOWN_RULES, termination_rule
+from offline_envs.tasks.termination_rules import TerminationRule, never
+
+__all__ = [
+    "KNOWN_RULES",
+    "REFERENCE_SCORES",
+    "ReferenceScore",
+    "TerminationRule",
+    "never",
+    "normalized_score",
+    "reference_score",
+    "termination_rule",
+]

@@ -1,0 +1,133 @@
+"""From an environment's spec to the rule by which its episodes end."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from gymnasium.envs.registration import EnvSpec
+
+from offline_envs.errors import SettingsError
+from offline_envs.tasks import termination_rules as rules
+from offline_envs.tasks.termination_rules import Bounds, TerminationRule
+
+RuleBuilder = Callable[[Mapping[str, Any]], TerminationRule | None]
+"""From the keyword arguments of an environment to its rule, or `None` where they make it unknown."""
+
+
+def termination_rule(env_spec: EnvSpec) -> TerminationRule | None:
+    """Find the rule by which the episodes of a known environment end.
+
+    Known are the exact ids in `KNOWN_RULES`. The keyword arguments in `env_spec.kwargs` that move a bound
+    (`healthy_z_range` and its like), switch the rule off (`terminate_when_unhealthy=False`) or shift the
+    observation (`exclude_current_positions_from_observation=False`) are honoured. The rule reads the
+    observations of the bare environment: it knows nothing of `env_spec.additional_wrappers`.
+
+    Args:
+        env_spec: The spec of the real environment, e.g. `gymnasium.spec("Hopper-v5")` or that of a dataset.
+
+    Returns:
+        A pure, picklable function of `(obs, action, next_obs)`, or `None` if the id is not known, or if it is
+        InvertedDoublePendulum with an `xml_file` of its own, whose links may have other lengths.
+
+    Raises:
+        SettingsError: If an interval in `env_spec.kwargs` is not two numbers.
+    """
+    builder = KNOWN_RULES.get(env_spec.id)
+    return None if builder is None else builder(env_spec.kwargs)
+
+
+def _hopper(kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of Hopper."""
+    state = _bounds(kwargs, "healthy_state_range", (-100.0, 100.0))
+    height = _bounds(kwargs, "healthy_z_range", (0.7, float("inf")))
+    angle = _bounds(kwargs, "healthy_angle_range", (-0.2, 0.2))
+    rule = partial(rules.hopper, state=state, height=height, angle=angle, hidden=_hidden(kwargs, 1))
+    return _if_terminating(kwargs, rule)
+
+
+def _walker2d(kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of Walker2d."""
+    height = _bounds(kwargs, "healthy_z_range", (0.8, 2.0))
+    angle = _bounds(kwargs, "healthy_angle_range", (-1.0, 1.0))
+    rule = partial(rules.walker2d, height=height, angle=angle, hidden=_hidden(kwargs, 1))
+    return _if_terminating(kwargs, rule)
+
+
+def _ant(kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of Ant."""
+    height = _bounds(kwargs, "healthy_z_range", (0.2, 1.0))
+    return _if_terminating(kwargs, partial(rules.ant, height=height, hidden=_hidden(kwargs, 2)))
+
+
+def _humanoid(kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of Humanoid."""
+    height = _bounds(kwargs, "healthy_z_range", (1.0, 2.0))
+    return _if_terminating(kwargs, partial(rules.humanoid, height=height, hidden=_hidden(kwargs, 2)))
+
+
+def _inverted_pendulum(kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of InvertedPendulum, which no keyword argument changes."""
+    del kwargs  # Unused.
+    return rules.inverted_pendulum
+
+
+def _inverted_double_pendulum(kwargs: Mapping[str, Any]) -> TerminationRule | None:
+    """Rule of InvertedDoublePendulum, for the standard links only."""
+    own_model = kwargs.get("xml_file", "inverted_double_pendulum.xml") != "inverted_double_pendulum.xml"
+    return None if own_model else rules.inverted_double_pendulum
+
+
+def _mountain_car_continuous(kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of MountainCarContinuous."""
+    return partial(rules.mountain_car_continuous, goal_velocity=float(kwargs.get("goal_velocity", 0.0)))
+
+
+def _never(kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of the environments that only a time limit stops."""
+    del kwargs  # Unused.
+    return rules.never
+
+
+def _if_terminating(kwargs: Mapping[str, Any], rule: TerminationRule) -> TerminationRule:
+    """Give the rule, or `never` where the environment was told to go on when unhealthy."""
+    return rule if kwargs.get("terminate_when_unhealthy", True) else rules.never
+
+
+def _hidden(kwargs: Mapping[str, Any], n_positions: int) -> int:
+    """Count the leading positions that the observation has beyond the default one."""
+    return 0 if kwargs.get("exclude_current_positions_from_observation", True) else n_positions
+
+
+def _bounds(kwargs: Mapping[str, Any], name: str, default: Bounds) -> Bounds:
+    """Read an interval, which is a list where the spec went through JSON."""
+    value = kwargs.get(name, default)
+    try:
+        low, high = value
+        return float(low), float(high)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{name} must be two numbers (low, high), got {value!r}.") from error
+
+
+KNOWN_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
+    {
+        f"{name}-{version}": builder
+        for name, versions, builder in (
+            ("Ant", ("v4", "v5"), _ant),
+            ("HalfCheetah", ("v4", "v5"), _never),
+            ("Hopper", ("v4", "v5"), _hopper),
+            ("Humanoid", ("v4", "v5"), _humanoid),
+            ("HumanoidStandup", ("v4", "v5"), _never),
+            ("InvertedDoublePendulum", ("v4", "v5"), _inverted_double_pendulum),
+            ("InvertedPendulum", ("v4", "v5"), _inverted_pendulum),
+            ("MountainCarContinuous", ("v0",), _mountain_car_continuous),
+            ("Pendulum", ("v1",), _never),
+            ("Pusher", ("v4", "v5"), _never),
+            ("Reacher", ("v4", "v5"), _never),
+            ("Swimmer", ("v4", "v5"), _never),
+            ("Walker2d", ("v4", "v5"), _walker2d),
+        )
+        for version in versions
+    }
+)
+"""Exact environment id → builder of its rule."""

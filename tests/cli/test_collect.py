@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from offline_envs.cli import app
+
+RUNNER = CliRunner()
+ARGUMENTS = ["collect", "InvertedPendulum-v5", "test/pendulum-v0", "--steps", "120", "--net-arch", "8"]
+
+
+def test_collect_writes_a_dataset_and_reports_it(tmp_path: Path) -> None:
+    result = RUNNER.invoke(app, [*ARGUMENTS, "--kind", "replay", "--output-root", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "test/pendulum-v0/data/main_data.hdf5").is_file()
+    assert "test/pendulum-v0" in result.output
+    assert "120, " in result.output
+
+
+def test_collect_writes_into_minaris_folder_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    result = RUNNER.invoke(app, [*ARGUMENTS, "--kind", "random", "--env-kwargs", '{"frame_skip": 4}'])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "test/pendulum-v0").is_dir()
+
+
+def test_an_existing_dataset_is_one_line_of_error(tmp_path: Path) -> None:
+    (tmp_path / "test/pendulum-v0").mkdir(parents=True)
+    result = RUNNER.invoke(app, [*ARGUMENTS, "--kind", "random", "--output-root", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "never overwritten" in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--net-arch", "8,x"], "net-arch must be whole numbers"),
+        (["--env-kwargs", "{"], "env-kwargs must be JSON"),
+        (["--env-kwargs", "[1]"], "env-kwargs must be a JSON object"),
+        (["--train-steps", "5"], "train_steps is for kinds medium and expert"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(extra: list[str], message: str) -> None:
+    result = RUNNER.invoke(app, [*ARGUMENTS, "--kind", "replay", *extra])
+    assert result.exit_code == 1
+    assert message in " ".join(result.stderr.split())
+
+
+def test_help_lists_the_command_and_its_options() -> None:
+    assert "collect" in RUNNER.invoke(app, ["--help"]).output
+    result = RUNNER.invoke(app, ["collect", "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert "--train-steps" in result.output

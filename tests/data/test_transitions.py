@@ -1,0 +1,34 @@
+import copy
+
+import pytest
+import torch
+
+from offline_envs.errors import DatasetError
+from tests.data.worlds import transitions
+
+
+def test_episodes_by_hand() -> None:
+    data = transitions(5, episode_starts=torch.tensor([0, 3]))
+    assert data.episode_lengths.tolist() == [3, 2]
+    assert data.episode_returns.tolist() == [0 + 1 + 2, 3 + 4]
+    assert data.initial_obs.tolist() == [[0.0], [3.0]]
+
+
+def test_fingerprint_is_of_the_contents() -> None:
+    assert transitions().fingerprint == transitions(source="elsewhere").fingerprint
+    assert transitions().fingerprint != transitions(rewards=torch.zeros(4)).fingerprint
+
+
+def test_deep_copies_share_memory() -> None:
+    data = transitions()
+    assert copy.deepcopy({"dataset": data})["dataset"] is data
+
+
+def test_repr_shows_shapes_and_no_numbers() -> None:
+    assert "obs=(4, 1)" in repr(transitions())
+    assert "tensor(" not in repr(transitions())
+
+
+def test_no_environment_to_make() -> None:
+    with pytest.raises(DatasetError, match="does not name its environment. Pass env_id="):
+        transitions().make_env()

@@ -1,0 +1,83 @@
+"""An ensemble and a dataset known by heart, so that every number can be worked out by hand."""
+
+from collections.abc import Sequence
+
+import torch
+from gymnasium.spaces import Box
+from torch import Tensor
+
+from offline_envs.data import Transitions
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+
+OBS_DIM, ACTION_DIM = 2, 1
+
+MEANS = ((1.0, 1.5, 0.0), (2.0, 0.0, 6.0), (4.0, -1.5, 0.0))
+"""Means of (reward, Δobs₀, Δobs₁) of the three members, whatever the input."""
+
+STDS = ((1.0, 1.0, 1.0), (2.0, 3.0, 6.0), (1.0, 2.0, 2.0))
+"""Standard deviations likewise; their norms are √3, 7 and 3."""
+
+ELITES = (2, 0)
+
+PENALTIES = {
+    ("max_std", "all"): 7.0,
+    ("max_std", "elites"): 3.0,
+    ("max_deviation", "all"): 4.0,  # the average is (0, 2), so the distances are 2.5, 4 and 2.5
+    ("max_deviation", "elites"): 1.5,
+    ("ensemble_std", "all"): 4.75**0.5,  # variances 1.5 and 8
+    ("ensemble_std", "elites"): 1.125**0.5,  # variances 2.25 and 0
+}
+"""Every measure of that ensemble by name and by the members that are measured."""
+
+WORST_REWARD = -4.0
+"""Lowest reward of `toy_transitions`."""
+
+
+def toy_ensemble(
+    means: Sequence[Sequence[float]] = MEANS,
+    stds: Sequence[Sequence[float]] = STDS,
+    elites: Sequence[int] = ELITES,
+) -> EnsembleDynamics:
+    """Make an ensemble whose members predict the same Gaussian for every input.
+
+    Args:
+        means: Mean of (reward, Δobs) of each member, `(N, 1 + d)`; may be NaN or infinite.
+        stds: Standard deviation likewise; positive.
+        elites: Indices of the elite members.
+    """
+    n, n_outputs = len(means), len(means[0])
+    settings = EnsembleSettings(n_members=n, n_elites=len(elites), hidden=(4,))
+    ensemble = EnsembleDynamics(n_outputs - 1, ACTION_DIM, settings=settings)
+    assert ensemble.bounds is not None
+    with torch.no_grad():
+        for head, bias in zip(
+            ensemble.heads, (torch.tensor(means), 2 * torch.tensor(stds).log()), strict=True
+        ):
+            head.weight.zero_()
+            head.bias.copy_(bias[:, None])
+        ensemble.bounds.low.fill_(-50.0)  # so far away that the soft bounds are the identity
+        ensemble.bounds.high.fill_(50.0)
+        ensemble.elites.copy_(torch.tensor(elites))
+    return ensemble.eval().requires_grad_(False)
+
+
+def toy_transitions() -> Transitions:
+    """Make three episodes of three steps: in episode e, obs (t, e), next_obs (t + 1, e), reward −t − e."""
+    episode = torch.arange(3.0).repeat_interleave(3)
+    time = torch.arange(3.0).repeat(3)
+    return Transitions(
+        obs=torch.stack([time, episode], dim=1),
+        actions=(time - 1)[:, None],
+        rewards=-time - episode,
+        next_obs=torch.stack([time + 1, episode], dim=1),
+        terminated=torch.zeros(9, dtype=torch.bool),
+        episode_starts=torch.tensor([0, 3, 6]),
+        action_space=Box(-1.0, 1.0, (ACTION_DIM,)),
+        source="toy",
+    )
+
+
+def right_of_six(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
+    """Terminate where the first observation exceeds 6, which the dataset never does."""
+    del obs, action  # Unused.
+    return next_obs[:, 0] > 6

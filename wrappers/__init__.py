@@ -1,0 +1,9 @@
+"""Wrappers that make an environment pessimistic by hand.
+
+Apply them to a learned environment directly (inside time limits or statistics wrappers), so that what those
+record is what the agent is trained on. The registered environments hold the same functions inside.
+"""
+
+from offline_envs.wrappers.uncertainty_penalty import UncertaintyPenalty
+
+__all__ = ["UncertaintyPenalty"]

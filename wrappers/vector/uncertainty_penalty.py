@@ -1,0 +1,106 @@
+"""`UncertaintyPenalty` for vector environments."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from torch import Tensor
+
+from offline_envs.dynamics import EnsembleDynamics
+from offline_envs.envs.autoreset import without_reset_rows, zero_rows
+from offline_envs.envs.info import PENALTY, RAW_REWARD
+from offline_envs.envs.penalty_meter import PenaltyMeter
+
+
+class UncertaintyPenalty(VectorWrapper):
+    """Subtract λ·u(obs, action) from the reward of every row; see `offline_envs.wrappers.UncertaintyPenalty`.
+
+    Works in every autoreset mode and with arrays or tensors. Rows that restart at this step (next-step
+    mode) are not penalised.
+
+    Args:
+        env: The vector environment, with flat Box observations and actions.
+        penalty_coef: λ, in units of reward per unit of uncertainty.
+        penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
+        model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
+        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+        step_infos: Whether `infos` has `raw_reward` and `penalty`, `(n,)` each.
+
+    Raises:
+        SettingsError: An unknown name, a negative coefficient, or no model to measure with.
+    """
+
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        penalty_coef: float = 1.0,
+        *,
+        penalty: str = "max_std",
+        model: str | Path | EnsembleDynamics | None = None,
+        penalty_members: str = "all",
+        step_infos: bool = False,
+    ) -> None:
+        super().__init__(env)
+        self._meter = PenaltyMeter.for_env(
+            env.unwrapped,
+            env.single_observation_space,
+            env.single_action_space,
+            model=model,
+            penalty_coef=penalty_coef,
+            penalty=penalty,
+            penalty_members=penalty_members,
+        )
+        self._step_infos = step_infos
+        self._next_step = env.metadata.get("autoreset_mode") == AutoresetMode.NEXT_STEP
+        self._obs: Tensor | None = None
+        self._restarting: Any = None
+
+    @property
+    def autoreset_mode(self) -> Any:
+        """The autoreset mode of the environment, which TorchRL reads as an attribute."""
+        return self.env.metadata.get("autoreset_mode")
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset the environment and remember where its rows start."""
+        restarting = without_reset_rows(self._restarting, options)  # first: Gymnasium's own pop the mask
+        obs, infos = self.env.reset(seed=seed, options=options)
+        self._obs, self._restarting = _rows(obs), restarting
+        return obs, infos
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Step the environment and penalise its rewards."""
+        before, restarting, action_rows = self._obs, self._restarting, _rows(actions)
+        obs, rewards, terminations, truncations, infos = self.env.step(actions)
+        if before is None:
+            raise ResetNeeded("Call reset() of the wrapper before step().")
+        penalty = _like(self._meter(before, action_rows), rewards)
+        if restarting is not None:
+            penalty = zero_rows(penalty, restarting)
+        self._obs = _rows(obs)
+        self._restarting = terminations | truncations if self._next_step else None
+        if self._step_infos:
+            infos = {
+                **infos,
+                RAW_REWARD: infos.get(RAW_REWARD, rewards),
+                PENALTY: infos.get(PENALTY, 0.0) + penalty,
+            }
+        return obs, rewards - penalty, terminations, truncations, infos
+
+
+def _rows(values: Any) -> Tensor:
+    """A float32 copy: the environment may write to its array again, and so may the caller."""
+    if isinstance(values, Tensor):
+        return values.detach().to(torch.float32, copy=True)
+    return torch.tensor(np.asarray(values), dtype=torch.float32)
+
+
+def _like(penalty: Tensor, rewards: Any) -> Any:
+    """`penalty` as the kind of array that `rewards` is."""
+    if isinstance(rewards, Tensor):
+        return penalty.to(rewards.device, rewards.dtype)
+    return penalty.cpu().numpy().astype(rewards.dtype)
