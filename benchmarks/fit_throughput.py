@@ -23,6 +23,9 @@ from rich.table import Table
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings, FitSettings, fit
 
+HOLDOUT = FitSettings().holdout
+"""Rows that both fits score their members on after an epoch."""
+
 
 def main(
     obs_dim: Annotated[int, typer.Option(help="Observation dimensions; the default is HalfCheetah's.")] = 17,
@@ -131,6 +134,7 @@ def kit_epoch(data: Transitions, checkout: Path) -> Callable[[], float]:
         index = torch.randint(len(data), (model.num_ensemble, len(data))).numpy()
         start = time.perf_counter()
         dynamics.learn(inputs[index], targets[index])
+        dynamics.validate(inputs[:HOLDOUT], targets[:HOLDOUT])
         return len(data) / (time.perf_counter() - start)
 
     return measure

@@ -1,6 +1,7 @@
 """An ensemble and a dataset known by heart, so that every number can be worked out by hand."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from gymnasium.spaces import Box
@@ -81,3 +82,13 @@ def right_of_six(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
     """Terminate where the first observation exceeds 6, which the dataset never does."""
     del obs, action  # Unused.
     return next_obs[:, 0] > 6
+
+
+def counting_ensemble() -> EnsembleDynamics:
+    """Make an ensemble that pays 1 and moves obs₀ by 1 at every step, up to noise of 1e-6."""
+    return toy_ensemble(((1.0, 1.0, 0.0),) * 3, ((1e-6,) * 3,) * 3)
+
+
+def toy_options(**changes: Any) -> dict[str, Any]:
+    """Settings of `gym.make` and `gym.make_vec` for the toys, with some of them changed."""
+    return {"dataset": toy_transitions(), "model": toy_ensemble(), "termination": "never", **changes}

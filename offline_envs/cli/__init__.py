@@ -10,7 +10,12 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from offline_envs.cli.collect import collect as collect_command
+from offline_envs.cli.collect import collect
+from offline_envs.cli.demo import demo
+from offline_envs.cli.evaluate import evaluate
+from offline_envs.cli.fit import fit
+from offline_envs.cli.info import info
+from offline_envs.cli.train import train
 from offline_envs.errors import OfflineEnvsError
 
 __all__ = ["app", "main"]
@@ -36,13 +41,8 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _group() -> None:
-    # With a single command typer would drop its name from the command line.
-    pass
-
-
-app.command("collect")(collect_command)
+for command in (demo, info, fit, train, evaluate, collect):
+    app.command(command.__name__)(command)
 
 
 def main() -> None:

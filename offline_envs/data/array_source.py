@@ -58,7 +58,8 @@ def transitions_from_arrays(
             terminations `(n,)`. Optional: next_obs or next_observations `(n, d)`; truncated, timeouts or
             truncations `(n,)`; episode_starts `(e,)`; `infos`, a mapping of arrays that came with next_obs;
             `infos/<name>`, as in D4RL, arrays that came with obs (moved by one row, NaN where an episode
-            ends), or with the action if the name begins with `action`. Anything else is left out with a warning.
+            ends), or with the action if the name begins with `action`. Anything else is left out, with a
+            warning.
         source: Where the arrays come from, for messages.
         own: Whether the arrays belong to nobody else, so that they need not be copied.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from h5py import h5d, h5f, h5g, h5o, h5p, h5s
+from h5py import h5d, h5f, h5g, h5o, h5s
 from numpy.typing import NDArray
 
 from offline_envs.errors import DatasetError
@@ -29,14 +29,19 @@ def opened(path: Path) -> Iterator[Any]:
     if not h5f.is_hdf5(os.fsencode(path)):
         raise DatasetError(f"{path} is not an HDF5 file.")
     try:
-        access = h5p.create(h5p.FILE_ACCESS)
-        access.set_fclose_degree(h5f.CLOSE_STRONG)  # as h5py does; one file cannot be open in two ways
-        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, access)
+        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY)
         try:
             yield h5g.open(file, b"/")
         finally:
             file.close()
-    except (OSError, KeyError, RuntimeError) as error:
+    except DatasetError:
+        raise
+    except (
+        OSError,
+        KeyError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # h5py's, for what breaks off or is missing
         raise DatasetError(f"{path} cannot be read, it is truncated or altered: {error}") from error
 
 

@@ -35,7 +35,7 @@ class Transitions:
         action_space: Space that every action lies in.
         env_spec: Specification of the environment that the data come from, or None if unknown.
         infos: Per-step scalars or vectors logged with the data, float32 `(n, ...)` each; the value of row t
-            is the one that came with `next_obs[t]`.
+            is the one that came with `next_obs[t]`, NaN where the source does not tell.
         source: Where the data come from, in words, for messages.
     """
 

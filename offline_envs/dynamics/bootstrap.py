@@ -11,8 +11,8 @@ _DRAW, _SHUFFLE = 1, 2
 class Bootstrap:
     """Row numbers for every member, drawn with replacement once and put in a new order every epoch.
 
-    Only numbers are kept, 4 bytes a member and row. The order of an epoch follows from seed and epoch alone, so
-    a resumed fit sees what an uninterrupted one would have seen.
+    Only numbers are kept, 4 bytes a member and row. The order of an epoch follows from seed and epoch alone,
+    so a resumed fit sees what an uninterrupted one would have seen.
 
     Args:
         n_members: Number of members, N.

@@ -84,8 +84,8 @@ def read_model_card(folder: Path | str) -> dict[str, Any]:
         raise CheckpointError(f"{path} is damaged: it is not the card of a model ({error!r}).") from error
     if found > FORMAT_VERSION:
         raise CheckpointError(
-            f"{folder} has format version {found}, written by offline-envs {card.get('package_version')}; this "
-            f"installation ({version('offline-envs')}) reads versions up to {FORMAT_VERSION}. Upgrade offline-envs."
+            f"{folder} has format version {found}, written by offline-envs {card.get('package_version')}; "
+            f"offline-envs {version('offline-envs')} reads versions up to {FORMAT_VERSION}. Upgrade it."
         )
     return dict(card)
 
@@ -112,9 +112,7 @@ def load_ensemble(folder: Path | str, device: torch.device | str = "cpu") -> Ens
         ensemble = EnsembleDynamics(card["obs_dim"], card["action_dim"], settings=settings)
         ensemble.load_state_dict(safetensors.torch.load(content))
     except (SettingsError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-        raise CheckpointError(
-            f"{folder} is damaged: card and weights do not fit together ({error})."
-        ) from error
+        raise CheckpointError(f"{folder} is damaged: card and weights disagree ({error}).") from error
     return ensemble.to(device).eval().requires_grad_(False)
 
 

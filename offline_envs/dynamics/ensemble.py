@@ -1,5 +1,8 @@
 """`EnsembleDynamics`: probabilistic networks that predict the next step, all members at once."""
 
+from itertools import pairwise
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -8,6 +11,9 @@ from offline_envs.dynamics.layers import LogVarianceBounds, MemberLinear
 from offline_envs.dynamics.normalizer import Normalizer
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.dynamics.settings import EnsembleSettings
+
+HALF = torch.tensor(0.5)
+"""A Python number would be turned into a tensor at every call, which takes longer than the product."""
 
 
 class EnsembleDynamics(nn.Module):
@@ -36,9 +42,7 @@ class EnsembleDynamics(nn.Module):
         widths = (obs_dim + action_dim, *settings.hidden)
         n = settings.n_members
         self.normalizer = Normalizer(widths[0])
-        self.trunk = nn.ModuleList(
-            MemberLinear(n, i, o, generator=generator) for i, o in zip(widths, widths[1:], strict=False)
-        )
+        self.trunk = nn.ModuleList(MemberLinear(n, i, o, generator=generator) for i, o in pairwise(widths))
         self.heads = nn.ModuleList(
             MemberLinear(n, widths[-1], width, generator=generator) for width in self._head_widths()
         )
@@ -46,7 +50,7 @@ class EnsembleDynamics(nn.Module):
         self.register_buffer("elites", torch.arange(settings.n_elites))
 
     def __deepcopy__(self, memo: dict[int, object]) -> "EnsembleDynamics":
-        # A copy costs memory and time each time Gymnasium copies a specification; `copy` makes one on purpose.
+        # Gymnasium copies every keyword of an environment several times; `copy` makes a copy on purpose.
         del memo  # Unused.
         return self
 
@@ -76,7 +80,7 @@ class EnsembleDynamics(nn.Module):
         outputs = torch.cat([head(hidden) for head in self.heads], dim=-1)
         if self.bounds is None:
             return outputs, None
-        mean, logvar = outputs.split(self.n_outputs, dim=-1)
+        mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)
         return mean, self.bounds(logvar)
 
     @torch.no_grad()
@@ -97,8 +101,8 @@ class EnsembleDynamics(nn.Module):
         outputs = [_affine(head, hidden) for head in self.heads]
         if self.bounds is None:
             return Prediction(outputs[0], torch.zeros_like(outputs[0]))
-        mean, logvar = outputs if len(outputs) == 2 else outputs[0].split(self.n_outputs, dim=-1)
-        return Prediction(mean, self.bounds(logvar).mul_(0.5).exp_())
+        mean, logvar = outputs if len(outputs) == 2 else torch.split(outputs[0], self.n_outputs, dim=-1)
+        return Prediction(mean, self.bounds(logvar).mul_(HALF).exp_())
 
     def members(self, index: Tensor) -> "EnsembleDynamics":
         """A new ensemble of the members in `index`, int64 `(M,)`, all of them elites."""
@@ -123,4 +127,5 @@ class EnsembleDynamics(nn.Module):
 
 def _affine(layer: nn.Module, inputs: Tensor) -> Tensor:
     """A member layer, product first: without gradients this is faster than the fused `baddbmm`."""
+    layer = cast("MemberLinear", layer)  # `ModuleList` does not say what it holds.
     return torch.bmm(inputs, layer.weight).add_(layer.bias)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from offline_envs.dynamics.ensemble import EnsembleDynamics
 from offline_envs.dynamics.losses import decay_factors
@@ -47,8 +47,8 @@ class FitState:
     def record(self, train_loss: float, holdout_mse: Sequence[float]) -> None:
         """End an epoch: keep the members that improved, and decide whether the fit goes on.
 
-        The fit stops once `patience` epochs in a row passed without any improvement. OfflineRL-Kit stops there
-        too; MOPO's TensorFlow release waits one epoch longer.
+        The fit stops once `patience` epochs in a row passed without any improvement. OfflineRL-Kit stops
+        there too; MOPO's TensorFlow release waits one epoch longer.
         """
         needed = 1 - self.fit_settings.improvement
         improved = [i for i, mse in enumerate(holdout_mse) if mse < needed * self.best_mse[i]]
@@ -87,9 +87,7 @@ class FitState:
         """
         own = self._tensors()
         if {n: v.shape for n, v in own.items()} != {n: v.shape for n, v in capture.tensors.items()}:
-            raise CheckpointError(
-                "The saved fit holds other tensors than this ensemble. Delete it to fit anew."
-            )
+            raise CheckpointError("The saved fit holds other tensors than this ensemble. Delete it.")
         for name, value in own.items():
             value.copy_(capture.tensors[name])
         for name in _PROGRESS:
@@ -150,12 +148,13 @@ def make_optimizer(ensemble: EnsembleDynamics, fit_settings: FitSettings) -> tor
     """
     layers = [*ensemble.trunk, *ensemble.heads]
     factors = decay_factors(fit_settings.weight_decay, len(ensemble.trunk), len(ensemble.heads))
-    groups = []
+    by_factor: dict[float, list[nn.Parameter]] = {0.0: []}
     for layer, factor in zip(layers, factors, strict=True):
-        weights = [p for name, p in layer.named_parameters() if name != "bias"]
-        groups += [{"params": weights, "weight_decay": factor}, {"params": [layer.bias]}]
+        for name, parameter in layer.named_parameters():
+            by_factor.setdefault(0.0 if name == "bias" else factor, []).append(parameter)
     if ensemble.bounds is not None:
-        groups.append({"params": list(ensemble.bounds.parameters())})
+        by_factor[0.0] += ensemble.bounds.parameters()
+    groups = [{"params": group, "weight_decay": factor} for factor, group in by_factor.items()]
     optimizer = torch.optim.Adam(groups, lr=fit_settings.learning_rate, fused=True)
     for parameter in ensemble.parameters():
         optimizer.state[parameter] = {

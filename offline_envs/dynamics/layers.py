@@ -51,8 +51,9 @@ class LogVarianceBounds(nn.Module):
 
     def forward(self, logvar: Tensor) -> Tensor:
         """Bound `logvar`, `(..., n_outputs)`, softly from above, then from below."""
-        logvar = self.high - functional.softplus(self.high - logvar)
-        return self.low + functional.softplus(logvar - self.low)
+        low, high = self.low, self.high
+        logvar = high - functional.softplus(high - logvar)
+        return low + functional.softplus(logvar - low)
 
     def spread(self) -> Tensor:
         """Sum of upper minus sum of lower bounds, the term that the loss pulls down; a scalar."""

@@ -7,7 +7,9 @@ members, no factor 1/2 and no constant in the likelihood.
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from offline_envs.dynamics.layers import LogVarianceBounds
 
 
 def gaussian_nll(mean: Tensor, logvar: Tensor, target: Tensor) -> Tensor:
@@ -37,7 +39,8 @@ def data_loss(mean: Tensor, logvar: Tensor | None, target: Tensor) -> Tensor:
 def weight_penalty(weights: Iterable[Tensor], factors: Iterable[float]) -> Tensor:
     """L2 term Σ_l factor_l/2 · ‖W_l‖², summed over members; biases are free.
 
-    The fit does not compute this: Adam's own `weight_decay` adds the same gradient, factor_l · W_l, at no cost.
+    The fit does not compute this: Adam's own `weight_decay` adds the same gradient, factor_l · W_l, at no
+    cost.
 
     Args:
         weights: Weights of each layer, `(N, n_inputs, n_outputs)`.
@@ -59,6 +62,6 @@ def decay_factors(values: Sequence[float], n_trunk: int, n_heads: int) -> list[f
     return [trunk[min(i, len(trunk) - 1)] for i in range(n_trunk)] + [values[-1]] * n_heads
 
 
-def bound_penalty(bounds: nn.Module | None, weight: float) -> Tensor | float:
+def bound_penalty(bounds: LogVarianceBounds | None, weight: float) -> Tensor | float:
     """Term that pulls the log-variance bounds together: weight · (Σ upper − Σ lower)."""
     return 0.0 if bounds is None else weight * bounds.spread()

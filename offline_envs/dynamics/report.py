@@ -46,7 +46,9 @@ class FitReport:
             CheckpointError: The values are not those of a report.
         """
         try:
-            report = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+            report: dict[str, Any] = {
+                name: tuple(v) if isinstance(v, list) else v for name, v in values.items()
+            }
             report["holdout_history"] = tuple(tuple(row) for row in values["holdout_history"])
             return cls(**report)
         except (KeyError, TypeError) as error:

@@ -16,6 +16,9 @@ from offline_envs.dynamics.ensemble import EnsembleDynamics
 INITIAL_ITERATIONS = 20
 """Power iterations before the first step; later ones start where the last one ended."""
 
+REFINING_ITERATIONS = 100
+"""Power iterations at the end of an epoch, before members are scored."""
+
 
 class MemberSpectralNorm(nn.Module):
     """Parametrisation that divides each member's weight by its largest singular value.
@@ -57,9 +60,18 @@ def _normalised_layers(ensemble: EnsembleDynamics) -> Iterator[nn.Module]:
 def add_spectral_norm(ensemble: EnsembleDynamics, *, generator: torch.Generator) -> None:
     """Normalise trunk and mean head of `ensemble` from now on, in place."""
     for layer in _normalised_layers(ensemble):
-        norm = MemberSpectralNorm(layer.weight, generator=generator)
+        norm = MemberSpectralNorm(layer.get_parameter("weight"), generator=generator)
         # Gradient and estimate use the same value of the weight, so the check would only cost an iteration.
         parametrize.register_parametrization(layer, "weight", norm, unsafe=True)
+
+
+def refine_spectral_norm(ensemble: EnsembleDynamics) -> None:
+    """Bring the estimates, which lag behind the weights in training, close to the truth, in place."""
+    for layer in _normalised_layers(ensemble):
+        for module in layer.modules():
+            if isinstance(module, MemberSpectralNorm):
+                original = layer.get_parameter("parametrizations.weight.original")
+                module.iterate(original, REFINING_ITERATIONS)
 
 
 def bake_spectral_norm(ensemble: EnsembleDynamics) -> None:

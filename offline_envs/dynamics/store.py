@@ -143,7 +143,7 @@ def fitted_termination(
         seed: Seed of weights, split and batches.
         device: Where it is trained and where it stays.
         cache_dir: Cache folder, see `cache_folder`.
-        progress: Whether to say on standard error that another process is waited for.
+        progress: Whether to say on standard error that a head is trained or waited for.
 
     Raises:
         CheckpointError: The cache holds a damaged file; the message names the file to delete.
@@ -153,6 +153,7 @@ def fitted_termination(
     if not path.exists():
         with _only_process(path, progress=progress):
             if not path.exists():
+                _say(f"Training a termination head on {len(transitions)} transitions …", shown=progress)
                 save_termination(path, fit_termination(transitions, seed=seed, device=device))
     try:
         return load_termination(path, device)
@@ -164,6 +165,11 @@ def _key(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def _say(text: str, *, shown: bool) -> None:
+    if shown:
+        Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def _only_process(path: Path, *, progress: bool) -> Iterator[None]:
     """Hold the lock beside `path`; say so when another process has it."""
@@ -172,8 +178,7 @@ def _only_process(path: Path, *, progress: bool) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        console = Console(stderr=True, quiet=not progress)
-        console.print(f"Waiting for another process that is fitting the same model, {path} …", soft_wrap=True)
+        _say(f"Waiting for another process that is fitting the same model, {path} …", shown=progress)
         lock.acquire()
     try:
         yield

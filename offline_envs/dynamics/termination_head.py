@@ -36,12 +36,11 @@ class LearnedTermination(nn.Module):
         self.obs_dim, self.action_dim = obs_dim, action_dim
         n_inputs = 2 * obs_dim + action_dim
         self.normalizer = Normalizer(n_inputs)
-        self.layers = nn.ModuleList(
-            [nn.Linear(n_inputs, _WIDTH), nn.Linear(_WIDTH, _WIDTH), nn.Linear(_WIDTH, 1)]
-        )
-        for layer in self.layers:
+        layers = [nn.Linear(n_inputs, _WIDTH), nn.Linear(_WIDTH, _WIDTH), nn.Linear(_WIDTH, 1)]
+        for layer in layers:
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
+        self.layers = nn.ModuleList(layers)
         self.register_buffer("threshold", torch.tensor(0.0))
 
     def logits(self, inputs: Tensor) -> Tensor:
@@ -49,7 +48,8 @@ class LearnedTermination(nn.Module):
         *hidden, last = self.layers
         for layer in hidden:
             inputs = functional.silu(layer(inputs))
-        return last(inputs).squeeze(-1)
+        logits: Tensor = last(inputs).squeeze(-1)
+        return logits
 
     @torch.no_grad()
     def forward(self, obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
@@ -71,8 +71,8 @@ def fit_termination(
 ) -> LearnedTermination:
     """Train a head on the terminations of a dataset.
 
-    Terminal steps are rare, so the loss weighs both classes equally; the threshold is then chosen on rows kept
-    out, for the best F1 score. Where the dataset has a single class, the head always answers that class.
+    Terminal steps are rare, so the loss weighs both classes equally; the threshold is then chosen on rows
+    kept out, for the best F1 score. Where the dataset has a single class, the head always answers that class.
 
     Args:
         transitions: The dataset.
@@ -157,9 +157,9 @@ def _train(
     best, best_loss, dry = copy.deepcopy(head.layers.state_dict()), torch.inf, 0
     for epoch in range(_MAX_EPOCHS):
         order = torch.randperm(len(labels), generator=generator_for(seed, _STREAM, epoch)).to(labels.device)
-        for rows in order.split(_BATCH):
+        for rows in torch.split(order, _BATCH):
             optimizer.zero_grad()
-            _loss(head, inputs[rows], labels[rows], weight).backward()
+            torch.autograd.backward(_loss(head, inputs[rows], labels[rows], weight))
             optimizer.step()
         with torch.no_grad():
             loss = _loss(head, *holdout, weight).item()

@@ -18,7 +18,7 @@ from offline_envs.dynamics.progress import FitProgress
 from offline_envs.dynamics.report import FitReport
 from offline_envs.dynamics.rows import Rows, generator_for, split_rows
 from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
-from offline_envs.dynamics.spectral_norm import add_spectral_norm, bake_spectral_norm
+from offline_envs.dynamics.spectral_norm import add_spectral_norm, bake_spectral_norm, refine_spectral_norm
 from offline_envs.errors import OfflineEnvsError
 
 FIT_VERSION = 1
@@ -56,8 +56,8 @@ def fit(
         fit_settings: How it is fitted; None means as in MOPO's release.
         device: Where it is fitted and where it stays.
         progress: Whether to show progress on standard error.
-        folder: Where an interrupted fit is kept. The same call goes on from there, and ends with the weights of
-            a fit that was not interrupted. None keeps nothing.
+        folder: Where an interrupted fit is kept. The same call goes on from there, and ends with the weights
+            of a fit that was not interrupted. None keeps nothing.
 
     Raises:
         DatasetError: Too few rows for a holdout.
@@ -135,7 +135,7 @@ def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) 
     with display:
         try:
             while not state.stopped_by:
-                _run_epoch(state, rows, members.order(state.epoch), display)
+                _run_epoch(state, rows, members, display)
                 if keeper:
                     keeper.keep(state)
         except KeyboardInterrupt:
@@ -145,9 +145,11 @@ def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) 
             raise
 
 
-def _run_epoch(state: FitState, rows: Rows, order: Tensor, display: FitProgress) -> None:
+def _run_epoch(state: FitState, rows: Rows, members: Bootstrap, display: FitProgress) -> None:
     start = time.perf_counter()
-    train_loss = _train_epoch(state, rows, order, display)
+    train_loss = _train_epoch(state, rows, members.order(state.epoch), display)
+    if state.ensemble.settings.spectral_norm:
+        refine_spectral_norm(state.ensemble)
     holdout_mse = _holdout_mse(state.ensemble, rows)
     state.seconds += time.perf_counter() - start
     state.record(train_loss, holdout_mse)
@@ -158,12 +160,13 @@ def _train_epoch(state: FitState, rows: Rows, order: Tensor, display: FitProgres
     """One pass over the rows in `order`, `(N, n_train)`; returns the mean loss on the data."""
     ensemble, optimizer, settings = state.ensemble.train(), state.optimizer, state.fit_settings
     total = torch.zeros((), device=order.device)
-    batches = order.split(settings.batch_size, dim=1)
+    batches = torch.split(order, settings.batch_size, dim=1)
     for done, index in enumerate(batches, start=1):
         inputs, targets = rows.batch(index)
-        loss = data_loss(*ensemble(inputs), targets).sum()
+        mean, logvar = ensemble(inputs)
+        loss = data_loss(mean, logvar, targets).sum()
         optimizer.zero_grad()
-        (loss + bound_penalty(ensemble.bounds, settings.bound_weight)).backward()
+        torch.autograd.backward(loss + bound_penalty(ensemble.bounds, settings.bound_weight))
         optimizer.step()
         total += loss.detach()
         if done % _STEPS_BETWEEN_LOOKS == 0:
@@ -176,8 +179,8 @@ def _train_epoch(state: FitState, rows: Rows, order: Tensor, display: FitProgres
 def _require_finite(total: Tensor, state: FitState) -> None:
     if not math.isfinite(total.item()):
         raise OfflineEnvsError(
-            f"The loss is {total.item()} in epoch {state.epoch + 1}: the fit diverged. Try a lower learning_rate "
-            f"than {state.fit_settings.learning_rate:g}, and look for extreme values in the dataset."
+            f"The loss is {total.item()} in epoch {state.epoch + 1}: the fit diverged. Try a learning_rate "
+            f"below {state.fit_settings.learning_rate:g}, and look for extreme values in the dataset."
         )
 
 

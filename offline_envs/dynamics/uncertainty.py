@@ -19,7 +19,8 @@ def max_std(prediction: Prediction) -> Tensor:
     Yu et al. 2020 (MOPO), section 4.3. The paper writes the Frobenius norm of the covariance; its release,
     and this function, take the norm of the deviations over next observation and reward, in raw units.
     """
-    return torch.linalg.vector_norm(prediction.std, dim=-1).amax(dim=0)
+    norms: Tensor = torch.linalg.vector_norm(prediction.std, dim=-1)
+    return norms.amax(dim=0)
 
 
 def max_deviation(prediction: Prediction) -> Tensor:
@@ -29,7 +30,8 @@ def max_deviation(prediction: Prediction) -> Tensor:
     calls it "pairwise-diff".
     """
     mean = prediction.mean[..., DELTA]
-    return torch.linalg.vector_norm(mean - mean.mean(dim=0), dim=-1).amax(dim=0)
+    distances: Tensor = torch.linalg.vector_norm(mean - mean.mean(dim=0), dim=-1)
+    return distances.amax(dim=0)
 
 
 def ensemble_std(prediction: Prediction) -> Tensor:

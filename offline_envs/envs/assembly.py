@@ -1,7 +1,7 @@
 """From the settings of an environment to the parts that it is made of."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from offline_envs.data import DatasetSource, Transitions, load_transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fitted_ensemble, load_model
 from offline_envs.dynamics.uncertainty import measure
+from offline_envs.envs.elites_first import MEMBER_CHOICES, ElitesFirst
 from offline_envs.envs.guard import Guard
 from offline_envs.envs.mdp import LearnedMDP
 from offline_envs.envs.pessimism import Penalize
@@ -114,13 +115,11 @@ def assemble(
         )
     else:
         fitted = resolve_model(model, transitions.obs_dim, transitions.action_dim, device=device)
-    measured = evaluated_members(
-        fitted, "elites" if penalty is None else penalty.get("penalty_members", "all")
-    )
+    evaluated = ElitesFirst.of(fitted, "elites" if penalty is None else penalty.get("penalty_members", "all"))
     if penalty is not None:
-        check_measurable(fitted, penalty.get("penalty", "max_std"))
+        check_measurable(evaluated, penalty.get("penalty", "max_std"))
     guard = Guard.from_transitions(transitions, device=device)
-    return Parts(LearnedMDP(measured, rule, guard, penalize), starts, transitions, fitted)
+    return Parts(LearnedMDP(evaluated, rule, guard, penalize), starts, transitions, fitted)
 
 
 def penalizer(
@@ -138,31 +137,22 @@ def penalizer(
     return Penalize(float(penalty_coef), measure(penalty))
 
 
-MEMBER_CHOICES: Mapping[str, Callable[[EnsembleDynamics], EnsembleDynamics]] = {
-    "all": lambda ensemble: ensemble,
-    "elites": lambda ensemble: ensemble.members(ensemble.elites),
-}
-"""Which members a penalty looks at, by the name that `penalty_members` takes."""
-
-
-def evaluated_members(ensemble: EnsembleDynamics, choice: str) -> EnsembleDynamics:
-    """The part of `ensemble` that has to be evaluated at every step: all members or only the elites."""
-    return MEMBER_CHOICES[choice](ensemble)
-
-
-def check_measurable(ensemble: EnsembleDynamics, penalty: str) -> None:
-    """Refuse a measure that is zero everywhere for this kind of ensemble.
+def check_measurable(evaluated: ElitesFirst, penalty: str) -> None:
+    """Refuse a measure that is zero everywhere for the members at hand.
 
     Raises:
         SettingsError: `max_std` of deterministic members, or a disagreement of a single member.
     """
-    if penalty == "max_std" and not ensemble.settings.probabilistic:
+    if penalty == "max_std" and not evaluated.front.settings.probabilistic:
         raise SettingsError(
             "penalty='max_std' needs members that predict a variance, but probabilistic=False. "
             "Use penalty='max_deviation' or 'ensemble_std'."
         )
-    if penalty != "max_std" and ensemble.n_members == 1:
-        raise SettingsError(f"penalty={penalty!r} compares members, but n_members=1. Use penalty='max_std'.")
+    if penalty != "max_std" and evaluated.n_members == 1:
+        raise SettingsError(
+            f"penalty={penalty!r} compares members, but a single one is measured. Use penalty='max_std', "
+            "or more members (ensemble={'n_members': ...} and penalty_members=)."
+        )
 
 
 def resolve_model(

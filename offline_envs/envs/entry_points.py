@@ -1,6 +1,6 @@
 """What `gym.make` and `gym.make_vec` call for each registered id."""
 
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from gymnasium.vector import AutoresetMode, VectorEnv
 
@@ -104,4 +104,4 @@ def _single(options: ModelOptions) -> ModelOptions:
     for name in ("autoreset_mode", "output", "step_infos", "num_envs"):
         if name in options:
             raise SettingsError(f"{name}= is a setting of gym.make_vec(...), not of gym.make(...).")
-    return ModelOptions(**{k: v for k, v in options.items() if k not in IGNORED})  # type: ignore[typeddict-item]
+    return cast(ModelOptions, {k: v for k, v in options.items() if k not in IGNORED})

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.envs.step import Step
+from offline_envs.dynamics.prediction import DELTA, REWARD
 
 MARGIN = 10.0
 """How far beyond the data a prediction may lie, in ranges of the data (or units, where that is wider)."""
@@ -39,17 +39,16 @@ class Guard:
         margin = MARGIN * (high - low).clamp(min=1.0)
         return cls((low - margin).to(device), (high + margin).to(device), low[0].to(device))
 
-    def __call__(self, step: Step, obs: Tensor) -> Step:
-        """End the rows whose prediction lies outside the bounds or is not finite.
+    def __call__(self, outcome: Tensor, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Replace the rows that lie outside the bounds or are not finite.
 
-        Such a row stays at `obs`, its last believable observation, `(B, d)`.
+        Args:
+            outcome: Predicted (reward, next_obs), `(B, 1 + d)`.
+            obs: Last believable observations, `(B, d)`; an exploded row stays there.
+
+        Returns:
+            Reward `(B,)`, next observation `(B, d)`, and which rows exploded, bool `(B,)`.
         """
-        outcome = torch.cat([step.reward[:, None], step.next_obs], dim=1)
-        exploded = ~((outcome >= self.low) & (outcome <= self.high)).all(dim=1)  # NaN compares false
-        reward = torch.where(exploded, self.worst_reward, step.reward)
-        return step._replace(
-            next_obs=torch.where(exploded[:, None], obs, step.next_obs),
-            reward=reward,
-            raw_reward=reward,
-            exploded=exploded,
-        )
+        exploded = (outcome.clamp(self.low, self.high) != outcome).any(dim=1)  # NaN differs from itself
+        reward = torch.where(exploded, self.worst_reward, outcome[:, REWARD])
+        return reward, torch.where(exploded[:, None], obs, outcome[:, DELTA]), exploded

@@ -31,7 +31,7 @@ def learned_spaces(transitions: Transitions) -> tuple[Box, Box]:
     return obs_space, Box(actions.low.astype(np.float32), actions.high.astype(np.float32), dtype=np.float32)
 
 
-class LearnedEnv(gym.Env[Array, Array]):
+class LearnedEnv(gym.Env[Any, Any]):
     """A learned MDP seen one episode at a time: a batch of one, in NumPy and Python scalars.
 
     ## Description
@@ -85,15 +85,16 @@ class LearnedEnv(gym.Env[Array, Array]):
         Args:
             seed: Restarts the random numbers, of start states and of predictions alike.
             options: `{"obs": array (d,)}` starts from that observation.
+
+        Raises:
+            SettingsError: An observation of another shape, or one that is not finite.
         """
+        given = (options or {}).get(START_OBS)
+        start = None if given is None else self._starts.given(given, (self.transitions.obs_dim,))
         super().reset(seed=seed)
         if seed is not None or self._generator is None:
             self._generator = seeded_generator(int(self.np_random.integers(LARGEST_SEED)), self._starts.obs)
-        given = (options or {}).get(START_OBS)
-        if given is None:
-            self._obs = self._starts.draw(1, self._generator)
-        else:
-            self._obs = self._starts.given(given, (self.transitions.obs_dim,))[None]
+        self._obs = self._starts.draw(1, self._generator) if start is None else start[None]
         self.exploded = torch.zeros(1, dtype=torch.bool)
         return self._observation(), {}
 

@@ -97,10 +97,11 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
             )
         options = options or {}
         mask = self._mask(options.get(RESET_MASK))
+        given = self._given(options.get(START_OBS))
         super().reset(seed=None if seed is None else int(seed))
         if seed is not None or self._generator is None:
             self._generator = seeded_generator(int(self.np_random.integers(LARGEST_SEED)), self._starts.obs)
-        obs = self._start_obs(options.get(START_OBS), self._generator)
+        obs = self._starts.draw(self.num_envs, self._generator) if given is None else given
         self._obs = obs if mask is None else torch.where(mask[:, None], obs, self._current())
         keep = torch.zeros_like(self._over) if mask is None else ~mask
         self._elapsed, self._over = self._elapsed * keep, self._over & keep
@@ -155,10 +156,8 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
             )
         return tensor
 
-    def _start_obs(self, given: Any, generator: torch.Generator) -> Tensor:
-        if given is None:
-            return self._starts.draw(self.num_envs, generator)
-        return self._starts.given(given, (self.num_envs, self.transitions.obs_dim))
+    def _given(self, obs: Any) -> Tensor | None:
+        return None if obs is None else self._starts.given(obs, (self.num_envs, self.transitions.obs_dim))
 
     def _out(self, tensor: Tensor) -> Any:
         return tensor if self._torch_output else tensor.cpu().numpy()

@@ -10,8 +10,9 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.assembly import check_measurable, evaluated_members, penalizer, resolve_model
-from offline_envs.envs.learned_env import LearnedEnv
+from offline_envs.envs.assembly import check_measurable, penalizer, resolve_model
+from offline_envs.envs.elites_first import ElitesFirst
+from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.envs.mdp import CPU_CHUNK, GPU_CHUNK
 from offline_envs.envs.pessimism import Penalize
@@ -29,7 +30,7 @@ class PenaltyMeter:
     """
 
     env: Any
-    ensemble: EnsembleDynamics
+    ensemble: ElitesFirst
     penalize: Penalize
 
     @classmethod
@@ -62,9 +63,12 @@ class PenaltyMeter:
             )
         device = str(getattr(env, "device", "cpu"))
         obs_dim, action_dim = obs_space.shape[0], action_space.shape[0]  # type: ignore[index]
+        if isinstance(env, LearnedEnv | LearnedVectorEnv):
+            _check_direct(env, obs_space, action_space)
         ensemble = resolve_model(model, obs_dim, action_dim, device=device)
-        check_measurable(ensemble, penalty)
-        return cls(env, evaluated_members(ensemble, penalty_members), penalize)
+        evaluated = ElitesFirst.of(ensemble, penalty_members)
+        check_measurable(evaluated, penalty)
+        return cls(env, evaluated, penalize)
 
     @property
     def learned(self) -> bool:
@@ -76,7 +80,19 @@ class PenaltyMeter:
         device = self.ensemble.elites.device
         exploded = getattr(self.env, "exploded", torch.zeros(len(obs), dtype=torch.bool)).to(device)
         size = CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
-        rows = [tensor.to(device).split(size) for tensor in (obs, action, exploded)]
+        rows = [torch.split(tensor.to(device), size) for tensor in (obs, action, exploded)]
         return torch.cat(
             [self.penalize.penalty(self.ensemble.predict(o, a), e) for o, a, e in zip(*rows, strict=True)]
         )
+
+
+def _check_direct(
+    env: LearnedEnv | LearnedVectorEnv, obs_space: gym.Space[Any], action_space: gym.Space[Any]
+) -> None:
+    """Refuse a wrapper that changes observations or actions before the penalty is measured."""
+    for space, learned in zip((obs_space, action_space), learned_spaces(env.transitions), strict=True):
+        if space != learned:
+            raise SettingsError(
+                f"The penalty must be applied directly to the learned environment, in its units: got {space} "
+                f"instead of {learned}. Put wrappers that change observations or actions outside."
+            )

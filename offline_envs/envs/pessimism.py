@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from offline_envs.dynamics.prediction import Prediction
@@ -37,4 +36,4 @@ class Penalize:
         An exploded row is worth exactly the dataset's lowest reward, so it carries no penalty; its u could
         be of any size.
         """
-        return torch.where(exploded, 0.0, self.coef * self.measure(prediction))
+        return (self.coef * self.measure(prediction)).masked_fill(exploded, 0.0)

@@ -1,8 +1,8 @@
 """`Step`: the outcome of one batched step of a learned MDP."""
 
+from collections.abc import Iterable
 from typing import NamedTuple, Self
 
-import torch
 from torch import Tensor
 
 
@@ -17,6 +17,14 @@ class Step(NamedTuple):
     exploded: Tensor  # (B,), bool: the prediction was rejected
 
     @classmethod
-    def concatenate(cls, steps: list[Self]) -> Self:
-        """Join the steps of consecutive slices of a batch."""
-        return steps[0] if len(steps) == 1 else cls(*map(torch.cat, zip(*steps, strict=True)))
+    def concatenate(cls, steps: Iterable[Self], n: int) -> Self:
+        """Join the steps of consecutive slices of a batch of `n` rows, holding one of them at a time."""
+        whole, start = None, 0
+        for step in steps:
+            whole = whole or cls(*(field.new_empty((n, *field.shape[1:])) for field in step))
+            stop = start + len(step.reward)
+            for field, part in zip(whole, step, strict=True):
+                field[start:stop] = part
+            start = stop
+        assert whole is not None
+        return whole

@@ -1,7 +1,8 @@
 """Training runs: one policy trained inside one model, scored in the real environment, written to a folder."""
 
 from offline_envs.runs.folder import RunFolder
+from offline_envs.runs.result import TrainResult
 from offline_envs.runs.settings import ALGORITHMS, TrainSettings
-from offline_envs.runs.training import TrainResult, train
+from offline_envs.runs.training import train
 
 __all__ = ["ALGORITHMS", "RunFolder", "TrainResult", "TrainSettings", "train"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.runs.result import TrainResult
 from offline_envs.runs.settings import TrainSettings
 
 PACKAGES = (
@@ -110,6 +111,17 @@ class RunFolder:
             return TrainSettings.from_json(json.loads(self.settings_file.read_text(encoding="utf-8")))
         except (OSError, json.JSONDecodeError, TypeError) as error:
             raise CheckpointError(f"{self.path} is not the folder of a run: {error}") from error
+
+    def result(self) -> TrainResult:
+        """Read the final figures back.
+
+        Raises:
+            CheckpointError: The run is not complete, or its file is damaged.
+        """
+        try:
+            return TrainResult(**json.loads(self.result_file.read_text(encoding="utf-8")))
+        except (OSError, json.JSONDecodeError, TypeError) as error:
+            raise CheckpointError(f"{self.path} holds no complete run: {error}") from error
 
     def write_json(self, path: Path, values: Any) -> None:
         """Write `values` to `path` as JSON."""

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,44 +21,12 @@ from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.model_error import ModelError, evaluate_with_error
 from offline_envs.runs.model_return import model_return
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
+from offline_envs.runs.result import TrainResult
 from offline_envs.runs.settings import ALGORITHMS, TrainSettings
 from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, agent_class, mopo_schedule
 
 EVALUATION_SEED = 1_000
 """First seed of evaluation episodes, apart from those that training uses."""
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """Final figures of a run, all undiscounted returns.
-
-    Attributes:
-        seed: Seed of the run.
-        dataset_mean: Mean episode return of the dataset.
-        dataset_best: Best episode return of the dataset.
-        predicted_return: Return that the model predicts for the last policy.
-        real_return: Mean real return of the last policy.
-        real_std: Standard deviation of its episodes.
-        n_episodes: Number of real episodes.
-        normalized_score: D4RL's score of the mean, or None where it is not defined.
-        score_source: Where the scale of that score comes from.
-        rank_correlation: Between the model's uncertainty and its true error, along those episodes.
-        n_exploded: Imagined steps whose prediction was rejected.
-        gradient_steps: Gradient steps taken.
-    """
-
-    seed: int
-    dataset_mean: float
-    dataset_best: float
-    predicted_return: float
-    real_return: float
-    real_std: float
-    n_episodes: int
-    normalized_score: float | None
-    score_source: str | None
-    rank_correlation: float
-    n_exploded: int
-    gradient_steps: int
 
 
 def train(
@@ -230,7 +198,7 @@ def _finish(
         n_exploded=learned.n_exploded,
         gradient_steps=agent._n_updates,
     )
-    run.write_json(run.result_file, {**outcome.__dict__, "returns": result.returns.tolist()})
+    run.write_json(run.result_file, asdict(outcome))
     return outcome
 
 

@@ -30,5 +30,5 @@ def test_repr_shows_shapes_and_no_numbers() -> None:
 
 
 def test_no_environment_to_make() -> None:
-    with pytest.raises(DatasetError, match="does not name its environment. Pass env_id="):
+    with pytest.raises(DatasetError, match=r"does not name its environment. Pass env_id="):
         transitions().make_env()

@@ -17,12 +17,14 @@ OBS_SPACE = Box(-np.inf, np.inf, (2,), np.float64)
 ACTION_SPACE = Box(-1.0, 1.0, (1,), np.float32)
 
 
-def episode(first: int, length: int, *, terminated: bool = True, infos: Any = None) -> EpisodeBuffer:
-    """Observations count up from `first`, beside their negatives; the reward is the count of the row, in tenths."""
+def episode(
+    first: int, length: int, *, terminated: bool = True, infos: Any = None, observations: Any = None
+) -> EpisodeBuffer:
+    """Observations count up from `first`, beside their negatives; the reward is a tenth of the count."""
     counts = np.arange(first, first + length + 1, dtype=np.float64)
     last = np.arange(length) == length - 1
     arrays: dict[str, Any] = {
-        "observations": np.stack([counts, -counts], axis=1),
+        "observations": np.stack([counts, -counts], axis=1) if observations is None else observations,
         "actions": (counts[:-1, None] / 100).astype(np.float32),
         "rewards": counts[:-1] / 10,
         "terminations": last & terminated,
@@ -41,17 +43,18 @@ def write_minari(
 ) -> MinariDataset:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* is (set to )?None", category=UserWarning)
-        return minari.create_dataset_from_buffers(
+        dataset: MinariDataset = minari.create_dataset_from_buffers(
             dataset_id,
             list(episodes),
             env=env,
             observation_space=observation_space,
             action_space=action_space,
         )
+    return dataset
 
 
 def arrays(**changes: Any) -> dict[str, Any]:
-    """Five rows: an episode of three that terminates, and one of two that is truncated; None takes a field away."""
+    """An episode of three rows that terminates, and a truncated one of two; None takes a field away."""
     fields: dict[str, Any] = {
         "observations": np.array([[0.0], [1.0], [2.0], [10.0], [11.0]]),
         "actions": np.array([[0.1], [0.2], [0.3], [0.4], [0.5]]),

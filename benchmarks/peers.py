@@ -1,0 +1,53 @@
+"""OfflineRL-Kit, imported from a checkout, set up with the sizes that this package is measured with."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import numpy as np
+import torch
+
+ABSENT = ("gym", "gym.envs", "gym.envs.mujoco", "gym.envs.mujoco.half_cheetah")
+"""Modules that OfflineRL-Kit imports on the way and the measured parts never use."""
+
+
+def kit_module(checkout: Path, name: str) -> Any:
+    """Import `offlinerlkit.<name>` from a checkout.
+
+    Raises:
+        FileNotFoundError: The folder holds no OfflineRL-Kit.
+    """
+    if not (checkout / "offlinerlkit").is_dir():
+        raise FileNotFoundError(
+            f"{checkout} must be a checkout of OfflineRL-Kit, with a folder offlinerlkit."
+        )
+    if str(checkout) not in sys.path:
+        sys.path.insert(0, str(checkout))
+    for absent in ABSENT:
+        sys.modules.setdefault(absent, MagicMock())
+    return importlib.import_module(f"offlinerlkit.{name}")
+
+
+def kit_dynamics(checkout: Path, obs_dim: int, action_dim: int) -> Any:
+    """OfflineRL-Kit's `EnsembleDynamics`: 7 members of 4x200, HalfCheetah's ends, MOPO's penalty."""
+    dynamics, modules = kit_module(checkout, "dynamics"), kit_module(checkout, "modules")
+    scaler = kit_module(checkout, "utils.scaler").StandardScaler()
+    scaler.fit(np.random.default_rng(0).normal(size=(1000, obs_dim + action_dim)).astype(np.float32))
+    ends = kit_module(checkout, "utils.termination_fns").termination_fn_halfcheetah
+    model = modules.EnsembleDynamicsModel(obs_dim, action_dim, [200] * 4, weight_decays=[0.0] * 5)
+    return dynamics.EnsembleDynamics(model, None, scaler, ends, penalty_coef=1.0)
+
+
+def kit_sac(checkout: Path, obs_dim: int, action_dim: int) -> Any:
+    """OfflineRL-Kit's MOPO agent, as its `run_mopo.py` makes it: networks of 2x256, learned temperature."""
+    nets, modules = kit_module(checkout, "nets"), kit_module(checkout, "modules")
+    policies = kit_module(checkout, "policy")
+    distribution = modules.TanhDiagGaussian(256, action_dim, unbounded=True, conditioned_sigma=True)
+    actor = modules.ActorProb(nets.MLP(obs_dim, [256, 256]), distribution)
+    critics = [modules.Critic(nets.MLP(obs_dim + action_dim, [256, 256])) for _ in range(2)]
+    optimizers = [torch.optim.Adam(net.parameters(), lr=3e-4) for net in (actor, *critics)]
+    log_alpha = torch.zeros(1, requires_grad=True)
+    alpha = (-float(action_dim), log_alpha, torch.optim.Adam([log_alpha], lr=1e-4))
+    return policies.MOPOPolicy(None, actor, *critics, *optimizers, alpha=alpha)

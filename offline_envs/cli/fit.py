@@ -1,0 +1,65 @@
+"""`offline-envs fit`: learn a dynamics ensemble from a dataset."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from offline_envs.cli.options import Dataset, Device, EnsembleJson, EnvId, FitJson, parse_json
+from offline_envs.errors import SettingsError
+
+if TYPE_CHECKING:
+    from offline_envs.data import Transitions
+
+
+def fit(
+    dataset: Dataset,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder to copy the model into; it goes to the user's cache in any case."),
+    ] = None,
+    env_id: EnvId = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same model.", min=0)] = 0,
+    ensemble: EnsembleJson = "{}",
+    fit_options: FitJson = "{}",
+    device: Device = "cpu",
+) -> None:
+    """Fit an ensemble, or find it in the cache. Interrupt it with Ctrl-C; the same command goes on."""
+    from offline_envs.data import load_transitions
+    from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
+    from offline_envs.envs.assembly import check_device
+
+    if output is not None and output.exists():
+        raise SettingsError(f"{output} exists already. Choose another folder.")
+    check_device(device)
+    settings = EnsembleSettings.from_json(parse_json(ensemble, "--ensemble"))
+    fit_settings = FitSettings.from_json({"seed": seed, **parse_json(fit_options, "--fit")})
+    transitions = load_transitions(dataset, env_id=env_id)
+    fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device)
+    folder = ensemble_folder(transitions, settings, fit_settings=fit_settings)
+    if output is not None:
+        part = output.with_name(f".{output.name}.part")
+        shutil.copytree(folder, part, dirs_exist_ok=True)
+        part.rename(output)
+    _print(folder if output is None else output, transitions)
+
+
+def _print(folder: Path, transitions: "Transitions") -> None:
+    from offline_envs.dynamics import read_model_card
+
+    report: dict[str, Any] = read_model_card(folder)["report"]
+    table = Table(title=f"Ensemble of {transitions.source}")
+    for name in ("member", "holdout MSE", "elite"):
+        table.add_column(name, justify="right")
+    for member, error in enumerate(report["holdout_mse"]):
+        table.add_row(str(member), f"{error:.5f}", "yes" if member in report["elites"] else "")
+    table.caption = (
+        f"{report['epochs']} epochs in {report['seconds']:.0f} s, stopped by {report['stopped_by']}; "
+        f"{report['n_holdout']} of {report['n_holdout'] + report['n_train']} rows held out"
+    )
+    console = Console()
+    console.print(table)
+    console.print(f"Model: {folder}", soft_wrap=True)

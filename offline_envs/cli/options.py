@@ -1,0 +1,54 @@
+"""Options that several commands share."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from offline_envs.errors import SettingsError
+
+Dataset = Annotated[
+    str,
+    typer.Argument(help="Minari id, D4RL-layout .hdf5, .npz, or the id of a dataset in the package."),
+]
+EnvId = Annotated[
+    str | None,
+    typer.Option(help="Environment behind the dataset, if its metadata do not say, e.g. Hopper-v5."),
+]
+Device = Annotated[str, typer.Option(help="Where models and agents are computed: cpu, cuda, cuda:1, ...")]
+EnsembleJson = Annotated[
+    str, typer.Option("--ensemble", help="Settings of the ensemble as JSON, e.g. '{\"n_members\": 5}'.")
+]
+FitJson = Annotated[
+    str, typer.Option("--fit", help="Settings of the fit as JSON, e.g. '{\"max_epochs\": 30}'.")
+]
+
+
+def parse_json(text: str, option: str) -> dict[str, Any]:
+    """Read the JSON object given to `option`.
+
+    Raises:
+        SettingsError: It is not JSON, or not an object.
+    """
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"{option} must be JSON, got {text!r}: {error}.") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f'{option} must be a JSON object such as {{"name": 1}}, got {text!r}.')
+    return values
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read seeds separated by commas.
+
+    Raises:
+        SettingsError: Something else than non-negative whole numbers, or one of them twice.
+    """
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"--seeds must be whole numbers with commas, e.g. 0,1,2; got {text!r}.") from None
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise SettingsError(f"--seeds must be different and not negative, got {text!r}.")
+    return seeds

@@ -1,0 +1,65 @@
+"""What the commands print, as rich tables."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.table import Table
+
+from offline_envs.data import Transitions
+from offline_envs.runs import TrainResult
+
+BARS = " ▁▂▃▄▅▆▇█"
+BINS = 24
+
+
+def dataset_table(transitions: Transitions) -> Table:
+    """Shape, origin and returns of a dataset, with a histogram of the returns."""
+    returns, lengths = transitions.episode_returns.numpy(), transitions.episode_lengths.numpy()
+    counts, edges = np.histogram(returns, bins=BINS)
+    bars = "".join(BARS[int(np.ceil(c / counts.max() * (len(BARS) - 1)))] for c in counts)
+    table = Table(title=transitions.source, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    rows = {
+        "environment": transitions.env_id or "unknown (pass --env-id)",
+        "steps": f"{len(transitions):,} in {len(returns):,} episodes",
+        "observations": f"{transitions.obs_dim} dimensions",
+        "actions": f"{transitions.action_dim} dimensions in {transitions.action_space}",
+        "terminated": f"{int(transitions.terminated.sum()):,} steps ({transitions.terminated.float().mean():.2%})",
+        "episode length": f"mean {lengths.mean():.0f}, from {lengths.min()} to {lengths.max()}",
+        "episode return": f"mean {returns.mean():.1f} ± {returns.std():.1f}, best {returns.max():.1f}",
+        "returns": f"{edges[0]:.0f} [cyan]{bars}[/cyan] {edges[-1]:.0f}",
+        "reward": f"from {float(transitions.rewards.min()):.2f} to {float(transitions.rewards.max()):.2f}",
+        "infos": ", ".join(transitions.infos) or "none",
+        "fingerprint": transitions.fingerprint[:16],
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def result_table(results: Sequence[TrainResult], title: str) -> Table:
+    """Final figures of runs, one column each, and of all seeds together where there are several."""
+    table = Table(title=title)
+    table.add_column("undiscounted return", style="bold")
+    for result in results:
+        table.add_column(f"seed {result.seed}", justify="right")
+    if len(results) > 1:
+        table.add_column("all seeds", justify="right")
+    n = results[0].n_episodes
+    real = [r.real_return for r in results]
+    scores = [r.normalized_score for r in results if r.normalized_score is not None]
+    _add(table, "dataset: mean episode", [f"{r.dataset_mean:.0f}" for r in results], "")
+    _add(table, "dataset: best episode", [f"{r.dataset_best:.0f}" for r in results], "")
+    _add(table, "predicted by the model", [f"{r.predicted_return:.0f}" for r in results], "")
+    cells = [f"{r.real_return:.0f} ± {r.real_std:.0f}" for r in results]
+    _add(table, f"real, {n} episodes", cells, f"{np.mean(real):.0f} ± {np.std(real):.0f}")
+    if scores:
+        cells = [f"{s:.1f}" for s in scores]
+        _add(table, "normalised score", cells, f"{np.mean(scores):.1f} ± {np.std(scores):.1f}")
+        table.caption = f"Score 0 = random, 100 = expert: {results[0].score_source}"
+    return table
+
+
+def _add(table: Table, name: str, cells: Sequence[str], over_seeds: str) -> None:
+    table.add_row(name, *cells, *([over_seeds] if len(cells) > 1 else []))

@@ -1,0 +1,79 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from offline_envs.data import concatenate, load_transitions
+from offline_envs.errors import DatasetError
+from tests.data.worlds import arrays, episode, same, transitions, write_minari
+
+
+def test_two_by_hand() -> None:
+    both = concatenate([transitions(2), transitions(3, episode_starts=torch.tensor([0, 1]))])
+    assert both.obs[:, 0].tolist() == [0, 1, 0, 1, 2]
+    assert both.next_obs[:, 0].tolist() == [1, 2, 1, 2, 3]
+    assert both.terminated.tolist() == [False, True, False, False, True]
+    assert both.episode_starts.tolist() == [0, 2, 3]
+    assert both.source == "Known by heart + Known by heart"
+
+
+@given(st.lists(st.integers(1, 5), min_size=3, max_size=3))
+@settings(deadline=None, max_examples=10)
+def test_is_associative(sizes: list[int]) -> None:
+    a, b, c = (transitions(size) for size in sizes)
+    left, right = concatenate([concatenate([a, b]), c]), concatenate([a, concatenate([b, c])])
+    assert same(left, right)
+    assert same(left, concatenate([a, b, c]))
+    assert left.source == right.source
+    assert len(left) == sum(sizes)
+
+
+def test_sources_of_all_kinds_in_one_list() -> None:
+    write_minari("a-v0", [episode(0, 3)])
+    fields = arrays(observations=np.zeros((5, 2)), next_observations=np.zeros((5, 2)))
+    data = load_transitions(["a-v0", fields, [load_transitions("a-v0")]])
+    assert len(data) == 3 + 5 + 3
+    assert data.episode_starts.tolist() == [0, 3, 6, 8]
+
+
+def test_nothing_to_concatenate() -> None:
+    with pytest.raises(DatasetError, match="empty list"):
+        load_transitions([])
+
+
+def test_other_dimensions_are_refused() -> None:
+    with pytest.raises(DatasetError, match=r"same dimensions: Known by heart has obs 1, actions 1; .* obs 3"):
+        concatenate([transitions(), transitions(obs=torch.zeros(4, 3), next_obs=torch.zeros(4, 3))])
+
+
+def test_other_action_spaces_are_refused() -> None:
+    with pytest.raises(DatasetError, match=r"same action space: .*action_space= to choose one"):
+        concatenate([transitions(), transitions(action_space=Box(-2.0, 2.0, (1,)))])
+
+
+def test_the_environment_is_kept_if_all_agree() -> None:
+    pendulum = transitions(env_spec=gym.spec("Pendulum-v1"))
+    assert concatenate([pendulum, pendulum]).env_id == "Pendulum-v1"
+    assert concatenate([pendulum, transitions()]).env_id is None
+
+
+def test_different_environments_need_a_choice() -> None:
+    """One environment with two settings is two environments: their rewards and ends may differ."""
+    space = gym.make("Pendulum-v1").observation_space
+    for dataset_id, gravity in (("earth-v0", 9.81), ("moon-v0", 1.62)):
+        env = gym.make("Pendulum-v1", g=gravity)
+        still = episode(0, 2, observations=np.zeros((3, 3), np.float32))
+        write_minari(dataset_id, [still], observation_space=space, action_space=env.action_space, env=env)
+    with pytest.raises(DatasetError, match=r"different environments: Pendulum-v1 .*1.62.*9.81.*Pass env_id="):
+        load_transitions(["earth-v0", "moon-v0"])
+    assert load_transitions(["earth-v0", "moon-v0"], env_id="Pendulum-v1").env_id == "Pendulum-v1"
+
+
+def test_infos_that_all_have_are_kept() -> None:
+    some = {"x": torch.ones(4), "y": torch.ones(4)}
+    with pytest.warns(UserWarning, match=r"Infos \['y'\] are left out"):
+        both = concatenate([transitions(infos=some), transitions(infos={"x": torch.zeros(4)})])
+    assert {name: values.tolist() for name, values in both.infos.items()} == {"x": [1] * 4 + [0] * 4}

@@ -1,0 +1,83 @@
+import shutil
+from pathlib import Path
+
+import minari
+import pytest
+
+from offline_envs.data import embedded_ids, load_transitions, minari_ids
+from offline_envs.errors import DatasetError
+from tests.data.worlds import episode, write_minari
+
+
+def test_an_unknown_id_names_the_nearest_and_why_it_was_not_downloaded() -> None:
+    write_minari("toy/hopper/medium-v0", [episode(0, 2)])
+    message = r"Unknown dataset 'toy/hoper/medium-v0'.*no network.*Nearest ids .*: toy/hopper/medium-v0"
+    with pytest.raises(DatasetError, match=message) as caught:
+        load_transitions("toy/hoper/medium-v0")
+    assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+def test_a_missing_dataset_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def download(dataset_id: str) -> None:
+        asked.append(dataset_id)
+        write_minari(dataset_id, [episode(0, 2)])
+
+    monkeypatch.setattr(minari, "download_dataset", download)
+    assert len(load_transitions("far-v0")) == len(load_transitions("far-v0")) == 2
+    assert asked == ["far-v0"]
+
+
+def test_a_download_of_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minari, "download_dataset", lambda dataset_id: None)
+    with pytest.raises(DatasetError, match="Downloading 'far-v0' left nothing under"):
+        load_transitions("far-v0")
+
+
+def test_an_id_without_version() -> None:
+    """Minari's own parser fails here with a bare TypeError."""
+    write_minari("toy/hopper-v3", [episode(0, 2)])
+    with pytest.raises(DatasetError, match=r"'toy/hopper' is not a Minari id.*name-vN.*toy/hopper-v3"):
+        load_transitions("toy/hopper")
+
+
+def test_an_id_on_a_machine_without_datasets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(minari_ids, "EMBEDDED_ROOT", tmp_path / "none")
+    with pytest.raises(DatasetError, match="No id is on this machine"):
+        load_transitions("a-v0")
+
+
+def test_the_folder_is_read_at_every_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_minari("a-v0", [episode(0, 2)])
+    assert len(load_transitions("a-v0")) == 2
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "other"))
+    write_minari("a-v0", [episode(0, 3)])
+    assert len(load_transitions("a-v0")) == 3
+
+
+def test_looking_for_an_id_creates_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home folder may be read-only; an embedded dataset must load all the same."""
+    monkeypatch.delenv("MINARI_DATASETS_PATH")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with pytest.raises(DatasetError, match=r"home/.minari/datasets"):
+        load_transitions("a-v0")
+    assert not (tmp_path / "home").exists()
+
+
+def test_embedded_datasets_come_after_the_users_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, minari_folder: Path
+) -> None:
+    write_minari("toy/a-v0", [episode(0, 2)])
+    shutil.move(minari_folder / "toy", tmp_path / "embedded" / "toy")
+    monkeypatch.setattr(minari_ids, "EMBEDDED_ROOT", tmp_path / "embedded")
+    assert len(load_transitions("toy/a-v0")) == 2
+    write_minari("toy/a-v0", [episode(0, 3)])
+    assert len(load_transitions("toy/a-v0")) == 3
+    assert minari_ids.known_ids() == ["toy/a-v0"]
+
+
+def test_every_embedded_dataset_loads() -> None:
+    for dataset_id in embedded_ids():
+        assert load_transitions(dataset_id).env_spec is not None

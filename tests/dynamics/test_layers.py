@@ -1,0 +1,34 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from offline_envs.dynamics.layers import LogVarianceBounds, MemberLinear
+
+
+def test_each_member_has_a_layer_of_its_own() -> None:
+    layer = MemberLinear(3, 4, 2, generator=torch.Generator().manual_seed(0))
+    inputs = torch.randn(3, 5, 4)
+    for i in range(3):
+        expected = inputs[i] @ layer.weight[i] + layer.bias[i]
+        torch.testing.assert_close(layer(inputs)[i], expected)
+
+
+def test_initial_weights_are_truncated_at_two_deviations() -> None:
+    layer = MemberLinear(7, 100, 200, generator=torch.Generator().manual_seed(0))
+    std = 1 / 20
+    assert layer.weight.abs().max().item() <= 2 * std
+    # A normal distribution cut at two deviations keeps 0.8796 of its deviation.
+    assert layer.weight.std().item() == pytest.approx(0.8796 * std, rel=0.01)
+    assert not layer.bias.any()
+
+
+def test_bounds_are_soft_and_formula_exact() -> None:
+    bounds = LogVarianceBounds(1)
+    logvar = torch.tensor([[-100.0], [-3.0], [100.0]], requires_grad=True)
+    bounded = bounds(logvar)
+    high = 0.5 - functional.softplus(0.5 - logvar)
+    torch.testing.assert_close(bounded, -10 + functional.softplus(high + 10))
+    assert bounded[0].item() == pytest.approx(-10)
+    assert bounded[1].item() == pytest.approx(-3, abs=0.05)
+    assert bounded[2].item() == pytest.approx(0.5, abs=1e-3)
+    assert bounds.spread().item() == 10.5

@@ -1,0 +1,133 @@
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+import offline_envs  # noqa: F401  registers the environments
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.envs.assembly import assemble, resolve_model
+from offline_envs.errors import CheckpointError, DatasetError, SettingsError
+from tests.toy import PENALTIES, toy_ensemble, toy_options, toy_transitions
+
+TINY = {"ensemble": {"n_members": 2, "n_elites": 1, "hidden": [4]}, "fit": {"max_epochs": 1, "holdout": 2}}
+
+
+@pytest.mark.parametrize(("penalty", "members"), PENALTIES)
+def test_penalties_of_the_toy_are_those_worked_out_by_hand(penalty: str, members: str) -> None:
+    envs = gym.make_vec(
+        "PenalizedModel-v0",
+        num_envs=3,
+        penalty=penalty,
+        penalty_members=members,
+        penalty_coef=0.5,
+        step_infos=True,
+        **toy_options(),
+    )
+    envs.reset(seed=0)
+    infos = envs.step(np.zeros((3, 1), np.float32))[4]
+    assert infos["penalty"] == pytest.approx([PENALTIES[penalty, members] / 2] * 3, rel=1e-6)
+
+
+def test_default_is_the_penalty_of_mopos_release() -> None:
+    env = gym.make("PenalizedModel-v0", **toy_options())
+    env.reset(seed=0)
+    assert env.step(np.zeros(1, np.float32))[4]["penalty"] == pytest.approx(7.0)
+
+
+def test_a_model_is_fitted_once_and_found_again() -> None:
+    options = toy_options(dataset=[toy_transitions()] * 10, model=None, progress=False, **TINY)
+    first = assemble(**options).ensemble
+    assert first.n_members == 2
+    assert assemble(**options).ensemble is first
+
+
+def test_a_fit_in_another_folder(tmp_path: Any) -> None:
+    options = toy_options(dataset=[toy_transitions()] * 10, model=None, progress=False, **TINY)
+    assemble(**options, cache_dir=str(tmp_path / "mine"))
+    assert list((tmp_path / "mine").rglob("model.json"))
+
+
+def test_a_model_on_another_device_is_copied_not_moved() -> None:
+    """An ensemble may be shared by environments on several devices."""
+    ensemble = toy_ensemble()
+    other = resolve_model(ensemble, 2, 1, device="meta")
+    assert other is not ensemble
+    assert other.elites.device.type == "meta"
+    assert ensemble.elites.device.type == "cpu"
+    assert resolve_model(ensemble, 2, 1, device="cpu") is ensemble
+
+
+def deterministic_ensemble() -> EnsembleDynamics:
+    settings = EnsembleSettings(n_members=3, n_elites=2, hidden=(4,), probabilistic=False)
+    return EnsembleDynamics(2, 1, settings=settings).requires_grad_(False)
+
+
+def single_ensemble() -> EnsembleDynamics:
+    return toy_ensemble(((0.0, 0.0, 0.0),), ((1.0, 1.0, 1.0),), elites=(0,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"device": "tpu9"}, "device='tpu9' cannot be used"),
+        ({"start": "anywhere"}, r"Unknown start 'anywhere'\. Valid: dataset, initial"),
+        ({"termination": "sometimes"}, "Unknown termination 'sometimes'"),
+        ({"termination": "auto"}, "No termination rule is known for the environment None of toy"),
+        ({"ensemble": {"n_members": 9}}, "model= is already fitted"),
+        ({"model": None, "ensemble": {"width": 3}}, "Unknown setting of EnsembleSettings 'width'"),
+        ({"model": None, "fit": {"epochs": 3}}, "Unknown setting of FitSettings 'epochs'"),
+        (
+            {"model": toy_ensemble(((0.0, 0.0),), ((1.0, 1.0),), (0,))},
+            "1 observation and 1 action dimensions",
+        ),
+        ({"penalty_coef": -0.1}, "penalty_coef must be finite and 0 or more"),
+        ({"penalty": "doubt"}, "Unknown penalty 'doubt'"),
+        ({"penalty_members": "voters"}, "Unknown penalty_members 'voters'"),
+        ({"model": deterministic_ensemble()}, "penalty='max_std' needs members that predict a variance"),
+        ({"model": single_ensemble(), "penalty": "ensemble_std"}, "a single one is measured"),
+    ],
+)
+def test_bad_settings_are_refused(changes: dict[str, Any], message: str) -> None:
+    options = toy_options(**changes)
+    with pytest.raises(SettingsError, match=message):
+        gym.make("PenalizedModel-v0", **options)
+    with pytest.raises(SettingsError, match=message):
+        gym.make_vec("PenalizedModel-v0", num_envs=2, **options)
+
+
+def test_a_disagreement_of_one_elite_is_refused() -> None:
+    options = toy_options(model=toy_ensemble(elites=(1,)), penalty="max_deviation")
+    gym.make("PenalizedModel-v0", **options)
+    with pytest.raises(SettingsError, match="a single one is measured"):
+        gym.make("PenalizedModel-v0", penalty_members="elites", **options)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Any) -> None:
+    with pytest.raises(CheckpointError, match="not a model"):
+        gym.make("LearnedModel-v0", **toy_options(model=str(tmp_path)))
+
+
+def test_a_dataset_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(DatasetError):
+        gym.make("LearnedModel-v0", **toy_options(dataset="nowhere.npz"))
+
+
+def test_deterministic_members_serve_the_other_measures() -> None:
+    env = gym.make(
+        "PenalizedModel-v0", penalty="max_deviation", **toy_options(model=deterministic_ensemble())
+    )
+    env.reset(seed=0, options={"obs": [1.0, 1.0]})
+    assert env.step(np.zeros(1, np.float32))[4]["penalty"] > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_same_penalties_on_a_gpu() -> None:
+    envs = gym.make_vec(
+        "PenalizedModel-v0", num_envs=3, device="cuda", output="torch", step_infos=True, **toy_options()
+    )
+    obs, _ = envs.reset(seed=0)
+    assert obs.device.type == "cuda"
+    infos = envs.step(torch.zeros(3, 1, device="cuda"))[4]
+    assert infos["penalty"].tolist() == pytest.approx([7.0] * 3)

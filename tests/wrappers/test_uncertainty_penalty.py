@@ -1,0 +1,149 @@
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+
+import offline_envs  # noqa: F401  registers the environments
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.errors import SettingsError
+from offline_envs.wrappers import UncertaintyPenalty
+from tests.toy import PENALTIES, toy_ensemble, toy_options
+
+ACTION = np.zeros(1, np.float32)
+
+
+def random_ensemble(obs_dim: int = 2, seed: int = 0) -> EnsembleDynamics:
+    """Make an ensemble whose predictions depend on its inputs."""
+    settings = EnsembleSettings(n_members=3, n_elites=2, hidden=(8,))
+    return EnsembleDynamics(obs_dim, 1, settings=settings, seed=seed).requires_grad_(False)
+
+
+def play(env: gym.Env[Any, Any], n_steps: int = 30) -> list[Any]:
+    env.reset(seed=3)
+    env.action_space.seed(0)
+    course: list[Any] = []
+    for _ in range(n_steps):
+        obs, *rest = env.step(env.action_space.sample())
+        course.append([obs.tolist(), *rest])
+        if rest[1] or rest[2]:
+            course.append(env.reset()[0].tolist())
+    return course
+
+
+@pytest.mark.parametrize(("penalty", "members"), PENALTIES)
+def test_penalised_environment_is_the_learned_one_and_the_wrapper(penalty: str, members: str) -> None:
+    options = toy_options(model=random_ensemble())
+    choice = {"penalty_coef": 0.7, "penalty": penalty, "penalty_members": members}
+    inside = gym.make("PenalizedModel-v0", **options, **choice)
+    outside = UncertaintyPenalty(gym.make("LearnedModel-v0", **options), **choice)  # type: ignore[arg-type]
+    assert play(inside) == play(outside)
+
+
+def test_also_where_predictions_explode() -> None:
+    ensemble = toy_ensemble(stds=((1.0, 30.0, 30.0),) * 3)
+    inside = gym.make("PenalizedModel-v0", **toy_options(model=ensemble))
+    outside = UncertaintyPenalty(gym.make("LearnedModel-v0", **toy_options(model=ensemble)))
+    assert play(inside) == play(outside)
+    assert inside.unwrapped.n_exploded > 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("penalty", "members"), PENALTIES)
+def test_penalty_by_hand(penalty: str, members: str) -> None:
+    env = UncertaintyPenalty(
+        gym.make("LearnedModel-v0", **toy_options()), 2.0, penalty=penalty, penalty_members=members
+    )
+    env.reset(seed=0)
+    _, reward, _, _, info = env.step(ACTION)
+    assert info["penalty"] == pytest.approx(2 * PENALTIES[penalty, members], rel=1e-6)
+    assert reward == pytest.approx(info["raw_reward"] - info["penalty"], abs=1e-5)
+    assert type(reward) is float
+
+
+def test_two_wrappers_add_up() -> None:
+    env = UncertaintyPenalty(gym.make("PenalizedModel-v0", **toy_options()), penalty="max_deviation")
+    env.reset(seed=0)
+    _, reward, _, _, info = env.step(ACTION)
+    assert info["penalty"] == pytest.approx(7 + 4)
+    assert reward == pytest.approx(info["raw_reward"] - 11, abs=1e-5)
+
+
+def test_measures_a_real_environment_in_double_precision() -> None:
+    ensemble = random_ensemble(obs_dim=3)
+    real = gym.make("Pendulum-v1")
+    env = UncertaintyPenalty(gym.make("Pendulum-v1"), 0.1, model=ensemble)
+    assert np.array_equal(real.reset(seed=0)[0], env.reset(seed=0)[0])
+    for _ in range(5):
+        action = np.array([0.5], np.float32)
+        obs, reward, *_ = real.step(action)
+        penalised_obs, penalised, _, _, info = env.step(action)
+        assert np.array_equal(obs, penalised_obs)
+        assert info["raw_reward"] == reward
+        assert penalised == float(reward) - info["penalty"]
+        assert 0 < info["penalty"] < 10
+
+
+def test_takes_the_observation_before_the_step() -> None:
+    """A pendulum's penalty is that of where it was, also if somebody overwrote the array meanwhile."""
+    ensemble = random_ensemble(obs_dim=3)
+    courses = []
+    for spoil in (False, True):
+        env = UncertaintyPenalty(gym.make("Pendulum-v1"), model=ensemble)
+        obs, _ = env.reset(seed=0)
+        penalties = []
+        for _ in range(3):
+            if spoil:
+                obs[:] = 99
+            obs, *_, info = env.step(np.array([2.0], np.float32))
+            penalties.append(info["penalty"])
+        courses.append(penalties)
+    assert courses[0] == courses[1]
+    assert len(set(courses[0])) == 3
+
+
+def test_wrapped_environment_is_rebuilt_from_its_spec(toy_dataset: str, toy_model: str) -> None:
+    env = gym.make("LearnedModel-v0", dataset=toy_dataset, model=toy_model, termination="never")
+    env = UncertaintyPenalty(env, 2.0, penalty="ensemble_std", penalty_members="elites")
+    assert env.spec is not None
+    again = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    assert str(again) == str(env)
+    assert play(again) == play(env)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"penalty": "variance"}, "Unknown penalty 'variance'. Valid: ensemble_std, max_deviation, max_std."),
+        ({"penalty_members": "some"}, "Unknown penalty_members 'some'. Valid: all, elites."),
+        ({"penalty_coef": -1.0}, "penalty_coef must be finite and 0 or more, got -1.0."),
+        ({"penalty_coef": float("inf")}, "penalty_coef must be finite and 0 or more, got inf."),
+        ({"penalty_coef": float("nan")}, "penalty_coef must be finite and 0 or more, got nan."),
+        ({"model": random_ensemble(3)}, "3 observation and 1 action dimensions, but 2 and 1 are needed"),
+    ],
+)
+def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        UncertaintyPenalty(gym.make("LearnedModel-v0", **toy_options()), **settings)
+
+
+def test_an_environment_without_a_model_is_refused() -> None:
+    with pytest.raises(SettingsError, match="Pass model="):
+        UncertaintyPenalty(gym.make("Pendulum-v1"))
+    with pytest.raises(SettingsError, match="action space must be a Box"):
+        UncertaintyPenalty(gym.make("CartPole-v1"), model=random_ensemble(4))
+
+
+def test_other_units_between_wrapper_and_model_are_refused() -> None:
+    """The model would be asked about an action that it never saw, and nobody would notice."""
+    five = np.full(1, 5, np.float32)
+    env = gym.wrappers.RescaleAction(gym.make("LearnedModel-v0", **toy_options()), -five, five)
+    with pytest.raises(SettingsError, match="directly"):
+        UncertaintyPenalty(env)
+
+
+def test_step_before_reset_is_an_error() -> None:
+    env = UncertaintyPenalty(gym.make("LearnedModel-v0", **toy_options()))
+    env.env.reset()
+    with pytest.raises(ResetNeeded):
+        env.step(ACTION)
