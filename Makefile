@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 BIN = $(VENV)/bin
 
 # The first interpreter that runs, is new enough and can make virtual environments.
-PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& { echo $$name; break; }; done)
 

@@ -134,15 +134,15 @@ def extra_peak_here(batch: int) -> float:
     envs.unwrapped.mdp.step(obs[:1], action[:1], generator)  # What libraries set up once is not counted.
     before = reset_peak()
     step = envs.unwrapped.mdp.step(obs, action, generator)
-    returned = sum(field.nbytes for field in step) / MEGABYTE
-    return max(memory("VmHWM") - before - returned, 0.0)
+    returned: int = sum(field.nbytes for field in step)
+    return max(memory("VmHWM") - before - returned / MEGABYTE, 0.0)
 
 
 def table(speeds: list[Speed]) -> Table:
     """Lay out one row a batch size."""
     with_kit = KIT in speeds[0].seconds
     grid = Table(
-        title=f"Model step, {OBS_DIM}+{ACTION_DIM} dimensions, {torch.get_num_threads()} threads: rows a second"
+        title=f"Model step, {OBS_DIM}+{ACTION_DIM} dimensions, {torch.get_num_threads()} threads, rows/s"
     )
     columns = ["batch", FLOOR, REUSED, MDP, ENV, "env/floor", "env/reused", "extra MiB"]
     for column in columns + [KIT, "env/Kit"] * with_kit:

@@ -9,7 +9,7 @@ def best_seconds(
 ) -> dict[str, float]:
     """Return the seconds of each candidate's fastest call.
 
-    Every round calls each candidate once, so that a disturbance hits all alike. One round goes before, unmeasured.
+    Every round calls each candidate once, so that a disturbance hits all alike; a first one is not counted.
 
     Args:
         candidates: What to call, by name.

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import offline_envs
@@ -170,6 +171,17 @@ def test_importing_twice_registers_once() -> None:
 def test_a_setting_of_make_vec_is_explained_by_make(name: str) -> None:
     with pytest.raises(SettingsError, match=rf"{name}= is a setting of gym\.make_vec"):
         gym.make("LearnedModel-v0", **toy_options(), **{name: "x"})
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+@pytest.mark.parametrize("env_id", IDS)
+def test_single_envs_may_be_stacked_by_gymnasium(
+    env_id: str, mode: AutoresetMode, files: dict[str, Any]
+) -> None:
+    envs = gym.make_vec(
+        env_id, num_envs=2, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **files
+    )
+    check_vector_env(envs, n_steps=12)
 
 
 def test_settings_that_make_vec_hands_on_are_ignored() -> None:

@@ -1,5 +1,6 @@
 """`offline-envs demo`: the whole way, from the dataset in the package to a scored policy."""
 
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,10 @@ SMOKE = {
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Folder to write; must be new.")] = Path("runs/demo"),
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write.", show_default="runs/demo-1, -2, ... whichever is new"),
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, run one after the other, e.g. 0,1,2.")] = "0",
     smoke: Annotated[
         bool, typer.Option("--smoke", help="A tiny budget: seconds, and no good policy.")
@@ -56,4 +60,8 @@ def demo(
 
     Console().print(dataset_table(load_transitions(DATASET)))
     settings = TrainSettings.from_json({**SETTINGS, **(SMOKE if smoke else {})})
-    run_seeds(settings, parse_seeds(seeds), folder, resume=resume)
+    run_seeds(settings, parse_seeds(seeds), folder or _new_folder(), resume=resume)
+
+
+def _new_folder() -> Path:
+    return next(path for n in count(1) if not (path := Path(f"runs/demo-{n}")).exists())

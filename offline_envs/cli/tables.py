@@ -15,6 +15,7 @@ BINS = 24
 def dataset_table(transitions: Transitions) -> Table:
     """Shape, origin and returns of a dataset, with a histogram of the returns."""
     returns, lengths = transitions.episode_returns.numpy(), transitions.episode_lengths.numpy()
+    ended = int(transitions.terminated.sum())
     counts, edges = np.histogram(returns, bins=BINS)
     bars = "".join(BARS[int(np.ceil(c / counts.max() * (len(BARS) - 1)))] for c in counts)
     table = Table(title=transitions.source, show_header=False)
@@ -25,7 +26,7 @@ def dataset_table(transitions: Transitions) -> Table:
         "steps": f"{len(transitions):,} in {len(returns):,} episodes",
         "observations": f"{transitions.obs_dim} dimensions",
         "actions": f"{transitions.action_dim} dimensions in {transitions.action_space}",
-        "terminated": f"{int(transitions.terminated.sum()):,} steps ({transitions.terminated.float().mean():.2%})",
+        "terminated": f"{ended:,} steps ({ended / len(transitions):.2%})",
         "episode length": f"mean {lengths.mean():.0f}, from {lengths.min()} to {lengths.max()}",
         "episode return": f"mean {returns.mean():.1f} ± {returns.std():.1f}, best {returns.max():.1f}",
         "returns": f"{edges[0]:.0f} [cyan]{bars}[/cyan] {edges[-1]:.0f}",
@@ -57,7 +58,6 @@ def result_table(results: Sequence[TrainResult], title: str) -> Table:
     if scores:
         cells = [f"{s:.1f}" for s in scores]
         _add(table, "normalised score", cells, f"{np.mean(scores):.1f} ± {np.std(scores):.1f}")
-        table.caption = f"Score 0 = random, 100 = expert: {results[0].score_source}"
     return table
 
 

@@ -49,7 +49,7 @@ class PenaltyMeter:
 
         Raises:
             SettingsError: An unknown name, a negative coefficient, spaces that are not flat boxes, a model
-                of other dimensions, or no model.
+                of other dimensions, no model, or a learned environment in other units than its model's.
         """
         penalize = penalizer(penalty_coef=penalty_coef, penalty=penalty, penalty_members=penalty_members)
         for name, space in (("observation", obs_space), ("action", action_space)):

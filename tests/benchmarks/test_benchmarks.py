@@ -1,0 +1,81 @@
+import importlib
+import math
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import a benchmark as if it had been started from its folder."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("COLUMNS", "200")
+    return importlib.import_module(name)
+
+
+def cells(printed: str) -> list[list[str]]:
+    """The rows of a printed table, without its header."""
+    lines = [line for line in printed.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+
+
+def numbers(row: list[str]) -> list[float]:
+    found = [re.sub(r"[,%x]", "", cell) for cell in row[1:] if cell]
+    return [float(text) for text in found]
+
+
+def test_model_step(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("model_step", monkeypatch)
+    benchmark.main(batch=[1, 600], seconds=0.0, extra_memory=False)
+    rows = cells(capsys.readouterr().out)
+    assert [row[0] for row in rows] == ["1", "600"]
+    assert all(math.isfinite(n) and n > 0 for row in rows for n in numbers(row))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads its memory from /proc")
+def test_model_step_measures_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = script("model_step", monkeypatch)
+    assert 0 <= benchmark.extra_peak_here(50) < 1000
+
+
+def test_run_shares(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("run_shares", monkeypatch)
+    benchmark.main(task=["hopper"], gradient_steps=4, n_envs=10, horizon=5)
+    [row] = cells(capsys.readouterr().out)
+    values = numbers(row)
+    assert row[0] == "hopper"
+    assert all(math.isfinite(n) and n > 0 for n in values)
+    environment, buffer, _, policy, loop, gradient = values[:6]
+    assert environment + buffer + policy + loop + gradient == pytest.approx(100, abs=0.5)
+
+
+def test_fit_throughput(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("fit_throughput", monkeypatch)
+    benchmark.main(obs_dim=2, action_dim=1, rows=1500, rounds=1, threads=0, device="cpu", offlinerl_kit=None)
+    rows = cells(capsys.readouterr().out)
+    assert len(rows) == 2
+    assert all(math.isfinite(n) and n > 0 for row in rows for n in numbers(row))
+
+
+def test_one_markdown_section_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    benchmark = script("all", monkeypatch)
+    printed = "  Title\n┏━━━┳━━━┓\n┃ a ┃ b ┃\n┡━━━╇━━━┩\n│ 1 │ 2 │\n└───┴───┘\n"
+    monkeypatch.setattr(benchmark, "printed", lambda command: printed)
+    benchmark.main(output=tmp_path / "all.md", script=["model_step"])
+    text = (tmp_path / "all.md").read_text(encoding="utf-8")
+    assert text == "# Benchmarks\n\n## Title\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+
+
+@pytest.mark.parametrize("name", ["model_step", "run_shares", "fit_throughput", "dataset_loading", "all"])
+def test_every_option_is_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = typer.Typer()
+    app.command()(script(name, monkeypatch).main)
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    assert "--help" in result.output
