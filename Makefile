@@ -57,3 +57,9 @@ $(STAMP): pyproject.toml constraints.txt
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Figures need a machine that does nothing else; see benchmarks/README.md.
+.PHONY: benchmark
+benchmark: $(STAMP)
+	@echo "==> Running all benchmarks into benchmarks.md"
+	$(BIN)/python benchmarks/all.py --output benchmarks.md $(BENCHMARK_ARGS)
