@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from offline_envs.dynamics import save_ensemble
+from offline_envs.data import load_transitions
+from offline_envs.dynamics import (
+    EnsembleSettings,
+    FitSettings,
+    ensemble_folder,
+    fitted_ensemble,
+    save_ensemble,
+)
 from tests.toy import toy_ensemble, toy_transitions
 
 
@@ -33,3 +40,13 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder: Path = tmp_path_factory.mktemp("model") / "toy"
     save_ensemble(folder, toy_ensemble())
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny ensemble, fitted to the dataset that comes with the package."""
+    transitions = load_transitions("offline-envs/inverteddoublependulum-replay-v0")
+    settings, fit_settings = EnsembleSettings(hidden=(16, 16)), FitSettings(max_epochs=1)
+    cache = tmp_path_factory.mktemp("cache")
+    fitted_ensemble(transitions, settings, fit_settings=fit_settings, cache_dir=cache, progress=False)
+    return ensemble_folder(transitions, settings, fit_settings=fit_settings, cache_dir=cache)

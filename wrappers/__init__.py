@@ -4,6 +4,7 @@ Apply them to a learned environment directly (inside time limits or statistics w
 record is what the agent is trained on. The registered environments hold the same functions inside.
 """
 
+from offline_envs.wrappers import vector
 from offline_envs.wrappers.uncertainty_penalty import UncertaintyPenalty
 
-__all__ = ["UncertaintyPenalty"]
+__all__ = ["UncertaintyPenalty", "vector"]

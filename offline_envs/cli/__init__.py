@@ -25,10 +25,12 @@ class _Group(TyperGroup):
     """Show this package's own errors as one line instead of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command; an error of this package ends it with status 1."""
         try:
             return super().invoke(ctx)
         except OfflineEnvsError as error:
-            Console(stderr=True).print(f"Error: {error}", style="bold red", markup=False, highlight=False)
+            line = " ".join(f"Error: {error}".split())
+            Console(stderr=True).print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(1) from error
 
 

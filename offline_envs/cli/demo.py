@@ -7,20 +7,22 @@ from typing import Annotated
 import typer
 
 from offline_envs.cli.options import parse_seeds
+from offline_envs.errors import SettingsError
 
 DATASET = "offline-envs/inverteddoublependulum-replay-v0"
 
 SETTINGS = {
     "dataset": DATASET,
-    "gradient_steps": 6_000,
+    "gradient_steps": 12_000,
     "horizon": 5,
-    "penalty_coef": 1.0,
-    "n_envs": 500,
-    "eval_every": 1_000,
+    "penalty_coef": 0.5,
+    "n_envs": 250,
+    "transitions_per_gradient_step": 50.0,
+    "eval_every": 2_000,
     "eval_episodes": 5,
-    "ensemble": {"hidden": [64, 64, 64]},
-    "fit": {"weight_decay": [1e-5], "max_epochs": 40},
-    "agent_options": {"policy_kwargs": {"net_arch": [64, 64]}},
+    "ensemble": {"hidden": [128, 128, 128]},
+    "fit": {"weight_decay": [1e-5], "improvement": 1e-3, "patience": 15, "max_epochs": 60},
+    "agent_options": {"learning_rate": 1e-3, "policy_kwargs": {"net_arch": [64, 64]}},
 }
 """The demo: sized for five minutes on two cores."""
 
@@ -58,10 +60,22 @@ def demo(
     from offline_envs.data import load_transitions
     from offline_envs.runs import TrainSettings
 
-    Console().print(dataset_table(load_transitions(DATASET)))
     settings = TrainSettings.from_json({**SETTINGS, **(SMOKE if smoke else {})})
-    run_seeds(settings, parse_seeds(seeds), folder or _new_folder(), resume=resume)
+    numbers = parse_seeds(seeds)
+    folder = folder or _default_folder(resume=resume)
+    Console().print(dataset_table(load_transitions(DATASET)))
+    run_seeds(settings, numbers, folder, resume=resume)
 
 
-def _new_folder() -> Path:
-    return next(path for n in count(1) if not (path := Path(f"runs/demo-{n}")).exists())
+def _default_folder(*, resume: bool) -> Path:
+    """The first folder that does not exist, or the last one that does, if that is to be resumed."""
+    new = next(n for n in count(1) if not _numbered(n).exists())
+    if not resume:
+        return _numbered(new)
+    if new == 1:
+        raise SettingsError(f"There is no demo to resume: {_numbered(1)} does not exist. Leave out --resume.")
+    return _numbered(new - 1)
+
+
+def _numbered(n: int) -> Path:
+    return Path(f"runs/demo-{n}")

@@ -8,7 +8,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from offline_envs.cli.options import Dataset, Device, EnsembleJson, EnvId, FitJson, parse_json
+from offline_envs.cli.options import (
+    INTERRUPTED,
+    Dataset,
+    Device,
+    EnsembleJson,
+    EnvId,
+    FitJson,
+    parse_json,
+    parse_settings,
+)
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -35,14 +44,23 @@ def fit(
     if output is not None and output.exists():
         raise SettingsError(f"{output} exists already. Choose another folder.")
     check_device(device)
-    settings = EnsembleSettings.from_json(parse_json(ensemble, "--ensemble"))
-    fit_settings = FitSettings.from_json({"seed": seed, **parse_json(fit_options, "--fit")})
+    settings = parse_settings(EnsembleSettings, parse_json(ensemble, "--ensemble"), "--ensemble")
+    choices = {"seed": seed, **parse_json(fit_options, "--fit")}
+    fit_settings = parse_settings(FitSettings, choices, "--fit")
     transitions = load_transitions(dataset, env_id=env_id)
-    fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device)
     folder = ensemble_folder(transitions, settings, fit_settings=fit_settings)
+    console = Console(soft_wrap=True, highlight=False)
+    if folder.exists():
+        console.print(f"Found in the cache: {folder}", markup=False)
+    try:
+        fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device)
+    except KeyboardInterrupt:
+        console.print("Interrupted. The same command goes on.")
+        raise typer.Exit(INTERRUPTED) from None
     if output is not None:
         part = output.with_name(f".{output.name}.part")
-        shutil.copytree(folder, part, dirs_exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(folder, part)
         part.rename(output)
     _print(folder if output is None else output, transitions)
 

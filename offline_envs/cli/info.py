@@ -12,7 +12,9 @@ from offline_envs.cli.options import Dataset, EnvId
 def info(
     dataset: Dataset,
     env_id: EnvId = None,
-    plot: Annotated[Path | None, typer.Option(help="Also draw the returns into this PNG file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw the returns into this PNG file.", dir_okay=False)
+    ] = None,
 ) -> None:
     """Summarise a dataset: sizes, environment, terminations, and a histogram of episode returns."""
     from offline_envs.cli.tables import dataset_table
@@ -24,4 +26,4 @@ def info(
     console.print(dataset_table(transitions))
     if plot is not None:
         plot_returns(transitions, plot)
-        console.print(f"Drew {plot}.")
+        console.print(f"Drew {plot}.", soft_wrap=True)

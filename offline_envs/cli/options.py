@@ -1,11 +1,16 @@
 """Options that several commands share."""
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from offline_envs.errors import SettingsError
+
+if TYPE_CHECKING:
+    from offline_envs.dynamics.settings import JsonSettings
+
+Settings = TypeVar("Settings", bound="JsonSettings")
 
 Dataset = Annotated[
     str,
@@ -24,6 +29,10 @@ FitJson = Annotated[
 ]
 
 
+INTERRUPTED = 130
+"""The shell's exit status of a process that Ctrl-C ended."""
+
+
 def parse_json(text: str, option: str) -> dict[str, Any]:
     """Read the JSON object given to `option`.
 
@@ -37,6 +46,18 @@ def parse_json(text: str, option: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f'{option} must be a JSON object such as {{"name": 1}}, got {text!r}.')
     return values
+
+
+def parse_settings(kind: type[Settings], values: dict[str, Any], option: str) -> Settings:
+    """Build settings from the JSON given to `option`.
+
+    Raises:
+        SettingsError: An unknown name, or a value of the wrong type or out of range.
+    """
+    try:
+        return kind.from_json(values)
+    except TypeError as error:
+        raise SettingsError(f"{option} has a value of the wrong type: {error}.") from error
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from offline_envs.cli.tables import result_table
-from offline_envs.runs import RunFolder, TrainSettings, train
-
-INTERRUPTED = 130  # the shell's exit status of a process that Ctrl-C ended
+from offline_envs.cli.options import INTERRUPTED
+from offline_envs.cli.tables import dataset_line, result_table
+from offline_envs.data import Transitions
+from offline_envs.runs import RunFolder, TrainSettings, check_possible, model_folder, train
 
 
 def run_seeds(settings: TrainSettings, seeds: Sequence[int], folder: Path, *, resume: bool) -> None:
@@ -22,22 +22,35 @@ def run_seeds(settings: TrainSettings, seeds: Sequence[int], folder: Path, *, re
         seeds: The seeds.
         folder: Folder of the runs' folders.
         resume: Whether to go on with interrupted runs; those that are complete are read, not run again.
+
+    Raises:
+        OfflineEnvsError: See `train`; a folder that cannot be used is refused before the first seed runs.
     """
-    console = Console()
+    runs = [(dataclasses.replace(settings, seed=seed), RunFolder(folder / f"seed-{seed}")) for seed in seeds]
+    for run_settings, run in runs:
+        run.check(run_settings, resume=resume)
+    transitions = check_possible(settings)
+    console = Console(soft_wrap=True, highlight=False)
     started = time.monotonic()
+    _announce(settings, transitions, console)
     results = []
-    for seed in seeds:
-        run = RunFolder(folder / f"seed-{seed}")
-        if resume and run.result_file.exists():
-            console.print(f"{run.path} is complete.")
-            results.append(run.result())
-            continue
-        console.print(f"Seed {seed}: writing {run.path}")
+    for run_settings, run in runs:
+        done = resume and run.result_file.exists()
+        console.print(
+            f"Seed {run_settings.seed}: " + (f"{run.path} is complete" if done else f"into {run.path}")
+        )
         try:
-            results.append(train(dataclasses.replace(settings, seed=seed), run.path, resume=resume))
+            results.append(train(run_settings, run.path, resume=resume))
         except KeyboardInterrupt:
-            console.print(f"Interrupted. Go on with the same command and --resume; {run.path} is kept.")
+            console.print(f"Interrupted. {run.path} is kept; the same command with --resume goes on.")
             raise typer.Exit(INTERRUPTED) from None
     minutes = (time.monotonic() - started) / 60
-    console.print(result_table(results, f"{settings.algorithm.upper()} with {settings.agent.upper()}"))
-    console.print(f"{minutes:.1f} minutes. Plots, policies and metrics: {folder}/seed-*/", soft_wrap=True)
+    Console().print(result_table(results, f"{settings.algorithm.upper()} with {settings.agent.upper()}"))
+    console.print(f"{minutes:.1f} minutes. Plots, policies and metrics: {folder}/seed-*/")
+
+
+def _announce(settings: TrainSettings, transitions: Transitions, console: Console) -> None:
+    console.print(f"Dataset: {dataset_line(transitions)}", markup=False)
+    model = model_folder(settings, transitions)
+    how = "given" if settings.model else "found in the cache" if model.exists() else "to be fitted, then kept"
+    console.print(f"Model: {how}, {model}", markup=False)

@@ -12,6 +12,15 @@ BARS = " ▁▂▃▄▅▆▇█"
 BINS = 24
 
 
+def dataset_line(transitions: Transitions) -> str:
+    """Origin, size and returns of a dataset, in one line."""
+    returns = transitions.episode_returns
+    return (
+        f"{transitions.source}, {len(transitions):,} steps in {len(returns):,} episodes of "
+        f"{transitions.env_id}, return {returns.mean():.1f} on average and {returns.max():.1f} at best"
+    )
+
+
 def dataset_table(transitions: Transitions) -> Table:
     """Shape, origin and returns of a dataset, with a histogram of the returns."""
     returns, lengths = transitions.episode_returns.numpy(), transitions.episode_lengths.numpy()

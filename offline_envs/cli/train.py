@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from offline_envs.cli.options import Dataset, Device, EnsembleJson, EnvId, FitJson, parse_json, parse_seeds
+from offline_envs.errors import SettingsError
 
 Algo = Annotated[str, typer.Option(help="mopo (penalised model) or mbpo (plain model).")]
 Agent = Annotated[str, typer.Option(help="sac, td3, ddpg, tqc or crossq.")]
@@ -25,8 +26,8 @@ MoreJson = Annotated[
     str,
     typer.Option(
         "--settings",
-        help="Any other setting of a run as JSON: n_envs, transitions_per_gradient_step (default 50 times the "
-        "horizon), real_ratio, penalty_members, termination, start, eval_episodes, final_episodes; "
+        help="Any other setting of a run as JSON: n_envs, transitions_per_gradient_step (default 50 times "
+        "the horizon), real_ratio, penalty_members, termination, start, eval_episodes, final_episodes; "
         "e.g. '{\"real_ratio\": 0.5}'.",
     ),
 ]
@@ -60,23 +61,25 @@ def train(
     from offline_envs.cli.seeds import run_seeds
     from offline_envs.runs import TrainSettings
 
-    common = TrainSettings.from_json(
-        {
-            "dataset": dataset,
-            "algorithm": algo,
-            "agent": agent,
-            "gradient_steps": steps,
-            "horizon": horizon,
-            "penalty_coef": penalty_coef,
-            "penalty": penalty,
-            "model": model,
-            "env_id": env_id,
-            "eval_every": eval_every,
-            "ensemble": parse_json(ensemble, "--ensemble"),
-            "fit": parse_json(fit, "--fit"),
-            "agent_options": parse_json(agent_options, "--agent-options"),
-            "device": device,
-            **parse_json(settings, "--settings"),
-        }
-    )
+    options = {
+        "dataset": dataset,
+        "algorithm": algo,
+        "agent": agent,
+        "gradient_steps": steps,
+        "horizon": horizon,
+        "penalty_coef": penalty_coef,
+        "penalty": penalty,
+        "model": model,
+        "env_id": env_id,
+        "eval_every": eval_every,
+        "ensemble": parse_json(ensemble, "--ensemble"),
+        "fit": parse_json(fit, "--fit"),
+        "agent_options": parse_json(agent_options, "--agent-options"),
+        "device": device,
+    }
+    more = parse_json(settings, "--settings")
+    twice = sorted(set(more) & {*options, "seed"})
+    if twice:
+        raise SettingsError(f"--settings cannot hold {', '.join(twice)}: there are options for that.")
+    common = TrainSettings.from_json({**options, **more})
     run_seeds(common, parse_seeds(seeds), folder, resume=resume)

@@ -131,8 +131,8 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         raise CheckpointError(f"{folder} holds something else than a model; choose another folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     workplace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    fresh, old = workplace / "new", workplace / "old"
     try:
-        fresh, old = workplace / "new", workplace / "old"
         fresh.mkdir()
         for name, content in files.items():
             (fresh / name).write_bytes(content)
@@ -140,4 +140,6 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             os.rename(folder, old)
         os.rename(fresh, folder)
     finally:
+        if old.exists() and not folder.exists():
+            os.rename(old, folder)
         shutil.rmtree(workplace, ignore_errors=True)

@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, get_args, get_origin
 
 from offline_envs.errors import SettingsError, unknown_name
 
 
 class JsonSettings:
     """Conversion of a frozen dataclass of numbers, flags and tuples from and to JSON."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            if not _is_of(f.type, value):
+                kind = f.type.__name__ if isinstance(f.type, type) and not get_args(f.type) else f.type
+                raise SettingsError(f"{f.name} must be of type {kind}, got {value!r}.")
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, as JSON values."""
@@ -22,13 +29,24 @@ class JsonSettings:
         """Build the settings from JSON values; what is left out keeps its default.
 
         Raises:
-            SettingsError: A name that is not a setting, or a value outside its range.
+            SettingsError: A name that is not a setting, or a value of another type or outside its range.
         """
         names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
         for name in values:
             if name not in names:
                 raise unknown_name(f"setting of {cls.__name__}", name, names)
         return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    """Whether a value is of an annotated type; a flag is no number, an int will do for a float."""
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_is_of(get_args(kind)[0], v) for v in value)
+    if get_args(kind):
+        return any(_is_of(option, value) for option in get_args(kind))
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind)
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,7 @@ class EnsembleSettings(JsonSettings):
     spectral_norm: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.n_elites <= self.n_members:
             raise SettingsError(
                 f"n_elites must lie in 1..n_members={self.n_members}, got {self.n_elites}. "
@@ -99,6 +118,7 @@ class FitSettings(JsonSettings):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("learning_rate", "batch_size", "holdout", "patience"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
@@ -106,3 +126,7 @@ class FitSettings(JsonSettings):
             raise SettingsError(f"max_epochs must be at least 1 or None, got {self.max_epochs}.")
         if not self.weight_decay or min(self.weight_decay) < 0 or self.bound_weight < 0:
             raise SettingsError("weight_decay and bound_weight must not be negative.")
+        if not 0 <= self.improvement < 1:
+            raise SettingsError(f"improvement must be at least 0 and less than 1, got {self.improvement}.")
+        if self.seed < 0:
+            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")

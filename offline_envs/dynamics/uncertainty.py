@@ -26,8 +26,8 @@ def max_std(prediction: Prediction) -> Tensor:
 def max_deviation(prediction: Prediction) -> Tensor:
     """Largest distance of a member's mean from the members' average: max_i ‖μ_i − (1/N) Σ_j μ_j‖₂.
 
-    Yu et al. 2020 (MOPO), section 5.4 ("ensemble penalty"), on the next observation alone; OfflineRL-Kit
-    calls it "pairwise-diff".
+    The "ensemble penalty" in the ablation study of Yu et al. 2020 (MOPO), on the next observation alone;
+    OfflineRL-Kit calls it "pairwise-diff".
     """
     mean = prediction.mean[..., DELTA]
     distances: Tensor = torch.linalg.vector_norm(mean - mean.mean(dim=0), dim=-1)

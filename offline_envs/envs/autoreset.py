@@ -40,13 +40,8 @@ class SameStep(_Mode):
         return obs, rewards, terminations, truncations, {**infos, FINAL_OBS: next_obs, FINAL_OBS_MASK: done}
 
 
-class NextStep(_Mode):
-    """Finished rows restart at the following step, which ignores their action.
-
-    That step returns their first observation, reward 0 and both flags false; an agent has to drop it.
-    """
-
-    mode = AutoresetMode.NEXT_STEP
+class _RemembersFinished(_Mode):
+    """A mode that acts on finished rows at the step that follows, unless a reset comes first."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
@@ -59,6 +54,15 @@ class NextStep(_Mode):
         obs, infos = self.env.reset(seed=seed, options=options)
         self._finished = without_reset_rows(self._finished, options)
         return obs, infos
+
+
+class NextStep(_RemembersFinished):
+    """Finished rows restart at the following step, which ignores their action.
+
+    That step returns their first observation, reward 0 and both flags false; an agent has to drop it.
+    """
+
+    mode = AutoresetMode.NEXT_STEP
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step the running rows and restart the finished ones."""
@@ -74,22 +78,10 @@ class NextStep(_Mode):
         return obs, rewards, terminations, truncations, infos
 
 
-class Disabled(_Mode):
+class Disabled(_RemembersFinished):
     """Nothing restarts by itself; stepping a finished row is an error (on a GPU it is not looked for)."""
 
     mode = AutoresetMode.DISABLED
-
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
-        super().__init__(env)
-        self._finished: Any = None
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Start every row, or those of `options["reset_mask"]`."""
-        obs, infos = self.env.reset(seed=seed, options=options)
-        self._finished = without_reset_rows(self._finished, options)
-        return obs, infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step every row.

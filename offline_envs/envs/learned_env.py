@@ -110,7 +110,7 @@ class LearnedEnv(gym.Env[Any, Any]):
         """
         if self._obs is None or self._generator is None:
             raise gym.error.ResetNeeded("Call reset() before step().")
-        action_row = torch.as_tensor(np.asarray(action), dtype=torch.float32, device=self.device)
+        action_row = torch.tensor(np.asarray(action), dtype=torch.float32, device=self.device)
         if action_row.shape != self.action_space.shape:
             raise SettingsError(
                 f"An action must have shape {self.action_space.shape}, got {tuple(action_row.shape)}."

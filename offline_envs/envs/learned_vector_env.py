@@ -138,6 +138,8 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         return self._obs
 
     def _actions(self, actions: Any) -> Tensor:
+        if isinstance(actions, np.ndarray) and not actions.flags.writeable:
+            actions = actions.copy()  # torch warns of an array that it must not write to
         tensor = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
         if tensor.shape != self.action_space.shape:
             raise SettingsError(

@@ -34,8 +34,10 @@ class Agreement:
         return 1 - (self.missed + self.invented) / self.rows
 
 
-def agreement(rule: TerminationRule, transitions: Transitions) -> Agreement:
-    """Compare `rule` with the terminations logged in `transitions`.
+def agreement(
+    rule: TerminationRule, transitions: Transitions, *, device: str | torch.device = "cpu"
+) -> Agreement:
+    """Compare `rule`, computed on `device`, with the terminations logged in `transitions`.
 
     Raises:
         SettingsError: The rule does not return one bool a row.
@@ -43,8 +45,9 @@ def agreement(rule: TerminationRule, transitions: Transitions) -> Agreement:
     missed = invented = 0
     for start in range(0, len(transitions), CHUNK):
         rows = slice(start, start + CHUNK)
-        logged = transitions.terminated[rows]
-        ended = rule(transitions.obs[rows], transitions.actions[rows], transitions.next_obs[rows])
+        logged = transitions.terminated[rows].to(device)
+        arguments = (transitions.obs[rows], transitions.actions[rows], transitions.next_obs[rows])
+        ended = rule(*(tensor.to(device) for tensor in arguments))
         if ended.shape != logged.shape or ended.dtype != torch.bool:
             raise SettingsError(
                 f"A termination rule must return a bool tensor of shape {tuple(logged.shape)}, "
@@ -87,8 +90,7 @@ def resolve_termination(
         rule = fitted_termination(transitions, device=device, cache_dir=cache_dir)
     else:
         raise unknown_name("termination", option, ("auto", "never", "learned", "a callable"))
-    if option != "learned":  # a learned rule reports its own fit, and may live on another device
-        _warn_if_different(rule, transitions)
+    _warn_if_different(rule, transitions, device)
     return rule
 
 
@@ -103,8 +105,10 @@ def _known_rule(transitions: Transitions) -> TerminationRule:
     return rule
 
 
-def _warn_if_different(rule: TerminationRule, transitions: Transitions) -> None:
-    found = agreement(rule, transitions)
+def _warn_if_different(
+    rule: TerminationRule, transitions: Transitions, device: str | torch.device
+) -> None:
+    found = agreement(rule, transitions, device=device)
     if found.rate < LEAST_AGREEMENT:
         warnings.warn(
             f"The termination rule agrees with {found.rate:.2%} of the rows of {transitions.source}: "

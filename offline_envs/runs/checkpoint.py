@@ -1,9 +1,9 @@
 """Checkpoints of a run: the agent and the model's part of its replay buffer, replaced together."""
 
-import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -14,9 +14,9 @@ AGENT_FILE, BUFFER_FILE = "agent.zip", "replay_buffer.pkl"
 
 
 def save_checkpoint(agent: OffPolicyAlgorithm, folder: Path) -> None:
-    """Write a checkpoint, so that `folder` holds the old or the whole new one."""
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    """Write a checkpoint, so that `has_checkpoint` finds the old or the whole new one at any moment."""
+    has_checkpoint(folder)  # puts back the old one that a kill may have left aside
+    part, old = folder.with_name(f".{folder.name}.part"), _aside(folder)
     for leftover in (part, old):
         shutil.rmtree(leftover, ignore_errors=True)
     part.mkdir(parents=True)
@@ -28,8 +28,18 @@ def save_checkpoint(agent: OffPolicyAlgorithm, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is a checkpoint; one that a killed process left half replaced is put back."""
+    if not folder.exists() and _aside(folder).exists():
+        _aside(folder).rename(folder)
+    return folder.exists()
+
+
 def load_checkpoint(name: str, folder: Path, env: VecEnv, *, device: str) -> OffPolicyAlgorithm:
     """Read a checkpoint back. The files are Stable-Baselines3's own and can run code: load only your own.
+
+    The agent's random numbers start from a seed that depends on how far it came; from the run's own seed it
+    would live through the same starts and noise again.
 
     Args:
         name: Short name of the agent.
@@ -45,4 +55,10 @@ def load_checkpoint(name: str, folder: Path, env: VecEnv, *, device: str) -> Off
         agent.load_replay_buffer(folder / BUFFER_FILE)
     except Exception as error:  # SB3 lets through whatever zipfile, pickle or torch raise
         raise CheckpointError(f"The checkpoint {folder} cannot be read: {error}") from error
+    fresh = np.random.SeedSequence([agent.seed or 0, agent._n_updates]).generate_state(1)
+    agent.set_random_seed(int(fresh[0] >> 1))
     return agent
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")

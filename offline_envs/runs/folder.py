@@ -1,7 +1,5 @@
 """`RunFolder`: the files of one training run, each replaced in one piece."""
 
-import csv
-import io
 import json
 import os
 import platform
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.runs.metrics import MetricsRow, metrics_text, read_metrics
 from offline_envs.runs.result import TrainResult
 from offline_envs.runs.settings import TrainSettings
 
@@ -69,7 +68,7 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """What resuming needs: agent and replay buffer."""
+        """What resuming needs: agent and replay buffer; gone when the run is complete."""
         return self.path / "checkpoint"
 
     @property
@@ -77,39 +76,45 @@ class RunFolder:
         """TensorBoard logs."""
         return self.path / "tensorboard"
 
-    def open(self, settings: TrainSettings, *, resume: bool) -> None:
-        """Start the folder, or check that it belongs to the same run.
+    def check(self, settings: TrainSettings, *, resume: bool) -> None:
+        """Refuse to write where another run is. Until its model is kept, a run has nothing to lose.
 
         Raises:
             SettingsError: The folder holds a run already and `resume` is false, or a run of other settings.
             CheckpointError: Its settings cannot be read.
         """
-        if not self.settings_file.exists():
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.write_json(self.settings_file, settings.to_json())
-            self.write_json(self.path / "versions.json", versions())
+        if self.path.exists() and not self.path.is_dir():
+            raise SettingsError(f"{self.path} is a file. Choose a folder.")
+        if not self.settings_file.exists() or not self.model.exists():
             return
         if not resume:
             raise SettingsError(
                 f"{self.path} holds a run already. Resume it (--resume) or choose another folder."
             )
-        stored = self.settings()
-        if stored != settings:
-            ours, theirs = settings.to_json(), stored.to_json()
-            different = [name for name in ours if ours[name] != theirs[name]]
+        ours, theirs = settings.to_json(), self.settings().to_json()
+        different = [name for name in ours if ours[name] != theirs[name]]
+        if different:
             raise SettingsError(
-                f"{self.path} holds a run with other settings: {', '.join(different)} differ."
+                f"{self.path} holds a run with other settings: {', '.join(different)} differ. "
+                "Resume with the same settings, or choose another folder."
             )
+
+    def create(self, settings: TrainSettings) -> None:
+        """Make the folder of a new run; one with a model, which `check` has passed, stays as it is."""
+        if self.settings_file.exists() and self.model.exists():
+            return
+        self.write_json(self.settings_file, settings.to_json())
+        self.write_json(self.path / "versions.json", versions())
 
     def settings(self) -> TrainSettings:
         """Read the settings back.
 
         Raises:
-            CheckpointError: The file is missing or not JSON.
+            CheckpointError: The file is missing or does not hold settings.
         """
         try:
             return TrainSettings.from_json(json.loads(self.settings_file.read_text(encoding="utf-8")))
-        except (OSError, json.JSONDecodeError, TypeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{self.path} is not the folder of a run: {error}") from error
 
     def result(self) -> TrainResult:
@@ -127,23 +132,17 @@ class RunFolder:
         """Write `values` to `path` as JSON."""
         write_text(path, json.dumps(values, indent=2) + "\n")
 
-    def write_metrics(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Write all evaluations so far; every row has the same keys."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(self.metrics_file, text.getvalue())
+    def write_metrics(self, rows: Sequence[MetricsRow]) -> None:
+        """Write all evaluations so far."""
+        write_text(self.metrics_file, metrics_text(rows))
 
-    def read_metrics(self) -> list[dict[str, float]]:
-        """Read the evaluations back; an empty cell is NaN."""
-        if not self.metrics_file.exists():
-            return []
-        with self.metrics_file.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return [
-            {name: float(value) if value else float("nan") for name, value in row.items()} for row in rows
-        ]
+    def read_metrics(self) -> list[MetricsRow]:
+        """Read the evaluations back.
+
+        Raises:
+            CheckpointError: The file is damaged.
+        """
+        return read_metrics(self.metrics_file)
 
 
 def versions() -> dict[str, str]:
@@ -155,5 +154,8 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file so that `path` holds the old or the whole new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

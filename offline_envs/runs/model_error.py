@@ -7,12 +7,16 @@ import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from offline_envs.collect.recorder import EpisodeRecorder
 from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.dynamics.prediction import DELTA
 from offline_envs.dynamics.uncertainty import measure
 from offline_envs.sb3.evaluation import EvaluationResult, Predictor, evaluate_in
+
+CHUNK = 1024
+"""Rows predicted at once, which bounds the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +32,18 @@ class ModelError:
     error: NDArray[np.float32]
 
     @property
-    def rank_correlation(self) -> float:
-        """Spearman's correlation of the two, in [−1, 1]; NaN if one of them is constant."""
-        ranks = [
-            np.argsort(np.argsort(values)).astype(np.float64) for values in (self.uncertainty, self.error)
-        ]
-        if any(np.ptp(values) == 0 for values in (self.uncertainty, self.error)):
-            return float("nan")
-        return float(np.corrcoef(*ranks)[0, 1])
+    def rank_correlation(self) -> float | None:
+        """Spearman's correlation of the two, in [−1, 1]; None if one of them is constant."""
+        if np.ptp(self.uncertainty) == 0 or np.ptp(self.error) == 0:
+            return None
+        return float(np.corrcoef(mean_ranks(self.uncertainty), mean_ranks(self.error))[0, 1])
+
+
+def mean_ranks(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Rank of each value among `(m,)`, from 1; equal values share the mean of their ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks
 
 
 def evaluate_with_error(
@@ -44,6 +52,7 @@ def evaluate_with_error(
     ensemble: EnsembleDynamics,
     *,
     penalty: str,
+    penalty_members: str,
     n_episodes: int,
     seed: int,
 ) -> tuple[EvaluationResult, ModelError]:
@@ -54,33 +63,54 @@ def evaluate_with_error(
         policy: The policy.
         ensemble: The model.
         penalty: Name of the uncertainty measure.
+        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
         n_episodes: Number of episodes.
         seed: Seed of the first.
     """
     recorder = EpisodeRecorder(env)
     result = evaluate_in(recorder, policy, n_episodes=n_episodes, seed=seed)
     episodes = recorder.finish()
-    obs = np.concatenate([np.asarray(e.observations)[:-1] for e in episodes])
-    next_obs = np.concatenate([np.asarray(e.observations)[1:] for e in episodes])
-    actions = np.concatenate([np.asarray(e.actions) for e in episodes])
-    return result, _one_step_error(ensemble, obs, actions, next_obs, penalty)
+    obs, next_obs, actions = (
+        torch.from_numpy(np.concatenate(arrays))
+        for arrays in (
+            [np.asarray(e.observations)[:-1] for e in episodes],
+            [np.asarray(e.observations)[1:] for e in episodes],
+            [np.asarray(e.actions) for e in episodes],
+        )
+    )
+    measured = one_step_error(
+        ensemble, obs, actions, next_obs, penalty=penalty, penalty_members=penalty_members
+    )
+    return result, measured
 
 
-def _one_step_error(
+def one_step_error(
     ensemble: EnsembleDynamics,
-    obs: NDArray[np.float32],
-    actions: NDArray[np.float32],
-    next_obs: NDArray[np.float32],
+    obs: Tensor,
+    actions: Tensor,
+    next_obs: Tensor,
+    *,
     penalty: str,
+    penalty_members: str = "all",
 ) -> ModelError:
-    device = ensemble.elites.device
-    tensors = [
-        torch.as_tensor(a, dtype=torch.float32, device=device).split(1024) for a in (obs, actions, next_obs)
-    ]
+    """Hold the model against real steps.
+
+    Args:
+        ensemble: The model.
+        obs: Observations, float32 `(m, d)`.
+        actions: Actions, float32 `(m, k)`.
+        next_obs: What really followed, float32 `(m, d)`.
+        penalty: Name of the uncertainty measure.
+        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+    """
+    elites = ensemble.elites
     uncertainty, error = [], []
-    for before, action, after in zip(*tensors, strict=True):
+    for start in range(0, len(obs), CHUNK):
+        rows = slice(start, start + CHUNK)
+        before, action, after = (tensor[rows].to(elites.device) for tensor in (obs, actions, next_obs))
         prediction = ensemble.predict(before, action)
-        mean = before + prediction.mean[ensemble.elites].mean(dim=0)[:, DELTA]
-        uncertainty.append(measure(penalty)(prediction))
+        mean = before + prediction.mean[elites].mean(dim=0)[:, DELTA]
+        measured = prediction if penalty_members == "all" else prediction.members(elites)
+        uncertainty.append(measure(penalty)(measured))
         error.append(torch.linalg.vector_norm(after - mean, dim=1))
     return ModelError(torch.cat(uncertainty).cpu().numpy(), torch.cat(error).cpu().numpy())

@@ -1,14 +1,19 @@
 """The return that a model predicts for a policy: whole episodes imagined from the data's first states."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
+import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from offline_envs.envs import LearnedMDP
+from offline_envs.envs import LearnedMDP, LearnedVectorEnv
+from offline_envs.envs.starts import StartStates
 from offline_envs.sb3.evaluation import Predictor
+
+PREDICTION_SEED = 1_000
+"""Seed of the imagined episodes: the same ones at each call, so that returns differ by the policy alone."""
 
 
 class Starts(Protocol):
@@ -49,3 +54,31 @@ def model_return(
             break
     result: NDArray[np.float64] = returns.cpu().numpy()
     return result
+
+
+class ReturnPredictor:
+    """The return that a model predicts for a policy, over episodes as long as the real ones may be.
+
+    Args:
+        learned: Environment of the model; its raw rewards count.
+        policy: The policy, read anew at each call.
+        real_env: Real environment, for its time limit; without one, the longest episode of the data counts.
+    """
+
+    def __init__(self, learned: LearnedVectorEnv, policy: Predictor, real_env: gym.Env[Any, Any]) -> None:
+        self._mdp, self._policy = learned.mdp, policy
+        self._starts = StartStates.from_transitions(learned.transitions, "initial", device=learned.device)
+        limit = None if real_env.spec is None else real_env.spec.max_episode_steps
+        self._max_steps = limit or int(learned.transitions.episode_lengths.max())
+
+    def mean(self, n_episodes: int = 20) -> float:
+        """Mean over `n_episodes` imagined episodes."""
+        returns = model_return(
+            self._mdp,
+            self._starts,
+            self._policy,
+            n_episodes=n_episodes,
+            max_steps=self._max_steps,
+            seed=PREDICTION_SEED,
+        )
+        return float(returns.mean())

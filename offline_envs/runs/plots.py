@@ -1,5 +1,6 @@
 """Pictures of a run, as PNG files."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from offline_envs.data import Transitions
+from offline_envs.runs.metrics import MetricsRow
 from offline_envs.runs.model_error import ModelError
 
 SIZE = (7.0, 4.5)  # inches
@@ -15,7 +17,7 @@ DPI = 120
 MOST_POINTS = 4000  # of a scatter plot; more only hide each other
 
 
-def plot_learning_curve(rows: Sequence[dict[str, float]], transitions: Transitions, path: Path) -> None:
+def plot_learning_curve(rows: Sequence[MetricsRow], transitions: Transitions, path: Path) -> None:
     """Draw the real return over training against the dataset's mean and best episode.
 
     Args:
@@ -24,7 +26,7 @@ def plot_learning_curve(rows: Sequence[dict[str, float]], transitions: Transitio
         path: PNG file to write.
     """
     axes = _axes("Return in the real environment", "gradient steps", "undiscounted return")
-    steps, mean, std = (np.array([r[k] for r in rows]) for k in ("gradient_steps", "real_return", "real_std"))
+    steps, mean, std = np.array([(row.gradient_steps, row.real_return, row.real_std) for row in rows]).T
     axes.plot(steps, mean, color="C0", marker="o", markersize=3, label="policy: mean of episodes")
     axes.fill_between(steps, mean - std, mean + std, color="C0", alpha=0.2, lw=0, label="± one deviation")
     returns = transitions.episode_returns
@@ -33,7 +35,7 @@ def plot_learning_curve(rows: Sequence[dict[str, float]], transitions: Transitio
     _save(axes, path)
 
 
-def plot_predicted_return(rows: Sequence[dict[str, float]], path: Path) -> None:
+def plot_predicted_return(rows: Sequence[MetricsRow], path: Path) -> None:
     """Draw the return that the model predicts and the real one over training.
 
     Args:
@@ -41,11 +43,10 @@ def plot_predicted_return(rows: Sequence[dict[str, float]], path: Path) -> None:
         path: PNG file to write.
     """
     axes = _axes("What the model promises and what comes of it", "gradient steps", "undiscounted return")
-    steps = [r["gradient_steps"] for r in rows]
-    axes.plot(
-        steps, [r["predicted_return"] for r in rows], "C1-s", markersize=3, label="predicted by the model"
-    )
-    axes.plot(steps, [r["real_return"] for r in rows], "C0-o", markersize=3, label="in the real environment")
+    steps = [row.gradient_steps for row in rows]
+    predicted, real = [row.predicted_return for row in rows], [row.real_return for row in rows]
+    axes.plot(steps, predicted, "C1-s", markersize=3, label="predicted by the model")
+    axes.plot(steps, real, "C0-o", markersize=3, label="in the real environment")
     _save(axes, path)
 
 
@@ -56,13 +57,18 @@ def plot_model_error(found: ModelError, path: Path) -> None:
         found: Uncertainty and error of each step.
         path: PNG file to write.
     """
+    correlation = found.rank_correlation
+    known = "undefined" if correlation is None else f"{correlation:.2f}"
     axes = _axes(
-        f"Does the model know when it is wrong?  (rank correlation {found.rank_correlation:.2f})",
+        f"Does the model know when it is wrong?  (rank correlation {known})",
         "uncertainty u(obs, action)",
         "one-step error ‖next_obs − prediction‖",
     )
     pick = np.linspace(0, len(found.error) - 1, min(MOST_POINTS, len(found.error))).astype(int)
-    axes.loglog(found.uncertainty[pick], found.error[pick], ".", markersize=2, alpha=0.4, label="a real step")
+    axes.plot(found.uncertainty[pick], found.error[pick], ".", markersize=2, alpha=0.4, label="a real step")
+    # A logarithmic axis without a positive value is an empty picture and a warning.
+    axes.set_xscale("log" if (found.uncertainty[pick] > 0).any() else "linear")
+    axes.set_yscale("log" if (found.error[pick] > 0).any() else "linear")
     _save(axes, path)
 
 
@@ -89,6 +95,6 @@ def _axes(title: str, x: str, y: str) -> Axes:
 def _save(axes: Axes, path: Path) -> None:
     axes.legend(fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     axes.get_figure().savefig(part, format="png", dpi=DPI)  # type: ignore[union-attr]
     part.replace(path)

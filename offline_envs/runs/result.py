@@ -17,8 +17,9 @@ class TrainResult:
         n_episodes: Number of real episodes.
         normalized_score: D4RL's score of the mean, or None where it is not defined.
         score_source: Where the scale of that score comes from.
-        rank_correlation: Between the model's uncertainty and its true error, along those episodes.
-        n_exploded: Imagined steps whose prediction was rejected.
+        rank_correlation: Between the model's uncertainty and its true error, along those episodes; None if
+            one of them is constant.
+        n_exploded: Imagined steps whose prediction was rejected, since the run was started or last resumed.
         gradient_steps: Gradient steps taken.
     """
 
@@ -31,6 +32,6 @@ class TrainResult:
     n_episodes: int
     normalized_score: float | None
     score_source: str | None
-    rank_correlation: float
+    rank_correlation: float | None
     n_exploded: int
     gradient_steps: int

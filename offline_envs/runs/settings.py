@@ -1,15 +1,22 @@
 """Settings of a training run: frozen, checked, and written into the run's folder."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_origin
 
+from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.dynamics.settings import JsonSettings
+from offline_envs.envs.assembly import penalizer
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.sb3 import AGENTS, OffPolicySchedule, mopo_schedule
 
 ALGORITHMS: Mapping[str, str] = MappingProxyType({"mopo": "PenalizedModel-v0", "mbpo": "LearnedModel-v0"})
 """Algorithm → id of the environment that it trains in."""
+
+TERMINATIONS = ("auto", "never", "learned")
+STARTS = ("dataset", "initial")
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class TrainSettings(JsonSettings):
         n_envs: Imagined episodes advanced together.
         transitions_per_gradient_step: Model transitions collected for a gradient step; 50·h if None.
         real_ratio: Share of every batch that comes from the dataset.
-        seed: Seed of the agent, its batches and the imagined episodes.
+        seed: Seed of the model's fit, the agent, its batches and the imagined episodes.
         env_id: Environment behind the dataset, if its metadata do not say.
         model: Folder of a fitted ensemble; fitted, or found in the cache, if None.
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
@@ -42,6 +49,9 @@ class TrainSettings(JsonSettings):
         eval_every: Gradient steps between evaluations in the real environment.
         eval_episodes: Episodes of each of them.
         final_episodes: Episodes of the last evaluation.
+
+    Raises:
+        SettingsError: An unknown name, a value of another type or out of range, or a contradiction.
     """
 
     dataset: str
@@ -69,18 +79,54 @@ class TrainSettings(JsonSettings):
     final_episodes: int = 20
 
     def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS:
-            raise unknown_name("algorithm", self.algorithm, ALGORITHMS)
+        for setting in fields(self):
+            object.__setattr__(self, setting.name, _checked_type(setting, getattr(self, setting.name)))
+        tables = {"algorithm": ALGORITHMS, "agent": AGENTS, "start": STARTS, "termination": TERMINATIONS}
+        for name, table in tables.items():
+            if getattr(self, name) not in table:
+                raise unknown_name(name, getattr(self, name), table)
         counts = ("gradient_steps", "horizon", "n_envs", "eval_every", "eval_episodes", "final_episodes")
         for name in counts:
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if not 0 <= self.seed < 2**32:
+            raise SettingsError(f"seed must lie in 0..{2**32 - 1}, got {self.seed}.")
+        if not 0 <= self.real_ratio <= 1:
+            raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
+        self.schedule()
+        penalizer(penalty_coef=self.penalty_coef, penalty=self.penalty, penalty_members=self.penalty_members)
+        self._check_model()
+
+    def _check_model(self) -> None:
+        if self.model is not None and (self.ensemble or self.fit):
+            raise SettingsError("model is already fitted, so ensemble and fit cannot be given with it.")
+        parts: tuple[tuple[str, type[JsonSettings]], ...] = (
+            ("ensemble", EnsembleSettings),
+            ("fit", FitSettings),
+        )
+        for name, kind in parts:
+            try:
+                kind.from_json(getattr(self, name))
+            except TypeError as error:
+                raise SettingsError(f"{name} has a value of the wrong type: {error}.") from error
+
+    def schedule(self) -> OffPolicySchedule:
+        """How many model transitions are collected before how many gradient steps, in SB3's words.
+
+        Raises:
+            SettingsError: A ratio that is not positive.
+        """
+        return mopo_schedule(self.n_envs, self.horizon, transitions_per_gradient_step=self.transitions_ratio)
 
     @property
     def transitions_ratio(self) -> float:
         """Model transitions collected for each gradient step."""
         ratio = self.transitions_per_gradient_step
         return 50.0 * self.horizon if ratio is None else ratio
+
+    def fit_options(self) -> dict[str, Any]:
+        """Settings of the fit by name; each seed fits its own model, unless `fit` names one seed for all."""
+        return {} if self.model is not None else {"seed": self.seed, **self.fit}
 
     def env_options(self) -> dict[str, Any]:
         """Keywords of `gym.make_vec` for the environment that the agent trains in."""
@@ -93,11 +139,30 @@ class TrainSettings(JsonSettings):
             "dataset": self.dataset,
             "model": self.model,
             "env_id": self.env_id,
-            "ensemble": None if self.model else dict(self.ensemble),
-            "fit": None if self.model else dict(self.fit),
+            "ensemble": dict(self.ensemble),
+            "fit": self.fit_options(),
             "termination": self.termination,
             "start": self.start,
             "device": self.device,
             "max_episode_steps": self.horizon,
             **(penalty if self.algorithm == "mopo" else {}),
         }
+
+
+def _checked_type(setting: Field[Any], value: Any) -> Any:
+    """Give back a value of the type that the field is annotated with, mappings as they come out of JSON."""
+    if get_origin(setting.type) is Mapping:
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{setting.name} must be settings by name, got {value!r}.")
+        try:
+            return json.loads(json.dumps(dict(value)))
+        except TypeError as error:
+            raise SettingsError(f"{setting.name} must hold only what JSON can: {error}.") from error
+    kind: Any = setting.type
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if is_number and isinstance(0.0, kind):
+        return float(value)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        name = getattr(kind, "__name__", str(kind))
+        raise SettingsError(f"{setting.name} must be of type {name}, got {value!r}.")
+    return value

@@ -1,32 +1,39 @@
 """`train`: one run from dataset to scored policy."""
 
+import math
 import shutil
-from collections.abc import Mapping
+import sys
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.vector import VectorEnv
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.data import Transitions, load_transitions
-from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder
 from offline_envs.envs import LearnedVectorEnv
-from offline_envs.envs.starts import StartStates
-from offline_envs.errors import SettingsError
+from offline_envs.envs.assembly import check_device, resolve_model
+from offline_envs.runs.agent import check_agent_options, new_agent
 from offline_envs.runs.callback import RunCallback
-from offline_envs.runs.checkpoint import load_checkpoint, save_checkpoint
+from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.model_error import ModelError, evaluate_with_error
-from offline_envs.runs.model_return import model_return
+from offline_envs.runs.model_error import evaluate_with_error
+from offline_envs.runs.model_return import ReturnPredictor
+from offline_envs.runs.model_source import keep_model
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
+from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.result import TrainResult
 from offline_envs.runs.settings import ALGORITHMS, TrainSettings
-from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, agent_class, mopo_schedule
+from offline_envs.sb3 import SB3VecEnv
 
 EVALUATION_SEED = 1_000
 """First seed of evaluation episodes, apart from those that training uses."""
+
+FINAL_SEED = 2_000
+"""First seed of the episodes that give the final score, which no evaluation before has seen."""
 
 
 def train(
@@ -37,158 +44,143 @@ def train(
     Args:
         settings: The run.
         folder: Where it is written; see `RunFolder`.
-        resume: Whether to go on with an interrupted run of the same settings.
-        show_progress: Whether to draw progress bars.
+        resume: Whether to go on with an interrupted run of the same settings; a complete one is only read.
+        show_progress: Whether to show progress on standard error.
 
     Raises:
         SettingsError: Settings that cannot be used, or a folder of another run.
         DatasetError: The dataset cannot be used, or does not name its environment.
+        CheckpointError: The model or the checkpoint cannot be read.
         KeyboardInterrupt: Interrupted; the folder can be resumed.
     """
     run = RunFolder(folder)
-    agent_type = agent_class(settings.agent)
+    run.check(settings, resume=resume)
+    if resume and run.result_file.exists():
+        return run.result()
+    transitions = check_possible(settings)
+    with ExitStack() as stack:
+        real_env = stack.enter_context(closing(transitions.make_env()))
+        run.create(settings)
+        envs = stack.enter_context(closing(_model_envs(settings, run, show_progress=show_progress)))
+        keep_model(settings, transitions, run.model)
+        agent = _agent(settings, run, SB3VecEnv(envs))
+        logger = stack.enter_context(closing(_logger(run)))
+        agent.set_logger(logger)
+        learned = envs.unwrapped
+        assert isinstance(learned, LearnedVectorEnv)
+        predictor = ReturnPredictor(learned, agent, real_env)
+        _learn(settings, run, agent, real_env, predictor, show_progress=show_progress)
+        return _score(settings, run, agent, real_env, predictor, learned)
+
+
+def check_possible(settings: TrainSettings) -> Transitions:
+    """Load the dataset, and refuse what cannot work with it before anything is computed or written.
+
+    Args:
+        settings: The run.
+
+    Raises:
+        OfflineEnvsError: See `train`.
+    """
+    check_device(settings.device)
+    check_agent_options(settings)
     transitions = load_transitions(settings.dataset, env_id=settings.env_id)
-    real_env = transitions.make_env()
-    run.open(settings, resume=resume)
+    transitions.make_env().close()
+    if settings.model is not None:
+        resolve_model(settings.model, transitions.obs_dim, transitions.action_dim, device=settings.device)
+    return transitions
+
+
+def _model_envs(settings: TrainSettings, run: RunFolder, *, show_progress: bool) -> VectorEnv[Any, Any, Any]:
     options = settings.env_options()
-    envs = gym.make_vec(
-        ALGORITHMS[settings.algorithm], num_envs=settings.n_envs, progress=show_progress, **options
-    )
-    _keep_model(settings, transitions, run.model)
-    vec_env = SB3VecEnv(envs)
-    if run.checkpoint.exists():
-        agent = load_checkpoint(settings.agent, run.checkpoint, vec_env, device=settings.device)
-    else:
-        agent = _new_agent(settings, agent_type, vec_env)
-    agent.set_logger(Logger(None, [TensorBoardOutputFormat(str(run.tensorboard))]))
-    learned: LearnedVectorEnv = envs.unwrapped
-    predicted = _ReturnPredictor(learned, agent, real_env)
-    rows: list[dict[str, Any]] = [
-        row for row in run.read_metrics() if row["gradient_steps"] <= agent._n_updates
-    ]
+    if run.model.exists():
+        options |= {"model": str(run.model), "ensemble": None, "fit": None}
+    env_id = ALGORITHMS[settings.algorithm]
+    return gym.make_vec(env_id, num_envs=settings.n_envs, progress=show_progress, **options)
+
+
+def _agent(settings: TrainSettings, run: RunFolder, vec_env: SB3VecEnv) -> OffPolicyAlgorithm:
+    if has_checkpoint(run.checkpoint):
+        return load_checkpoint(settings.agent, run.checkpoint, vec_env, device=settings.device)
+    return new_agent(settings, vec_env)
+
+
+def _logger(run: RunFolder) -> Logger:
+    return Logger(None, [TensorBoardOutputFormat(str(run.tensorboard))])
+
+
+def _learn(
+    settings: TrainSettings,
+    run: RunFolder,
+    agent: OffPolicyAlgorithm,
+    real_env: gym.Env[Any, Any],
+    predictor: ReturnPredictor,
+    *,
+    show_progress: bool,
+) -> None:
+    """Take the gradient steps that are left; leave a checkpoint, also if interrupted."""
+    rows = run.read_metrics()
+    progress = RunProgress(settings.gradient_steps, shown=show_progress)
     callback = RunCallback(
         run,
-        rows=rows,
-        predicted_return=predicted.mean,
-        total_gradient_steps=settings.gradient_steps,
-        show_progress=show_progress,
+        rows=[row for row in rows if row.gradient_steps <= agent._n_updates],
+        predicted_return=predictor.mean,
+        progress=progress,
         env=real_env,
         every=settings.eval_every,
         n_episodes=settings.eval_episodes,
         seed=EVALUATION_SEED,
+        best_return=max((row.real_return for row in rows), default=-math.inf),
     )
-    _learn(agent, settings, callback, run)
-    outcome = _finish(settings, run, learned, agent, real_env, predicted)
-    vec_env.close()
-    real_env.close()
-    return outcome
-
-
-def _new_agent(
-    settings: TrainSettings, agent_type: type[OffPolicyAlgorithm], vec_env: SB3VecEnv
-) -> OffPolicyAlgorithm:
-    schedule = mopo_schedule(
-        settings.n_envs, settings.horizon, transitions_per_gradient_step=settings.transitions_ratio
-    )
-    buffer = {"dataset": settings.dataset, "real_ratio": settings.real_ratio, "env_id": settings.env_id}
-    keywords: Mapping[str, Any] = {**schedule, **settings.agent_options}
-    try:
-        return agent_type(
-            "MlpPolicy",
-            vec_env,
-            replay_buffer_class=MixedReplayBuffer,
-            replay_buffer_kwargs=buffer,
-            seed=settings.seed,
-            device=settings.device,
-            **keywords,
-        )
-    except TypeError as error:
-        raise SettingsError(f"agent_options do not fit {agent_type.__name__}: {error}") from error
-
-
-def _keep_model(settings: TrainSettings, transitions: Transitions, target: Path) -> None:
-    """Copy the fitted ensemble into the run's folder, so that the folder explains itself."""
-    if target.exists():
-        return
-    source = Path(settings.model) if settings.model else _cached_model(settings, transitions)
-    part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(source, part)
-    part.rename(target)
-
-
-def _cached_model(settings: TrainSettings, transitions: Transitions) -> Path:
-    ensemble, fit = EnsembleSettings.from_json(settings.ensemble), FitSettings.from_json(settings.fit)
-    return ensemble_folder(transitions, ensemble, fit_settings=fit)
-
-
-class _ReturnPredictor:
-    """The return that the model predicts for an agent's policy, from the data's first states."""
-
-    def __init__(
-        self, learned: LearnedVectorEnv, agent: OffPolicyAlgorithm, real_env: gym.Env[Any, Any]
-    ) -> None:
-        self._mdp, self._agent = learned.mdp, agent
-        self._starts = StartStates.from_transitions(learned.transitions, "initial", device=learned.device)
-        limit = None if real_env.spec is None else real_env.spec.max_episode_steps
-        self._max_steps = limit or int(learned.transitions.episode_lengths.max())
-
-    def mean(self, n_episodes: int = 20) -> float:
-        """Mean over `n_episodes` imagined episodes."""
-        returns = model_return(
-            self._mdp,
-            self._starts,
-            self._agent,
-            n_episodes=n_episodes,
-            max_steps=self._max_steps,
-            seed=EVALUATION_SEED,
-        )
-        return float(returns.mean())
-
-
-def _learn(agent: OffPolicyAlgorithm, settings: TrainSettings, callback: RunCallback, run: RunFolder) -> None:
-    """Take the gradient steps that are left; leave a checkpoint if interrupted."""
-    left = settings.gradient_steps - agent._n_updates
-    if left <= 0:
+    timesteps = _timesteps_left(settings, agent)
+    if timesteps == 0:
         return
     try:
-        agent.learn(
-            int(left * settings.transitions_ratio),
-            callback=callback,
-            log_interval=None,  # type: ignore[arg-type]  SB3 would log every fourth imagined episode
-            reset_num_timesteps=False,
-        )
+        # SB3 would write its figures after every so many imagined episodes; the evaluations write them.
+        agent.learn(timesteps, callback, log_interval=sys.maxsize, reset_num_timesteps=False)
         save_checkpoint(agent, run.checkpoint)
     except KeyboardInterrupt:
         save_checkpoint(agent, run.checkpoint)
         raise
     finally:
-        callback.stop_progress()
+        progress.stop()
 
 
-def _finish(
+def _timesteps_left(settings: TrainSettings, agent: OffPolicyAlgorithm) -> int:
+    """Model transitions of the least number of whole cycles that reach the run's gradient steps."""
+    schedule = settings.schedule()
+    left = max(0, settings.gradient_steps - agent._n_updates)
+    return math.ceil(left / schedule["gradient_steps"]) * schedule["train_freq"] * settings.n_envs
+
+
+def _score(
     settings: TrainSettings,
     run: RunFolder,
-    learned: LearnedVectorEnv,
     agent: OffPolicyAlgorithm,
     real_env: gym.Env[Any, Any],
-    predicted: _ReturnPredictor,
+    predictor: ReturnPredictor,
+    learned: LearnedVectorEnv,
 ) -> TrainResult:
+    """Score the last policy, draw the pictures, write the result, and drop what only resuming needed."""
+    transitions = learned.transitions
     result, error = evaluate_with_error(
         real_env,
         agent,
         learned.ensemble,
         penalty=settings.penalty,
+        penalty_members=settings.penalty_members,
         n_episodes=settings.final_episodes,
-        seed=2 * EVALUATION_SEED,
+        seed=FINAL_SEED,
     )
-    _plot(run, learned.transitions, error)
-    returns = learned.transitions.episode_returns
+    rows = run.read_metrics()
+    plot_learning_curve(rows, transitions, run.plots / "real_return.png")
+    plot_predicted_return(rows, run.plots / "predicted_return.png")
+    plot_model_error(error, run.plots / "model_error.png")
     outcome = TrainResult(
         seed=settings.seed,
-        dataset_mean=float(returns.mean()),
-        dataset_best=float(returns.max()),
-        predicted_return=predicted.mean(),
+        dataset_mean=float(transitions.episode_returns.mean()),
+        dataset_best=float(transitions.episode_returns.max()),
+        predicted_return=predictor.mean(),
         real_return=result.mean,
         real_std=result.std,
         n_episodes=settings.final_episodes,
@@ -199,11 +191,5 @@ def _finish(
         gradient_steps=agent._n_updates,
     )
     run.write_json(run.result_file, asdict(outcome))
+    shutil.rmtree(run.checkpoint, ignore_errors=True)
     return outcome
-
-
-def _plot(run: RunFolder, transitions: Transitions, error: ModelError) -> None:
-    rows = run.read_metrics()
-    plot_learning_curve(rows, transitions, run.plots / "real_return.png")
-    plot_predicted_return(rows, run.plots / "predicted_return.png")
-    plot_model_error(error, run.plots / "model_error.png")

@@ -1,0 +1,55 @@
+"""The agent of a run, made from the run's settings."""
+
+import inspect
+from copy import deepcopy
+from typing import Any
+
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.runs.settings import TrainSettings
+from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, agent_class
+
+
+def check_agent_options(settings: TrainSettings) -> None:
+    """Refuse keywords that the agent does not take, before anything is computed.
+
+    Raises:
+        SettingsError: An unknown agent or keyword, or one that the run sets itself.
+    """
+    known = set(inspect.signature(agent_class(settings.agent).__init__).parameters) - {"self"}
+    for name in settings.agent_options:
+        if name in _own_keywords(settings) or name in ("policy", "env"):
+            raise SettingsError(f"agent_options cannot hold {name!r}: a run sets it from its own settings.")
+        if name not in known:
+            raise unknown_name(f"option of {settings.agent}", name, known - set(_own_keywords(settings)))
+
+
+def new_agent(settings: TrainSettings, vec_env: SB3VecEnv) -> OffPolicyAlgorithm:
+    """Make the agent that a run starts with.
+
+    Raises:
+        SettingsError: A value in `agent_options` that the agent does not take.
+    """
+    options = deepcopy(settings.agent_options)  # SB3 writes into `policy_kwargs`
+    keywords = {**settings.schedule(), **options, **_own_keywords(settings)}
+    try:
+        return agent_class(settings.agent)("MlpPolicy", vec_env, **keywords)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
+
+
+def _own_keywords(settings: TrainSettings) -> dict[str, Any]:
+    schedule: dict[str, Any] = {**settings.schedule()}
+    del schedule["buffer_size"]  # the one of them that is a matter of taste
+    return {
+        **schedule,
+        "replay_buffer_class": MixedReplayBuffer,
+        "replay_buffer_kwargs": {
+            "dataset": settings.dataset,
+            "real_ratio": settings.real_ratio,
+            "env_id": settings.env_id,
+        },
+        "seed": settings.seed,
+        "device": settings.device,
+    }

@@ -1,0 +1,65 @@
+"""How a run shows itself: a live bar on a terminal, a line now and then elsewhere, or nothing."""
+
+import time
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_BETWEEN_LINES = 30.0
+"""How often a line is printed where there is no terminal."""
+
+
+class RunProgress:
+    """Progress of a training run, on standard error.
+
+    Args:
+        total: Gradient steps of the run.
+        shown: Whether to show anything.
+    """
+
+    def __init__(self, total: int, *, shown: bool) -> None:
+        self._console = Console(stderr=True, quiet=not shown)
+        self._total = total
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("gradient steps, left"),
+            TimeRemainingColumn(),
+            TextColumn("total"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not (shown and self._console.is_terminal),
+            refresh_per_second=2,
+        )
+        self._task = self._bar.add_task("Training", total=total)
+        self._last_line = 0.0
+
+    def start(self) -> None:
+        """Begin to draw."""
+        self._bar.start()
+
+    def stop(self) -> None:
+        """End drawing; does nothing the second time."""
+        self._bar.stop()
+
+    def advance_to(self, gradient_steps: int) -> None:
+        """Show that so many gradient steps are done."""
+        self._bar.update(self._task, completed=gradient_steps)
+
+    def evaluated(self, gradient_steps: int, figures: str) -> None:
+        """Show what an evaluation found."""
+        self._bar.update(self._task, completed=gradient_steps, description=figures)
+        now = time.monotonic()
+        last = gradient_steps >= self._total
+        if not self._console.is_terminal and (last or now - self._last_line > SECONDS_BETWEEN_LINES):
+            line = f"{gradient_steps} of {self._total} gradient steps: {figures}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._last_line = now

@@ -1,0 +1,12 @@
+from typing import Any
+
+import minari
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(dataset_id: str, **options: Any) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(minari, "download_dataset", download)

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+from stable_baselines3 import SAC
+
+from offline_envs.data import load_transitions
+from offline_envs.sb3 import evaluate_in
+from tests.cli.runner import fail, succeed
+from tests.runs.tiny import DEMO
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained policy for the environment of the dataset in the package."""
+    path = tmp_path_factory.mktemp("policy") / "policy.zip"
+    env = load_transitions(DEMO).make_env()
+    SAC("MlpPolicy", env, policy_kwargs={"net_arch": [8]}, buffer_size=1, device="cpu", seed=0).save(path)
+    env.close()
+    return path
+
+
+def test_the_figures_are_those_of_evaluate_in(policy: Path) -> None:
+    env = load_transitions(DEMO).make_env()
+    expected = evaluate_in(env, SAC.load(policy, device="cpu"), n_episodes=3, seed=5)
+    env.close()
+    figures = f"{expected.mean:.1f} ± {expected.std:.1f}"
+    for where in (["--dataset", DEMO], ["--env-id", "InvertedDoublePendulum-v5"]):
+        output = succeed("evaluate", policy, *where, "--episodes", 3, "--seed", 5)
+        assert figures in output
+        assert "normalised score" in output
+        assert ("dataset: mean, best" in output) == ("--dataset" in where)
+
+
+def test_what_cannot_be_evaluated_is_refused(policy: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.zip").write_text("text")
+    assert "Give the real environment" in fail("evaluate", policy)
+    assert "There is no file" in fail("evaluate", tmp_path / "none.zip", "--dataset", DEMO)
+    assert "cannot be loaded as a policy of sac" in fail("evaluate", tmp_path / "text.zip", "--dataset", DEMO)
+    assert "Unknown agent 'dqn'" in fail("evaluate", policy, "--dataset", DEMO, "--agent", "dqn")
+    assert "cannot be loaded as a policy of td3" in fail(
+        "evaluate", policy, "--dataset", DEMO, "--agent", "td3"
+    )
+    assert "'Nosuch-v0' cannot be made" in fail("evaluate", policy, "--env-id", "Nosuch-v0")
+    assert "observation space of shape (9,), but the environment (11,)" in fail(
+        "evaluate", policy, "--env-id", "Hopper-v5"
+    )

@@ -1,0 +1,86 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from offline_envs import dynamics
+from offline_envs.dynamics import load_ensemble
+from tests.cli.runner import RUNNER, app, fail, succeed
+from tests.runs.tiny import DEMO, ENSEMBLE, FIT
+
+TINY = ("--ensemble", json.dumps(ENSEMBLE), "--fit", json.dumps(FIT))
+
+TWO_AT_ONCE = f"""
+from offline_envs import dynamics
+from offline_envs.cli import app
+print("ready", flush=True)
+input()
+app(["fit", {DEMO!r}, *{TINY!r}])
+"""
+
+
+def test_fit_writes_a_model_once(tmp_path: Path) -> None:
+    output = succeed("fit", DEMO, *TINY, "--output", tmp_path / "new/model", "--seed", 3)
+    assert "1 epochs in" in output
+    assert output.count("yes") == 5  # Elites.
+    assert f"Model: {tmp_path / 'new/model'}" in output
+    assert load_ensemble(tmp_path / "new/model", "cpu").n_members == 7
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["model"]
+    output = succeed("fit", DEMO, *TINY, "--seed", 3)
+    assert "Found in the cache: " in output
+    assert "exists already" in fail("fit", DEMO, *TINY, "--output", tmp_path / "new/model")
+
+
+def test_an_interrupted_fit_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def press_ctrl_c(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dynamics, "fitted_ensemble", press_ctrl_c)
+    result = RUNNER.invoke(app, ["fit", DEMO, *TINY])
+    assert result.exit_code == 130
+    assert "The same command goes on" in result.output
+
+
+def test_two_processes_fit_once(tmp_path: Path) -> None:
+    """The second must wait for the first, and then find its model."""
+    environment = {**os.environ, "OFFLINE_ENVS_CACHE": str(tmp_path)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO_AT_ONCE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    waiting = ["Waiting for another process" in stderr for _, stderr in outputs]
+    fitting = ["Epoch 1" in stderr for _, stderr in outputs]
+    assert sorted(waiting) == sorted(fitting) == [False, True]
+    assert waiting != fitting
+    models = [stdout.splitlines()[-1] for stdout, _ in outputs]
+    assert models[0] == models[1]
+
+
+def test_what_makes_no_sense_is_refused_before_the_fit(toy_dataset: str) -> None:
+    assert "--fit must be JSON, got '{'" in fail("fit", DEMO, "--fit", "{")
+    assert "--ensemble must be a JSON object" in fail("fit", DEMO, "--ensemble", "[1]")
+    assert "Unknown setting of FitSettings 'epochs'" in fail("fit", DEMO, "--fit", '{"epochs": 1}')
+    assert "--fit has a value of the wrong type" in fail("fit", DEMO, "--fit", '{"max_epochs": "x"}')
+    assert "n_elites must lie in" in fail("fit", DEMO, "--ensemble", '{"n_members": 2}')
+    assert "Unknown dataset 'no/such-v0'" in fail("fit", "no/such-v0")
+    assert "device='abacus' cannot be used" in fail("fit", DEMO, "--device", "abacus")
+    assert "needs at least 50 transitions" in fail("fit", toy_dataset, *TINY)

@@ -1,0 +1,26 @@
+import pytest
+
+from offline_envs.cli.options import parse_json, parse_seeds, parse_settings
+from offline_envs.dynamics import FitSettings
+from offline_envs.errors import SettingsError
+
+
+def test_seeds() -> None:
+    assert parse_seeds("3") == [3]
+    assert parse_seeds("2, 0,1") == [2, 0, 1]
+    for text in ("", "1,", "-1", "1,1", "1.5"):
+        with pytest.raises(SettingsError, match="--seeds must be"):
+            parse_seeds(text)
+
+
+def test_json_objects() -> None:
+    assert parse_json('{"a": [1]}', "--fit") == {"a": [1]}
+    for text in ("", "[1]", "{a: 1}", "null"):
+        with pytest.raises(SettingsError, match="--fit must be"):
+            parse_json(text, "--fit")
+
+
+def test_settings() -> None:
+    assert parse_settings(FitSettings, {"seed": 3}, "--fit") == FitSettings(seed=3)
+    with pytest.raises(SettingsError, match="--fit has a value of the wrong type"):
+        parse_settings(FitSettings, {"patience": "long"}, "--fit")

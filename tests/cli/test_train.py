@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offline_envs.runs import RunFolder
+from offline_envs.sb3 import SB3VecEnv
+from tests.cli.runner import RUNNER, app, fail, succeed
+from tests.runs.tiny import DEMO
+
+SETTINGS = {
+    "n_envs": 4,
+    "transitions_per_gradient_step": 4.0,
+    "eval_episodes": 1,
+    "final_episodes": 2,
+}
+AGENT_OPTIONS = {"policy_kwargs": {"net_arch": [8]}, "batch_size": 16}
+
+
+def arguments(model: Path, folder: Path, *more: object) -> list[str]:
+    """The command of a tiny run."""
+    options = {
+        "--model": model,
+        "--folder": folder,
+        "--steps": 4,
+        "--horizon": 2,
+        "--eval-every": 2,
+        "--settings": json.dumps(SETTINGS),
+        "--agent-options": json.dumps(AGENT_OPTIONS),
+    }
+    pairs = [str(part) for pair in options.items() for part in pair]
+    return ["train", DEMO, *pairs, *(str(part) for part in more)]
+
+
+def test_runs_of_two_seeds_end_in_a_table(tiny_model: Path, tmp_path: Path) -> None:
+    output = succeed(*arguments(tiny_model, tmp_path, "--seeds", "0,3"))
+    assert "20,000 steps in 600 episodes of InvertedDoublePendulum-v5" in output
+    assert f"Model: given, {tiny_model}" in output
+    assert "MOPO with SAC" in output
+    results = [RunFolder(tmp_path / f"seed-{seed}").result() for seed in (0, 3)]
+    real = [result.real_return for result in results]
+    row = next(line for line in output.splitlines() if "real, 2 episodes" in line)
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[1:3] == [f"{r.real_return:.0f} ± {r.real_std:.0f}" for r in results]
+    assert cells[3] == f"{sum(real) / 2:.0f} ± {abs(real[0] - real[1]) / 2:.0f}"
+    assert [result.gradient_steps for result in results] == [4, 4]
+
+
+def test_a_model_is_fitted_and_found_again(tmp_path: Path) -> None:
+    command = [
+        *arguments(Path(), tmp_path / "a")[:2],
+        *arguments(Path(), tmp_path / "a")[4:],
+        *("--ensemble", '{"hidden": [16, 16]}', "--fit", '{"max_epochs": 1}', "--algo", "mbpo"),
+    ]
+    assert "Model: to be fitted, then kept" in succeed(*command)
+    command[command.index(str(tmp_path / "a"))] = str(tmp_path / "b")
+    assert "Model: found in the cache" in succeed(*command)
+
+
+def test_an_interrupted_run_is_resumed_and_complete_seeds_are_only_read(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step_wait, calls = SB3VecEnv.step_wait, iter(range(1, 10_000))
+
+    def press_ctrl_c(self: SB3VecEnv) -> Any:
+        if next(calls) == 7:  # Four steps are a run: the third of the second seed.
+            raise KeyboardInterrupt
+        return step_wait(self)
+
+    monkeypatch.setattr(SB3VecEnv, "step_wait", press_ctrl_c)
+    command = arguments(tiny_model, tmp_path, "--seeds", "0,1")
+    result = RUNNER.invoke(app, command)
+    assert result.exit_code == 130, result.output
+    assert f"Interrupted. {tmp_path / 'seed-1'} is kept; the same command with --resume" in result.stdout
+    assert "holds a run already" in fail(*command)
+    assert "other settings: horizon differ" in fail(*command, "--horizon", "3", "--resume")
+    output = succeed(*command, "--resume")
+    assert f"Seed 0: {tmp_path / 'seed-0'} is complete" in output
+    assert "all seeds" in output
+    rows = RunFolder(tmp_path / "seed-1").read_metrics()
+    assert [row.gradient_steps for row in rows] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--algo", "ppo"], "Unknown algorithm 'ppo'. Valid: mbpo, mopo"),
+        (["--agent", "dqn"], "Unknown agent 'dqn'"),
+        (["--penalty", "fear"], "Unknown penalty 'fear'"),
+        (["--seeds", "1,x"], "--seeds must be whole numbers with commas"),
+        (["--seeds", "1,1"], "--seeds must be different"),
+        (["--settings", "{"], "--settings must be JSON"),
+        (["--settings", '{"nenvs": 3}'], "Unknown setting of TrainSettings 'nenvs'"),
+        (["--settings", '{"horizon": 3}'], "--settings cannot hold horizon: there are options for that"),
+        (["--settings", '{"n_envs": "x"}'], "n_envs must be of type int"),
+        (["--agent-options", "[]"], "--agent-options must be a JSON object"),
+        (["--ensemble", '{"n_members": 3}'], "ensemble and fit cannot be given with it"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    more: list[str], message: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    assert message in fail(*arguments(tiny_model, tmp_path / "run", *more))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_dataset_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    command = arguments(tiny_model, tmp_path / "run")
+    assert "Unknown dataset 'no/such-v0'" in fail("train", "no/such-v0", *command[2:])
+    assert "missing.hdf5" in fail("train", tmp_path / "missing.hdf5", *command[2:])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_model_is_refused(tmp_path: Path) -> None:
+    assert "no-model" in fail(*arguments(tmp_path / "no-model", tmp_path / "run"))
+    assert "Unknown option of sac 'gamm'" in fail(
+        *arguments(tmp_path, tmp_path / "run", "--agent-options", '{"gamm": 1}')
+    )
+    assert not (tmp_path / "run").exists()

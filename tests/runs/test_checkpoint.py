@@ -1,0 +1,68 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stable_baselines3 import SAC
+
+from offline_envs.errors import CheckpointError
+from offline_envs.runs.checkpoint import AGENT_FILE, has_checkpoint, load_checkpoint, save_checkpoint
+from offline_envs.sb3 import SB3VecEnv, mopo_schedule
+from tests.sb3.toy import CountingVectorEnv
+
+
+def make_agent(steps: int) -> Any:
+    schedule = mopo_schedule(2, 2, transitions_per_gradient_step=2, retained_transitions=40)
+    env = SB3VecEnv(CountingVectorEnv([9, 9], horizon=2))
+    agent = SAC(
+        "MlpPolicy", env, **schedule, batch_size=4, policy_kwargs={"net_arch": [4]}, device="cpu", seed=0
+    )
+    return agent.learn(steps, log_interval=1000)
+
+
+def load(folder: Path) -> Any:
+    return load_checkpoint("sac", folder, SB3VecEnv(CountingVectorEnv([9, 9], horizon=2)), device="cpu")
+
+
+def test_agent_and_buffer_come_back(tmp_path: Path) -> None:
+    agent, folder = make_agent(8), tmp_path / "checkpoint"
+    assert not has_checkpoint(folder)
+    save_checkpoint(agent, folder)
+    loaded = load(folder)
+    assert (loaded._n_updates, loaded.num_timesteps, loaded.replay_buffer.size()) == (4, 8, 4)
+    obs = np.ones(2, np.float32)
+    assert np.array_equal(
+        agent.predict(obs, deterministic=True)[0], loaded.predict(obs, deterministic=True)[0]
+    )
+    save_checkpoint(make_agent(12), folder)
+    assert load(folder).num_timesteps == 12
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_crash_while_saving_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, folder = make_agent(8), tmp_path / "checkpoint"
+    save_checkpoint(agent, folder)
+
+    def full_disk(path: Path) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(agent, "save_replay_buffer", full_disk)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(agent, folder)
+    assert load(folder).num_timesteps == 8
+
+
+def test_a_kill_between_the_two_renamings_loses_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint"
+    save_checkpoint(make_agent(8), folder)
+    folder.rename(tmp_path / ".checkpoint.old")
+    assert has_checkpoint(folder)
+    assert load(folder).num_timesteps == 8
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint"
+    save_checkpoint(make_agent(8), folder)
+    (folder / AGENT_FILE).write_bytes(b"half")
+    with pytest.raises(CheckpointError, match=r"checkpoint .*checkpoint cannot be read"):
+        load(folder)

@@ -1,0 +1,88 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.runs import RunFolder, TrainResult, TrainSettings
+from offline_envs.runs.folder import write_text
+from offline_envs.runs.metrics import MetricsRow
+
+SETTINGS = TrainSettings("a-v0", ensemble={"hidden": [8]})
+RESULT = TrainResult(3, 1.0, 2.0, 3.0, 4.0, 0.5, 20, None, None, None, 0, 100)
+
+
+def run_folder(path: Path) -> RunFolder:
+    """A run that has come as far as its model."""
+    run = RunFolder(path)
+    run.create(SETTINGS)
+    run.model.mkdir()
+    return run
+
+
+def test_everything_written_comes_back(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "deep/run")
+    rows = [MetricsRow(1, 2, 3.0, 4.0, 5.0, None, 6.0, 7.0)]
+    run.write_metrics(rows)
+    run.write_json(run.result_file, RESULT.__dict__)
+    assert (run.settings(), run.read_metrics(), run.result()) == (SETTINGS, rows, RESULT)
+    json.loads(run.result_file.read_text(), parse_constant=pytest.fail)  # NaN would not be JSON.
+
+
+def test_versions_are_recorded(tmp_path: Path) -> None:
+    run_folder(tmp_path)
+    versions = json.loads((tmp_path / "versions.json").read_text())
+    assert {"python", "offline-envs", "gymnasium", "torch", "stable-baselines3"} <= set(versions)
+
+
+def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
+    run = run_folder(tmp_path)
+    with pytest.raises(SettingsError, match=r"holds a run already. Resume it \(--resume\)"):
+        run.check(SETTINGS, resume=False)
+    run.check(SETTINGS, resume=True)
+    with pytest.raises(SettingsError, match="other settings: horizon, seed differ"):
+        run.check(replace(SETTINGS, seed=4, horizon=2), resume=True)
+    run.create(replace(SETTINGS, seed=4))
+    assert run.settings() == SETTINGS
+
+
+def test_a_folder_without_a_model_has_nothing_to_lose(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.create(SETTINGS)
+    other = replace(SETTINGS, seed=4)
+    run.check(other, resume=False)
+    run.create(other)
+    assert run.settings() == other
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.touch()
+    with pytest.raises(SettingsError, match="is a file"):
+        RunFolder(path).check(SETTINGS, resume=False)
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    run = run_folder(tmp_path)
+    with pytest.raises(CheckpointError, match="holds no complete run"):
+        run.result()
+    for text in ("{", "[]", '{"datset": 1}'):
+        run.settings_file.write_text(text)
+        with pytest.raises(CheckpointError, match="is not the folder of a run"):
+            run.settings()
+
+
+def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.json"
+    write_text(path, "old")
+
+    def full_disk(self: Path, text: str, encoding: str) -> None:
+        self.write_bytes(text[:1].encode())
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "write_text", full_disk)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,69 @@
+import json
+from typing import Any
+
+import pytest
+
+from offline_envs.errors import SettingsError
+from offline_envs.runs import TrainSettings
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: mbpo, mopo"),
+        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: crossq, ddpg, sac, td3, tqc"),
+        ({"penalty": "fear"}, "Unknown penalty 'fear'"),
+        ({"penalty_members": "some"}, "Unknown penalty_members 'some'"),
+        ({"start": "end"}, "Unknown start 'end'"),
+        ({"termination": "maybe"}, "Unknown termination 'maybe'"),
+        ({"gradient_steps": 0}, "gradient_steps must be at least 1, got 0"),
+        ({"gradient_steps": 1.5}, "gradient_steps must be of type int, got 1.5"),
+        ({"horizon": True}, "horizon must be of type int, got True"),
+        ({"n_envs": "many"}, "n_envs must be of type int, got 'many'"),
+        ({"penalty_coef": float("nan")}, "penalty_coef must be finite"),
+        ({"penalty_coef": -1}, "penalty_coef must be finite and 0 or more"),
+        ({"transitions_per_gradient_step": 0}, "must be positive"),
+        ({"real_ratio": 2}, "real_ratio must be between 0 and 1, got 2"),
+        ({"seed": -1}, "seed must lie in 0"),
+        ({"model": 3}, "model must be of type str | None, got 3"),
+        ({"ensemble": [1]}, "ensemble must be settings by name"),
+        ({"ensemble": {"hiden": [8]}}, "Unknown setting of EnsembleSettings 'hiden'"),
+        ({"fit": {"max_epochs": "few"}}, "fit has a value of the wrong type"),
+        ({"agent_options": {"policy_kwargs": {"f": print}}}, "agent_options must hold only what JSON can"),
+        ({"model": "folder", "fit": {"seed": 1}}, "ensemble and fit cannot be given with it"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        TrainSettings(**{"dataset": "a-v0", **changes})
+    assert message in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_valid_ones() -> None:
+    with pytest.raises(SettingsError, match=r"Unknown setting of TrainSettings 'stepps'\. Valid: agent, "):
+        TrainSettings.from_json({"dataset": "a-v0", "stepps": 3})
+
+
+def test_settings_survive_a_file() -> None:
+    """Tuples become lists in JSON, and whole numbers may stand for others; both must compare as equal."""
+    settings = TrainSettings(
+        "a-v0",
+        penalty_coef=2,
+        ensemble={"hidden": (8, 8)},
+        agent_options={"policy_kwargs": {"net_arch": (4,)}},
+    )
+    assert TrainSettings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+    assert settings.to_json()["penalty_coef"] == 2.0
+
+
+def test_mopos_ratio_is_the_default() -> None:
+    assert TrainSettings("a-v0", horizon=3).transitions_ratio == 150
+    assert TrainSettings("a-v0", transitions_per_gradient_step=2).transitions_ratio == 2
+
+
+def test_only_mopo_hands_a_penalty_to_the_environment() -> None:
+    mopo = TrainSettings("a-v0", penalty_coef=3, horizon=7).env_options()
+    mbpo = TrainSettings("a-v0", algorithm="mbpo").env_options()
+    assert mopo["penalty_coef"] == 3
+    assert mopo["max_episode_steps"] == 7
+    assert set(mopo) - set(mbpo) == {"penalty_coef", "penalty", "penalty_members"}

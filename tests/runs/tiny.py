@@ -1,0 +1,25 @@
+"""The smallest run there is: a few gradient steps in the dataset that comes with the package."""
+
+from typing import Any
+
+from offline_envs.runs import TrainSettings
+
+DEMO = "offline-envs/inverteddoublependulum-replay-v0"
+
+ENSEMBLE, FIT = {"hidden": [16, 16]}, {"max_epochs": 1}
+
+
+def tiny_settings(**changes: Any) -> TrainSettings:
+    """Six gradient steps in three cycles of eight transitions and two gradient steps."""
+    options: dict[str, Any] = {
+        "dataset": DEMO,
+        "gradient_steps": 6,
+        "horizon": 2,
+        "n_envs": 4,
+        "transitions_per_gradient_step": 4.0,
+        "eval_every": 2,
+        "eval_episodes": 1,
+        "final_episodes": 2,
+        "agent_options": {"policy_kwargs": {"net_arch": [8]}, "batch_size": 16},
+    }
+    return TrainSettings(**{**options, **changes})

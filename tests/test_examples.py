@@ -1,0 +1,73 @@
+"""Every example runs, with the smallest budget there is."""
+
+import importlib.util
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offline_envs.dynamics import load_ensemble
+
+FOLDER = Path(__file__).parents[1] / "examples"
+MODEL: dict[str, Any] = {"ensemble": {"hidden": [16, 16]}, "fit": {"max_epochs": 1}}
+MOST_LINES = 120
+
+
+def load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(name: str, **settings: Any) -> Any:
+    example = load(name)
+    return example.main(example.Settings(**MODEL, **settings))
+
+
+def check_train_dynamics(tmp_path: Path) -> None:
+    run("train_dynamics", output=tmp_path / "model")
+    assert load_ensemble(tmp_path / "model", "cpu").n_members == 7
+
+
+def check_single_env(tmp_path: Path) -> None:
+    assert run("single_env", steps=110) > 0
+
+
+def check_mopo(tmp_path: Path) -> None:
+    budget = {"n_envs": 10, "transitions_per_gradient_step": 10, "gradient_steps": 10, "eval_every": 5}
+    assert run("mopo", horizon=2, net_arch=(8,), **budget) > 0
+
+
+def check_distance_from_data(tmp_path: Path) -> None:
+    penalties = run("distance_from_data", n_episodes=5)
+    assert all(math.isfinite(penalty) and penalty > 0 for penalty in penalties.values())
+    assert penalties["as in the dataset"] < penalties["always to the right"]
+
+
+CHECKS: dict[str, Callable[[Path], None]] = {
+    "train_dynamics": check_train_dynamics,
+    "single_env": check_single_env,
+    "mopo": check_mopo,
+    "distance_from_data": check_distance_from_data,
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_an_example_runs(name: str, tmp_path: Path) -> None:
+    CHECKS[name](tmp_path)
+
+
+def test_no_example_is_left_out() -> None:
+    assert {path.stem for path in FOLDER.glob("*.py")} == set(CHECKS)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_is_short_and_says_how_it_is_run(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") < MOST_LINES
+    assert f"python examples/{path.name}" in text.split('"""')[1]
