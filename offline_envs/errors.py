@@ -15,6 +15,10 @@ class SettingsError(OfflineEnvsError, ValueError):
     """A setting outside what is valid, or settings that contradict each other."""
 
 
+class SettingsTypeError(SettingsError, TypeError):
+    """A setting of another type than the one it must have."""
+
+
 class CheckpointError(OfflineEnvsError):
     """A saved model or run that is truncated, altered, foreign or too new."""
 

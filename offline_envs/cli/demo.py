@@ -13,12 +13,12 @@ DATASET = "offline-envs/inverteddoublependulum-replay-v0"
 
 SETTINGS = {
     "dataset": DATASET,
-    "gradient_steps": 12_000,
+    "gradient_steps": 15_000,
     "horizon": 5,
     "penalty_coef": 0.5,
     "n_envs": 250,
     "transitions_per_gradient_step": 50.0,
-    "eval_every": 2_000,
+    "eval_every": 2_500,
     "eval_episodes": 5,
     "ensemble": {"hidden": [128, 128, 128]},
     "fit": {"weight_decay": [1e-5], "improvement": 1e-3, "patience": 15, "max_epochs": 60},

@@ -60,6 +60,7 @@ def save_ensemble(
         "report": report and report.to_json(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
+    card["card_sha256"] = _checksum(card)
     files = {WEIGHTS_FILE: weights, CARD_FILE: json.dumps(card, indent=2).encode()}
     _write_folder(Path(folder), files)
 
@@ -87,6 +88,9 @@ def read_model_card(folder: Path | str) -> dict[str, Any]:
             f"{folder} has format version {found}, written by offline-envs {card.get('package_version')}; "
             f"offline-envs {version('offline-envs')} reads versions up to {FORMAT_VERSION}. Upgrade it."
         )
+    checksum = card.pop("card_sha256", None)
+    if checksum != _checksum(card):
+        raise CheckpointError(f"{path} was altered: its contents do not match its own checksum.")
     return dict(card)
 
 
@@ -114,6 +118,10 @@ def load_ensemble(folder: Path | str, device: torch.device | str = "cpu") -> Ens
     except (SettingsError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} is damaged: card and weights disagree ({error}).") from error
     return ensemble.to(device).eval().requires_grad_(False)
+
+
+def _checksum(card: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
 
 
 def _dataset_card(transitions: Transitions) -> dict[str, Any]:

@@ -131,7 +131,10 @@ class Capture:
         path = folder / STATE_FILE
         if not path.exists():
             return None
-        tensors, header = read_tensors(path)
+        try:
+            tensors, header = read_tensors(path)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error} Delete it to fit anew.") from error
         different = [name for name in identity if header["identity"].get(name) != identity[name]]
         if different:
             raise CheckpointError(

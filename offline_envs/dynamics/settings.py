@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, get_args, get_origin
 
-from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 
 
 class JsonSettings:
@@ -15,7 +15,7 @@ class JsonSettings:
             value = getattr(self, f.name)
             if not _is_of(f.type, value):
                 kind = f.type.__name__ if isinstance(f.type, type) and not get_args(f.type) else f.type
-                raise SettingsError(f"{f.name} must be of type {kind}, got {value!r}.")
+                raise SettingsTypeError(f"{f.name} must be of type {kind}, got {value!r}")
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, as JSON values."""

@@ -1,6 +1,7 @@
 """Spectral normalisation of member layers: the largest singular value of every member's weight is held at 1.
 
-The paper of MOPO (Yu et al. 2020) describes it for all layers but the variance head; its release leaves it out. The estimate is that of Miyato et al. 2018: one power iteration a gradient step.
+The paper of MOPO (Yu et al. 2020) describes it for all layers but the variance head; its release leaves it
+out. The estimate is that of Miyato et al. 2018: one power iteration a gradient step.
 """
 
 from collections.abc import Iterator

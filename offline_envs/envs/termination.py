@@ -105,9 +105,7 @@ def _known_rule(transitions: Transitions) -> TerminationRule:
     return rule
 
 
-def _warn_if_different(
-    rule: TerminationRule, transitions: Transitions, device: str | torch.device
-) -> None:
+def _warn_if_different(rule: TerminationRule, transitions: Transitions, device: str | torch.device) -> None:
     found = agreement(rule, transitions, device=device)
     if found.rate < LEAST_AGREEMENT:
         warnings.warn(

@@ -1,6 +1,9 @@
+import hashlib
 import json
+import os
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -66,6 +69,23 @@ def test_failure_while_writing_keeps_the_old_model(folder: Path, monkeypatch: py
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
+def test_failure_while_replacing_keeps_the_old_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = os.rename
+
+    def interrupted(source: Path, target: Path) -> None:
+        if source.name == "new":
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_ensemble(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
+    monkeypatch.undo()
+    expected = EnsembleDynamics(2, 1, settings=TINY, seed=3)
+    assert torch.equal(load_ensemble(folder).trunk[0].weight, expected.trunk[0].weight)
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
 def change_card(folder: Path, **changes: object) -> None:
     card = json.loads((folder / CARD_FILE).read_text())
     (folder / CARD_FILE).write_text(json.dumps({**card, **changes}))
@@ -106,11 +126,25 @@ def test_foreign_card(folder: Path, content: str) -> None:
         load_ensemble(folder)
 
 
+@pytest.mark.parametrize("change", [{"obs_dim": 5}, {"report": {"epochs": 1}}, {"card_sha256": "0"}])
+def test_altered_card(folder: Path, change: dict[str, Any]) -> None:
+    change_card(folder, **change)
+    with pytest.raises(CheckpointError, match="altered"):
+        read_model_card(folder)
+
+
+def sign_card(folder: Path, **changes: Any) -> None:
+    """Change a card and its checksum with it, as a program that writes other models would."""
+    card = {**read_model_card(folder), **changes}
+    digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
+    (folder / CARD_FILE).write_text(json.dumps({**card, "card_sha256": digest}))
+
+
 def test_card_of_other_settings(folder: Path) -> None:
-    change_card(folder, obs_dim=5)
+    sign_card(folder, obs_dim=5)
     with pytest.raises(CheckpointError, match="disagree"):
         load_ensemble(folder)
-    change_card(folder, settings={"n_members": 3, "n_wings": 2})
+    sign_card(folder, settings={"n_members": 3, "n_wings": 2})
     with pytest.raises(CheckpointError, match="n_wings"):
         load_ensemble(folder)
 

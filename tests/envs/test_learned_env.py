@@ -121,6 +121,18 @@ def test_a_reset_without_seed_goes_on_with_the_random_numbers() -> None:
     assert env.step(ACTION)[0].tolist() != first
 
 
+def test_actions_may_be_arrays_that_cannot_be_written_to() -> None:
+    """Torch warns of such an array, and JAX returns nothing else."""
+    action = np.zeros(1, np.float32)
+    action.setflags(write=False)
+    env = gym.make("LearnedModel-v0", **toy_options())
+    env.reset(seed=0)
+    env.step(action)
+    envs = gym.make_vec("LearnedModel-v0", num_envs=2, **toy_options())
+    envs.reset(seed=0)
+    envs.step(np.broadcast_to(action, (2, 1)))
+
+
 def test_step_before_reset_is_an_error() -> None:
     with pytest.raises(ResetNeeded):
         make_bare().step(ACTION)

@@ -71,6 +71,14 @@ def test_learned_is_trained_on_the_data() -> None:
     assert isinstance(resolve("learned", ended_transitions()), LearnedTermination)
 
 
+def test_a_learned_rule_that_disagrees_with_the_data_is_reported() -> None:
+    """Nothing tells these terminations from other steps, so that no head can learn them."""
+    same = torch.zeros(9, 2)
+    ended = replace(ended_transitions(), obs=same, next_obs=same, actions=torch.zeros(9, 1))
+    with pytest.warns(UserWarning, match="The termination rule agrees with"):
+        resolve("learned", ended)
+
+
 def test_what_cannot_be_resolved_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"Unknown termination 'maybe'. Valid: a callable, auto, learned"):
         resolve("maybe", toy_transitions())

@@ -1,0 +1,71 @@
+import json
+from typing import Any
+
+import pytest
+
+from offline_envs.dynamics import EnsembleSettings, FitSettings, fit
+from offline_envs.errors import SettingsError
+from tests.dynamics.linear_data import QUICK, linear_transitions
+
+
+def test_defaults_are_those_of_mopo() -> None:
+    settings, fit_settings = EnsembleSettings(), FitSettings()
+    assert (settings.n_members, settings.n_elites, settings.hidden) == (7, 5, (200,) * 4)
+    assert fit_settings.weight_decay == (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+    assert (fit_settings.learning_rate, fit_settings.batch_size, fit_settings.holdout) == (1e-3, 256, 1000)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [EnsembleSettings(hidden=(8, 4), probabilistic=False), FitSettings(max_epochs=3, weight_decay=(0.0,))],
+)
+def test_settings_survive_json(settings: EnsembleSettings | FitSettings) -> None:
+    assert type(settings).from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"n_member": 7}, "Unknown setting of EnsembleSettings 'n_member'. Valid: hidden, n_elites"),
+        ({"n_members": "7"}, "n_members must be of type int, got '7'"),
+        ({"n_members": True}, "n_members must be of type int, got True"),
+        ({"probabilistic": "no"}, "probabilistic must be of type bool, got 'no'"),
+        ({"hidden": 200}, r"hidden must be of type tuple\[int, ...\], got 200"),
+        ({"hidden": [200.5]}, r"hidden must be of type tuple\[int, ...\], got \(200.5,\)"),
+        ({"hidden": []}, "hidden must hold the width of each hidden layer"),
+        ({"n_members": 3}, r"n_elites must lie in 1..n_members=3, got 5"),
+        ({"spectral_norm": True, "separate_heads": False}, "needs separate_heads=True"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        EnsembleSettings.from_json(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"learning_rate": 0}, "learning_rate must be positive, got 0"),
+        ({"batch_size": 2.5}, "batch_size must be of type int, got 2.5"),
+        ({"max_epochs": 1.5}, r"max_epochs must be of type int \| None, got 1.5"),
+        ({"max_epochs": 0}, "max_epochs must be at least 1 or None, got 0"),
+        ({"weight_decay": [-1.0]}, "must not be negative"),
+        ({"improvement": 1.0}, "improvement must be at least 0 and less than 1, got 1.0"),
+        ({"seed": -1}, "seed must be 0 or more, got -1"),
+    ],
+)
+def test_a_fit_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+    """With improvement=1 no epoch would count, and the fit would return its initial weights."""
+    with pytest.raises(SettingsError, match=message):
+        FitSettings.from_json(values)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("probabilistic", [True, False])
+def test_the_four_kinds_of_model_can_be_fitted(n_members: int, probabilistic: bool) -> None:
+    settings = EnsembleSettings(n_members, n_elites=1, hidden=(8,), probabilistic=probabilistic)
+    data = linear_transitions()
+    ensemble = fit(data, settings, fit_settings=QUICK, progress=False).ensemble
+    mean, std = ensemble.predict(data.obs, data.actions)
+    assert mean.shape == std.shape == (n_members, len(data), 3)
+    assert bool((std > 0).all()) is probabilistic
