@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import minari
+from rich.console import Console
 
 from offline_envs.data.embedded import EMBEDDED_ROOT, ids_under
 from offline_envs.errors import DatasetError
@@ -48,6 +49,8 @@ def _path_here(dataset_id: str) -> Path | None:
 
 
 def _download(dataset_id: str) -> Path:
+    # Without a network this takes long enough to make a mistyped id look like a hang.
+    Console(stderr=True).print(f"{dataset_id} is not on this machine: asking Minari's server for it.")
     try:
         minari.download_dataset(dataset_id)
     except Exception as error:  # network, permission, missing client library: each has its own error

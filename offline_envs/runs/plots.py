@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from offline_envs.data import Transitions
 from offline_envs.runs.metrics import MetricsRow
@@ -66,9 +67,7 @@ def plot_model_error(found: ModelError, path: Path) -> None:
     )
     pick = np.linspace(0, len(found.error) - 1, min(MOST_POINTS, len(found.error))).astype(int)
     axes.plot(found.uncertainty[pick], found.error[pick], ".", markersize=2, alpha=0.4, label="a real step")
-    # A logarithmic axis without a positive value is an empty picture and a warning.
-    axes.set_xscale("log" if (found.uncertainty[pick] > 0).any() else "linear")
-    axes.set_yscale("log" if (found.error[pick] > 0).any() else "linear")
+    axes.set(xscale=_scale(found.uncertainty[pick]), yscale=_scale(found.error[pick]))
     _save(axes, path)
 
 
@@ -83,6 +82,12 @@ def plot_returns(transitions: Transitions, path: Path) -> None:
     axes.hist(transitions.episode_returns.numpy(), bins=40, color="C0", label="episodes")
     axes.axvline(float(transitions.episode_returns.mean()), color="0.1", ls="--", label="mean")
     _save(axes, path)
+
+
+def _scale(values: NDArray[np.float32]) -> str:
+    """`"log"` for positive values over more than a factor of ten; fewer leave a log axis without ticks."""
+    positive = values[values > 0]
+    return "log" if len(positive) and positive.max() > 10 * positive.min() else "linear"
 
 
 def _axes(title: str, x: str, y: str) -> Axes:
