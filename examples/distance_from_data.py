@@ -50,7 +50,9 @@ def main(settings: Settings) -> dict[str, float]:
     """Compare actions as the dataset has them with ones that lead away from it."""
     transitions = load_transitions(settings.dataset)
     model = fitted_ensemble(
-        transitions, EnsembleSettings(**settings.ensemble), fit_settings=FitSettings(**settings.fit)
+        transitions,
+        EnsembleSettings.from_json(settings.ensemble),
+        fit_settings=FitSettings.from_json(settings.fit),
     )
     env = UncertaintyPenalty(transitions.make_env(), penalty_coef=1.0, model=model)
     recorded, low, high = (

@@ -30,10 +30,10 @@ def main(settings: Settings) -> None:
     """Fit, save, and print the error of each member on transitions that it has not seen."""
     transitions = load_transitions(settings.dataset)
     print(transitions)
-    fit_settings = FitSettings(**settings.fit)
+    fit_settings = FitSettings.from_json(settings.fit)
     ensemble, report = fit(
         transitions,
-        EnsembleSettings(**settings.ensemble),
+        EnsembleSettings.from_json(settings.ensemble),
         fit_settings=fit_settings,
         device=settings.device,
     )

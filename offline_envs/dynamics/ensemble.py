@@ -64,6 +64,13 @@ class EnsembleDynamics(nn.Module):
             return (self.n_outputs,)
         return (self.n_outputs, self.n_outputs) if self.settings.separate_heads else (2 * self.n_outputs,)
 
+    def _head(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of all heads side by side: one product is faster than two narrow ones."""
+        heads = [cast("MemberLinear", head) for head in self.heads]
+        if len(heads) == 1:
+            return heads[0].weight, heads[0].bias
+        return torch.cat([h.weight for h in heads], dim=-1), torch.cat([h.bias for h in heads], dim=-1)
+
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Predict from standardised inputs, with gradients; this is what the fit calls.
 
@@ -77,7 +84,8 @@ class EnsembleDynamics(nn.Module):
         hidden = inputs
         for layer in self.trunk:
             hidden = functional.silu(layer(hidden))
-        outputs = torch.cat([head(hidden) for head in self.heads], dim=-1)
+        weight, bias = self._head()
+        outputs = torch.baddbmm(bias, hidden, weight)
         if self.bounds is None:
             return outputs, None
         mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)
@@ -96,12 +104,15 @@ class EnsembleDynamics(nn.Module):
         """
         hidden = self.normalizer(torch.cat([obs, action], dim=-1)).expand(self.n_members, -1, -1)
         for layer in self.trunk:
-            hidden = _affine(layer, hidden)
+            layer = cast("MemberLinear", layer)  # `ModuleList` does not say what it holds.
+            # Product first: without gradients this is faster than the fused `baddbmm`.
+            hidden = torch.bmm(hidden, layer.weight).add_(layer.bias)
             functional.silu(hidden, inplace=True)
-        outputs = [_affine(head, hidden) for head in self.heads]
+        weight, bias = self._head()
+        outputs = torch.bmm(hidden, weight).add_(bias)
         if self.bounds is None:
-            return Prediction(outputs[0], torch.zeros_like(outputs[0]))
-        mean, logvar = outputs if len(outputs) == 2 else torch.split(outputs[0], self.n_outputs, dim=-1)
+            return Prediction(outputs, torch.zeros_like(outputs))
+        mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)
         return Prediction(mean, self.bounds(logvar).mul_(HALF).exp_())
 
     def members(self, index: Tensor) -> "EnsembleDynamics":
@@ -123,9 +134,3 @@ class EnsembleDynamics(nn.Module):
         twin = EnsembleDynamics(self.obs_dim, self.action_dim, settings=self.settings)
         twin.load_state_dict(self.state_dict())
         return twin.to(self.elites.device)
-
-
-def _affine(layer: nn.Module, inputs: Tensor) -> Tensor:
-    """A member layer, product first: without gradients this is faster than the fused `baddbmm`."""
-    layer = cast("MemberLinear", layer)  # `ModuleList` does not say what it holds.
-    return torch.bmm(inputs, layer.weight).add_(layer.bias)
