@@ -16,7 +16,7 @@ class SettingsError(OfflineEnvsError, ValueError):
 
 
 class SettingsTypeError(SettingsError, TypeError):
-    """A setting of another type than the one it must have."""
+    """A setting of another type than the one it must have, or one that does not exist."""
 
 
 class CheckpointError(OfflineEnvsError):

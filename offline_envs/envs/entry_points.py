@@ -1,5 +1,7 @@
 """What `gym.make` and `gym.make_vec` call for each registered id."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Unpack, cast
 
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -9,7 +11,7 @@ from offline_envs.envs.assembly import ModelOptions, Parts, PenaltyOptions, asse
 from offline_envs.envs.autoreset import with_autoreset
 from offline_envs.envs.learned_env import LearnedEnv
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
-from offline_envs.errors import SettingsError
+from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 
 IGNORED = ("disable_env_checker", "order_enforce", "render_mode")
 """Settings of `gym.make` that `gym.make_vec` hands on to a vector environment, where they mean nothing."""
@@ -43,7 +45,7 @@ def penalized_env(
         **options: See `ModelOptions`.
     """
     chosen = PenaltyOptions(penalty_coef=penalty_coef, penalty=penalty, penalty_members=penalty_members)
-    return LearnedEnv(assemble(dataset, penalty=chosen, **_single(options)))
+    return LearnedEnv(assemble(dataset, penalty=chosen, **_single(options, chosen)))
 
 
 def learned_vector_env(num_envs: int, dataset: DatasetSource, **options: Any) -> VectorEnv[Any, Any, Any]:
@@ -91,17 +93,36 @@ def _vector(
     step_infos: bool = False,
     **options: Any,
 ) -> VectorEnv[Any, Any, Any]:
-    model_options = {name: value for name, value in options.items() if name not in IGNORED}
-    parts: Parts = assemble(dataset, penalty=penalty, **model_options)
+    parts: Parts = assemble(
+        dataset, penalty=penalty, **_known(options, PenaltyOptions.__annotations__ if penalty else {})
+    )
     env = LearnedVectorEnv(
         num_envs, parts, max_episode_steps=max_episode_steps, output=output, step_infos=step_infos
     )
     return with_autoreset(env, autoreset_mode)
 
 
-def _single(options: ModelOptions) -> ModelOptions:
+def _single(options: ModelOptions, own: Mapping[str, Any] = MappingProxyType({})) -> ModelOptions:
     """Refuse settings that only `gym.make_vec` takes, and drop those that mean nothing here."""
     for name in ("autoreset_mode", "output", "step_infos", "num_envs"):
         if name in options:
             raise SettingsError(f"{name}= is a setting of gym.make_vec(...), not of gym.make(...).")
+    return _known(options, own)
+
+
+def _known(options: Mapping[str, Any], own: Mapping[str, Any]) -> ModelOptions:
+    """The settings of `ModelOptions`, without those that mean nothing here.
+
+    Args:
+        options: Settings by name.
+        own: Names of the environment's own settings, for the message.
+
+    Raises:
+        SettingsTypeError: A name that is no setting.
+    """
+    for name in options:
+        if name not in (*ModelOptions.__annotations__, *IGNORED):
+            raise SettingsTypeError(
+                str(unknown_name("setting", name, {**own, **ModelOptions.__annotations__}))
+            )
     return cast(ModelOptions, {k: v for k, v in options.items() if k not in IGNORED})
