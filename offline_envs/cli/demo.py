@@ -13,7 +13,7 @@ DATASET = "offline-envs/inverteddoublependulum-replay-v0"
 
 SETTINGS = {
     "dataset": DATASET,
-    "gradient_steps": 15_000,
+    "gradient_steps": 10_000,
     "horizon": 5,
     "penalty_coef": 0.5,
     "n_envs": 250,
