@@ -49,8 +49,9 @@ def _path_here(dataset_id: str) -> Path | None:
 
 
 def _download(dataset_id: str) -> Path:
-    # Without a network this takes long enough to make a mistyped id look like a hang.
-    Console(stderr=True).print(f"{dataset_id} is not on this machine: asking Minari's server for it.")
+    console = Console(stderr=True)
+    if console.is_terminal:  # without a network the answer takes long enough to look like a hang
+        console.print(f"{dataset_id} is not on this machine: asking Minari's server for it.")
     try:
         minari.download_dataset(dataset_id)
     except Exception as error:  # network, permission, missing client library: each has its own error
