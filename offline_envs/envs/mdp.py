@@ -12,8 +12,8 @@ from offline_envs.envs.pessimism import Pessimism
 from offline_envs.envs.step import Step
 from offline_envs.tasks import TerminationRule
 
-CPU_CHUNK = 128
-"""Rows computed at once on a CPU: the activations of seven members of width 200 then stay in its cache."""
+CPU_CHUNK = 512
+"""Rows computed at once on a CPU: enough for each thread, few enough that activations stay near its cache."""
 
 GPU_CHUNK = 65_536
 """Rows computed at once elsewhere: enough to fill the device, few enough to bound its memory."""
