@@ -1,14 +1,14 @@
 """`offline-envs collect`: make a dataset with a random, a trained or a loaded policy."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from offline_envs.cli.options import parse_json
 from offline_envs.collect import Agent, CollectSettings, Kind
 from offline_envs.errors import SettingsError
 
@@ -62,7 +62,7 @@ def collect(
         policy=policy,
         train_steps=train_steps,
         deterministic=deterministic,
-        env_kwargs=_parse_kwargs(env_kwargs),
+        env_kwargs=parse_json(env_kwargs, "--env-kwargs"),
     )
     console = Console()
     console.print(_table(_collect_with_progress(env_id, dataset_id, settings, output_root, console)))
@@ -101,13 +101,3 @@ def _parse_widths(text: str) -> tuple[int, ...]:
         raise SettingsError(
             f"net-arch must be whole numbers with commas, e.g. 64,64; got {text!r}."
         ) from error
-
-
-def _parse_kwargs(text: str) -> dict[str, Any]:
-    try:
-        kwargs = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise SettingsError(f"env-kwargs must be JSON; got {text!r}: {error}.") from error
-    if not isinstance(kwargs, dict):
-        raise SettingsError(f'env-kwargs must be a JSON object, e.g. {{"frame_skip": 5}}; got {text!r}.')
-    return kwargs
