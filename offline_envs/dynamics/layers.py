@@ -55,6 +55,14 @@ class LogVarianceBounds(nn.Module):
         logvar = high - functional.softplus(high - logvar)
         return low + functional.softplus(logvar - low)
 
+    def std(self, logvar: Tensor) -> Tensor:
+        """Standard deviation of a log-variance once it is bounded, `(..., n_outputs)`.
+
+        exp(½·forward(x)) = √(e^low + e^high·σ(x − high)), with one transcendental function instead of five.
+        """
+        low, high = self.low, self.high
+        return torch.addcmul(low.exp(), high.exp(), torch.sigmoid(logvar - high)).sqrt()
+
     def spread(self) -> Tensor:
         """Sum of upper minus sum of lower bounds, the term that the loss pulls down; a scalar."""
         return self.high.sum() - self.low.sum()

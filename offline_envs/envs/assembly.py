@@ -11,7 +11,7 @@ from torch import Tensor
 from offline_envs.data import DatasetSource, Transitions, load_transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fitted_ensemble, load_model
 from offline_envs.dynamics.uncertainty import measure
-from offline_envs.envs.elites_first import MEMBER_CHOICES, ElitesFirst
+from offline_envs.envs.evaluated_members import MEMBER_CHOICES, EvaluatedMembers
 from offline_envs.envs.guard import Guard
 from offline_envs.envs.mdp import LearnedMDP
 from offline_envs.envs.pessimism import Penalize
@@ -115,7 +115,9 @@ def assemble(
         )
     else:
         fitted = resolve_model(model, transitions.obs_dim, transitions.action_dim, device=device)
-    evaluated = ElitesFirst.of(fitted, "elites" if penalty is None else penalty.get("penalty_members", "all"))
+    evaluated = EvaluatedMembers.of(
+        fitted, "elites" if penalty is None else penalty.get("penalty_members", "all")
+    )
     if penalty is not None:
         check_measurable(evaluated, penalty.get("penalty", "max_std"))
     guard = Guard.from_transitions(transitions, device=device)
@@ -137,13 +139,13 @@ def penalizer(
     return Penalize(float(penalty_coef), measure(penalty))
 
 
-def check_measurable(evaluated: ElitesFirst, penalty: str) -> None:
+def check_measurable(evaluated: EvaluatedMembers, penalty: str) -> None:
     """Refuse a measure that is zero everywhere for the members at hand.
 
     Raises:
         SettingsError: `max_std` of deterministic members, or a disagreement of a single member.
     """
-    if penalty == "max_std" and not evaluated.front.settings.probabilistic:
+    if penalty == "max_std" and not evaluated.ensemble.settings.probabilistic:
         raise SettingsError(
             "penalty='max_std' needs members that predict a variance, but probabilistic=False. "
             "Use penalty='max_deviation' or 'ensemble_std'."

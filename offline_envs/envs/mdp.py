@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from offline_envs.dynamics.prediction import DELTA, Prediction
-from offline_envs.envs.elites_first import ElitesFirst
+from offline_envs.envs.evaluated_members import EvaluatedMembers
 from offline_envs.envs.guard import Guard
 from offline_envs.envs.pessimism import Pessimism
 from offline_envs.envs.step import Step
 from offline_envs.tasks import TerminationRule
 
-CPU_CHUNK = 512
+CPU_CHUNK = 1024
 """Rows computed at once on a CPU: enough for each thread, few enough that activations stay near its cache."""
 
 GPU_CHUNK = 65_536
@@ -34,7 +34,7 @@ class LearnedMDP:
         pessimism: What makes the step more cautious, or None.
     """
 
-    ensemble: ElitesFirst
+    ensemble: EvaluatedMembers
     termination: TerminationRule
     guard: Guard
     pessimism: Pessimism | None = None

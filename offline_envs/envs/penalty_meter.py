@@ -11,7 +11,7 @@ from torch import Tensor
 
 from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.envs.assembly import check_measurable, penalizer, resolve_model
-from offline_envs.envs.elites_first import ElitesFirst
+from offline_envs.envs.evaluated_members import EvaluatedMembers
 from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.envs.mdp import CPU_CHUNK, GPU_CHUNK
@@ -30,7 +30,7 @@ class PenaltyMeter:
     """
 
     env: Any
-    ensemble: ElitesFirst
+    ensemble: EvaluatedMembers
     penalize: Penalize
 
     @classmethod
@@ -66,7 +66,7 @@ class PenaltyMeter:
         if isinstance(env, LearnedEnv | LearnedVectorEnv):
             _check_direct(env, obs_space, action_space)
         ensemble = resolve_model(model, obs_dim, action_dim, device=device)
-        evaluated = ElitesFirst.of(ensemble, penalty_members)
+        evaluated = EvaluatedMembers.of(ensemble, penalty_members)
         check_measurable(evaluated, penalty)
         return cls(env, evaluated, penalize)
 

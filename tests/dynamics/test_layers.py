@@ -32,3 +32,11 @@ def test_bounds_are_soft_and_formula_exact() -> None:
     assert bounded[1].item() == pytest.approx(-3, abs=0.05)
     assert bounded[2].item() == pytest.approx(0.5, abs=1e-3)
     assert bounds.spread().item() == 10.5
+
+
+@pytest.mark.parametrize(("low", "high"), [(-10.0, 0.5), (-6.0, 1.0), (-50.0, 50.0)])
+def test_std_is_that_of_the_bounded_log_variance(low: float, high: float) -> None:
+    bounds = LogVarianceBounds(1, low=low, high=high)
+    logvar = torch.linspace(-30, 60, 500, dtype=torch.float64)[:, None]
+    expected = (bounds.double()(logvar) / 2).exp()
+    torch.testing.assert_close(bounds.float().std(logvar.float()).double(), expected, rtol=1e-5, atol=0.0)

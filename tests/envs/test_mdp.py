@@ -4,7 +4,7 @@ from torch import Tensor
 
 from offline_envs.dynamics import EnsembleDynamics, max_std
 from offline_envs.envs import LearnedMDP, Penalize, mdp
-from offline_envs.envs.elites_first import ElitesFirst
+from offline_envs.envs.evaluated_members import EvaluatedMembers
 from offline_envs.envs.guard import Guard
 from offline_envs.tasks import never
 from tests.toy import ELITES, MEANS, STDS, right_of_six, toy_ensemble, toy_transitions
@@ -12,7 +12,7 @@ from tests.toy import ELITES, MEANS, STDS, right_of_six, toy_ensemble, toy_trans
 
 def make_mdp(ensemble: EnsembleDynamics | None = None, **changes: object) -> LearnedMDP:
     guard = Guard.from_transitions(toy_transitions())
-    evaluated = ElitesFirst.of(ensemble or toy_ensemble(), "all")
+    evaluated = EvaluatedMembers.of(ensemble or toy_ensemble(), "all")
     settings = {"ensemble": evaluated, "termination": never, "guard": guard, **changes}
     return LearnedMDP(**settings)  # type: ignore[arg-type]
 

@@ -1,0 +1,54 @@
+"""`EvaluatedMembers`: which members of an ensemble a step asks, and which of those it draws from."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from offline_envs.dynamics import EnsembleDynamics, Prediction
+from offline_envs.errors import unknown_name
+
+MEMBER_CHOICES = ("all", "elites")
+"""Whose predictions a penalty may look at, by the names that `penalty_members` takes."""
+
+
+@dataclass(frozen=True)
+class EvaluatedMembers:
+    """The members of an ensemble that a step evaluates: its elites or, where a penalty asks, all of them.
+
+    It reads the ensemble's own weights, so it follows whoever changes them.
+
+    Attributes:
+        ensemble: The ensemble.
+        index: The members that are evaluated, int64 `(M,)`, or None for all.
+        elites: Where the elites stand among them, int64 `(E,)`.
+    """
+
+    ensemble: EnsembleDynamics
+    index: Tensor | None
+    elites: Tensor
+
+    @classmethod
+    def of(cls, ensemble: EnsembleDynamics, choice: str) -> Self:
+        """Take the elites of `ensemble` or, if `choice` is `"all"`, every member.
+
+        Raises:
+            SettingsError: Another choice than `"all"` or `"elites"`.
+        """
+        if choice not in MEMBER_CHOICES:
+            raise unknown_name("penalty_members", choice, MEMBER_CHOICES)
+        if choice == "all":
+            return cls(ensemble, None, ensemble.elites)
+        return cls(
+            ensemble, ensemble.elites, torch.arange(len(ensemble.elites), device=ensemble.elites.device)
+        )
+
+    @property
+    def n_members(self) -> int:
+        """Number of members that are evaluated."""
+        return self.ensemble.n_members if self.index is None else len(self.index)
+
+    def predict(self, obs: Tensor, action: Tensor) -> Prediction:
+        """Predict by every member that is evaluated; see `EnsembleDynamics.predict`."""
+        return self.ensemble.predict(obs, action, self.index)
