@@ -2,6 +2,7 @@
 
 from offline_envs.sb3.agents import AGENTS, agent_class
 from offline_envs.sb3.callback import EvaluationRecord, RealEvalCallback, save_policy
+from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.evaluation import EvaluationResult, evaluate_in
 from offline_envs.sb3.infos import VectorInfos
 from offline_envs.sb3.mixed_replay_buffer import MixedReplayBuffer
@@ -10,6 +11,7 @@ from offline_envs.sb3.vec_env import SB3VecEnv
 
 __all__ = [
     "AGENTS",
+    "BehaviorCloner",
     "EvaluationRecord",
     "EvaluationResult",
     "MixedReplayBuffer",

@@ -68,7 +68,7 @@ def check_box(name: str, space: object) -> Box:
         SettingsError: Another kind of space.
     """
     if not isinstance(space, Box):
-        raise SettingsError(f"MixedReplayBuffer needs a Box {name} space, got {space}.")
+        raise SettingsError(f"A dataset of transitions needs a Box {name} space, got {space}.")
     return space
 
 

@@ -1,0 +1,129 @@
+"""`BehaviorCloner`: fit the policy of any Stable-Baselines3 agent to a dataset's actions."""
+
+import math
+from typing import Any
+
+import torch
+from gymnasium.spaces import Box
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from torch import Tensor
+
+from offline_envs.data import DatasetSource, Transitions, load_transitions
+from offline_envs.errors import SettingsError
+from offline_envs.sb3.rows import check_box, flat_size, scale_action
+
+HOLDOUT_SHARE = 0.05
+"""Share of the dataset that the policy is not fitted to, which its error is measured on."""
+
+CHUNK = 10_000
+"""Rows whose error is computed at once, which bounds the memory."""
+
+
+class BehaviorCloner:
+    """Supervised learning of a policy: the least squared distance of its deterministic action to the data's.
+
+    MOReL's release starts its policy like this (Kidambi et al. 2020). RAMBO's release maximises the
+    log-likelihood instead (Rigter et al. 2022), which also narrows the policy's distribution; here
+    exploration keeps its initial width. As a method of its own it is the baseline BC.
+
+    Distances are in the units the policy puts out: [−1, 1] where it squashes its actions (SAC, TD3, TQC,
+    CrossQ), else the environment's.
+
+    Args:
+        agent: The agent, whose policy is changed in place; any SB3 agent of continuous actions.
+        dataset: Anything that `offline_envs.data.load_transitions` accepts.
+        batch_size: Rows of a gradient step.
+        learning_rate: Adam's step size.
+        seed: Seed of the holdout and of the batches.
+        env_id: Environment of the data, where their metadata do not name it.
+
+    Attributes:
+        gradient_steps: Gradient steps taken so far.
+
+    Raises:
+        SettingsError: A number that is not positive, or spaces that are not those of the dataset.
+
+    Example:
+        >>> from stable_baselines3 import SAC
+        >>> demo = "offline-envs/inverteddoublependulum-replay-v0"
+        >>> agent = SAC("MlpPolicy", "InvertedDoublePendulum-v5", device="cpu", seed=0)
+        >>> cloner = BehaviorCloner(agent, demo)
+        >>> before = cloner.error()
+        >>> cloner.train(20)
+        >>> cloner.error() < before
+        True
+    """
+
+    def __init__(
+        self,
+        agent: BaseAlgorithm,
+        dataset: DatasetSource,
+        *,
+        batch_size: int = 256,
+        learning_rate: float = 1e-3,
+        seed: int = 0,
+        env_id: str | None = None,
+    ) -> None:
+        if batch_size < 1 or not learning_rate > 0:
+            raise SettingsError(
+                f"batch_size and learning_rate must be positive, got {batch_size} and {learning_rate}."
+            )
+        transitions = load_transitions(dataset, env_id=env_id)
+        self.gradient_steps = 0
+        self._policy: BasePolicy = agent.policy
+        self._generator = torch.Generator().manual_seed(seed)
+        obs, action = transitions.obs.to(agent.device), _targets(agent, transitions).to(agent.device)
+        order = torch.randperm(len(obs), generator=self._generator).to(agent.device)
+        n_holdout = max(1, int(HOLDOUT_SHARE * len(obs)))
+        self._holdout, self._train = order[:n_holdout], order[n_holdout:]
+        self._obs, self._action, self._batch_size = obs, action, batch_size
+        self._optimizer = torch.optim.Adam(self._policy.parameters(), lr=learning_rate)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Gradient steps in which as many rows are drawn as there are to learn from."""
+        return math.ceil(len(self._train) / self._batch_size)
+
+    def train(self, gradient_steps: int) -> None:
+        """Take gradient steps on rows drawn with replacement.
+
+        Args:
+            gradient_steps: Number of gradient steps.
+        """
+        self._policy.set_training_mode(True)
+        for _ in range(gradient_steps):
+            draw = torch.randint(len(self._train), (self._batch_size,), generator=self._generator)
+            loss = self._squared_distance(self._train[draw.to(self._train.device)]).mean()
+            self._optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            self._optimizer.step()
+        self._policy.set_training_mode(False)
+        self.gradient_steps += gradient_steps
+        if hasattr(self._policy, "actor_target"):  # TD3 and DDPG choose next actions with a second actor
+            self._policy.actor_target.load_state_dict(self._policy.actor.state_dict())
+
+    @torch.no_grad()
+    def error(self) -> float:
+        """Mean squared distance on the holdout, per action dimension, in the policy's own units."""
+        self._policy.set_training_mode(False)
+        distances = [self._squared_distance(rows) for rows in torch.split(self._holdout, CHUNK)]
+        return float(torch.cat(distances).mean())
+
+    def _squared_distance(self, rows: Tensor) -> Tensor:
+        action = self._policy._predict(self._obs[rows], deterministic=True)
+        return (action - self._action[rows]).square().mean(dim=1)
+
+
+def _targets(agent: BaseAlgorithm, transitions: Transitions) -> Tensor:
+    """The dataset's actions in the units of the policy's output, `(n, k)`."""
+    obs_space = check_box("observation", agent.observation_space)
+    action_space: Box = check_box("action", agent.action_space)
+    found = (flat_size(obs_space), flat_size(action_space))
+    if found != (transitions.obs_dim, transitions.action_dim):
+        raise SettingsError(
+            f"The agent's environment must have the dimensions of the dataset, obs {transitions.obs_dim} and "
+            f"action {transitions.action_dim}; it has obs {found[0]} and action {found[1]}."
+        )
+    policy: Any = agent.policy
+    return scale_action(transitions.actions, action_space) if policy.squash_output else transitions.actions
