@@ -11,7 +11,7 @@ from rich.console import Console
 from offline_envs.cli.options import INTERRUPTED
 from offline_envs.cli.tables import dataset_line, result_table
 from offline_envs.data import Transitions
-from offline_envs.runs import RunFolder, TrainSettings, check_possible, model_folder, train
+from offline_envs.runs import RunFolder, TrainSettings, algorithm, check_possible, model_folder, train
 
 
 def run_seeds(settings: TrainSettings, seeds: Sequence[int], folder: Path, *, resume: bool) -> None:
@@ -51,6 +51,8 @@ def run_seeds(settings: TrainSettings, seeds: Sequence[int], folder: Path, *, re
 
 def _announce(settings: TrainSettings, transitions: Transitions, console: Console) -> None:
     console.print(f"Dataset: {dataset_line(transitions)}", markup=False)
+    if algorithm(settings.algorithm).env_id is None:
+        return
     model = model_folder(settings, transitions)
     how = "given" if settings.model else "found in the cache" if model.exists() else "to be fitted, then kept"
     console.print(f"Model: {how}, {model}", markup=False)

@@ -61,7 +61,9 @@ def result_table(results: Sequence[TrainResult], title: str) -> Table:
     scores = [r.normalized_score for r in results if r.normalized_score is not None]
     _add(table, "dataset: mean episode", [f"{r.dataset_mean:.0f}" for r in results], "")
     _add(table, "dataset: best episode", [f"{r.dataset_best:.0f}" for r in results], "")
-    _add(table, "predicted by the model", [f"{r.predicted_return:.0f}" for r in results], "")
+    predicted = [r.predicted_return for r in results if r.predicted_return is not None]
+    if predicted:
+        _add(table, "predicted by the model", [f"{p:.0f}" for p in predicted], "")
     cells = [f"{r.real_return:.0f} ± {r.real_std:.0f}" for r in results]
     _add(table, f"real, {n} episodes", cells, f"{np.mean(real):.0f} ± {np.std(real):.0f}")
     if scores:

@@ -4,11 +4,13 @@ import inspect
 from copy import deepcopy
 from typing import Any
 
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
 
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.runs.cycle import off_policy
 from offline_envs.runs.settings import TrainSettings
-from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, agent_class
+from offline_envs.sb3 import MixedReplayBuffer, agent_class
 
 
 def check_agent_options(settings: TrainSettings) -> None:
@@ -25,31 +27,28 @@ def check_agent_options(settings: TrainSettings) -> None:
             raise unknown_name(f"option of {settings.agent}", name, known - set(_own_keywords(settings)))
 
 
-def new_agent(settings: TrainSettings, vec_env: SB3VecEnv) -> OffPolicyAlgorithm:
+def new_agent(settings: TrainSettings, env: GymEnv) -> BaseAlgorithm:
     """Make the agent that a run starts with.
+
+    Args:
+        settings: The run.
+        env: Environment that the agent trains in.
 
     Raises:
         SettingsError: A value in `agent_options` that the agent does not take.
     """
     options = deepcopy(settings.agent_options)  # SB3 writes into `policy_kwargs`
-    keywords = {**settings.schedule(), **options, **_own_keywords(settings)}
+    keywords = {**settings.cycle().keywords, **options, **_own_keywords(settings)}
     try:
-        return agent_class(settings.agent)("MlpPolicy", vec_env, **keywords)
+        return agent_class(settings.agent)("MlpPolicy", env, **keywords)
     except (TypeError, ValueError, AssertionError) as error:
         raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
 
 
 def _own_keywords(settings: TrainSettings) -> dict[str, Any]:
-    schedule: dict[str, Any] = {**settings.schedule()}
-    del schedule["buffer_size"]  # the one of them that is a matter of taste
-    return {
-        **schedule,
-        "replay_buffer_class": MixedReplayBuffer,
-        "replay_buffer_kwargs": {
-            "dataset": settings.dataset,
-            "real_ratio": settings.real_ratio,
-            "env_id": settings.env_id,
-        },
-        "seed": settings.seed,
-        "device": settings.device,
-    }
+    keywords = {**settings.cycle().keywords, "seed": settings.seed, "device": settings.device}
+    if not off_policy(settings.agent):
+        return keywords
+    del keywords["buffer_size"]  # the one of them that is a matter of taste
+    replay = {"dataset": settings.dataset, "real_ratio": settings.real_ratio, "env_id": settings.env_id}
+    return {**keywords, "replay_buffer_class": MixedReplayBuffer, "replay_buffer_kwargs": replay}

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-
 from offline_envs.runs.checkpoint import save_checkpoint
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.metrics import MetricsRow
@@ -24,6 +22,7 @@ class RunCallback(RealEvalCallback):
         rows: Evaluations of an earlier, interrupted part of the run.
         predicted_return: Gives the return that the model predicts for the policy as it is.
         progress: Where the run shows itself.
+        evaluate_start: Whether the policy is evaluated before it learns anything, too.
         **options: Settings of `RealEvalCallback`.
     """
 
@@ -34,17 +33,21 @@ class RunCallback(RealEvalCallback):
         rows: Sequence[MetricsRow],
         predicted_return: Callable[[], float],
         progress: RunProgress,
+        evaluate_start: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(folder=folder.policies, **options)
         self.rows = list(rows)
         self._run_folder, self._predicted_return, self._progress = folder, predicted_return, progress
+        self._evaluate_start = evaluate_start
         self._seconds_before = rows[-1].seconds if rows else 0.0
         self._started = self._saved = time.monotonic()
 
     def _on_training_start(self) -> None:
         super()._on_training_start()
         self._progress.start()
+        if self._evaluate_start and not self.rows:
+            self.evaluate()
 
     def _on_rollout_start(self) -> None:
         super()._on_rollout_start()
@@ -75,6 +78,5 @@ class RunCallback(RealEvalCallback):
 
     def _save_now_and_then(self) -> None:
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-            assert isinstance(self.model, OffPolicyAlgorithm)
             save_checkpoint(self.model, self._run_folder.checkpoint)
             self._saved = time.monotonic()

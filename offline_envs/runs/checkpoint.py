@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -13,7 +14,7 @@ from offline_envs.sb3 import agent_class
 AGENT_FILE, BUFFER_FILE = "agent.zip", "replay_buffer.pkl"
 
 
-def save_checkpoint(agent: OffPolicyAlgorithm, folder: Path) -> None:
+def save_checkpoint(agent: BaseAlgorithm, folder: Path) -> None:
     """Write a checkpoint, so that `has_checkpoint` finds the old or the whole new one at any moment."""
     has_checkpoint(folder)  # puts back the old one that a kill may have left aside
     part, old = folder.with_name(f".{folder.name}.part"), _aside(folder)
@@ -21,7 +22,8 @@ def save_checkpoint(agent: OffPolicyAlgorithm, folder: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     part.mkdir(parents=True)
     agent.save(part / AGENT_FILE)
-    agent.save_replay_buffer(part / BUFFER_FILE)
+    if isinstance(agent, OffPolicyAlgorithm):
+        agent.save_replay_buffer(part / BUFFER_FILE)
     if folder.exists():
         folder.rename(old)
     part.rename(folder)
@@ -35,7 +37,7 @@ def has_checkpoint(folder: Path) -> bool:
     return folder.exists()
 
 
-def load_checkpoint(name: str, folder: Path, env: VecEnv, *, device: str) -> OffPolicyAlgorithm:
+def load_checkpoint(name: str, folder: Path, env: VecEnv, *, device: str) -> BaseAlgorithm:
     """Read a checkpoint back. The files are Stable-Baselines3's own and can run code: load only your own.
 
     The agent's random numbers start from a seed that depends on how far it came; from the run's own seed it
@@ -52,7 +54,8 @@ def load_checkpoint(name: str, folder: Path, env: VecEnv, *, device: str) -> Off
     """
     try:
         agent = agent_class(name).load(folder / AGENT_FILE, env=env, device=device)
-        agent.load_replay_buffer(folder / BUFFER_FILE)
+        if isinstance(agent, OffPolicyAlgorithm):
+            agent.load_replay_buffer(folder / BUFFER_FILE)
     except Exception as error:  # SB3 lets through whatever zipfile, pickle or torch raise
         raise CheckpointError(f"The checkpoint {folder} cannot be read: {error}") from error
     fresh = np.random.SeedSequence([agent.seed or 0, agent._n_updates]).generate_state(1)

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -76,8 +76,13 @@ class RunFolder:
         """TensorBoard logs."""
         return self.path / "tensorboard"
 
+    @property
+    def has_progress(self) -> bool:
+        """Whether anything would be lost with the folder: a model or, without one, an evaluation."""
+        return self.model.exists() or self.metrics_file.exists()
+
     def check(self, settings: TrainSettings, *, resume: bool) -> None:
-        """Refuse to write where another run is. Until its model is kept, a run has nothing to lose.
+        """Refuse to write where another run is, unless that has nothing to lose.
 
         Raises:
             SettingsError: The folder holds a run already and `resume` is false, or a run of other settings.
@@ -85,7 +90,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise SettingsError(f"{self.path} is a file. Choose a folder.")
-        if not self.settings_file.exists() or not self.model.exists():
+        if not self.settings_file.exists() or not self.has_progress:
             return
         if not resume:
             raise SettingsError(
@@ -100,8 +105,8 @@ class RunFolder:
             )
 
     def create(self, settings: TrainSettings) -> None:
-        """Make the folder of a new run; one with a model, which `check` has passed, stays as it is."""
-        if self.settings_file.exists() and self.model.exists():
+        """Make the folder of a new run; one with progress, which `check` has passed, stays as it is."""
+        if self.settings_file.exists() and self.has_progress:
             return
         self.write_json(self.settings_file, settings.to_json())
         self.write_json(self.path / "versions.json", versions())
@@ -116,6 +121,10 @@ class RunFolder:
             return TrainSettings.from_json(json.loads(self.settings_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{self.path} is not the folder of a run: {error}") from error
+
+    def write_result(self, result: TrainResult) -> None:
+        """Write the final figures, which make the run complete."""
+        self.write_json(self.result_file, asdict(result))
 
     def result(self) -> TrainResult:
         """Read the final figures back.

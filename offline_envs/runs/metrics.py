@@ -21,7 +21,7 @@ class MetricsRow:
         real_std: Standard deviation of its episodes.
         real_length: Their mean number of steps.
         normalized_score: D4RL's score of the mean, or None where it is not defined.
-        predicted_return: Mean return that the model predicts.
+        predicted_return: Mean return that the model predicts; None without a model.
         seconds: Time since the run began, without the time between its interruptions.
     """
 
@@ -31,7 +31,7 @@ class MetricsRow:
     real_std: float
     real_length: float
     normalized_score: float | None
-    predicted_return: float
+    predicted_return: float | None
     seconds: float
 
     @classmethod

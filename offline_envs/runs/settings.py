@@ -3,17 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
-from types import MappingProxyType
-from typing import Any, get_origin
+from typing import Any, Self, get_origin
 
 from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.dynamics.settings import JsonSettings
 from offline_envs.envs.assembly import penalizer
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.sb3 import AGENTS, OffPolicySchedule, mopo_schedule
-
-ALGORITHMS: Mapping[str, str] = MappingProxyType({"mopo": "PenalizedModel-v0", "mbpo": "LearnedModel-v0"})
-"""Algorithm → id of the environment that it trains in."""
+from offline_envs.runs.algorithms import ALGORITHMS, algorithm
+from offline_envs.runs.cycle import Cycle, make_cycle
+from offline_envs.sb3 import AGENTS
 
 TERMINATIONS = ("auto", "never", "learned")
 STARTS = ("dataset", "initial")
@@ -23,17 +21,21 @@ STARTS = ("dataset", "initial")
 class TrainSettings(JsonSettings):
     """One policy, trained inside one model, scored in the real environment.
 
-    Defaults are those of MOPO's release (Yu et al. 2020) where it has them.
+    Defaults are those of MOPO's release (Yu et al. 2020) where it has them; `for_algorithm` gives those of
+    the other algorithms.
 
     Attributes:
         dataset: Id or path of the dataset.
-        algorithm: `"mopo"` or `"mbpo"`.
+        algorithm: Name of the algorithm, see `ALGORITHMS`.
         agent: Short name of the Stable-Baselines3 agent, see `offline_envs.sb3.AGENTS`.
-        gradient_steps: Gradient steps of the agent.
+        gradient_steps: Gradient steps of the agent; of TRPO, natural gradient steps of the policy.
         horizon: Steps of an imagined episode, h.
         penalty_coef: λ of MOPO's penalty; MBPO has none.
         penalty: Name of the uncertainty measure.
         penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+        env_settings: Further keywords of the algorithm's environment by name, e.g. `{"kappa": 50}`.
+        adversary: Settings of RAMBO's adversary by name, see `AdversarySettings`.
+        clone_epochs: Epochs of behaviour cloning before the agent starts, see `BehaviorCloner`.
         n_envs: Imagined episodes advanced together.
         transitions_per_gradient_step: Model transitions collected for a gradient step; 50·h if None.
         real_ratio: Share of every batch that comes from the dataset.
@@ -62,6 +64,9 @@ class TrainSettings(JsonSettings):
     penalty_coef: float = 1.0
     penalty: str = "max_std"
     penalty_members: str = "all"
+    env_settings: Mapping[str, Any] = field(default_factory=dict)
+    adversary: Mapping[str, Any] = field(default_factory=dict)
+    clone_epochs: int = 0
     n_envs: int = 500
     transitions_per_gradient_step: float | None = None
     real_ratio: float = 0.05
@@ -93,7 +98,9 @@ class TrainSettings(JsonSettings):
             raise SettingsError(f"seed must lie in 0..{2**32 - 1}, got {self.seed}.")
         if not 0 <= self.real_ratio <= 1:
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
-        self.schedule()
+        if self.clone_epochs < 0:
+            raise SettingsError(f"clone_epochs must be 0 or more, got {self.clone_epochs}.")
+        self.cycle()
         penalizer(penalty_coef=self.penalty_coef, penalty=self.penalty, penalty_members=self.penalty_members)
         self._check_model()
 
@@ -110,13 +117,22 @@ class TrainSettings(JsonSettings):
             except TypeError as error:
                 raise SettingsError(f"{name} has a value of the wrong type: {error}.") from error
 
-    def schedule(self) -> OffPolicySchedule:
-        """How many model transitions are collected before how many gradient steps, in SB3's words.
+    @classmethod
+    def for_algorithm(cls, values: Mapping[str, Any]) -> Self:
+        """Build the settings from JSON values; what is left out takes the algorithm's own default.
 
         Raises:
-            SettingsError: A ratio that is not positive.
+            SettingsError: See `TrainSettings`.
         """
-        return mopo_schedule(self.n_envs, self.horizon, transitions_per_gradient_step=self.transitions_ratio)
+        return cls.from_json(algorithm(values.get("algorithm", cls.algorithm)).with_defaults(values))
+
+    def cycle(self) -> Cycle:
+        """How many model transitions are collected before how many gradient steps.
+
+        Raises:
+            SettingsError: A ratio that the agent cannot keep.
+        """
+        return make_cycle(self.agent, n_envs=self.n_envs, horizon=self.horizon, ratio=self.transitions_ratio)
 
     @property
     def transitions_ratio(self) -> float:
@@ -130,11 +146,6 @@ class TrainSettings(JsonSettings):
 
     def env_options(self) -> dict[str, Any]:
         """Keywords of `gym.make_vec` for the environment that the agent trains in."""
-        penalty = {
-            "penalty_coef": self.penalty_coef,
-            "penalty": self.penalty,
-            "penalty_members": self.penalty_members,
-        }
         return {
             "dataset": self.dataset,
             "model": self.model,
@@ -145,7 +156,8 @@ class TrainSettings(JsonSettings):
             "start": self.start,
             "device": self.device,
             "max_episode_steps": self.horizon,
-            **(penalty if self.algorithm == "mopo" else {}),
+            **{name: getattr(self, name) for name in algorithm(self.algorithm).env_settings},
+            **self.env_settings,
         }
 
 

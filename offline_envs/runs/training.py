@@ -4,21 +4,22 @@ import math
 import shutil
 import sys
 from contextlib import ExitStack, closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.vector import VectorEnv
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.data import Transitions, load_transitions
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.envs.assembly import check_device, resolve_model
 from offline_envs.runs.agent import check_agent_options, new_agent
+from offline_envs.runs.algorithms import algorithm
 from offline_envs.runs.callback import RunCallback
 from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from offline_envs.runs.cloning import clone_start, train_clone
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.model_error import evaluate_with_error
 from offline_envs.runs.model_return import ReturnPredictor
@@ -26,14 +27,9 @@ from offline_envs.runs.model_source import keep_model
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.result import TrainResult
-from offline_envs.runs.settings import ALGORITHMS, TrainSettings
+from offline_envs.runs.seeds import EVALUATION_SEED, FINAL_SEED
+from offline_envs.runs.settings import TrainSettings
 from offline_envs.sb3 import SB3VecEnv
-
-EVALUATION_SEED = 1_000
-"""First seed of evaluation episodes, apart from those that training uses."""
-
-FINAL_SEED = 2_000
-"""First seed of the episodes that give the final score, which no evaluation before has seen."""
 
 
 def train(
@@ -61,9 +57,11 @@ def train(
     with ExitStack() as stack:
         real_env = stack.enter_context(closing(transitions.make_env()))
         run.create(settings)
+        if algorithm(settings.algorithm).env_id is None:
+            return train_clone(settings, run, transitions, real_env, show_progress=show_progress)
         envs = stack.enter_context(closing(_model_envs(settings, run, show_progress=show_progress)))
         keep_model(settings, transitions, run.model)
-        agent = _agent(settings, run, SB3VecEnv(envs))
+        agent = _agent(settings, run, SB3VecEnv(envs), transitions, show_progress=show_progress)
         logger = stack.enter_context(closing(_logger(run)))
         agent.set_logger(logger)
         learned = envs.unwrapped
@@ -95,14 +93,24 @@ def _model_envs(settings: TrainSettings, run: RunFolder, *, show_progress: bool)
     options = settings.env_options()
     if run.model.exists():
         options |= {"model": str(run.model), "ensemble": None, "fit": None}
-    env_id = ALGORITHMS[settings.algorithm]
+    env_id = algorithm(settings.algorithm).env_id
+    assert env_id is not None
     return gym.make_vec(env_id, num_envs=settings.n_envs, progress=show_progress, **options)
 
 
-def _agent(settings: TrainSettings, run: RunFolder, vec_env: SB3VecEnv) -> OffPolicyAlgorithm:
+def _agent(
+    settings: TrainSettings,
+    run: RunFolder,
+    vec_env: SB3VecEnv,
+    transitions: Transitions,
+    *,
+    show_progress: bool,
+) -> BaseAlgorithm:
     if has_checkpoint(run.checkpoint):
         return load_checkpoint(settings.agent, run.checkpoint, vec_env, device=settings.device)
-    return new_agent(settings, vec_env)
+    agent = new_agent(settings, vec_env)
+    clone_start(settings, agent, transitions, show_progress=show_progress)
+    return agent
 
 
 def _logger(run: RunFolder) -> Logger:
@@ -112,7 +120,7 @@ def _logger(run: RunFolder) -> Logger:
 def _learn(
     settings: TrainSettings,
     run: RunFolder,
-    agent: OffPolicyAlgorithm,
+    agent: BaseAlgorithm,
     real_env: gym.Env[Any, Any],
     predictor: ReturnPredictor,
     *,
@@ -130,6 +138,7 @@ def _learn(
         every=settings.eval_every,
         n_episodes=settings.eval_episodes,
         seed=EVALUATION_SEED,
+        evaluate_start=settings.clone_epochs > 0,
         best_return=max((row.real_return for row in rows), default=-math.inf),
     )
     timesteps = _timesteps_left(settings, agent)
@@ -146,17 +155,17 @@ def _learn(
         progress.stop()
 
 
-def _timesteps_left(settings: TrainSettings, agent: OffPolicyAlgorithm) -> int:
+def _timesteps_left(settings: TrainSettings, agent: BaseAlgorithm) -> int:
     """Model transitions of the least number of whole cycles that reach the run's gradient steps."""
-    schedule = settings.schedule()
+    cycle = settings.cycle()
     left = max(0, settings.gradient_steps - agent._n_updates)
-    return math.ceil(left / schedule["gradient_steps"]) * schedule["train_freq"] * settings.n_envs
+    return math.ceil(left / cycle.gradient_steps) * cycle.timesteps
 
 
 def _score(
     settings: TrainSettings,
     run: RunFolder,
-    agent: OffPolicyAlgorithm,
+    agent: BaseAlgorithm,
     real_env: gym.Env[Any, Any],
     predictor: ReturnPredictor,
     learned: LearnedVectorEnv,
@@ -176,20 +185,15 @@ def _score(
     plot_learning_curve(rows, transitions, run.plots / "real_return.png")
     plot_predicted_return(rows, run.plots / "predicted_return.png")
     plot_model_error(error, run.plots / "model_error.png")
-    outcome = TrainResult(
-        seed=settings.seed,
-        dataset_mean=float(transitions.episode_returns.mean()),
-        dataset_best=float(transitions.episode_returns.max()),
+    outcome = TrainResult.of(
+        settings,
+        transitions,
+        result,
+        gradient_steps=agent._n_updates,
         predicted_return=predictor.mean(),
-        real_return=result.mean,
-        real_std=result.std,
-        n_episodes=settings.final_episodes,
-        normalized_score=result.normalized_score,
-        score_source=result.source,
         rank_correlation=error.rank_correlation,
         n_exploded=learned.n_exploded,
-        gradient_steps=agent._n_updates,
     )
-    run.write_json(run.result_file, asdict(outcome))
+    run.write_result(outcome)
     shutil.rmtree(run.checkpoint, ignore_errors=True)
     return outcome

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from offline_envs.errors import unknown_name
 
@@ -15,12 +15,13 @@ AGENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "ddpg": ("stable_baselines3", "DDPG"),
         "tqc": ("sb3_contrib", "TQC"),
         "crossq": ("sb3_contrib", "CrossQ"),
+        "trpo": ("sb3_contrib", "TRPO"),
     }
 )
-"""Short name → module and class of each agent that learns from a replay buffer of continuous actions."""
+"""Short name → module and class of each agent; all but TRPO learn from a replay buffer."""
 
 
-def agent_class(name: str) -> type[OffPolicyAlgorithm]:
+def agent_class(name: str) -> type[BaseAlgorithm]:
     """Import the agent of that name.
 
     Args:
@@ -32,5 +33,5 @@ def agent_class(name: str) -> type[OffPolicyAlgorithm]:
     if name not in AGENTS:
         raise unknown_name("agent", name, AGENTS)
     module, class_name = AGENTS[name]
-    agent: type[OffPolicyAlgorithm] = getattr(importlib.import_module(module), class_name)
+    agent: type[BaseAlgorithm] = getattr(importlib.import_module(module), class_name)
     return agent

@@ -10,8 +10,8 @@ from offline_envs.runs import TrainSettings
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: mbpo, mopo"),
-        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: crossq, ddpg, sac, td3, tqc"),
+        ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: bc, mbpo, mopo, morel, rambo"),
+        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: crossq, ddpg, sac, td3, tqc, trpo"),
         ({"penalty": "fear"}, "Unknown penalty 'fear'"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'"),
         ({"start": "end"}, "Unknown start 'end'"),
@@ -25,6 +25,8 @@ from offline_envs.runs import TrainSettings
         ({"transitions_per_gradient_step": 0}, "must be positive"),
         ({"real_ratio": 2}, "real_ratio must be between 0 and 1, got 2"),
         ({"seed": -1}, "seed must lie in 0"),
+        ({"clone_epochs": -1}, "clone_epochs must be 0 or more, got -1"),
+        ({"agent": "trpo", "transitions_per_gradient_step": 499}, "must be at least n_envs=500, got 499"),
         ({"model": 3}, "model must be of type str | None, got 3"),
         ({"ensemble": [1]}, "ensemble must be settings by name"),
         ({"ensemble": {"hiden": [8]}}, "Unknown setting of EnsembleSettings 'hiden'"),
@@ -40,7 +42,9 @@ def test_a_setting_that_makes_no_sense_is_refused(changes: dict[str, Any], messa
 
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
-    with pytest.raises(SettingsError, match=r"Unknown setting of TrainSettings 'stepps'\. Valid: agent, "):
+    with pytest.raises(
+        SettingsError, match=r"Unknown setting of TrainSettings 'stepps'\. Valid: adversary, agent, "
+    ):
         TrainSettings.from_json({"dataset": "a-v0", "stepps": 3})
 
 
@@ -67,3 +71,28 @@ def test_only_mopo_hands_a_penalty_to_the_environment() -> None:
     assert mopo["penalty_coef"] == 3
     assert mopo["max_episode_steps"] == 7
     assert set(mopo) - set(mbpo) == {"penalty_coef", "penalty", "penalty_members"}
+
+
+def test_an_algorithm_brings_its_own_defaults() -> None:
+    morel = TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "morel", "horizon": 7})
+    assert (morel.agent, morel.horizon, morel.start, morel.clone_epochs) == ("trpo", 7, "initial", 5)
+    assert morel.agent_options["gamma"] == 0.999
+    assert morel.cycle().keywords == {"n_steps": 50}
+    assert (morel.cycle().timesteps, morel.cycle().gradient_steps) == (25_000, 1)
+    assert TrainSettings.for_algorithm({"dataset": "a-v0"}) == TrainSettings("a-v0")
+
+
+def test_an_algorithm_with_another_agent_leaves_that_agent_its_own_options() -> None:
+    sac = TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "morel", "agent": "sac"})
+    assert (sac.agent_options, sac.horizon, sac.transitions_ratio) == ({}, 500, 250)
+
+
+def test_an_unknown_algorithm_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"Unknown algorithm 'ppo'\. Valid: bc, mbpo"):
+        TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "ppo"})
+
+
+def test_only_what_the_environment_takes_is_handed_to_it() -> None:
+    options = TrainSettings("a-v0", algorithm="morel", env_settings={"kappa": 3}).env_options()
+    assert options["kappa"] == 3
+    assert "penalty_coef" not in options

@@ -229,9 +229,9 @@ def test_a_run_ends_less_than_a_cycle_after_its_gradient_steps(n_envs: int, rati
         n_envs=n_envs, transitions_per_gradient_step=ratio, gradient_steps=1000, horizon=5
     )
     agent: Any = SimpleNamespace(_n_updates=done)
-    cycle = settings.schedule()
-    cycles = training._timesteps_left(settings, agent) / (cycle["train_freq"] * n_envs)
+    cycle = settings.cycle()
+    cycles = training._timesteps_left(settings, agent) / cycle.timesteps
     assert cycles == int(cycles)
-    end = done + cycles * cycle["gradient_steps"]
-    assert 1000 <= end < 1000 + cycle["gradient_steps"]
-    assert math.isclose(cycle["train_freq"] * n_envs / cycle["gradient_steps"], ratio, rel_tol=0.01)
+    end = done + cycles * cycle.gradient_steps
+    assert 1000 <= end < 1000 + cycle.gradient_steps
+    assert math.isclose(cycle.timesteps / cycle.gradient_steps, ratio, rel_tol=0.01)

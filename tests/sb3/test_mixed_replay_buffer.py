@@ -225,7 +225,7 @@ def make_agent(name: str, dataset: Any, **settings: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", sorted(set(AGENTS) - {"trpo"}))
 def test_every_agent_trains_on_it(name: str, dataset_path: str, tmp_path: Path) -> None:
     agent = make_agent(name, dataset_path).learn(36, log_interval=None)
     assert agent._n_updates == 9

@@ -1,0 +1,83 @@
+"""The algorithms of a run: which environment each trains in, and what it changes of a run's defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from offline_envs.errors import unknown_name
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A way to train.
+
+    Attributes:
+        env_id: Environment that it trains in; None if it needs no model.
+        env_settings: Settings of a run that the environment takes under the same names.
+        defaults: Settings of a run whose defaults it changes.
+        agent_defaults: Further ones that hold for one agent, by its name.
+    """
+
+    env_id: str | None
+    env_settings: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    agent_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def with_defaults(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """`values`, and the algorithm's own default of what they leave out."""
+        agent = values.get("agent", self.defaults.get("agent"))
+        return {**self.defaults, **self.agent_defaults.get(str(agent), {}), **values}
+
+
+ALGORITHMS: Mapping[str, Algorithm] = {
+    # Yu et al. 2020.
+    "mopo": Algorithm("PenalizedModel-v0", ("penalty_coef", "penalty", "penalty_members")),
+    # Janner et al. 2019, on a model that is fitted once.
+    "mbpo": Algorithm("LearnedModel-v0"),
+    # Kidambi et al. 2020. TRPO is the nearest to its natural policy gradient that is kept up: it searches
+    # along the same direction for a step that improves and stays close. Networks, discount, noise, starts
+    # and the cloned policy are those of the release.
+    "morel": Algorithm(
+        "PessimisticModel-v0",
+        defaults={
+            "agent": "trpo",
+            "horizon": 500,
+            "start": "initial",
+            "clone_epochs": 5,
+            "transitions_per_gradient_step": 250.0,
+        },
+        agent_defaults={
+            "trpo": {
+                "gradient_steps": 500,
+                "eval_every": 10,
+                "transitions_per_gradient_step": 25_000.0,
+                "agent_options": {
+                    "gamma": 0.999,
+                    "gae_lambda": 0.97,
+                    "batch_size": 2500,
+                    "policy_kwargs": {"net_arch": [64, 64], "log_std_init": -0.25},
+                },
+            }
+        },
+    ),
+    # Rigter et al. 2022.
+    "rambo": Algorithm("AdversarialModel-v0", defaults={"real_ratio": 0.5, "clone_epochs": 50}),
+    # Behaviour cloning: no model, no reward.
+    "bc": Algorithm(
+        None,
+        defaults={"gradient_steps": 50_000},
+        agent_defaults={"trpo": {"transitions_per_gradient_step": 25_000.0}},
+    ),
+}
+"""Algorithm by name."""
+
+
+def algorithm(name: str) -> Algorithm:
+    """The algorithm of that name.
+
+    Raises:
+        SettingsError: An unknown name; the message lists the valid ones.
+    """
+    if name not in ALGORITHMS:
+        raise unknown_name("algorithm", name, ALGORITHMS)
+    return ALGORITHMS[name]
