@@ -15,6 +15,7 @@ from offline_envs.cli.demo import demo
 from offline_envs.cli.evaluate import evaluate
 from offline_envs.cli.fit import fit
 from offline_envs.cli.info import info
+from offline_envs.cli.presets import presets
 from offline_envs.cli.train import train
 from offline_envs.errors import OfflineEnvsError
 
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 
 
-for command in (demo, info, fit, train, evaluate, collect):
+for command in (demo, info, fit, train, presets, evaluate, collect):
     app.command(command.__name__)(command)
 
 

@@ -26,7 +26,9 @@ def evaluate(
     dataset: Annotated[
         str | None, typer.Option(help="Take the environment from this dataset, and compare with it.")
     ] = None,
-    agent: Annotated[str, typer.Option(help="Algorithm that saved it: sac, td3, ddpg, tqc, crossq.")] = "sac",
+    agent: Annotated[
+        str, typer.Option(help="Algorithm that saved it: sac, td3, ddpg, tqc, crossq, trpo.")
+    ] = "sac",
     episodes: Annotated[int, typer.Option(help="Number of episodes.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the first episode.", min=0)] = 0,
 ) -> None:

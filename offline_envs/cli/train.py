@@ -8,16 +8,54 @@ import typer
 from offline_envs.cli.options import Dataset, Device, EnsembleJson, EnvId, FitJson, parse_json, parse_seeds
 from offline_envs.errors import SettingsError
 
-Algo = Annotated[str, typer.Option(help="mopo (penalised model) or mbpo (plain model).")]
-Agent = Annotated[str, typer.Option(help="sac, td3, ddpg, tqc or crossq.")]
-Steps = Annotated[int, typer.Option(help="Gradient steps of the agent.", min=1)]
-Horizon = Annotated[int, typer.Option(help="Steps of an imagined episode, h.", min=1)]
-Coef = Annotated[float, typer.Option(help="λ, the weight of MOPO's penalty.", min=0)]
-Penalty = Annotated[str, typer.Option(help="max_std, max_deviation or ensemble_std.")]
+Algo = Annotated[
+    str | None,
+    typer.Option(
+        help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
+        "(adversarial model) or bc (behaviour cloning, no model).",
+        show_default="mopo",
+    ),
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="Settings that a paper gives, e.g. mopo/hopper-medium; other options change them. "
+        "`offline-envs presets` lists them.",
+    ),
+]
+Agent = Annotated[
+    str | None,
+    typer.Option(help="sac, td3, ddpg, tqc, crossq or trpo.", show_default="sac; trpo for morel"),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        help="Gradient steps of the agent; of trpo, steps of its policy.",
+        min=1,
+        show_default="1000000; 500 for morel with trpo, 50000 for bc",
+    ),
+]
+Horizon = Annotated[
+    int | None,
+    typer.Option(help="Steps of an imagined episode, h.", min=1, show_default="5; 500 for morel"),
+]
+Coef = Annotated[
+    float | None, typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0")
+]
+Penalty = Annotated[
+    str | None,
+    typer.Option(help="max_std, max_deviation, max_disagreement or ensemble_std.", show_default="max_std"),
+]
 Seeds = Annotated[str, typer.Option(help="Seeds, run one after the other, e.g. 0,1,2.")]
 Folder = Annotated[Path, typer.Option(help="Folder to write; each seed gets one inside.")]
 Model = Annotated[str | None, typer.Option(help="Folder of a fitted ensemble, instead of fitting one.")]
-EvalEvery = Annotated[int, typer.Option(help="Gradient steps between real evaluations.", min=1)]
+EvalEvery = Annotated[
+    int | None,
+    typer.Option(
+        help="Gradient steps between real evaluations.", min=1, show_default="5000; 10 for morel with trpo"
+    ),
+]
 AgentJson = Annotated[
     str,
     typer.Option("--agent-options", help="Keywords of the agent as JSON, e.g. '{\"learning_rate\": 1e-4}'."),
@@ -27,8 +65,8 @@ MoreJson = Annotated[
     typer.Option(
         "--settings",
         help="Any other setting of a run as JSON: n_envs, transitions_per_gradient_step (default 50 times "
-        "the horizon), real_ratio, penalty_members, termination, start, eval_episodes, final_episodes; "
-        "e.g. '{\"real_ratio\": 0.5}'.",
+        "the horizon), real_ratio, penalty_members, env_settings, adversary, clone_epochs, termination, "
+        "start, eval_episodes, final_episodes; e.g. '{\"real_ratio\": 0.5}'.",
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
@@ -37,16 +75,17 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupte
 def train(
     dataset: Dataset,
     folder: Folder = Path("runs/train"),
-    algo: Algo = "mopo",
-    agent: Agent = "sac",
-    steps: Steps = 1_000_000,
-    horizon: Horizon = 5,
-    penalty_coef: Coef = 1.0,
-    penalty: Penalty = "max_std",
+    algo: Algo = None,
+    preset: PresetName = None,
+    agent: Agent = None,
+    steps: Steps = None,
+    horizon: Horizon = None,
+    penalty_coef: Coef = None,
+    penalty: Penalty = None,
     seeds: Seeds = "0",
     model: Model = None,
     env_id: EnvId = None,
-    eval_every: EvalEvery = 5_000,
+    eval_every: EvalEvery = None,
     ensemble: EnsembleJson = "{}",
     fit: FitJson = "{}",
     agent_options: AgentJson = "{}",
@@ -60,6 +99,7 @@ def train(
     """
     from offline_envs.cli.seeds import run_seeds
     from offline_envs.runs import TrainSettings
+    from offline_envs.runs import preset as preset_named
 
     options = {
         "dataset": dataset,
@@ -81,5 +121,7 @@ def train(
     twice = sorted(set(more) & {*options, "seed"})
     if twice:
         raise SettingsError(f"--settings cannot hold {', '.join(twice)}: there are options for that.")
-    common = TrainSettings.from_json({**options, **more})
+    given = {name: value for name, value in options.items() if value is not None and value != {}}
+    start = preset_named(preset).settings if preset else {}
+    common = TrainSettings.for_algorithm({**start, **given, **more})
     run_seeds(common, parse_seeds(seeds), folder, resume=resume)

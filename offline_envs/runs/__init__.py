@@ -3,17 +3,21 @@
 from offline_envs.runs.algorithms import ALGORITHMS, algorithm
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.model_source import model_folder
+from offline_envs.runs.presets import PRESETS, Preset, preset
 from offline_envs.runs.result import TrainResult
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.runs.training import check_possible, train
 
 __all__ = [
     "ALGORITHMS",
+    "PRESETS",
+    "Preset",
     "RunFolder",
     "TrainResult",
     "TrainSettings",
     "algorithm",
     "check_possible",
     "model_folder",
+    "preset",
     "train",
 ]

@@ -1,0 +1,153 @@
+"""Presets: the settings that papers and releases give for D4RL's locomotion datasets, by name."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from offline_envs.errors import unknown_name
+
+Pair = tuple[int, float]
+"""A horizon, and a penalty coefficient or weight of the adversary."""
+
+MOPO_PAPER: Mapping[str, Pair] = {
+    "halfcheetah-random": (5, 0.5),
+    "hopper-random": (5, 1.0),
+    "walker2d-random": (1, 1.0),
+    "halfcheetah-medium": (1, 1.0),
+    "hopper-medium": (5, 5.0),
+    "walker2d-medium": (5, 5.0),
+    "halfcheetah-medium-replay": (5, 1.0),
+    "hopper-medium-replay": (1, 5.0),
+    "walker2d-medium-replay": (1, 1.0),
+    "halfcheetah-medium-expert": (5, 5.0),
+    "hopper-medium-expert": (5, 1.0),
+    "walker2d-medium-expert": (1, 2.0),
+}
+
+MOPO_KIT: Mapping[str, Pair] = {
+    "halfcheetah-medium": (5, 0.5),
+    "hopper-medium": (5, 5.0),
+    "walker2d-medium": (5, 0.5),
+    "halfcheetah-medium-replay": (5, 0.5),
+    "hopper-medium-replay": (5, 2.5),
+    "walker2d-medium-replay": (1, 2.5),
+    "halfcheetah-medium-expert": (5, 2.5),
+    "hopper-medium-expert": (5, 5.0),
+    "walker2d-medium-expert": (1, 2.5),
+}
+
+MBPO_SHORT = ("walker2d-medium-replay", "walker2d-medium-expert")
+"""Datasets on which offline MBPO imagines one step; elsewhere it imagines five."""
+
+RAMBO_RELEASE: Mapping[str, Pair] = {
+    "halfcheetah-random": (5, 0.0),
+    "hopper-random": (2, 3e-4),
+    "walker2d-random": (5, 0.0),
+    "halfcheetah-medium": (5, 3e-4),
+    "hopper-medium": (5, 3e-4),
+    "walker2d-medium": (5, 0.0),
+    "halfcheetah-medium-replay": (5, 3e-4),
+    "hopper-medium-replay": (2, 3e-4),
+    "walker2d-medium-replay": (5, 0.0),
+    "halfcheetah-medium-expert": (5, 3e-4),
+    "hopper-medium-expert": (5, 3e-4),
+    "walker2d-medium-expert": (2, 3e-4),
+}
+
+RAMBO_KIT: Mapping[str, Pair] = {
+    "halfcheetah-medium": (5, 3e-4),
+    "hopper-medium": (5, 3e-4),
+    "walker2d-medium": (5, 0.0),
+    "halfcheetah-medium-replay": (5, 3e-4),
+    "hopper-medium-replay": (5, 3e-4),
+    "walker2d-medium-replay": (5, 0.0),
+    "halfcheetah-medium-expert": (5, 0.0),
+    "hopper-medium-expert": (5, 0.0),
+    "walker2d-medium-expert": (2, 3e-4),
+}
+
+MOREL_RELEASE: Mapping[str, float] = {"hopper-medium": 3.0}
+"""The release's `pessimism_coef`; it gives no other of the paper's datasets."""
+
+RAMBO_FIT = {"learning_rate": 3e-4, "patience": 10, "bound_weight": 0.001}
+"""What RAMBO's release changes of the fit."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of a run with the place that they come from.
+
+    Attributes:
+        name: `<algorithm>/<dataset>`, or `<algorithm>-kit/<dataset>` for OfflineRL-Kit's.
+        source: Table or file that gives them, and the version of the dataset they were chosen on.
+        settings: Settings of a run by name; the others keep the algorithm's defaults.
+    """
+
+    name: str
+    source: str
+    settings: Mapping[str, Any]
+
+
+def _mopo() -> Iterator[Preset]:
+    paper = "Yu et al. 2020 (arXiv v1), table of hyperparameters; datasets v0"
+    kit = "OfflineRL-Kit, suggested hyperparameters of run_mopo.py; datasets v2"
+    for family, source, table, steps in (
+        ("mopo", paper, MOPO_PAPER, 1_000_000),
+        ("mopo-kit", kit, MOPO_KIT, 3_000_000),
+    ):
+        for dataset, (horizon, coef) in table.items():
+            settings = {
+                "algorithm": "mopo",
+                "horizon": horizon,
+                "penalty_coef": coef,
+                "gradient_steps": steps,
+            }
+            yield Preset(f"{family}/{dataset}", source, settings)
+
+
+def _mbpo() -> Iterator[Preset]:
+    source = "Yu et al. 2020 (arXiv v1), MBPO in the table of hyperparameters; datasets v0"
+    for dataset in MOPO_PAPER:
+        yield Preset(
+            f"mbpo/{dataset}", source, {"algorithm": "mbpo", "horizon": 1 if dataset in MBPO_SHORT else 5}
+        )
+
+
+def _rambo() -> Iterator[Preset]:
+    release = "Rigter et al. 2022, per-dataset configurations of the release; datasets v2"
+    kit = "OfflineRL-Kit, suggested hyperparameters of run_rambo.py; datasets v2"
+    for family, source, table in (("rambo", release, RAMBO_RELEASE), ("rambo-kit", kit, RAMBO_KIT)):
+        for dataset, (horizon, weight) in table.items():
+            settings = {
+                "algorithm": "rambo",
+                "horizon": horizon,
+                "adversary": {"adv_weight": weight},
+                "fit": RAMBO_FIT,
+                "gradient_steps": 2_000_000,
+            }
+            yield Preset(f"{family}/{dataset}", source, settings)
+
+
+def _morel() -> Iterator[Preset]:
+    source = "Kidambi et al. 2020, configuration of the release; dataset v0"
+    for dataset, coefficient in MOREL_RELEASE.items():
+        settings = {"algorithm": "morel", "env_settings": {"threshold": {"max_over": coefficient}}}
+        yield Preset(f"morel/{dataset}", source, settings)
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {preset.name: preset for presets in (_mopo(), _mbpo(), _rambo(), _morel()) for preset in presets}
+)
+"""Every preset by name."""
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        SettingsError: An unknown name; the message lists the valid ones.
+    """
+    if name not in PRESETS:
+        raise unknown_name("preset", name, PRESETS)
+    return PRESETS[name]

@@ -1,0 +1,53 @@
+import pytest
+
+from offline_envs.errors import SettingsError
+from offline_envs.runs import PRESETS, TrainSettings, preset
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_run(name: str) -> None:
+    found = preset(name)
+    settings = TrainSettings.for_algorithm({"dataset": "a-v0", **found.settings})
+    assert name.split("/")[0].removesuffix("-kit") == settings.algorithm
+    assert settings.to_json() | dict(found.settings) == settings.to_json()
+
+
+@pytest.mark.parametrize(
+    ("name", "horizon", "penalty_coef"),
+    [
+        ("mopo/hopper-medium-replay", 1, 5.0),
+        ("mopo/walker2d-medium-expert", 1, 2.0),
+        ("mopo-kit/hopper-medium-replay", 5, 2.5),
+    ],
+)
+def test_mopos_numbers(name: str, horizon: int, penalty_coef: float) -> None:
+    settings = preset(name).settings
+    assert (settings["horizon"], settings["penalty_coef"]) == (horizon, penalty_coef)
+
+
+def test_the_tables_of_the_papers_are_whole() -> None:
+    for family, n in (
+        ("mopo", 12),
+        ("mopo-kit", 9),
+        ("mbpo", 12),
+        ("rambo", 12),
+        ("rambo-kit", 9),
+        ("morel", 1),
+    ):
+        assert sum(name.startswith(f"{family}/") for name in PRESETS) == n
+
+
+def test_rambos_adversary_rests_on_the_datasets_of_its_table() -> None:
+    """Rigter et al. 2022: λ is 0 on every walker2d dataset but medium-expert, and on halfcheetah-random."""
+    resting = {name for name, p in PRESETS.items() if p.settings.get("adversary") == {"adv_weight": 0.0}}
+    assert {name for name in resting if name.startswith("rambo/")} == {
+        "rambo/halfcheetah-random",
+        "rambo/walker2d-random",
+        "rambo/walker2d-medium",
+        "rambo/walker2d-medium-replay",
+    }
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="Unknown preset 'mopo/hoper-medium'"):
+        preset("mopo/hoper-medium")
