@@ -32,13 +32,15 @@ def run_seeds(settings: TrainSettings, seeds: Sequence[int], folder: Path, *, re
     transitions = check_possible(settings)
     console = Console(soft_wrap=True, highlight=False)
     started = time.monotonic()
-    _announce(settings, transitions, console)
+    console.print(f"Dataset: {dataset_line(transitions)}", markup=False)
     results = []
     for run_settings, run in runs:
         done = resume and run.result_file.exists()
         console.print(
             f"Seed {run_settings.seed}: " + (f"{run.path} is complete" if done else f"into {run.path}")
         )
+        if not done:
+            _announce_model(run_settings, transitions, console)
         try:
             results.append(train(run_settings, run.path, resume=resume))
         except KeyboardInterrupt:
@@ -49,8 +51,7 @@ def run_seeds(settings: TrainSettings, seeds: Sequence[int], folder: Path, *, re
     console.print(f"{minutes:.1f} minutes. Plots, policies and metrics: {folder}/seed-*/")
 
 
-def _announce(settings: TrainSettings, transitions: Transitions, console: Console) -> None:
-    console.print(f"Dataset: {dataset_line(transitions)}", markup=False)
+def _announce_model(settings: TrainSettings, transitions: Transitions, console: Console) -> None:
     if algorithm(settings.algorithm).env_id is None:
         return
     model = model_folder(settings, transitions)
