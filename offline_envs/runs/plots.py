@@ -44,8 +44,8 @@ def plot_predicted_return(rows: Sequence[MetricsRow], path: Path) -> None:
         path: PNG file to write.
     """
     axes = _axes("What the model promises and what comes of it", "gradient steps", "undiscounted return")
-    steps = [row.gradient_steps for row in rows]
-    predicted, real = [row.predicted_return for row in rows], [row.real_return for row in rows]
+    steps, real = [row.gradient_steps for row in rows], [row.real_return for row in rows]
+    predicted = np.array([row.predicted_return for row in rows], dtype=float)
     axes.plot(steps, predicted, "C1-s", markersize=3, label="predicted by the model")
     axes.plot(steps, real, "C0-o", markersize=3, label="in the real environment")
     _save(axes, path)

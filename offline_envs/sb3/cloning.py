@@ -100,8 +100,9 @@ class BehaviorCloner:
             self._optimizer.step()
         self._policy.set_training_mode(False)
         self.gradient_steps += gradient_steps
-        if hasattr(self._policy, "actor_target"):  # TD3 and DDPG choose next actions with a second actor
-            self._policy.actor_target.load_state_dict(self._policy.actor.state_dict())
+        policy: Any = self._policy
+        if hasattr(policy, "actor_target"):  # TD3 and DDPG choose next actions with a second actor
+            policy.actor_target.load_state_dict(policy.actor.state_dict())
 
     @torch.no_grad()
     def error(self) -> float:
