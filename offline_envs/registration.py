@@ -10,6 +10,7 @@ HORIZON = 5
 ENTRIES = {
     "LearnedModel-v0": ("learned_env", "learned_vector_env"),
     "PenalizedModel-v0": ("penalized_env", "penalized_vector_env"),
+    "AdversarialModel-v0": ("adversarial_env", "adversarial_vector_env"),
 }
 """Every id with the names of its single and of its vector entry point."""
 

@@ -33,10 +33,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dynamics": {"data", "tasks", "errors"},
     "envs": {"dynamics", "data", "tasks", "errors"},
     "wrappers": BASE,
+    "adversary": BASE,
     "collect": {"tasks", "data", "errors"},
-    "sb3": BASE | {"wrappers"},
-    "runs": BASE | {"wrappers", "collect", "sb3"},
-    "cli": BASE | {"wrappers", "sb3", "runs", "collect"},
+    "sb3": BASE | {"wrappers", "adversary"},
+    "runs": BASE | {"wrappers", "collect", "adversary", "sb3"},
+    "cli": BASE | {"wrappers", "adversary", "sb3", "runs", "collect"},
 }
 """Part → parts it may import. Every part may import itself and the package's version."""
 

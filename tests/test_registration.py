@@ -24,6 +24,7 @@ from tests.toy import toy_options
 IDS = offline_envs.ENV_IDS
 MODES = ["SameStep", "NextStep", "Disabled"]
 OUTPUTS = ["numpy", "torch"]
+OWN_SETTINGS: dict[str, dict[str, Any]] = {"PenalizedModel-v0": {"penalty_coef": 0.5}}
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ def vector_rewards_of(envs: Any, n_steps: int = 7) -> list[list[float]]:
     return [envs.step(np.zeros((envs.num_envs, 1), np.float32))[1].tolist() for _ in range(n_steps)]
 
 
-def test_both_environments_are_registered() -> None:
-    assert IDS == ("LearnedModel-v0", "PenalizedModel-v0")
+def test_every_environment_is_registered() -> None:
+    assert {"LearnedModel-v0", "PenalizedModel-v0", "AdversarialModel-v0"} <= set(IDS)
     for env_id in IDS:
         spec = gym.spec(env_id)
         assert spec.entry_point
@@ -89,7 +90,7 @@ def test_two_copies_with_one_seed_agree(env_id: str) -> None:
 @pytest.mark.parametrize("env_id", IDS)
 def test_single_env_is_rebuilt_from_its_spec(env_id: str, files: dict[str, Any]) -> None:
     """Made again, the penalty is still there and there once."""
-    files = files if env_id == "LearnedModel-v0" else {**files, "penalty_coef": 0.5}
+    files = {**files, **OWN_SETTINGS.get(env_id, {})}
     env = gym.make(env_id, max_episode_steps=7, **files)
     assert env.spec is not None
     through_json = EnvSpec.from_json(env.spec.to_json())
@@ -104,7 +105,7 @@ def test_single_env_is_rebuilt_from_its_spec(env_id: str, files: dict[str, Any])
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_vector_env_is_rebuilt_from_its_spec(env_id: str, files: dict[str, Any]) -> None:
-    files = files if env_id == "LearnedModel-v0" else {**files, "penalty_coef": 0.5}
+    files = {**files, **OWN_SETTINGS.get(env_id, {})}
     envs = gym.make_vec(
         env_id, num_envs=3, max_episode_steps=4, autoreset_mode="NextStep", step_infos=True, **files
     )

@@ -100,10 +100,7 @@ class FitState:
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"ensemble.{name}": value for name, value in self.ensemble.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
-        for name, parameter in self.ensemble.named_parameters():
-            for key, value in self.optimizer.state[parameter].items():
-                tensors[f"adam.{name}.{key}"] = value
-        return tensors
+        return tensors | adam_tensors(self.ensemble, self.optimizer)
 
 
 class Capture:
@@ -166,6 +163,15 @@ def make_optimizer(ensemble: EnsembleDynamics, fit_settings: FitSettings) -> tor
             "exp_avg_sq": torch.zeros_like(parameter),
         }
     return optimizer
+
+
+def adam_tensors(ensemble: EnsembleDynamics, optimizer: torch.optim.Adam) -> dict[str, Tensor]:
+    """Step counts and moments of `make_optimizer`'s Adam by name, the tensors themselves."""
+    return {
+        f"adam.{name}.{key}": value
+        for name, parameter in ensemble.named_parameters()
+        for key, value in optimizer.state[parameter].items()
+    }
 
 
 def _copied(value: Any) -> Any:

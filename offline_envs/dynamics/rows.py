@@ -75,6 +75,29 @@ def split_rows(
     Raises:
         DatasetError: Too few rows for a holdout.
     """
+    rows = _raw_rows(transitions, fit_settings)
+    normalizer.fit(rows.train[:, : rows.n_inputs])
+    return _standardized(rows, normalizer, device)
+
+
+def rows_of_fit(transitions: Transitions, normalizer: Normalizer, *, fit_settings: FitSettings) -> Rows:
+    """The rows that an ensemble was fitted on, bit by bit, by the normaliser that the fit left it with.
+
+    Args:
+        transitions: The dataset of the fit, n rows.
+        normalizer: The ensemble's own; the rows will live on its device.
+        fit_settings: Those of the fit; another seed or holdout gives another split.
+
+    Raises:
+        DatasetError: Too few rows for a holdout.
+    """
+    device = normalizer.mean.device
+    twin = Normalizer(len(normalizer.mean))
+    twin.load_state_dict(normalizer.state_dict())
+    return _standardized(_raw_rows(transitions, fit_settings), twin, device)
+
+
+def _raw_rows(transitions: Transitions, fit_settings: FitSettings) -> Rows:
     n_holdout = holdout_size(len(transitions), fit_settings)
     order = torch.randperm(len(transitions), generator=generator_for(fit_settings.seed, 0))
     d, n_inputs = transitions.obs_dim, transitions.obs_dim + transitions.action_dim
@@ -84,7 +107,11 @@ def split_rows(
     targets[:, REWARD] = transitions.rewards[order]
     targets[:, DELTA] = transitions.next_obs[order]
     targets[:, DELTA] -= inputs[:, :d]
-    normalizer.fit(inputs[:-n_holdout])
-    inputs.sub_(normalizer.mean).div_(normalizer.std)
-    rows = rows.to(device)
     return Rows(rows[:-n_holdout], rows[-n_holdout:], n_inputs)
+
+
+def _standardized(rows: Rows, normalizer: Normalizer, device: torch.device) -> Rows:
+    """Standardise the inputs in place, then move all to `device`."""
+    for part in (rows.train, rows.holdout):
+        part[:, : rows.n_inputs].sub_(normalizer.mean).div_(normalizer.std)
+    return Rows(rows.train.to(device), rows.holdout.to(device), rows.n_inputs)

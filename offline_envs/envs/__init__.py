@@ -1,5 +1,6 @@
 """Learned environments: one batched model step, seen as a single and as a vector environment."""
 
+from offline_envs.envs.adversarial_env import AdversarialEnv, AdversarialVectorEnv
 from offline_envs.envs.assembly import ModelOptions, PenaltyOptions
 from offline_envs.envs.checker import check_vector_env
 from offline_envs.envs.learned_env import LearnedEnv
@@ -9,6 +10,8 @@ from offline_envs.envs.pessimism import Penalize, Pessimism
 from offline_envs.envs.step import Step
 
 __all__ = [
+    "AdversarialEnv",
+    "AdversarialVectorEnv",
     "LearnedEnv",
     "LearnedMDP",
     "LearnedVectorEnv",

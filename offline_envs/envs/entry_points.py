@@ -7,6 +7,7 @@ from typing import Any, Unpack, cast
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from offline_envs.data import DatasetSource
+from offline_envs.envs.adversarial_env import AdversarialEnv, AdversarialVectorEnv
 from offline_envs.envs.assembly import ModelOptions, Parts, PenaltyOptions, assemble
 from offline_envs.envs.autoreset import with_autoreset
 from offline_envs.envs.learned_env import LearnedEnv
@@ -48,6 +49,16 @@ def penalized_env(
     return LearnedEnv(assemble(dataset, penalty=chosen, **_single(options, chosen)))
 
 
+def adversarial_env(dataset: DatasetSource, **options: Unpack[ModelOptions]) -> AdversarialEnv:
+    """Make `AdversarialModel-v0`, RAMBO's MDP: the model alone, on a copy that an adversary may change.
+
+    Args:
+        dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
+        **options: See `ModelOptions`.
+    """
+    return AdversarialEnv(assemble(dataset, **_single(options)))
+
+
 def learned_vector_env(num_envs: int, dataset: DatasetSource, **options: Any) -> VectorEnv[Any, Any, Any]:
     """Make `LearnedModel-v0` for many episodes at once.
 
@@ -82,10 +93,23 @@ def penalized_vector_env(
     return _vector(num_envs, dataset, chosen, **options)
 
 
+def adversarial_vector_env(num_envs: int, dataset: DatasetSource, **options: Any) -> VectorEnv[Any, Any, Any]:
+    """Make `AdversarialModel-v0` for many episodes at once; all share one copy of the model.
+
+    Args:
+        num_envs: Number of episodes.
+        dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
+        **options: See `ModelOptions`, and the settings of `LearnedVectorEnv`.
+    """
+    return _vector(num_envs, dataset, None, AdversarialVectorEnv, **options)
+
+
 def _vector(
     num_envs: int,
     dataset: DatasetSource,
     penalty: PenaltyOptions | None,
+    env_class: type[LearnedVectorEnv] = LearnedVectorEnv,
+    /,
     *,
     autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     max_episode_steps: int | None = None,
@@ -96,7 +120,7 @@ def _vector(
     parts: Parts = assemble(
         dataset, penalty=penalty, **_known(options, PenaltyOptions.__annotations__ if penalty else {})
     )
-    env = LearnedVectorEnv(
+    env = env_class(
         num_envs, parts, max_episode_steps=max_episode_steps, output=output, step_infos=step_infos
     )
     return with_autoreset(env, autoreset_mode)

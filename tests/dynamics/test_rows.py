@@ -3,7 +3,7 @@ import torch
 
 from offline_envs.dynamics import FitSettings
 from offline_envs.dynamics.normalizer import Normalizer
-from offline_envs.dynamics.rows import Rows, holdout_size, split_rows
+from offline_envs.dynamics.rows import Rows, holdout_size, rows_of_fit, split_rows
 from offline_envs.errors import DatasetError
 from tests.dynamics.linear_data import linear_transitions
 
@@ -57,3 +57,12 @@ def test_holdout_is_at_most_a_fifth() -> None:
     assert holdout_size(600, FitSettings()) == 120
     with pytest.raises(DatasetError, match=r"at least 50 transitions.*got 49"):
         holdout_size(49, FitSettings())
+
+
+def test_rows_of_a_finished_fit_are_those_that_it_had() -> None:
+    """Other rows would mix the holdout into training, and other scales would change the model."""
+    rows, normalizer = split(3)
+    again = rows_of_fit(linear_transitions(100), normalizer, fit_settings=FitSettings(seed=3))
+    assert torch.equal(again.train, rows.train)
+    assert torch.equal(again.holdout, rows.holdout)
+    assert again.n_inputs == rows.n_inputs

@@ -1,0 +1,211 @@
+"""`Adversary`: it moves a model's weights against a policy, as far as the data allow."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from offline_envs.adversary.agent_view import AgentView
+from offline_envs.adversary.losses import advantage, adversarial_loss, standardized
+from offline_envs.adversary.report import UpdateReport
+from offline_envs.adversary.rollouts import Imagined, Rollouts
+from offline_envs.adversary.safety import Safety
+from offline_envs.adversary.settings import AdversarySettings
+from offline_envs.adversary.supervision import Supervision
+from offline_envs.data import Transitions
+from offline_envs.dynamics import EnsembleDynamics, FitSettings
+from offline_envs.dynamics.fit_state import adam_tensors, make_optimizer
+from offline_envs.dynamics.tensor_files import read_tensors, write_tensors
+from offline_envs.envs.assembly import seeded_generator
+from offline_envs.envs.mdp import LearnedMDP
+from offline_envs.envs.starts import StartStates
+from offline_envs.errors import CheckpointError, SettingsError
+
+
+class Adversary:
+    """The adversary of RAMBO (Rigter et al. 2022), as its release has it unless said otherwise.
+
+    Imagined episodes begin at states of the dataset and follow the policy in the model as it is now. After
+    every step of theirs the model takes one step of Adam down
+
+        λ · mean(A · log P_φ(s′, r | s, a)) + the loss of the fit,
+
+    with P the mixture of the elites, and A = r + γ·(1 − terminated)·V(s′) − Q(s, a) standardised over the
+    batch. Elites stay those of the fit, and only they get the first term; all members get the second.
+
+    It differs from the release in that episodes that ended begin anew (see `AdversarySettings`), that a step
+    whose prediction explodes has no weight, and that it stops once the holdout error says that the model has
+    left the data (see `Safety`).
+
+    `update(agent, m)` and `update(agent, n)` are `update(agent, m + n)`.
+
+    Args:
+        mdp: The MDP of `AdversarialModel-v0`, `env.unwrapped.mdp`. Its ensemble is changed in place.
+        transitions: The dataset that the model was fitted to, `env.unwrapped.transitions`.
+        settings: How the model is changed; None means as in RAMBO's release.
+        fit_settings: How the model was fitted; None means as in MOPO's release.
+
+    Attributes:
+        settings: The settings.
+        n_steps: Gradient steps taken.
+
+    Raises:
+        SettingsError: A model that is shared, deterministic, or has its spectral norm held.
+        DatasetError: Too few rows for a holdout.
+    """
+
+    def __init__(
+        self,
+        mdp: LearnedMDP,
+        transitions: Transitions,
+        *,
+        settings: AdversarySettings | None = None,
+        fit_settings: FitSettings | None = None,
+    ) -> None:
+        self.settings, fit_settings = settings or AdversarySettings(), fit_settings or FitSettings()
+        self._mdp = mdp
+        _check(self.ensemble)
+        self._identity = {
+            "dataset": transitions.fingerprint,
+            "settings": self.settings.to_json(),
+            "fit settings": fit_settings.to_json(),
+        }
+        device = self.ensemble.elites.device
+        self._rollouts = Rollouts(
+            mdp, StartStates.from_transitions(transitions, "dataset", device=device), self.settings
+        )
+        self._supervision = Supervision(
+            self.ensemble, transitions, fit_settings=fit_settings, batch_size=self.settings.batch_size
+        )
+        self._safety = Safety(
+            self.ensemble, self._supervision.holdout_mse(), tolerance=self.settings.tolerance
+        )
+        self._optimizer = make_optimizer(
+            self.ensemble, replace(fit_settings, learning_rate=self.settings.learning_rate)
+        )
+        self._generators = {
+            "imagined": seeded_generator(2 * self.settings.seed, self.ensemble.elites),
+            "supervised": seeded_generator(2 * self.settings.seed + 1, self.ensemble.elites),
+        }
+        self.n_steps = 0
+
+    @property
+    def ensemble(self) -> EnsembleDynamics:
+        """The model that is changed."""
+        return self._mdp.ensemble.ensemble
+
+    @property
+    def stopped(self) -> str:
+        """Why it stopped for good, or "" while it runs."""
+        return self._safety.stopped
+
+    def update(self, agent: AgentView, n_steps: int) -> UpdateReport:
+        """Take gradient steps against a policy; fewer if the adversary stops, none once it has stopped.
+
+        Args:
+            agent: The policy and its values.
+            n_steps: Number of gradient steps.
+
+        Warns:
+            UserWarning: The adversary stopped, see `Safety`.
+        """
+        skipped = self.settings.adv_weight == 0 and self.settings.skip_if_zero
+        total = torch.zeros(5, device=self.ensemble.elites.device)
+        before = self.n_steps
+        while not skipped and not self.stopped and self.n_steps < before + n_steps:
+            total += self._step(agent)
+        taken = self.n_steps - before
+        means = (total / taken).tolist() if taken else [math.nan] * len(total)
+        return UpdateReport._make([taken, *means, self._safety.ratio])
+
+    def _step(self, agent: AgentView) -> Tensor:
+        """One gradient step; returns the figures of `UpdateReport` from its loss to its supervised loss."""
+        imagined = self._rollouts.step(agent, self._generators["imagined"])
+        gain = self._advantage(agent, imagined)
+        weight = standardized(gain).masked_fill(imagined.exploded, 0.0)
+        adversarial = adversarial_loss(imagined.log_prob, weight)
+        supervised = self._supervision.loss(self._generators["supervised"])
+        self._descend(self.settings.adv_weight * adversarial + supervised)
+        self.n_steps += 1
+        if not self.stopped and self.n_steps % self.settings.check_every == 0:
+            self._safety.look(self._supervision.holdout_mse())
+        std, mean = torch.std_mean(gain, correction=0)
+        return torch.stack([adversarial, imagined.log_prob.mean(), mean, std, supervised]).detach()
+
+    @torch.no_grad()
+    def _advantage(self, agent: AgentView, step: Imagined) -> Tensor:
+        return advantage(
+            step.reward,
+            agent.state_value(step.next_obs),
+            agent.action_value(step.obs, step.action),
+            step.terminated,
+            gamma=self.settings.gamma,
+        )
+
+    def _descend(self, loss: Tensor) -> None:
+        self._optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        norm = clip_grad_norm_(self.ensemble.parameters(), self.settings.clip_grad_norm or math.inf)
+        if self._safety.check_gradient(norm):
+            self._optimizer.step()
+
+    def save(self, path: Path | str) -> None:
+        """Write all that `load` needs to go on exactly, one file, whole or not at all."""
+        progress = {
+            "n_steps": self.n_steps,
+            "age": self._rollouts.age,
+            "ratio": self._safety.ratio,
+            "stopped": self.stopped,
+        }
+        write_tensors(Path(path), self._tensors(), {"identity": self._identity, "progress": progress})
+
+    def load(self, path: Path | str) -> None:
+        """Go on from what `save` wrote: weights, Adam, random numbers, episodes and safety.
+
+        Raises:
+            CheckpointError: The file is missing or damaged, or belongs to other settings, data or networks.
+        """
+        tensors, header = read_tensors(Path(path))
+        self._check_foreign(Path(path), tensors, header)
+        for name, value in self._tensors().items():
+            value.copy_(tensors[name])
+        for name, generator in self._generators.items():
+            generator.set_state(tensors[f"generator.{name}"])
+        progress = header["progress"]
+        self.n_steps, self._rollouts.age = progress["n_steps"], progress["age"]
+        self._safety.ratio, self._safety.stopped = progress["ratio"], progress["stopped"]
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"ensemble.{name}": value for name, value in self.ensemble.state_dict().items()}
+        tensors |= {f"good.{name}": value for name, value in self._safety.good.items()}
+        tensors |= {f"generator.{name}": g.get_state() for name, g in self._generators.items()}
+        tensors |= adam_tensors(self.ensemble, self._optimizer)
+        return tensors | {"obs": self._rollouts.obs, "first_mse": self._safety.first}
+
+    def _check_foreign(self, path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+        saved = header.get("identity", {})
+        different = [name for name in self._identity if saved.get(name) != self._identity[name]]
+        own = {name: value.shape for name, value in self._tensors().items()}
+        if own != {name: value.shape for name, value in tensors.items()}:
+            different.append("networks")
+        if different:
+            raise CheckpointError(f"{path} belongs to an adversary with other {', '.join(different)}.")
+
+
+def _check(ensemble: EnsembleDynamics) -> None:
+    """Refuse an ensemble that must not, or cannot, be moved against a policy."""
+    if not all(parameter.requires_grad for parameter in ensemble.parameters()):
+        raise SettingsError(
+            "An adversary changes the ensemble, and this one is frozen: others in this process may share it. "
+            "Use the MDP of AdversarialModel-v0, which has a copy of its own."
+        )
+    if not ensemble.settings.probabilistic:
+        raise SettingsError("An adversary needs members that predict a variance, but probabilistic=False.")
+    if ensemble.settings.spectral_norm:
+        raise SettingsError(
+            "An adversary does not hold the spectral norm of layers; use spectral_norm=False."
+        )

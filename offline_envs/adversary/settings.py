@@ -1,0 +1,57 @@
+"""`AdversarySettings`: how strongly, how far and how often a model moves against a policy."""
+
+import math
+from dataclasses import dataclass
+
+from offline_envs.dynamics.settings import JsonSettings
+from offline_envs.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class AdversarySettings(JsonSettings):
+    """How an adversary changes a model; the defaults are those of RAMBO's release (Rigter et al. 2022).
+
+    Attributes:
+        adv_weight: λ, the weight of the adversarial term against the supervised loss. The release takes 3e-4
+            or 0, by dataset. With 0 the supervised steps alone are taken.
+        skip_if_zero: Whether nothing at all is done when λ is 0, as in the release.
+        horizon: Steps of an imagined episode, h; one gradient step for each. The release takes 2 or 5.
+        batch_size: Imagined episodes side by side, and rows each member sees in the supervised loss.
+        learning_rate: Step size of the adversary's own Adam.
+        gamma: Discount factor γ, that of the agent.
+        steps_per_update: Adversarial gradient steps for each gradient step of the agent.
+        restart_ended: Whether an imagined episode that ended begins anew at a state of the dataset, since
+            what follows an end is no part of the MDP. The release goes on from the terminal state.
+        clip_grad_norm: Norm that gradients are scaled down to, or None as in the release.
+        tolerance: How many times its first holdout error a member may have before the adversary stops.
+        check_every: Adversarial gradient steps between looks at the holdout error.
+        seed: Seed of start states, outcomes and supervised batches.
+    """
+
+    adv_weight: float = 3e-4
+    skip_if_zero: bool = False
+    horizon: int = 5
+    batch_size: int = 256
+    learning_rate: float = 3e-4
+    gamma: float = 0.99
+    steps_per_update: float = 1.0
+    restart_ended: bool = True
+    clip_grad_norm: float | None = None
+    tolerance: float = 2.0
+    check_every: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive = ("horizon", "batch_size", "learning_rate", "steps_per_update", "check_every")
+        for name in (*positive, *(["clip_grad_norm"] if self.clip_grad_norm is not None else [])):
+            if not 0 < getattr(self, name) < math.inf:
+                raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
+        if not 0 <= self.adv_weight < math.inf:
+            raise SettingsError(f"adv_weight must be finite and 0 or more, got {self.adv_weight}.")
+        if not 0 <= self.gamma <= 1:
+            raise SettingsError(f"gamma must be between 0 and 1, got {self.gamma}.")
+        if not 1 < self.tolerance < math.inf:
+            raise SettingsError(f"tolerance must be finite and above 1, got {self.tolerance}.")
+        if self.seed < 0:
+            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")

@@ -1,0 +1,64 @@
+"""`Supervision`: what ties a model to its dataset while an adversary moves it."""
+
+import torch
+from torch import Tensor
+
+from offline_envs.data import Transitions
+from offline_envs.dynamics import EnsembleDynamics, FitSettings
+from offline_envs.dynamics.bootstrap import Bootstrap
+from offline_envs.dynamics.losses import bound_penalty, data_loss, squared_error
+from offline_envs.dynamics.rows import rows_of_fit
+
+
+class Supervision:
+    """The loss of the fit on batches of the rows that each member was fitted on, and the holdout error.
+
+    The L2 term of that loss is the optimiser's own decay, as in the fit.
+
+    Args:
+        ensemble: The fitted networks.
+        transitions: The dataset that they were fitted to.
+        fit_settings: Those of the fit: with the same ones each member sees its own rows, and none of the
+            holdout. RAMBO's release weighs the bounds with 0.001 in place of MOPO's 0.01, starts them at −6
+            and 1 in place of −10 and 0.5, and standardises observations.
+        batch_size: Rows of a batch for each member.
+
+    Raises:
+        DatasetError: Too few rows for a holdout.
+    """
+
+    def __init__(
+        self,
+        ensemble: EnsembleDynamics,
+        transitions: Transitions,
+        *,
+        fit_settings: FitSettings,
+        batch_size: int,
+    ) -> None:
+        self._ensemble, self._batch_size = ensemble, batch_size
+        self._bound_weight = fit_settings.bound_weight
+        self._rows = rows_of_fit(transitions, ensemble.normalizer, fit_settings=fit_settings)
+        bootstrap = Bootstrap(
+            ensemble.n_members,
+            len(self._rows.train),
+            seed=fit_settings.seed,
+            replace=fit_settings.bootstrap,
+        )
+        self._drawn = bootstrap.drawn.to(self._rows.train.device)
+
+    def loss(self, generator: torch.Generator) -> Tensor:
+        """Loss of one batch of rows a member, summed over members, and the bounds' own term; a scalar."""
+        shape = (self._ensemble.n_members, self._batch_size)
+        chosen = torch.randint(self._drawn.shape[1], shape, generator=generator, device=self._drawn.device)
+        inputs, targets = self._rows.batch(self._drawn.gather(1, chosen))
+        mean, logvar = self._ensemble(inputs)
+        return data_loss(mean, logvar, targets).sum() + bound_penalty(
+            self._ensemble.bounds, self._bound_weight
+        )
+
+    @torch.no_grad()
+    def holdout_mse(self) -> Tensor:
+        """Holdout error of every elite, `(E,)`, in raw units."""
+        inputs, targets = self._rows.scored()
+        mean, _ = self._ensemble(inputs.expand(self._ensemble.n_members, -1, -1))
+        return squared_error(mean, targets)[self._ensemble.elites]
