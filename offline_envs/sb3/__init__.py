@@ -1,8 +1,10 @@
 """Stable-Baselines3 inside a learned environment: vector environments, replay buffer, real evaluation."""
 
+from offline_envs.sb3.adversarial_callback import AdversarialCallback
 from offline_envs.sb3.agents import AGENTS, agent_class
 from offline_envs.sb3.callback import EvaluationRecord, RealEvalCallback, save_policy
 from offline_envs.sb3.cloning import BehaviorCloner
+from offline_envs.sb3.critic_view import CriticView
 from offline_envs.sb3.evaluation import EvaluationResult, evaluate_in
 from offline_envs.sb3.infos import VectorInfos
 from offline_envs.sb3.mixed_replay_buffer import MixedReplayBuffer
@@ -11,7 +13,9 @@ from offline_envs.sb3.vec_env import SB3VecEnv
 
 __all__ = [
     "AGENTS",
+    "AdversarialCallback",
     "BehaviorCloner",
+    "CriticView",
     "EvaluationRecord",
     "EvaluationResult",
     "MixedReplayBuffer",

@@ -1,0 +1,174 @@
+"""`AdversarialCallback`: an SB3 agent trains against a model that moves against it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, unwrap_vec_normalize
+
+from offline_envs.adversary import Adversary, AdversarySettings, UpdateReport
+from offline_envs.dynamics import FitSettings
+from offline_envs.envs import AdversarialEnv, AdversarialVectorEnv
+from offline_envs.errors import SettingsError
+from offline_envs.sb3.critic_view import CriticView
+from offline_envs.sb3.vec_env import SB3VecEnv
+
+
+class AdversarialCallback(BaseCallback):
+    """RAMBO (Rigter et al. 2022): update the model against the agent every `every` gradient steps of it.
+
+    The agent trains in `AdversarialModel-v0`, whose model this changes with the agent's actor and critics as
+    they are. Gradient steps are SB3's `agent._n_updates`. SB3 takes a cycle's gradient steps in one go, so
+    the model is updated after the first cycle that reaches a multiple of `every`: before the next transitions
+    are collected, and at the end of `learn`.
+
+    It logs `adversary/adversarial_loss`, `log_prob`, `advantage`, `advantage_std`, `supervised_loss` and
+    `holdout_ratio` (see `UpdateReport`), `adversary/steps` in all, and `adversary/stopped`, which is 1 once
+    the holdout error has ended it. Put it before a `RealEvalCallback` in the list, which writes them.
+
+    RAMBO's release mixes half of every batch from the dataset: `MixedReplayBuffer` with `real_ratio=0.5`.
+
+    Args:
+        settings: How the model is changed; None means as in RAMBO's release, with the agent's γ.
+        every: Gradient steps of the agent between updates; 1000 in the release.
+        fit_settings: How the model was fitted, so that its holdout stays out of training; None means as in
+            MOPO's release.
+        state: File that `save` wrote, to go on exactly from there; None begins anew.
+        verbose: 1 prints a line for each update.
+
+    Attributes:
+        adversary: The adversary, once training has started.
+        history: An `UpdateReport` for each update, oldest first.
+
+    Raises:
+        SettingsError: `every` below 1, or so small that an update would have no step.
+    """
+
+    def __init__(
+        self,
+        settings: AdversarySettings | None = None,
+        *,
+        every: int = 1000,
+        fit_settings: FitSettings | None = None,
+        state: Path | str | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(verbose)
+        ratio = (settings or AdversarySettings()).steps_per_update
+        if every < 1 or round(every * ratio) < 1:
+            raise SettingsError(
+                f"every must be at least 1 and every · steps_per_update give a whole step, got {every} and "
+                f"{ratio}."
+            )
+        self.every = every
+        self.steps_at_once = round(every * ratio)
+        self.adversary: Adversary | None = None
+        self.history: list[UpdateReport] = []
+        self._settings, self._fit_settings, self._state = settings, fit_settings, state
+        self._intervals = 0
+
+    def _on_training_start(self) -> None:
+        self._view = CriticView(self.model)
+        env = adversarial_env_of(self.training_env)
+        if self.adversary is None or self.adversary.ensemble is not env.ensemble:
+            self.adversary = self._new_adversary(env)
+        self._intervals = self._finished_intervals()
+
+    def _on_rollout_start(self) -> None:
+        self._catch_up()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_training_end(self) -> None:
+        self._catch_up()
+
+    def save(self, path: Path | str) -> None:
+        """Write the adversary and its model to a file, see `Adversary.save`; for `state`.
+
+        Raises:
+            SettingsError: Training has not started.
+        """
+        if self.adversary is None:
+            raise SettingsError("There is nothing to save before learn(...) has started.")
+        self.adversary.save(path)
+
+    def _new_adversary(self, env: AdversarialEnv | AdversarialVectorEnv) -> Adversary:
+        adversary = Adversary(
+            env.mdp,
+            env.transitions,
+            settings=settings_for(self.model, self._settings),
+            fit_settings=self._fit_settings,
+        )
+        if self._state is not None:
+            adversary.load(self._state)
+        return adversary
+
+    def _finished_intervals(self) -> int:
+        updates: int = self.model._n_updates
+        return updates // self.every
+
+    def _catch_up(self) -> None:
+        assert self.adversary is not None
+        due = self._finished_intervals() - self._intervals
+        if due:
+            self._intervals += due
+            report = self.adversary.update(self._view, due * self.steps_at_once)
+            self.history.append(report)
+            self._log(report)
+
+    def _log(self, report: UpdateReport) -> None:
+        assert self.adversary is not None
+        self.logger.record("adversary/steps", self.adversary.n_steps)
+        self.logger.record("adversary/stopped", int(bool(self.adversary.stopped)))
+        self.logger.record("adversary/holdout_ratio", report.holdout_ratio)
+        if report.n_steps > 0:
+            for name in ("adversarial_loss", "log_prob", "advantage", "advantage_std", "supervised_loss"):
+                self.logger.record(f"adversary/{name}", getattr(report, name))
+        if self.verbose > 0:
+            print(
+                f"{self.model._n_updates} gradient steps: {report.n_steps} of the adversary, log-probability "
+                f"{report.log_prob:.3f}, holdout error {report.holdout_ratio:.3f} times the first"
+            )
+
+
+def settings_for(agent: BaseAlgorithm, settings: AdversarySettings | None) -> AdversarySettings:
+    """The settings, or the defaults with the agent's γ.
+
+    Raises:
+        SettingsError: Settings with another γ than the agent's, whose values mean something else then.
+    """
+    gamma: float = agent.gamma  # type: ignore[attr-defined]
+    if settings is None:
+        return replace(AdversarySettings(), gamma=gamma)
+    if settings.gamma != gamma:
+        raise SettingsError(f"gamma must be the agent's, {gamma}, got {settings.gamma}.")
+    return settings
+
+
+def adversarial_env_of(vec_env: VecEnv) -> AdversarialEnv | AdversarialVectorEnv:
+    """Find the environment with the model under everything that an agent's environment is wrapped in.
+
+    Raises:
+        SettingsError: Another environment than a single `AdversarialModel-v0` or a batch of them, or one
+            whose observations and rewards are normalised on their way to the agent.
+    """
+    if unwrap_vec_normalize(vec_env) is not None:
+        raise SettingsError(
+            "An adversary needs an agent that sees the model's own units, but VecNormalize is in between. "
+            "Train without it."
+        )
+    while isinstance(vec_env, VecEnvWrapper):
+        vec_env = vec_env.venv
+    envs: list[gym.Env[Any, Any]] = getattr(vec_env, "envs", [])
+    outermost = vec_env.env if isinstance(vec_env, SB3VecEnv) else envs[0] if len(envs) == 1 else vec_env
+    env = getattr(outermost, "unwrapped", outermost)
+    if not isinstance(env, AdversarialEnv | AdversarialVectorEnv):
+        raise SettingsError(
+            f"An adversary needs AdversarialModel-v0, whose model it may change, got {env}. Use "
+            "SB3VecEnv(gym.make_vec('AdversarialModel-v0', num_envs=..., dataset=...))."
+        )
+    return env
