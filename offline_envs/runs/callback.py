@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from offline_envs.runs.checkpoint import save_checkpoint
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.metrics import MetricsRow
 from offline_envs.runs.progress import RunProgress
@@ -21,6 +20,7 @@ class RunCallback(RealEvalCallback):
         folder: The run's folder.
         rows: Evaluations of an earlier, interrupted part of the run.
         predicted_return: Gives the return that the model predicts for the policy as it is.
+        save: Writes a checkpoint.
         progress: Where the run shows itself.
         evaluate_start: Whether the policy is evaluated before it learns anything, too.
         **options: Settings of `RealEvalCallback`.
@@ -32,6 +32,7 @@ class RunCallback(RealEvalCallback):
         *,
         rows: Sequence[MetricsRow],
         predicted_return: Callable[[], float],
+        save: Callable[[], None],
         progress: RunProgress,
         evaluate_start: bool = False,
         **options: Any,
@@ -39,6 +40,7 @@ class RunCallback(RealEvalCallback):
         super().__init__(folder=folder.policies, **options)
         self.rows = list(rows)
         self._run_folder, self._predicted_return, self._progress = folder, predicted_return, progress
+        self._save_checkpoint = save
         self._evaluate_start = evaluate_start
         self._seconds_before = rows[-1].seconds if rows else 0.0
         self._started = self._saved = time.monotonic()
@@ -78,5 +80,5 @@ class RunCallback(RealEvalCallback):
 
     def _save_now_and_then(self) -> None:
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-            save_checkpoint(self.model, self._run_folder.checkpoint)
+            self._save_checkpoint()
             self._saved = time.monotonic()

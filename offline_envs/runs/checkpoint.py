@@ -1,6 +1,7 @@
 """Checkpoints of a run: the agent and the model's part of its replay buffer, replaced together."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,16 @@ from offline_envs.sb3 import agent_class
 AGENT_FILE, BUFFER_FILE = "agent.zip", "replay_buffer.pkl"
 
 
-def save_checkpoint(agent: BaseAlgorithm, folder: Path) -> None:
-    """Write a checkpoint, so that `has_checkpoint` finds the old or the whole new one at any moment."""
+def save_checkpoint(
+    agent: BaseAlgorithm, folder: Path, *, more: Callable[[Path], None] | None = None
+) -> None:
+    """Write a checkpoint, so that `has_checkpoint` finds the old or the whole new one at any moment.
+
+    Args:
+        agent: The agent.
+        folder: The checkpoint.
+        more: Writes further files into the folder that it is given.
+    """
     has_checkpoint(folder)  # puts back the old one that a kill may have left aside
     part, old = folder.with_name(f".{folder.name}.part"), _aside(folder)
     for leftover in (part, old):
@@ -24,6 +33,8 @@ def save_checkpoint(agent: BaseAlgorithm, folder: Path) -> None:
     agent.save(part / AGENT_FILE)
     if isinstance(agent, OffPolicyAlgorithm):
         agent.save_replay_buffer(part / BUFFER_FILE)
+    if more is not None:
+        more(part)
     if folder.exists():
         folder.rename(old)
     part.rename(folder)

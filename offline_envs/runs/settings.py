@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Self, get_origin
 
+from offline_envs.adversary import AdversarySettings
 from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.dynamics.settings import JsonSettings
 from offline_envs.envs.assembly import penalizer
@@ -35,6 +36,7 @@ class TrainSettings(JsonSettings):
         penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
         env_settings: Further keywords of the algorithm's environment by name, e.g. `{"kappa": 50}`.
         adversary: Settings of RAMBO's adversary by name, see `AdversarySettings`.
+        adversary_every: Gradient steps of the agent between its updates.
         clone_epochs: Epochs of behaviour cloning before the agent starts, see `BehaviorCloner`.
         n_envs: Imagined episodes advanced together.
         transitions_per_gradient_step: Model transitions collected for a gradient step; 50·h if None.
@@ -66,6 +68,7 @@ class TrainSettings(JsonSettings):
     penalty_members: str = "all"
     env_settings: Mapping[str, Any] = field(default_factory=dict)
     adversary: Mapping[str, Any] = field(default_factory=dict)
+    adversary_every: int = 1_000
     clone_epochs: int = 0
     n_envs: int = 500
     transitions_per_gradient_step: float | None = None
@@ -91,6 +94,7 @@ class TrainSettings(JsonSettings):
             if getattr(self, name) not in table:
                 raise unknown_name(name, getattr(self, name), table)
         counts = ("gradient_steps", "horizon", "n_envs", "eval_every", "eval_episodes", "final_episodes")
+        counts += ("adversary_every",)
         for name in counts:
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
@@ -110,6 +114,7 @@ class TrainSettings(JsonSettings):
         parts: tuple[tuple[str, type[JsonSettings]], ...] = (
             ("ensemble", EnsembleSettings),
             ("fit", FitSettings),
+            ("adversary", AdversarySettings),
         )
         for name, kind in parts:
             try:

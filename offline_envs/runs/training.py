@@ -4,6 +4,7 @@ import math
 import shutil
 import sys
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from offline_envs.data import Transitions, load_transitions
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.envs.assembly import check_device, resolve_model
+from offline_envs.runs.adversary import adversary_callback, save_adversary
 from offline_envs.runs.agent import check_agent_options, new_agent
 from offline_envs.runs.algorithms import algorithm
 from offline_envs.runs.callback import RunCallback
@@ -29,7 +31,7 @@ from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.result import TrainResult
 from offline_envs.runs.seeds import EVALUATION_SEED, FINAL_SEED
 from offline_envs.runs.settings import TrainSettings
-from offline_envs.sb3 import SB3VecEnv
+from offline_envs.sb3 import AdversarialCallback, SB3VecEnv
 
 
 def train(
@@ -62,13 +64,36 @@ def train(
         envs = stack.enter_context(closing(_model_envs(settings, run, show_progress=show_progress)))
         keep_model(settings, transitions, run.model)
         agent = _agent(settings, run, SB3VecEnv(envs), transitions, show_progress=show_progress)
-        logger = stack.enter_context(closing(_logger(run)))
-        agent.set_logger(logger)
+        agent.set_logger(stack.enter_context(closing(_logger(run))))
         learned = envs.unwrapped
         assert isinstance(learned, LearnedVectorEnv)
-        predictor = ReturnPredictor(learned, agent, real_env)
-        _learn(settings, run, agent, real_env, predictor, show_progress=show_progress)
-        return _score(settings, run, agent, real_env, predictor, learned)
+        parts = _Parts(
+            settings, run, agent, learned, real_env, adversary_callback(settings, run, learned, agent)
+        )
+        _learn(parts, show_progress=show_progress)
+        return _score(parts)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a run is made of once its model is there."""
+
+    settings: TrainSettings
+    run: RunFolder
+    agent: BaseAlgorithm
+    learned: LearnedVectorEnv
+    real_env: gym.Env[Any, Any]
+    adversary: AdversarialCallback | None
+
+    def predicted_return(self) -> float:
+        """Return that the model, as it is now, predicts for the policy as it is now."""
+        return ReturnPredictor(self.learned, self.agent, self.real_env).mean()
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        save_checkpoint(
+            self.agent, self.run.checkpoint, more=lambda folder: save_adversary(self.adversary, folder)
+        )
 
 
 def check_possible(settings: TrainSettings) -> Transitions:
@@ -117,24 +142,18 @@ def _logger(run: RunFolder) -> Logger:
     return Logger(None, [TensorBoardOutputFormat(str(run.tensorboard))])
 
 
-def _learn(
-    settings: TrainSettings,
-    run: RunFolder,
-    agent: BaseAlgorithm,
-    real_env: gym.Env[Any, Any],
-    predictor: ReturnPredictor,
-    *,
-    show_progress: bool,
-) -> None:
+def _learn(parts: _Parts, *, show_progress: bool) -> None:
     """Take the gradient steps that are left; leave a checkpoint, also if interrupted."""
+    settings, run, agent = parts.settings, parts.run, parts.agent
     rows = run.read_metrics()
     progress = RunProgress(settings.gradient_steps, shown=show_progress)
     callback = RunCallback(
         run,
         rows=[row for row in rows if row.gradient_steps <= agent._n_updates],
-        predicted_return=predictor.mean,
+        predicted_return=parts.predicted_return,
+        save=parts.save,
         progress=progress,
-        env=real_env,
+        env=parts.real_env,
         every=settings.eval_every,
         n_episodes=settings.eval_episodes,
         seed=EVALUATION_SEED,
@@ -144,12 +163,13 @@ def _learn(
     timesteps = _timesteps_left(settings, agent)
     if timesteps == 0:
         return
+    callbacks = [callback] if parts.adversary is None else [parts.adversary, callback]
     try:
         # SB3 would write its figures after every so many imagined episodes; the evaluations write them.
-        agent.learn(timesteps, callback, log_interval=sys.maxsize, reset_num_timesteps=False)
-        save_checkpoint(agent, run.checkpoint)
+        agent.learn(timesteps, callbacks, log_interval=sys.maxsize, reset_num_timesteps=False)
+        parts.save()
     except KeyboardInterrupt:
-        save_checkpoint(agent, run.checkpoint)
+        parts.save()
         raise
     finally:
         progress.stop()
@@ -162,20 +182,13 @@ def _timesteps_left(settings: TrainSettings, agent: BaseAlgorithm) -> int:
     return math.ceil(left / cycle.gradient_steps) * cycle.timesteps
 
 
-def _score(
-    settings: TrainSettings,
-    run: RunFolder,
-    agent: BaseAlgorithm,
-    real_env: gym.Env[Any, Any],
-    predictor: ReturnPredictor,
-    learned: LearnedVectorEnv,
-) -> TrainResult:
+def _score(parts: _Parts) -> TrainResult:
     """Score the last policy, draw the pictures, write the result, and drop what only resuming needed."""
-    transitions = learned.transitions
+    settings, run, transitions = parts.settings, parts.run, parts.learned.transitions
     result, error = evaluate_with_error(
-        real_env,
-        agent,
-        learned.ensemble,
+        parts.real_env,
+        parts.agent,
+        parts.learned.ensemble,
         penalty=settings.penalty,
         penalty_members=settings.penalty_members,
         n_episodes=settings.final_episodes,
@@ -189,10 +202,10 @@ def _score(
         settings,
         transitions,
         result,
-        gradient_steps=agent._n_updates,
-        predicted_return=predictor.mean(),
+        gradient_steps=parts.agent._n_updates,
+        predicted_return=parts.predicted_return(),
         rank_correlation=error.rank_correlation,
-        n_exploded=learned.n_exploded,
+        n_exploded=parts.learned.n_exploded,
     )
     run.write_result(outcome)
     shutil.rmtree(run.checkpoint, ignore_errors=True)

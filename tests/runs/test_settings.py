@@ -43,7 +43,7 @@ def test_a_setting_that_makes_no_sense_is_refused(changes: dict[str, Any], messa
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
     with pytest.raises(
-        SettingsError, match=r"Unknown setting of TrainSettings 'stepps'\. Valid: adversary, agent, "
+        SettingsError, match=r"Unknown setting of TrainSettings 'stepps'\. Valid: adversary, "
     ):
         TrainSettings.from_json({"dataset": "a-v0", "stepps": 3})
 
