@@ -16,6 +16,16 @@ from offline_envs.sb3 import AGENTS
 
 TERMINATIONS = ("auto", "never", "learned")
 STARTS = ("dataset", "initial")
+COUNTS = (
+    "gradient_steps",
+    "horizon",
+    "adversary_every",
+    "n_envs",
+    "eval_every",
+    "eval_episodes",
+    "final_episodes",
+)
+"""Settings that must be at least 1."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +103,7 @@ class TrainSettings(JsonSettings):
         for name, table in tables.items():
             if getattr(self, name) not in table:
                 raise unknown_name(name, getattr(self, name), table)
-        counts = ("gradient_steps", "horizon", "n_envs", "eval_every", "eval_episodes", "final_episodes")
-        counts += ("adversary_every",)
-        for name in counts:
+        for name in COUNTS:
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
         if not 0 <= self.seed < 2**32:

@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from offline_envs.data import Transitions, load_transitions
@@ -163,7 +164,7 @@ def _learn(parts: _Parts, *, show_progress: bool) -> None:
     timesteps = _timesteps_left(settings, agent)
     if timesteps == 0:
         return
-    callbacks = [callback] if parts.adversary is None else [parts.adversary, callback]
+    callbacks: list[BaseCallback] = [callback] if parts.adversary is None else [parts.adversary, callback]
     try:
         # SB3 would write its figures after every so many imagined episodes; the evaluations write them.
         agent.learn(timesteps, callbacks, log_interval=sys.maxsize, reset_num_timesteps=False)
