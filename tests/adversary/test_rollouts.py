@@ -10,7 +10,7 @@ from offline_envs.adversary import AdversarySettings
 from offline_envs.adversary.rollouts import Rollouts
 from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.envs.starts import StartStates
-from tests.adversary.toy import AlwaysRight, adversary_of, two_states, weights_of
+from tests.adversary.toy import AlwaysRight, adversary_of, two_states
 from tests.toy import toy_ensemble
 
 DATA = two_states(400)
@@ -73,14 +73,20 @@ def test_log_prob_is_that_of_what_was_drawn_under_the_elites() -> None:
 
 
 @pytest.mark.parametrize("delta", [1e6, math.nan])
-def test_steps_that_explode_have_no_weight(delta: float) -> None:
-    """The environment ends them with the lowest reward, so a model could win by exploding everywhere."""
+def test_steps_that_explode_end_where_they_were(delta: float) -> None:
     ensemble = toy_ensemble(((1.0, delta),), ((0.5, 0.5),), (0,))
     step = walk(ensemble=ensemble).step(AlwaysRight(), torch.Generator().manual_seed(0))
-    assert bool(step.exploded.all())
-    assert bool(step.terminated.all())
-    if not math.isnan(delta):
-        strong, none = (adversary_of(DATA, ensemble, adv_weight=weight) for weight in (1.0, 0.0))
-        for adversary in (strong, none):
-            adversary.update(AlwaysRight(), 3)
-        assert torch.equal(weights_of(strong.ensemble), weights_of(none.ensemble))
+    assert bool((step.exploded & step.terminated).all())
+    assert torch.equal(step.next_obs, step.obs)
+
+
+def test_steps_that_explode_have_no_weight() -> None:
+    """The environment ends them with the lowest reward, so a model could win by exploding everywhere."""
+    ensemble = toy_ensemble(((1.0, 0.0),), ((0.5, 12.0),), (0,))  # bounds of next_obs are about ±15
+    report = adversary_of(DATA, ensemble, batch_size=B).update(AlwaysRight(), 1)
+    step = walk(ensemble=ensemble).step(AlwaysRight(), torch.Generator().manual_seed(0))
+    assert 10 < int(step.exploded.sum()) < B - 10
+    gain = step.reward + 0.99 * step.next_obs[:, 0] * ~step.terminated - 2
+    weight = (gain - gain.mean()) / gain.std(correction=0) * ~step.exploded
+    expected = float((weight * step.log_prob.detach()).mean())
+    assert report.adversarial_loss == pytest.approx(expected, rel=1e-4)
