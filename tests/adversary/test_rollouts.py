@@ -10,7 +10,7 @@ from offline_envs.adversary import AdversarySettings
 from offline_envs.adversary.rollouts import Rollouts
 from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.envs.starts import StartStates
-from tests.adversary.toy import AlwaysRight, adversary_of, two_states
+from tests.adversary.toy import AlwaysRight, adversary_of, known, two_states
 from tests.toy import toy_ensemble
 
 DATA = two_states(400)
@@ -82,7 +82,7 @@ def test_steps_that_explode_end_where_they_were(delta: float) -> None:
 
 def test_steps_that_explode_have_no_weight() -> None:
     """The environment ends them with the lowest reward, so a model could win by exploding everywhere."""
-    ensemble = toy_ensemble(((1.0, 0.0),), ((0.5, 12.0),), (0,))  # bounds of next_obs are about ±15
+    ensemble = known(DATA, (1.0, 0.0), (0.5, 12.0))  # bounds of next_obs are about ±15
     report = adversary_of(DATA, ensemble, batch_size=B).update(AlwaysRight(), 1)
     step = walk(ensemble=ensemble).step(AlwaysRight(), torch.Generator().manual_seed(0))
     assert 10 < int(step.exploded.sum()) < B - 10

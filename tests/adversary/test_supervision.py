@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import pytest
 import torch
 
 from offline_envs.adversary.supervision import Supervision
@@ -38,3 +41,21 @@ def test_without_bootstrap_every_member_may_draw_every_row() -> None:
     ensemble = fit(data, TINY, fit_settings=settings, progress=False).ensemble
     supervision = Supervision(ensemble, data, fit_settings=settings, batch_size=5)
     assert torch.equal(supervision._drawn.sort(dim=1).values, torch.arange(320).int().expand(3, -1))
+
+
+@pytest.mark.parametrize("wrong", [FitSettings(seed=1), FitSettings(holdout=20)])
+def test_other_rows_than_those_of_the_fit_are_told_by_the_normaliser(wrong: FitSettings) -> None:
+    """The rows that the watch looks at would be among those that were learned by heart."""
+    data = linear_transitions()
+    ensemble = fit(data, TINY, fit_settings=QUICK, progress=False).ensemble
+    with pytest.warns(UserWarning, match=r"fitted to other rows .* Pass the FitSettings"):
+        Supervision(ensemble, data, fit_settings=wrong, batch_size=5)
+
+
+def test_large_means_are_no_other_rows() -> None:
+    """A position of 10 000 ± 1 rounds to 1e-3 in float32, and so does its mean."""
+    data = linear_transitions()
+    far = replace(data, obs=data.obs + 1e4, next_obs=data.next_obs + 1e4)
+    Supervision(
+        fit(far, TINY, fit_settings=QUICK, progress=False).ensemble, far, fit_settings=QUICK, batch_size=5
+    )
