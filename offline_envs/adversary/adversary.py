@@ -37,6 +37,11 @@ class Adversary:
     with P the mixture of the elites, and A = r + γ·(1 − terminated)·V(s′) − Q(s, a) standardised over the
     batch. Elites stay those of the fit, and only they get the first term; all members get the second.
 
+    How far the data let it go: an outcome that a share p of the rows and a share q of the imagined steps show
+    comes to rest at most c = λ·(1 + d)·√q/(2p) deviations from the data, and its variance grows by the factor
+    1/(1 − c²), but for what a network carries from one input to another. From c = 1 on, and so where there
+    are no data, nothing holds it.
+
     It differs from the release in that episodes that ended begin anew (see `AdversarySettings`), that a step
     whose prediction explodes has no weight, and that it stops once the holdout error says that the model has
     left the data (see `Safety`).
@@ -56,6 +61,9 @@ class Adversary:
     Raises:
         SettingsError: A model that is shared, deterministic, or has its spectral norm held.
         DatasetError: Too few rows for a holdout.
+
+    Warns:
+        UserWarning: The model was fitted to other rows than `transitions` and `fit_settings` say.
     """
 
     def __init__(

@@ -1,5 +1,7 @@
 """`Supervision`: what ties a model to its dataset while an adversary moves it."""
 
+import warnings
+
 import torch
 from torch import Tensor
 
@@ -7,7 +9,11 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics, FitSettings
 from offline_envs.dynamics.bootstrap import Bootstrap
 from offline_envs.dynamics.losses import bound_penalty, data_loss, squared_error
-from offline_envs.dynamics.rows import rows_of_fit
+from offline_envs.dynamics.normalizer import Normalizer
+from offline_envs.dynamics.rows import Rows, rows_of_fit
+
+LARGEST_SHIFT = 1e-5
+"""How far the mean of standardised training rows may lie from 0, in deviations, by rounding alone."""
 
 
 class Supervision:
@@ -25,6 +31,9 @@ class Supervision:
 
     Raises:
         DatasetError: Too few rows for a holdout.
+
+    Warns:
+        UserWarning: The ensemble was fitted to other rows.
     """
 
     def __init__(
@@ -38,6 +47,7 @@ class Supervision:
         self._ensemble, self._batch_size = ensemble, batch_size
         self._bound_weight = fit_settings.bound_weight
         self._rows = rows_of_fit(transitions, ensemble.normalizer, fit_settings=fit_settings)
+        _check_rows(self._rows, ensemble.normalizer)
         bootstrap = Bootstrap(
             ensemble.n_members,
             len(self._rows.train),
@@ -62,3 +72,16 @@ class Supervision:
         inputs, targets = self._rows.scored()
         mean, _ = self._ensemble(inputs.expand(self._ensemble.n_members, -1, -1))
         return squared_error(mean, targets)[self._ensemble.elites]
+
+
+def _check_rows(rows: Rows, normalizer: Normalizer) -> None:
+    """Warn where the training rows are not those that the normaliser was fitted to: their mean tells."""
+    shift = rows.train[:, : rows.n_inputs].double().mean(dim=0).abs()
+    allowed = LARGEST_SHIFT * (1 + normalizer.mean.abs() / normalizer.std)
+    if bool((shift > allowed).any()):
+        warnings.warn(
+            "The model was fitted to other rows than the dataset and fit_settings= say, so its holdout is no "
+            "holdout here. Pass the FitSettings of the fit; offline_envs.dynamics.read_model_card(folder) "
+            "has them for a saved model.",
+            stacklevel=5,
+        )

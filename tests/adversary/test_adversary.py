@@ -17,8 +17,7 @@ from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, load_model
 from offline_envs.dynamics.fit_state import make_optimizer
 from offline_envs.envs.assembly import seeded_generator
 from offline_envs.errors import CheckpointError, SettingsError
-from tests.adversary.toy import FIT, NOISE, AlwaysRight, adversary_of, fitted, two_states, weights_of
-from tests.toy import toy_ensemble
+from tests.adversary.toy import FIT, NOISE, AlwaysRight, adversary_of, fitted, known, two_states, weights_of
 
 PAIR = EnsembleSettings(n_members=3, n_elites=2, hidden=(8,))
 
@@ -66,7 +65,8 @@ def test_value_falls_where_there_are_no_data_and_by_a_known_bound_where_there_ar
     bound = c * NOISE / math.sqrt(1 - c**2)
     assert float(torch.stack(falls).mean()) == pytest.approx(bound, rel=0.2)
     assert not covered.stopped
-    uncovered = adversary_of(two_states(good_action=False), model, **settings)
+    with pytest.warns(UserWarning, match="fitted to other rows"):
+        uncovered = adversary_of(two_states(good_action=False), model, **settings)
     uncovered.update(AlwaysRight(), 200)
     assert next_of(uncovered.ensemble, 1.0).max() < -1.0  # from 1, past the bad state at 0
     for adversary in (covered, uncovered):
@@ -151,7 +151,7 @@ def test_a_state_of_another_adversary_is_refused(
     with pytest.raises(CheckpointError, match="adversary with other settings"):
         adversary_of(data, pair, seed=1).load(tmp_path / "state")
     with pytest.raises(CheckpointError, match="other dataset"):
-        adversary_of(two_states(200), pair).load(tmp_path / "state")
+        adversary_of(replace(data, rewards=data.rewards + 1), pair).load(tmp_path / "state")
     with pytest.raises(CheckpointError, match="does not exist"):
         adversary_of(data, pair).load(tmp_path / "nothing")
 
@@ -185,8 +185,8 @@ def test_report_of_a_step_by_hand(data: Transitions) -> None:
         def state_value(self, obs: Tensor) -> Tensor:
             return torch.zeros(len(obs))
 
-    known = toy_ensemble(((1.0, 0.0),), ((0.1, 0.1),), (0,))  # of reward and delta, whatever the input
-    report = adversary_of(data, known, batch_size=20_000).update(Flat(), 1)
+    model = known(data, (1.0, 0.0), (0.1, 0.1))
+    report = adversary_of(data, model, batch_size=20_000).update(Flat(), 1)
     assert isinstance(report, UpdateReport)
     assert report.advantage == pytest.approx(1.0 - 2.0, abs=0.01)  # reward 1, V = 0, Q = 2
     assert report.advantage_std == pytest.approx(0.1, rel=0.02)

@@ -10,6 +10,8 @@ from torch import Tensor
 from offline_envs.adversary import Adversary, AdversarySettings
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fit
+from offline_envs.dynamics.rows import split_rows
+from tests.toy import toy_ensemble
 
 NOISE = 0.1
 """Deviation of reward and next_obs in `two_states`."""
@@ -75,3 +77,10 @@ def adversary_of(
 def weights_of(ensemble: EnsembleDynamics) -> Tensor:
     """Every parameter in one vector, copied."""
     return torch.cat([parameter.detach().reshape(-1) for parameter in ensemble.parameters()]).clone()
+
+
+def known(transitions: Transitions, mean: tuple[float, float], std: tuple[float, float]) -> EnsembleDynamics:
+    """One member that predicts the same (reward, delta) everywhere, with the normaliser of a fit."""
+    ensemble = toy_ensemble((mean,), (std,), (0,))
+    split_rows(transitions, ensemble.normalizer, fit_settings=FIT, device=torch.device("cpu"))
+    return ensemble

@@ -85,6 +85,13 @@ def test_two_parts_of_a_run_are_the_whole(model: EnsembleDynamics, tmp_path: Pat
     assert torch.equal(weights_of(resumed.adversary.ensemble), weights_of(parts.adversary.ensemble))
 
 
+def test_what_the_agent_did_before_is_not_made_up_for(model: EnsembleDynamics) -> None:
+    agent, callback = make_agent(make_envs(model)), callback_of()
+    agent.learn(40)
+    agent.learn(8, callback, reset_num_timesteps=False)  # from 20 to 24 gradient steps
+    assert [report.n_steps for report in callback.history] == [4]
+
+
 def test_a_state_of_other_settings_is_refused(model: EnsembleDynamics, tmp_path: Path) -> None:
     callback = callback_of()
     with pytest.raises(SettingsError, match="nothing to save"):
@@ -130,6 +137,21 @@ def test_a_single_environment_and_a_wrapped_one_will_do(model: EnsembleDynamics)
         callback = callback_of()
         make_agent(env).learn(8, callback)
         assert callback.adversary is not None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_model_may_be_on_a_gpu_and_the_agent_on_the_cpu(model: EnsembleDynamics, tmp_path: Path) -> None:
+    options = {"dataset": DATA, "model": model, "termination": "never", "device": "cuda"}
+    envs, again = (
+        gym.make_vec("AdversarialModel-v0", num_envs=4, output="torch", **options) for _ in range(2)
+    )
+    callback, resumed = callback_of(), callback_of(state=tmp_path / "state")
+    make_agent(SB3VecEnv(envs)).learn(40, callback)
+    callback.save(tmp_path / "state")
+    make_agent(SB3VecEnv(again)).learn(4, resumed)
+    weights = [weights_of(env.unwrapped.ensemble) for env in (envs, again)]  # type: ignore[attr-defined]
+    assert weights[0].device.type == "cuda"
+    assert torch.equal(*weights)
 
 
 def test_other_environments_are_refused(model: EnsembleDynamics) -> None:
