@@ -25,6 +25,8 @@ PENALTIES = {
     ("max_std", "elites"): 3.0,
     ("max_deviation", "all"): 4.0,  # the average is (0, 2), so the distances are 2.5, 4 and 2.5
     ("max_deviation", "elites"): 1.5,
+    ("max_disagreement", "all"): 38.25**0.5,  # members 0 and 1 are (1.5, -6) apart
+    ("max_disagreement", "elites"): 3.0,
     ("ensemble_std", "all"): 4.75**0.5,  # variances 1.5 and 8
     ("ensemble_std", "elites"): 1.125**0.5,  # variances 2.25 and 0
 }
