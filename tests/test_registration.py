@@ -25,6 +25,13 @@ IDS = offline_envs.ENV_IDS
 MODES = ["SameStep", "NextStep", "Disabled"]
 OUTPUTS = ["numpy", "torch"]
 
+OWN_SETTINGS: dict[str, dict[str, Any]] = {
+    "LearnedModel-v0": {"member": "episode"},
+    "PenalizedModel-v0": {"penalty_coef": 0.5},
+    "PessimisticModel-v0": {"threshold": {"quantile": 0.5}, "kappa": 30.0, "absorbing": True, "gamma": 0.9},
+}
+"""Settings of each id that are not its defaults."""
+
 
 @pytest.fixture
 def files(toy_dataset: str, toy_model: str) -> dict[str, Any]:
@@ -50,8 +57,8 @@ def vector_rewards_of(envs: Any, n_steps: int = 7) -> list[list[float]]:
     return [envs.step(np.zeros((envs.num_envs, 1), np.float32))[1].tolist() for _ in range(n_steps)]
 
 
-def test_both_environments_are_registered() -> None:
-    assert IDS == ("LearnedModel-v0", "PenalizedModel-v0")
+def test_every_environment_is_registered() -> None:
+    assert IDS == ("LearnedModel-v0", "PenalizedModel-v0", "PessimisticModel-v0")
     for env_id in IDS:
         spec = gym.spec(env_id)
         assert spec.entry_point
@@ -89,7 +96,7 @@ def test_two_copies_with_one_seed_agree(env_id: str) -> None:
 @pytest.mark.parametrize("env_id", IDS)
 def test_single_env_is_rebuilt_from_its_spec(env_id: str, files: dict[str, Any]) -> None:
     """Made again, the penalty is still there and there once."""
-    files = files if env_id == "LearnedModel-v0" else {**files, "penalty_coef": 0.5}
+    files = {**files, **OWN_SETTINGS[env_id]}
     env = gym.make(env_id, max_episode_steps=7, **files)
     assert env.spec is not None
     through_json = EnvSpec.from_json(env.spec.to_json())
@@ -104,7 +111,7 @@ def test_single_env_is_rebuilt_from_its_spec(env_id: str, files: dict[str, Any])
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_vector_env_is_rebuilt_from_its_spec(env_id: str, files: dict[str, Any]) -> None:
-    files = files if env_id == "LearnedModel-v0" else {**files, "penalty_coef": 0.5}
+    files = {**files, **OWN_SETTINGS[env_id]}
     envs = gym.make_vec(
         env_id, num_envs=3, max_episode_steps=4, autoreset_mode="NextStep", step_infos=True, **files
     )
@@ -178,8 +185,9 @@ def test_a_setting_of_make_vec_is_explained_by_make(name: str) -> None:
 def test_single_envs_may_be_stacked_by_gymnasium(
     env_id: str, mode: AutoresetMode, files: dict[str, Any]
 ) -> None:
+    options = {**files, "max_episode_steps": 5}
     envs = gym.make_vec(
-        env_id, num_envs=2, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **files
+        env_id, num_envs=2, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **options
     )
     check_vector_env(envs, n_steps=12)
 

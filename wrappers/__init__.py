@@ -5,6 +5,7 @@ record is what the agent is trained on. The registered environments hold the sam
 """
 
 from offline_envs.wrappers import vector
+from offline_envs.wrappers.halt_on_unknown import HaltOnUnknown
 from offline_envs.wrappers.uncertainty_penalty import UncertaintyPenalty
 
-__all__ = ["UncertaintyPenalty", "vector"]
+__all__ = ["HaltOnUnknown", "UncertaintyPenalty", "vector"]
