@@ -52,7 +52,7 @@ def dataset_table(transitions: Transitions) -> Table:
 
 def threshold_table(stats: DisagreementStats) -> Table:
     """Disagreement of a model's members on its dataset, and the thresholds that each rule makes of it."""
-    table = Table(title="Disagreement of all members, in standard deviations of the observations")
+    table = Table(title="Disagreement of all members, in deviations of the data")
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column("unknown rows", justify="right")

@@ -11,7 +11,7 @@ from offline_envs.errors import SettingsError, unknown_name
 
 
 def mean_std(stats: DisagreementStats, beta: float) -> float:
-    """Mean + β·std over the dataset: Kidambi et al. 2020 (MOReL), appendix C."""
+    """Mean + β·std over the dataset: Kidambi et al. 2020 (MOReL), in its experiments."""
     return stats.mean + beta * stats.std
 
 

@@ -46,7 +46,7 @@ def ensemble_std(prediction: Prediction) -> Tensor:
 def max_disagreement(prediction: Prediction) -> Tensor:
     """Largest distance between the means of two members: max_{i,j} ‖μ_i(s, a) − μ_j(s, a)‖₂.
 
-    Kidambi et al. 2020 (MOReL), section 4.1, on the next observation alone, in raw units; as a penalty it is
+    Kidambi et al. 2020 (MOReL), section 4, on the next observation alone, in raw units; as a penalty it is
     soft where MOReL halts. `max_deviation` measures the distance from the members' average instead of the
     distance between two of them, so it lies between a half and once this number.
     """

@@ -19,7 +19,7 @@ UNITS = ("std", "raw")
 class UnknownDetector:
     """The unknown state-action detector: unknown where max_{i,j} ‖(μ_i − μ_j) / scale‖₂ > threshold.
 
-    Kidambi et al. 2020 (MOReL), definition 1, on the means of the next observation. The paper does not
+    Kidambi et al. 2020 (MOReL), section 4, on the means of the next observation. The paper does not
     scale; a scale of ones gives its detector.
 
     Attributes:

@@ -78,7 +78,14 @@ class HaltMeter:
         return cls(EvaluatedMembers.of(ensemble, checked.halt_members), halt, replaces)
 
     def __call__(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Disagreement, float32 `(B,)`, and whether it is unknown, bool `(B,)`, on the model's device."""
+        """Disagreement, float32 `(B,)`, and whether it is unknown, bool `(B,)`, on the model's device.
+
+        Raises:
+            SettingsError: Actions of another shape than `(B, k)`.
+        """
+        shape = (len(obs), self.ensemble.ensemble.action_dim)
+        if action.shape != shape:
+            raise SettingsError(f"actions must have shape {shape}, got {tuple(action.shape)}.")
         device = self.ensemble.elites.device
         chunks = row_chunks(obs.to(device), action.to(device))
         found = [self.halt.detector(self.ensemble.predict(o, a)) for o, a in chunks]

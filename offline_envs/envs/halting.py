@@ -19,10 +19,19 @@ from offline_envs.envs.pessimism import Halt, halt_reward
 from offline_envs.errors import SettingsError, unknown_name
 
 KAPPA = 100.0
-"""Default κ: of the paper's grid 30, 50, 100, 200 the value that most reimplementations use."""
+"""Default κ, from the paper's grid 30, 50, 100, 200."""
 
 BETA = 10.0
-"""Default β of the threshold mean + β·std, from the paper's grid of 0, 5, 10, ..."""
+"""Default β of mean + β·std, from the paper's grid 0, 5, 10, ...: beyond it lies about one row in 1000."""
+
+
+def threshold_rule(setting: Mapping[str, float] | None) -> ThresholdRule:
+    """The rule of a `threshold` setting; None means mean + `BETA`·std.
+
+    Raises:
+        SettingsError: Not one rule with one number that it can use.
+    """
+    return ThresholdRule.from_json({"mean_std": BETA} if setting is None else setting)
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class HaltSettings:
         Raises:
             SettingsError: An unknown name, or a number out of range.
         """
-        _ = self.rule
+        threshold_rule(self.threshold)
         if self.units not in UNITS:
             raise unknown_name("units", self.units, UNITS)
         if self.halt_members not in MEMBER_CHOICES:
@@ -63,15 +72,6 @@ class HaltSettings:
             raise SettingsError(f"kappa must be finite and 0 or more, got {self.kappa}.")
         if not 0 <= self.gamma < 1:
             raise SettingsError(f"gamma must be 0 or more and below 1, got {self.gamma}.")
-
-    @property
-    def rule(self) -> ThresholdRule:
-        """The rule that sets the threshold.
-
-        Raises:
-            SettingsError: Not one rule with one number that it can use.
-        """
-        return ThresholdRule.from_json({"mean_std": BETA} if self.threshold is None else self.threshold)
 
     def halt(
         self,
@@ -82,6 +82,8 @@ class HaltSettings:
         progress: bool = True,
     ) -> Halt:
         """The pessimism that halts where a model does not know enough, on the model's device.
+
+        The threshold is that of the weights as they are now; it stays if they change.
 
         Args:
             ensemble: The model.
@@ -102,6 +104,6 @@ class HaltSettings:
             progress=progress,
         )
         scale = obs_scale(transitions, self.units).to(ensemble.elites.device)
-        detector = UnknownDetector(scale, self.rule(stats))
+        detector = UnknownDetector(scale, threshold_rule(self.threshold)(stats))
         lowest = float(transitions.rewards.min())
         return Halt(detector, halt_reward(lowest, self.kappa, absorbing=self.absorbing, gamma=self.gamma))

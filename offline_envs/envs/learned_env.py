@@ -114,7 +114,8 @@ class LearnedEnv(gym.Env[Any, Any]):
             self._generator = seeded_generator(int(self.np_random.integers(LARGEST_SEED)), self._starts.obs)
         self._obs = self._starts.draw(1, self._generator) if start is None else start[None]
         self._elites.reset(1, self._generator)
-        self.tally.reset()
+        if self.halts:
+            self.tally.reset()
         self.exploded = self.halted = torch.zeros(1, dtype=torch.bool)
         return self._observation(), {}
 

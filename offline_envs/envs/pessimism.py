@@ -45,8 +45,8 @@ class Penalize:
 class Halt:
     """The pessimistic MDP: an unknown pair of obs and action ends the episode with a low reward.
 
-    Kidambi et al. 2020 (MOReL), definition 2. The successor stays what the model predicted, so that it is
-    finite; being terminal, it is never looked at.
+    Kidambi et al. 2020 (MOReL), section 4. The successor stays what the model predicted, so that it is
+    finite; being terminal, it is never looked ahead from.
 
     A row that exploded is halted too where its pair is unknown: otherwise leaving the data far behind, which
     costs the dataset's lowest reward, would be cheaper than leaving them a little.
@@ -74,12 +74,13 @@ class Halt:
 def halt_reward(lowest: float, kappa: float, *, absorbing: bool = False, gamma: float = 0.99) -> float:
     """What an unknown pair of obs and action pays, once.
 
-    Kidambi et al. 2020 (MOReL). In its experiments (appendix C) an episode ends with r_halt = r_min − κ. In
-    its theory (definition 2) HALT absorbs: it pays r_halt at every step for ever, which discounts to
-    r_halt / (1 − γ). The environment ends either way; the sum is paid as one reward.
+    Kidambi et al. 2020 (MOReL). In its experiments an episode ends with r_halt = r_min − κ. In its theory
+    (section 4) HALT absorbs: it pays r_halt at every step for ever, which discounts to r_halt / (1 − γ). The
+    environment ends either way; the sum is paid as one reward.
 
     Where rewards are negative, ending early with r_min − κ may be worth more than going on; the absorbing
-    sum never is, if the agent discounts by the same γ.
+    sum is not, as long as rewards stay above r_halt and the agent discounts by the same γ. The release
+    pays nothing at a halt, which its agent takes for a truncation; that is not offered.
 
     Args:
         lowest: Lowest reward of the dataset, r_min.

@@ -110,11 +110,11 @@ class HaltOnUnknown(VectorWrapper):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Reset the environment and remember where its rows start."""
-        options = options or {}
-        obs, infos = self.env.reset(seed=seed, options=dict(options))  # Gymnasium's own pop the mask
+        given = None if options is None else dict(options)  # Gymnasium's own take the mask out
+        obs, infos = self.env.reset(seed=seed, options=given)
         self._obs, self._over = many_rows(obs), without_reset_rows(self._over, options)
         self._ends.reset(options)
-        mask = options.get(RESET_MASK)
+        mask = (options or {}).get(RESET_MASK)
         self.tally.reset(None if mask is None else torch.as_tensor(mask, device=self._device))
         return obs, infos
 

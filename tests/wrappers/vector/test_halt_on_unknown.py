@@ -200,3 +200,10 @@ def test_infos_are_given_only_when_asked_for() -> None:
         envs.step(np.zeros((N, 1), np.float32))
     envs.reset(seed=0)
     assert set(envs.step(np.zeros((N, 1), np.float32))[4]) == {"final_obs", "_final_obs"}
+
+
+def test_actions_of_another_shape_are_refused() -> None:
+    envs = HaltOnUnknown(gym.make_vec("LearnedModel-v0", num_envs=N, **toy_options()))
+    envs.reset(seed=0)
+    with pytest.raises(SettingsError, match=r"actions must have shape \(4, 1\), got \(4, 3\)"):
+        envs.step(np.zeros((N, 3), np.float32))
