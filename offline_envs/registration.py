@@ -5,14 +5,18 @@ import gymnasium as gym
 ENTRY_POINTS = "offline_envs.envs.entry_points"
 
 HORIZON = 5
-"""Default `max_episode_steps`: MOPO's and MBPO's longer rollout length."""
+"""Default `max_episode_steps` of branched rollouts: MOPO's and MBPO's longer length."""
+
+LONG_HORIZON = 500
+"""Default `max_episode_steps` of whole episodes, which halts keep near the data: MOReL's."""
 
 ENTRIES = {
-    "LearnedModel-v0": ("learned_env", "learned_vector_env"),
-    "PenalizedModel-v0": ("penalized_env", "penalized_vector_env"),
-    "AdversarialModel-v0": ("adversarial_env", "adversarial_vector_env"),
+    "LearnedModel-v0": ("learned_env", "learned_vector_env", HORIZON),
+    "PenalizedModel-v0": ("penalized_env", "penalized_vector_env", HORIZON),
+    "PessimisticModel-v0": ("pessimistic_env", "pessimistic_vector_env", LONG_HORIZON),
+    "AdversarialModel-v0": ("adversarial_env", "adversarial_vector_env", HORIZON),
 }
-"""Every id with the names of its single and of its vector entry point."""
+"""Every id with the names of its single and of its vector entry point, and its horizon."""
 
 ENV_IDS = tuple(ENTRIES)
 """Every id that this package registers."""
@@ -20,11 +24,11 @@ ENV_IDS = tuple(ENTRIES)
 
 def register_all() -> None:
     """Register every id that is not registered yet."""
-    for env_id, (single, vector) in ENTRIES.items():
+    for env_id, (single, vector, horizon) in ENTRIES.items():
         if env_id not in gym.registry:
             gym.register(
                 env_id,
                 entry_point=f"{ENTRY_POINTS}:{single}",
                 vector_entry_point=f"{ENTRY_POINTS}:{vector}",
-                max_episode_steps=HORIZON,
+                max_episode_steps=horizon,
             )

@@ -24,7 +24,13 @@ from tests.toy import toy_options
 IDS = offline_envs.ENV_IDS
 MODES = ["SameStep", "NextStep", "Disabled"]
 OUTPUTS = ["numpy", "torch"]
-OWN_SETTINGS: dict[str, dict[str, Any]] = {"PenalizedModel-v0": {"penalty_coef": 0.5}}
+
+OWN_SETTINGS: dict[str, dict[str, Any]] = {
+    "LearnedModel-v0": {"member": "episode"},
+    "PenalizedModel-v0": {"penalty_coef": 0.5},
+    "PessimisticModel-v0": {"threshold": {"quantile": 0.5}, "kappa": 30.0, "absorbing": True, "gamma": 0.9},
+}
+"""Settings of each id that are not its defaults."""
 
 
 @pytest.fixture
@@ -52,7 +58,7 @@ def vector_rewards_of(envs: Any, n_steps: int = 7) -> list[list[float]]:
 
 
 def test_every_environment_is_registered() -> None:
-    assert {"LearnedModel-v0", "PenalizedModel-v0", "AdversarialModel-v0"} <= set(IDS)
+    assert IDS == ("LearnedModel-v0", "PenalizedModel-v0", "PessimisticModel-v0", "AdversarialModel-v0")
     for env_id in IDS:
         spec = gym.spec(env_id)
         assert spec.entry_point
@@ -179,8 +185,9 @@ def test_a_setting_of_make_vec_is_explained_by_make(name: str) -> None:
 def test_single_envs_may_be_stacked_by_gymnasium(
     env_id: str, mode: AutoresetMode, files: dict[str, Any]
 ) -> None:
+    options = {**files, "max_episode_steps": 5}
     envs = gym.make_vec(
-        env_id, num_envs=2, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **files
+        env_id, num_envs=2, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **options
     )
     check_vector_env(envs, n_steps=12)
 

@@ -25,6 +25,8 @@ PENALTIES = {
     ("max_std", "elites"): 3.0,
     ("max_deviation", "all"): 4.0,  # the average is (0, 2), so the distances are 2.5, 4 and 2.5
     ("max_deviation", "elites"): 1.5,
+    ("max_disagreement", "all"): 38.25**0.5,  # members 0 and 1 are (1.5, -6) apart
+    ("max_disagreement", "elites"): 3.0,
     ("ensemble_std", "all"): 4.75**0.5,  # variances 1.5 and 8
     ("ensemble_std", "elites"): 1.125**0.5,  # variances 2.25 and 0
 }
@@ -92,3 +94,28 @@ def counting_ensemble() -> EnsembleDynamics:
 def toy_options(**changes: Any) -> dict[str, Any]:
     """Settings of `gym.make` and `gym.make_vec` for the toys, with some of them changed."""
     return {"dataset": toy_transitions(), "model": toy_ensemble(), "termination": "never", **changes}
+
+
+def spreading_ensemble(elites: Sequence[int] = (1,)) -> EnsembleDynamics:
+    """Make an ensemble that is the less sure the further it is from obs₀ = 0, in whole numbers.
+
+    Every member pays 1 and moves obs₀ by 1, up to noise of 1e-6; member 0 adds obs₀ / 2 to that and member 2
+    takes it off, so that the members' disagreement is |obs₀|: 0, 1 and 2 on `toy_transitions`.
+    """
+    ensemble = toy_ensemble(((1.0, 1.0, 0.0),) * 3, ((1e-6,) * 3,) * 3, elites)
+    (layer,), (head, _) = ensemble.trunk, ensemble.heads
+    layer.weight.zero_()  # type: ignore[union-attr, operator]
+    layer.bias.zero_()  # type: ignore[union-attr, operator]
+    layer.weight[:, 0, :2] = torch.tensor([1.0, -1.0])  # type: ignore[index]
+    slopes = torch.tensor([0.5, 0.0, -0.5])  # silu(x) − silu(−x) = x
+    head.weight[:, :2, 1] = slopes[:, None] * torch.tensor([1.0, -1.0])  # type: ignore[index, union-attr]
+    return ensemble
+
+
+HALT_ABOVE_2 = {"threshold": {"max_over": 0.8}, "units": "raw"}
+"""Settings by which pairs of `spreading_ensemble` are unknown where |obs₀| > 2.5."""
+
+
+def halting_options(**changes: Any) -> dict[str, Any]:
+    """Settings of `PessimisticModel-v0` for the toys: from obs₀ = 0 the fourth step is halted."""
+    return {**toy_options(model=spreading_ensemble()), **HALT_ABOVE_2, **changes}

@@ -1,10 +1,12 @@
 """Wrappers that make an environment pessimistic by hand.
 
 Apply them to a learned environment directly (inside time limits or statistics wrappers), so that what those
-record is what the agent is trained on. The registered environments hold the same functions inside.
+record is what the agent is trained on. The registered environments hold the same functions inside. A penalty
+and a halt may be applied in either order: a halted step pays what a halt pays, and no penalty.
 """
 
 from offline_envs.wrappers import vector
+from offline_envs.wrappers.halt_on_unknown import HaltOnUnknown
 from offline_envs.wrappers.uncertainty_penalty import UncertaintyPenalty
 
-__all__ = ["UncertaintyPenalty", "vector"]
+__all__ = ["HaltOnUnknown", "UncertaintyPenalty", "vector"]

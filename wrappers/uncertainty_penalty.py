@@ -5,13 +5,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from gymnasium.utils import RecordConstructorArgs
 from torch import Tensor
 
 from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.envs.info import PENALTY, RAW_REWARD
 from offline_envs.envs.penalty_meter import PenaltyMeter
+from offline_envs.wrappers.rows import one_row
 
 
 class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
@@ -61,7 +61,7 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
         )
         gym.Wrapper.__init__(self, env)
         self._meter = PenaltyMeter.for_env(
-            env.unwrapped,
+            env,
             env.observation_space,
             env.action_space,
             model=model,
@@ -76,17 +76,17 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
     ) -> tuple[Any, dict[str, Any]]:
         """Reset the environment and remember where it starts."""
         obs, info = self.env.reset(seed=seed, options=options)
-        self._obs = _row(obs)
+        self._obs = one_row(obs)
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Step the environment and penalise its reward."""
-        before, action_row = self._obs, _row(action)
+        before, action_row = self._obs, one_row(action)
         obs, reward, terminated, truncated, info = self.env.step(action)
         if before is None:
             raise gym.error.ResetNeeded("Call reset() of the wrapper before step().")
         penalty = float(self._meter(before, action_row))
-        self._obs = _row(obs)
+        self._obs = one_row(obs)
         info = {
             **info,
             RAW_REWARD: info.get(RAW_REWARD, float(reward)),
@@ -98,8 +98,3 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
         if self._meter.learned:  # in float32, as the batched step subtracts, so that both give one number
             return float(np.float32(reward) - np.float32(penalty))
         return float(reward) - penalty
-
-
-def _row(values: Any) -> Tensor:
-    """A batch of one, copied: the environment may write to its array again, and so may the caller."""
-    return torch.tensor(np.asarray(values)[None], dtype=torch.float32)

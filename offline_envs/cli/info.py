@@ -1,29 +1,61 @@
 """`offline-envs info`: what a dataset holds."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from offline_envs.cli.options import Dataset, EnvId
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from offline_envs.data import Transitions
+
 
 def info(
     dataset: Dataset,
     env_id: EnvId = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a model: also print how far its members disagree on the dataset."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Also draw the returns into this PNG file.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Summarise a dataset: sizes, environment, terminations, and a histogram of episode returns."""
+    """Summarise a dataset: sizes, environment, terminations, and a histogram of episode returns.
+
+    With the default model in the cache, or with --model, also the thresholds of PessimisticModel-v0.
+    """
     from offline_envs.cli.tables import dataset_table
     from offline_envs.data import load_transitions
     from offline_envs.runs.plots import plot_returns
 
     transitions = load_transitions(dataset, env_id=env_id)
+    folder = _default_model(transitions) if model is None else model
+    thresholds = None if folder is None else _thresholds(transitions, folder)
     console = Console()
     console.print(dataset_table(transitions))
+    if thresholds is not None:
+        console.print(thresholds)
     if plot is not None:
         plot_returns(transitions, plot)
         console.print(f"Drew {plot}.", soft_wrap=True)
+
+
+def _default_model(transitions: "Transitions") -> Path | None:
+    from offline_envs.dynamics import ensemble_folder
+
+    folder = ensemble_folder(transitions)
+    return folder if folder.is_dir() else None
+
+
+def _thresholds(transitions: "Transitions", folder: Path) -> "Table":
+    from offline_envs.cli.tables import threshold_table
+    from offline_envs.dynamics import disagreement_stats
+    from offline_envs.envs.assembly import resolve_model
+
+    ensemble = resolve_model(folder, transitions.obs_dim, transitions.action_dim, device="cpu")
+    return threshold_table(disagreement_stats(ensemble, transitions))

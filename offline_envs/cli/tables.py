@@ -6,10 +6,12 @@ import numpy as np
 from rich.table import Table
 
 from offline_envs.data import Transitions
+from offline_envs.dynamics import RULES, DisagreementStats
 from offline_envs.runs import TrainResult
 
 BARS = " ▁▂▃▄▅▆▇█"
 BINS = 24
+QUANTILES = (0.5, 0.9, 0.99, 0.999)
 
 
 def dataset_line(transitions: Transitions) -> str:
@@ -45,6 +47,25 @@ def dataset_table(transitions: Transitions) -> Table:
     }
     for name, value in rows.items():
         table.add_row(name, value)
+    return table
+
+
+def threshold_table(stats: DisagreementStats) -> Table:
+    """Disagreement of a model's members on its dataset, and the thresholds that each rule makes of it."""
+    table = Table(title="Disagreement of all members, in deviations of the data")
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column("unknown rows", justify="right")
+    numbers = {"mean": stats.mean, "std": stats.std, "max": stats.max}
+    numbers |= {f"{level:.1%} quantile": stats.quantile(level) for level in QUANTILES}
+    for name, value in numbers.items():
+        table.add_row(name, f"{value:.4g}")
+    for name, rule in RULES.items():
+        table.add_section()
+        for value in rule.typical:
+            threshold = rule.threshold(stats, value)
+            beyond = f"{stats.share_above(threshold):.2%}"
+            table.add_row(f'threshold {{"{name}": {value:g}}}', f"{threshold:.4g}", beyond)
     return table
 
 

@@ -18,8 +18,10 @@ from rich.console import Console
 
 from offline_envs.data.transitions import Transitions
 from offline_envs.dynamics.checkpoint import CARD_FILE, FORMAT_VERSION, load_ensemble, save_ensemble
+from offline_envs.dynamics.disagreement import DisagreementStats, dataset_disagreement
 from offline_envs.dynamics.ensemble import EnsembleDynamics
 from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
+from offline_envs.dynamics.tensor_files import tensor_bytes, write_bytes
 from offline_envs.dynamics.termination_head import (
     HEAD_VERSION,
     LearnedTermination,
@@ -32,6 +34,9 @@ from offline_envs.errors import CheckpointError
 
 CACHE_VARIABLE = "OFFLINE_ENVS_CACHE"
 """Environment variable that names the cache folder."""
+
+STATS_VERSION = 1
+"""Version of the files of disagreement statistics."""
 
 _loaded: WeakValueDictionary[tuple[str, int, str], EnsembleDynamics] = WeakValueDictionary()
 _loading = threading.Lock()
@@ -161,6 +166,51 @@ def fitted_termination(
         raise CheckpointError(f"{error} Delete the file {path} to train the head anew.") from error
 
 
+def disagreement_stats(
+    ensemble: EnsembleDynamics,
+    transitions: Transitions,
+    *,
+    members: str = "all",
+    units: str = "std",
+    cache_dir: Path | str | None = None,
+    progress: bool = True,
+) -> DisagreementStats:
+    """How far the members are apart on a dataset: from the cache, or computed now and cached.
+
+    The cache knows the model by its weights as they are now.
+
+    Args:
+        ensemble: The ensemble.
+        transitions: The dataset.
+        members: Who is compared, `"all"` or `"elites"`.
+        units: `"std"` or `"raw"`, see `obs_scale`.
+        cache_dir: Cache folder, see `cache_folder`.
+        progress: Whether to say on standard error that another process is waited for.
+
+    Raises:
+        SettingsError: An unknown name, a single member, or predictions that are not finite.
+        CheckpointError: The cache holds a damaged file; the message names the file to delete.
+    """
+    identity = {
+        "weights": hashlib.sha256(tensor_bytes(ensemble.state_dict())).hexdigest(),
+        "settings": ensemble.settings.to_json(),
+        "dataset": transitions.fingerprint,
+        "members": members,
+        "units": units,
+        "version": STATS_VERSION,
+    }
+    path = cache_folder(cache_dir) / "disagreements" / f"{_key(identity)}.json"
+    if not path.exists():
+        with _only_process(path, progress=progress):
+            if not path.exists():
+                found = dataset_disagreement(ensemble, transitions, members=members, units=units)
+                write_bytes(path, json.dumps(DisagreementStats.of(found).to_json()).encode())
+    try:
+        return DisagreementStats.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}). Delete it to compute it anew.") from error
+
+
 def _key(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -178,7 +228,7 @@ def _only_process(path: Path, *, progress: bool) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _say(f"Waiting for another process that is fitting the same model, {path} …", shown=progress)
+        _say(f"Waiting for another process that makes {path} …", shown=progress)
         lock.acquire()
     try:
         yield

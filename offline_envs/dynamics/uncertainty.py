@@ -43,8 +43,32 @@ def ensemble_std(prediction: Prediction) -> Tensor:
     return prediction.mean[..., DELTA].var(dim=0, correction=0).mean(dim=-1).sqrt()
 
 
+def max_disagreement(prediction: Prediction) -> Tensor:
+    """Largest distance between the means of two members: max_{i,j} ‖μ_i(s, a) − μ_j(s, a)‖₂.
+
+    Kidambi et al. 2020 (MOReL), section 4, on the next observation alone, in raw units; as a penalty it is
+    soft where MOReL halts. `max_deviation` measures the distance from the members' average instead of the
+    distance between two of them, so it lies between a half and once this number.
+    """
+    return largest_distance(prediction.mean[..., DELTA])
+
+
+def largest_distance(points: Tensor) -> Tensor:
+    """Largest Euclidean distance between two of N points: `(N, B, d)` to `(B,)`, 0 for a single point."""
+    largest = points.new_zeros(points.shape[1])
+    for shift in range(1, len(points) // 2 + 1):  # every pair of N points on a ring is at most N // 2 apart
+        distances = torch.linalg.vector_norm(points - points.roll(shift, dims=0), dim=-1)
+        largest = torch.maximum(largest, distances.amax(dim=0))
+    return largest
+
+
 MEASURES: Mapping[str, Measure] = MappingProxyType(
-    {"max_std": max_std, "max_deviation": max_deviation, "ensemble_std": ensemble_std}
+    {
+        "max_std": max_std,
+        "max_deviation": max_deviation,
+        "max_disagreement": max_disagreement,
+        "ensemble_std": ensemble_std,
+    }
 )
 """Every measure by the name that the `penalty` setting of an environment takes."""
 

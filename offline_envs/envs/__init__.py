@@ -3,15 +3,18 @@
 from offline_envs.envs.adversarial_env import AdversarialEnv, AdversarialVectorEnv
 from offline_envs.envs.assembly import ModelOptions, PenaltyOptions
 from offline_envs.envs.checker import check_vector_env
+from offline_envs.envs.halting import HaltSettings
 from offline_envs.envs.learned_env import LearnedEnv
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.envs.mdp import LearnedMDP
-from offline_envs.envs.pessimism import Penalize, Pessimism
+from offline_envs.envs.pessimism import Halt, Penalize, Pessimism
 from offline_envs.envs.step import Step
 
 __all__ = [
     "AdversarialEnv",
     "AdversarialVectorEnv",
+    "Halt",
+    "HaltSettings",
     "LearnedEnv",
     "LearnedMDP",
     "LearnedVectorEnv",

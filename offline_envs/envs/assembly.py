@@ -10,11 +10,14 @@ from torch import Tensor
 
 from offline_envs.data import DatasetSource, Transitions, load_transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fitted_ensemble, load_model
+from offline_envs.dynamics.disagreement import MEMBER_CHOICES
 from offline_envs.dynamics.uncertainty import measure
-from offline_envs.envs.evaluated_members import MEMBER_CHOICES, EvaluatedMembers
+from offline_envs.envs.drawn_elites import MEMBER_MODES
+from offline_envs.envs.evaluated_members import EvaluatedMembers
 from offline_envs.envs.guard import Guard
+from offline_envs.envs.halting import HaltSettings
 from offline_envs.envs.mdp import LearnedMDP
-from offline_envs.envs.pessimism import Penalize
+from offline_envs.envs.pessimism import Halt, Penalize
 from offline_envs.envs.starts import StartStates
 from offline_envs.envs.termination import resolve_termination
 from offline_envs.errors import SettingsError, unknown_name
@@ -31,6 +34,7 @@ class ModelOptions(TypedDict, total=False):
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
             of (obs, action, next_obs) tensors that returns a bool tensor `(B,)`.
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
+        member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`.
         device: Where the model is computed, e.g. `"cpu"` or `"cuda"`.
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
         fit: Settings of the fit by name, see `FitSettings`.
@@ -42,6 +46,7 @@ class ModelOptions(TypedDict, total=False):
     env_id: str | None
     termination: str | TerminationRule
     start: str
+    member: str
     device: str
     ensemble: Mapping[str, Any] | None
     fit: Mapping[str, Any] | None
@@ -70,16 +75,20 @@ class Parts(NamedTuple):
     starts: StartStates
     transitions: Transitions
     ensemble: EnsembleDynamics
+    member: str = "step"
+    halt: Halt | None = None
 
 
 def assemble(
     dataset: DatasetSource,
     *,
     penalty: PenaltyOptions | None = None,
+    halt: HaltSettings | None = None,
     model: str | Path | EnsembleDynamics | None = None,
     env_id: str | None = None,
     termination: str | TerminationRule = "auto",
     start: str = "dataset",
+    member: str = "step",
     device: str = "cpu",
     ensemble: Mapping[str, Any] | None = None,
     fit: Mapping[str, Any] | None = None,
@@ -88,7 +97,8 @@ def assemble(
 ) -> Parts:
     """Load the data, load or fit the ensemble, and join them to a learned MDP.
 
-    Everything that can be refused is refused before a fit begins. See `ModelOptions` for the settings.
+    Everything that can be refused is refused before a fit begins. See `ModelOptions` for the settings; an
+    environment has a `penalty`, a `halt` or neither.
 
     Raises:
         DatasetError: The dataset cannot be used.
@@ -96,32 +106,34 @@ def assemble(
         CheckpointError: `model` is not a readable model.
     """
     check_device(device)
-    ensemble_settings = EnsembleSettings.from_json(ensemble or {})
-    fit_settings = FitSettings.from_json(fit or {})
+    if member not in MEMBER_MODES:
+        raise unknown_name("member", member, MEMBER_MODES)
+    settings, fit_settings = EnsembleSettings.from_json(ensemble or {}), FitSettings.from_json(fit or {})
     if model is not None and (ensemble or fit):
         raise SettingsError("model= is already fitted, so ensemble= and fit= cannot be given with it.")
     penalize = None if penalty is None else penalizer(**penalty)
     transitions = load_transitions(dataset, env_id=env_id)
     starts = StartStates.from_transitions(transitions, start, device=device)
     rule = resolve_termination(termination, transitions, device=device, cache_dir=cache_dir)
+    cache: dict[str, Any] = {"cache_dir": cache_dir, "progress": progress}
     if model is None:
-        fitted = fitted_ensemble(
-            transitions,
-            ensemble_settings,
-            fit_settings=fit_settings,
-            device=device,
-            cache_dir=cache_dir,
-            progress=progress,
-        )
+        fitted = fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device, **cache)
     else:
         fitted = resolve_model(model, transitions.obs_dim, transitions.action_dim, device=device)
-    evaluated = EvaluatedMembers.of(
-        fitted, "elites" if penalty is None else penalty.get("penalty_members", "all")
-    )
+    evaluated = EvaluatedMembers.of(fitted, _measured_members(penalty, halt))
     if penalty is not None:
         check_measurable(evaluated, penalty.get("penalty", "max_std"))
+    halts = None if halt is None else halt.halt(fitted, transitions, **cache)
     guard = Guard.from_transitions(transitions, device=device)
-    return Parts(LearnedMDP(evaluated, rule, guard, penalize), starts, transitions, fitted)
+    mdp = LearnedMDP(evaluated, rule, guard, penalize if halts is None else halts)
+    return Parts(mdp, starts, transitions, fitted, member, halts)
+
+
+def _measured_members(penalty: PenaltyOptions | None, halt: HaltSettings | None) -> str:
+    """Whose predictions a step needs: those that pessimism asks for, or else the elites'."""
+    if penalty is not None:
+        return penalty.get("penalty_members", "all")
+    return "elites" if halt is None else halt.halt_members
 
 
 def penalizer(
@@ -148,7 +160,7 @@ def check_measurable(evaluated: EvaluatedMembers, penalty: str) -> None:
     if penalty == "max_std" and not evaluated.ensemble.settings.probabilistic:
         raise SettingsError(
             "penalty='max_std' needs members that predict a variance, but probabilistic=False. "
-            "Use penalty='max_deviation' or 'ensemble_std'."
+            "Use penalty='max_deviation', 'max_disagreement' or 'ensemble_std'."
         )
     if penalty != "max_std" and evaluated.n_members == 1:
         raise SettingsError(

@@ -10,12 +10,17 @@ from offline_envs.data import DatasetSource
 from offline_envs.envs.adversarial_env import AdversarialEnv, AdversarialVectorEnv
 from offline_envs.envs.assembly import ModelOptions, Parts, PenaltyOptions, assemble
 from offline_envs.envs.autoreset import with_autoreset
+from offline_envs.envs.halting import KAPPA, HaltSettings
 from offline_envs.envs.learned_env import LearnedEnv
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 
 IGNORED = ("disable_env_checker", "order_enforce", "render_mode")
 """Settings of `gym.make` that `gym.make_vec` hands on to a vector environment, where they mean nothing."""
+
+
+WHOLE_EPISODES = ModelOptions(member="episode", start="initial")
+"""Defaults of an environment whose episodes are those of the real one, not branches of them."""
 
 
 def learned_env(dataset: DatasetSource, **options: Unpack[ModelOptions]) -> LearnedEnv:
@@ -67,7 +72,7 @@ def learned_vector_env(num_envs: int, dataset: DatasetSource, **options: Any) ->
         dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
         **options: See `ModelOptions`, and the settings of `LearnedVectorEnv`.
     """
-    return _vector(num_envs, dataset, None, **options)
+    return _vector(num_envs, dataset, **options)
 
 
 def penalized_vector_env(
@@ -90,7 +95,67 @@ def penalized_vector_env(
         **options: See `ModelOptions`, and the settings of `LearnedVectorEnv`.
     """
     chosen = PenaltyOptions(penalty_coef=penalty_coef, penalty=penalty, penalty_members=penalty_members)
-    return _vector(num_envs, dataset, chosen, **options)
+    return _vector(num_envs, dataset, LearnedVectorEnv, chosen, **options)
+
+
+def pessimistic_env(
+    dataset: DatasetSource,
+    *,
+    threshold: Mapping[str, float] | None = None,
+    units: str = "std",
+    halt_members: str = "all",
+    kappa: float = KAPPA,
+    absorbing: bool = False,
+    gamma: float = 0.99,
+    **options: Unpack[ModelOptions],
+) -> LearnedEnv:
+    """Make `PessimisticModel-v0`, MOReL's pessimistic MDP.
+
+    Episodes follow one elite each (`member="episode"`), start where those of the dataset do
+    (`start="initial"`), and end where the members disagree too much.
+
+    Args:
+        dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
+        threshold: One rule with its value, see `HaltSettings`; None means mean + `BETA`·std.
+        units: Units of the disagreement, `"std"` or `"raw"`.
+        halt_members: Whose predictions are compared, `"all"` or `"elites"`.
+        kappa: How far below the dataset's lowest reward a halt pays.
+        absorbing: Whether a halt pays that reward for ever, as one discounted sum.
+        gamma: The agent's discount, used if `absorbing`.
+        **options: See `ModelOptions`.
+    """
+    halt = HaltSettings(threshold, units, halt_members, kappa, absorbing, gamma)
+    chosen = _single({**WHOLE_EPISODES, **options}, vars(halt))
+    return LearnedEnv(assemble(dataset, halt=halt, **chosen))
+
+
+def pessimistic_vector_env(
+    num_envs: int,
+    dataset: DatasetSource,
+    *,
+    threshold: Mapping[str, float] | None = None,
+    units: str = "std",
+    halt_members: str = "all",
+    kappa: float = KAPPA,
+    absorbing: bool = False,
+    gamma: float = 0.99,
+    **options: Any,
+) -> VectorEnv[Any, Any, Any]:
+    """Make `PessimisticModel-v0` for many episodes at once.
+
+    Args:
+        num_envs: Number of episodes.
+        dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
+        threshold: One rule with its value, see `HaltSettings`; None means mean + `BETA`·std.
+        units: Units of the disagreement, `"std"` or `"raw"`.
+        halt_members: Whose predictions are compared, `"all"` or `"elites"`.
+        kappa: How far below the dataset's lowest reward a halt pays.
+        absorbing: Whether a halt pays that reward for ever, as one discounted sum.
+        gamma: The agent's discount, used if `absorbing`.
+        **options: See `ModelOptions`, and the settings of `LearnedVectorEnv`.
+    """
+    halt = HaltSettings(threshold, units, halt_members, kappa, absorbing, gamma)
+    return _vector(num_envs, dataset, LearnedVectorEnv, None, halt, **{**WHOLE_EPISODES, **options})
 
 
 def adversarial_vector_env(num_envs: int, dataset: DatasetSource, **options: Any) -> VectorEnv[Any, Any, Any]:
@@ -101,14 +166,15 @@ def adversarial_vector_env(num_envs: int, dataset: DatasetSource, **options: Any
         dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
         **options: See `ModelOptions`, and the settings of `LearnedVectorEnv`.
     """
-    return _vector(num_envs, dataset, None, AdversarialVectorEnv, **options)
+    return _vector(num_envs, dataset, AdversarialVectorEnv, **options)
 
 
 def _vector(
     num_envs: int,
     dataset: DatasetSource,
-    penalty: PenaltyOptions | None,
     env_class: type[LearnedVectorEnv] = LearnedVectorEnv,
+    penalty: PenaltyOptions | None = None,
+    halt: HaltSettings | None = None,
     /,
     *,
     autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
@@ -117,9 +183,8 @@ def _vector(
     step_infos: bool = False,
     **options: Any,
 ) -> VectorEnv[Any, Any, Any]:
-    parts: Parts = assemble(
-        dataset, penalty=penalty, **_known(options, PenaltyOptions.__annotations__ if penalty else {})
-    )
+    own = {**(penalty or {}), **(vars(halt) if halt else {})}
+    parts: Parts = assemble(dataset, penalty=penalty, halt=halt, **_known(options, own))
     env = env_class(
         num_envs, parts, max_episode_steps=max_episode_steps, output=output, step_infos=step_infos
     )

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from offline_envs.dynamics import EnsembleDynamics, Prediction
+from offline_envs.dynamics.disagreement import MEMBER_CHOICES
 from offline_envs.errors import unknown_name
-
-MEMBER_CHOICES = ("all", "elites")
-"""Whose predictions a penalty may look at, by the names that `penalty_members` takes."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,20 @@ RAW_REWARD = "raw_reward"
 """The model's reward before pessimism changed it."""
 
 PENALTY = "penalty"
-"""What was subtracted from the model's reward: coefficient times uncertainty."""
+"""What was subtracted from the model's reward, coefficient times uncertainty; 0 where an episode was halted
+or exploded, since the reward is replaced there."""
 
 EXPLODED = "exploded"
 """Whether the prediction was not finite or far outside the data, so that the episode was ended."""
+
+HALTED = "halted"
+"""Whether the pair of obs and action was unknown to the model, so that the episode was ended."""
+
+DISAGREEMENT = "disagreement"
+"""Largest distance between two members' means of the next observation; NaN if the model has none."""
+
+THRESHOLD = "threshold"
+"""Largest disagreement that counts as known."""
 
 FINAL_OBS = "final_obs"
 """Vector environments, same-step autoreset: the true successor of every row, dense `(n, d)`."""

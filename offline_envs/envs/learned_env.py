@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from offline_envs.data import Transitions
 from offline_envs.envs.assembly import Parts, seeded_generator
-from offline_envs.envs.info import EXPLODED, PENALTY, RAW_REWARD, START_OBS
+from offline_envs.envs.drawn_elites import DrawnElites
+from offline_envs.envs.halt_tally import HaltTally
+from offline_envs.envs.info import START_OBS
 from offline_envs.envs.mdp import LearnedMDP
-from offline_envs.envs.step import Step
+from offline_envs.envs.reported import reported
 from offline_envs.errors import SettingsError
 
 LARGEST_SEED = 2**63 - 1
@@ -35,21 +37,23 @@ class LearnedEnv(gym.Env[Any, Any]):
     """A learned MDP seen one episode at a time: a batch of one, in NumPy and Python scalars.
 
     ## Description
-    Registered as `LearnedModel-v0` (the model alone, MBPO's offline use) and `PenalizedModel-v0` (MOPO).
+    Registered as `LearnedModel-v0` (the model alone, MBPO's offline use), `PenalizedModel-v0` (MOPO) and
+    `PessimisticModel-v0` (MOReL).
 
     ## Spaces
     The dataset's actions; float32 observations without bounds.
 
     ## Rewards
     The sampled reward of the chosen member, minus pessimism if there is any. `info` has `raw_reward` and
-    `penalty`, whose difference the reward is, and `exploded`.
+    `penalty`, whose difference the reward is unless it was replaced, and `exploded`. Where episodes are
+    halted it also has `halted`, `disagreement` and `threshold`, and a halt pays `mdp.pessimism.reward`.
 
     ## Starting state
     An observation of the dataset, or `reset(options={"obs": obs})`.
 
     ## Episode end
-    Terminated by the real environment's rule, or when the prediction explodes (see `Guard`). Truncated by
-    `max_episode_steps`, which `gym.make` handles.
+    Terminated by the real environment's rule, when the prediction explodes (see `Guard`), or when the pair of
+    obs and action is unknown (see `Halt`). Truncated by `max_episode_steps`, which `gym.make` handles.
 
     Args:
         parts: What the environment is made of.
@@ -59,6 +63,8 @@ class LearnedEnv(gym.Env[Any, Any]):
         transitions: The dataset.
         ensemble: All members of the model.
         n_exploded: Number of steps whose prediction was rejected so far.
+        halts: Whether unknown pairs end an episode.
+        tally: Number of steps, episodes and halts so far, if `halts`.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  Gymnasium declares it on the instance
@@ -67,8 +73,10 @@ class LearnedEnv(gym.Env[Any, Any]):
         self.mdp: LearnedMDP = parts.mdp
         self.transitions, self.ensemble, self._starts = parts.transitions, parts.ensemble, parts.starts
         self.observation_space, self.action_space = learned_spaces(parts.transitions)
+        self._halt, self._elites = parts.halt, DrawnElites(parts.mdp, parts.member)
         self.n_exploded = 0
-        self.exploded = torch.zeros(1, dtype=torch.bool)
+        self.halts, self.tally = parts.halt is not None, HaltTally(1, self.device)
+        self.exploded = self.halted = torch.zeros(1, dtype=torch.bool)
         self._obs: torch.Tensor | None = None
         self._generator: torch.Generator | None = None
 
@@ -76,6 +84,16 @@ class LearnedEnv(gym.Env[Any, Any]):
     def device(self) -> torch.device:
         """Where the model is computed."""
         return self._starts.obs.device
+
+    @property
+    def reward_replaced(self) -> torch.Tensor:
+        """Rows whose last reward pessimism must leave alone: exploded or halted, bool `(1,)`."""
+        return self.exploded | self.halted
+
+    @property
+    def n_halted(self) -> int:
+        """Number of episodes that were halted so far."""
+        return self.tally.n_halted
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -95,7 +113,10 @@ class LearnedEnv(gym.Env[Any, Any]):
         if seed is not None or self._generator is None:
             self._generator = seeded_generator(int(self.np_random.integers(LARGEST_SEED)), self._starts.obs)
         self._obs = self._starts.draw(1, self._generator) if start is None else start[None]
-        self.exploded = torch.zeros(1, dtype=torch.bool)
+        self._elites.reset(1, self._generator)
+        if self.halts:
+            self.tally.reset()
+        self.exploded = self.halted = torch.zeros(1, dtype=torch.bool)
         return self._observation(), {}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
@@ -115,19 +136,14 @@ class LearnedEnv(gym.Env[Any, Any]):
             raise SettingsError(
                 f"An action must have shape {self.action_space.shape}, got {tuple(action_row.shape)}."
             )
-        step = self.mdp.step(self._obs, action_row[None], self._generator)
-        self._obs, self.exploded = step.next_obs, step.exploded
+        step = self.mdp.step(self._obs, action_row[None], self._generator, self._elites.elite)
+        self._obs, self.exploded, self.halted = step.next_obs, step.exploded, step.halted
         self.n_exploded += int(step.exploded)
-        return self._observation(), float(step.reward), bool(step.terminated), False, _info(step)
+        if self.halts:
+            self.tally.step(step.halted, step.terminated)
+        info = {name: value.item() for name, value in reported(step, self._halt).items()}
+        return self._observation(), float(step.reward), bool(step.terminated), False, info
 
     def _observation(self) -> Array:
         assert self._obs is not None
         return np.array(self._obs[0].cpu().numpy(), copy=True)  # a view would change with the next episode
-
-
-def _info(step: Step) -> dict[str, Any]:
-    return {
-        RAW_REWARD: float(step.raw_reward),
-        PENALTY: float(step.penalty),
-        EXPLODED: bool(step.exploded),
-    }

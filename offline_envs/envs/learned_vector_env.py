@@ -10,8 +10,11 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from offline_envs.envs.assembly import Parts, seeded_generator
-from offline_envs.envs.info import EXPLODED, PENALTY, RAW_REWARD, RESET_MASK, START_OBS
+from offline_envs.envs.drawn_elites import DrawnElites
+from offline_envs.envs.halt_tally import HaltTally
+from offline_envs.envs.info import RESET_MASK, START_OBS
 from offline_envs.envs.learned_env import LARGEST_SEED, learned_spaces
+from offline_envs.envs.reported import reported
 from offline_envs.envs.step import Step
 from offline_envs.errors import SettingsError, unknown_name
 
@@ -30,13 +33,16 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: Steps after which an episode is truncated; None or −1 for never.
         output: `"numpy"` for float32 and bool arrays, `"torch"` for tensors on the model's device. Actions
             may be either.
-        step_infos: Whether `step` reports `raw_reward`, `penalty` and `exploded` of every row, `(n,)` each.
+        step_infos: Whether `step` reports what `LearnedEnv` has in `info`, of every row, `(n,)` each.
 
     Attributes:
         mdp: The MDP under it.
         transitions: The dataset.
         ensemble: All members of the model.
         exploded: Rows whose last prediction was rejected, bool `(n,)`, on the model's device.
+        halts: Whether unknown pairs of obs and action end an episode.
+        halted: Rows whose last pair was unknown, bool `(n,)`, on the model's device.
+        tally: Number of steps, episodes and halts so far, if `halts`.
     """
 
     def __init__(
@@ -67,6 +73,10 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         self._over = torch.zeros(num_envs, dtype=torch.bool, device=self.device)
         self.exploded = torch.zeros(num_envs, dtype=torch.bool, device=self.device)
         self._total_exploded = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._halt, self._elites = parts.halt, DrawnElites(parts.mdp, parts.member)
+        self.halts, self.tally = parts.halt is not None, HaltTally(num_envs, self.device)
+        self.halted = torch.zeros_like(self.exploded)
+        self._ends: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -77,6 +87,16 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     def n_exploded(self) -> int:
         """Number of steps whose prediction was rejected so far, over all rows whose episode was running."""
         return int(self._total_exploded)
+
+    @property
+    def reward_replaced(self) -> Tensor:
+        """Rows whose last reward pessimism must leave alone: exploded or halted, bool `(n,)`."""
+        return self.exploded | self.halted
+
+    @property
+    def n_halted(self) -> int:
+        """Number of episodes that were halted so far."""
+        return self.tally.n_halted
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -105,6 +125,9 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         self._obs = obs if mask is None else torch.where(mask[:, None], obs, self._current())
         keep = torch.zeros_like(self._over) if mask is None else ~mask
         self._elapsed, self._over = self._elapsed * keep, self._over & keep
+        self._elites.reset(self.num_envs, self._generator, mask)
+        if self.halts:
+            self.tally.reset(mask)
         return self._out(self._obs.clone()), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -122,15 +145,26 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         """
         obs = self._current()
         assert self._generator is not None
-        step = self.mdp.step(obs, self._actions(actions), self._generator)
-        self._obs, self.exploded = step.next_obs, step.exploded
+        step = self.mdp.step(obs, self._actions(actions), self._generator, self._elites.elite)
+        if self._ends is not None:
+            step, self._ends = step._replace(terminated=step.terminated | self._ends), None
+        self._obs, self.exploded, self.halted = step.next_obs, step.exploded, step.halted
         self._total_exploded += (step.exploded & ~self._over).sum()
         self._elapsed = self._elapsed + 1
         truncated = self._elapsed >= self.max_episode_steps
         self._over = self._over | step.terminated | truncated
+        if self.halts:
+            self.tally.step(step.halted, step.terminated | truncated)
         outputs = (step.next_obs.clone(), step.reward, step.terminated, truncated)
         next_obs, rewards, terminations, truncations = map(self._out, outputs)
         return next_obs, rewards, terminations, truncations, self._infos(step)
+
+    def end_at_next_step(self, rows: Tensor) -> None:
+        """Terminate the episodes of `rows`, bool `(n,)`, at the next step, as a wrapper may ask.
+
+        An autoreset layer in between restarts them like any other row, with the same random numbers.
+        """
+        self._ends = rows
 
     def _current(self) -> Tensor:
         if self._obs is None:
@@ -167,8 +201,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     def _infos(self, step: Step) -> dict[str, Any]:
         if not self._step_infos:
             return {}
-        values = {RAW_REWARD: step.raw_reward, PENALTY: step.penalty, EXPLODED: step.exploded}
-        return {name: self._out(value.clone()) for name, value in values.items()}
+        return {name: self._out(value) for name, value in reported(step, self._halt).items()}
 
 
 def _step_limit(max_episode_steps: int | None) -> float:

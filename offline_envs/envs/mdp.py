@@ -1,5 +1,6 @@
 """`LearnedMDP`: the one batched model step under every learned environment."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -23,9 +24,9 @@ GPU_CHUNK = 65_536
 class LearnedMDP:
     """A Markov decision process learned from data: obs and action in, a `Step` out.
 
-    It has no state; randomness comes from the generator it is given. Each row draws its own elite at every
-    step and then a sample from that elite's Gaussian, for observation and reward alike (Yu et al. 2020,
-    algorithm 2, and its release; "TS1" of Chua et al. 2018).
+    It has no state; randomness comes from the generator it is given. Each row draws its own elite, at every
+    step ("TS1" of Chua et al. 2018, as in Yu et al. 2020, algorithm 2, and its release) unless the caller
+    says which, and then a sample from that elite's Gaussian, for observation and reward alike.
 
     Attributes:
         ensemble: The members that are evaluated at every step; transitions are drawn from the elites.
@@ -39,7 +40,14 @@ class LearnedMDP:
     guard: Guard
     pessimism: Pessimism | None = None
 
-    def step(self, obs: Tensor, action: Tensor, generator: torch.Generator) -> Step:
+    def draw_elites(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw one of the elites for each of `n` rows: its place among them, int64 `(n,)`."""
+        elites = self.ensemble.elites
+        return torch.randint(len(elites), (n,), generator=generator, device=elites.device)
+
+    def step(
+        self, obs: Tensor, action: Tensor, generator: torch.Generator, elite: Tensor | None = None
+    ) -> Step:
         """Advance `B` independent episodes by one step.
 
         The batch is computed in chunks of fixed size, so the working memory does not grow with it. The
@@ -50,16 +58,13 @@ class LearnedMDP:
             obs: Current observations, float32 `(B, d)`.
             action: Actions in the environment's units, float32 `(B, k)`.
             generator: Source of randomness, on the same device.
+            elite: The elite that each row follows, as `draw_elites` gives it; None draws them anew.
         """
-        elites, device = self.ensemble.elites, obs.device
-        elite = torch.randint(len(elites), (len(obs),), generator=generator, device=device)
-        noise = torch.randn((len(obs), 1 + obs.shape[1]), generator=generator, device=device)
-        member = elites.index_select(0, elite)
-        size = CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
-        if len(obs) <= size:
-            return self._advance(obs, action, member, noise)
-        rows = [torch.split(tensor, size) for tensor in (obs, action, member, noise)]
-        return Step.concatenate((self._advance(*chunk) for chunk in zip(*rows, strict=True)), len(obs))
+        elite = self.draw_elites(len(obs), generator) if elite is None else elite
+        noise = torch.randn((len(obs), 1 + obs.shape[1]), generator=generator, device=obs.device)
+        member = self.ensemble.elites.index_select(0, elite)
+        chunks = row_chunks(obs, action, member, noise)
+        return Step.concatenate((self._advance(*chunk) for chunk in chunks), len(obs))
 
     def _advance(self, obs: Tensor, action: Tensor, member: Tensor, noise: Tensor) -> Step:
         prediction = self.ensemble.predict(obs, action)
@@ -67,8 +72,23 @@ class LearnedMDP:
         outcome[:, DELTA] += obs
         reward, next_obs, exploded = self.guard(outcome, obs)
         terminated = self.termination(obs, action, next_obs) | exploded
-        step = Step(next_obs, reward, terminated, reward, torch.zeros_like(reward), exploded)
+        step = Step(
+            next_obs,
+            reward,
+            terminated,
+            raw_reward=reward,
+            penalty=torch.zeros_like(reward),
+            exploded=exploded,
+            halted=torch.zeros_like(exploded),
+            disagreement=torch.zeros_like(reward),
+        )
         return step if self.pessimism is None else self.pessimism(step, prediction)
+
+
+def row_chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Split tensors of as many rows into the slices that are computed at once on their device."""
+    size = CPU_CHUNK if tensors[0].device.type == "cpu" else GPU_CHUNK
+    return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
 
 
 def sample(prediction: Prediction, member: Tensor, noise: Tensor) -> Tensor:

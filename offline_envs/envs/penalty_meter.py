@@ -6,17 +6,14 @@ from typing import Any, Self
 
 import gymnasium as gym
 import torch
-from gymnasium.spaces import Box
 from torch import Tensor
 
 from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.assembly import check_measurable, penalizer, resolve_model
+from offline_envs.envs.assembly import check_measurable, penalizer
 from offline_envs.envs.evaluated_members import EvaluatedMembers
-from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
-from offline_envs.envs.learned_vector_env import LearnedVectorEnv
-from offline_envs.envs.mdp import CPU_CHUNK, GPU_CHUNK
+from offline_envs.envs.known_model import is_learned, layers, model_of
+from offline_envs.envs.mdp import row_chunks
 from offline_envs.envs.pessimism import Penalize
-from offline_envs.errors import SettingsError
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class PenaltyMeter:
     """Computes λ·u(obs, action) for an environment.
 
     Attributes:
-        env: The innermost environment; a learned one says which rows exploded.
+        env: The environment; its layers say in which rows the reward was replaced.
         ensemble: The members whose predictions are measured.
         penalize: The penalty.
     """
@@ -48,51 +45,23 @@ class PenaltyMeter:
         """Check the settings and find the model.
 
         Raises:
-            SettingsError: An unknown name, a negative coefficient, spaces that are not flat boxes, a model
-                of other dimensions, no model, or a learned environment in other units than its model's.
+            SettingsError: An unknown name, a negative coefficient, or what `model_of` refuses.
         """
         penalize = penalizer(penalty_coef=penalty_coef, penalty=penalty, penalty_members=penalty_members)
-        for name, space in (("observation", obs_space), ("action", action_space)):
-            if not isinstance(space, Box) or len(space.shape) != 1:
-                raise SettingsError(f"The {name} space must be a Box of one dimension, got {space}.")
-        model = getattr(env, "ensemble", None) if model is None else model
-        if model is None:
-            raise SettingsError(
-                f"{env} is not a learned environment, so it has no model to measure with. "
-                "Pass model=, a folder written by `offline-envs fit` or an EnsembleDynamics."
-            )
-        device = str(getattr(env, "device", "cpu"))
-        obs_dim, action_dim = obs_space.shape[0], action_space.shape[0]  # type: ignore[index]
-        if isinstance(env, LearnedEnv | LearnedVectorEnv):
-            _check_direct(env, obs_space, action_space)
-        ensemble = resolve_model(model, obs_dim, action_dim, device=device)
-        evaluated = EvaluatedMembers.of(ensemble, penalty_members)
+        evaluated = EvaluatedMembers.of(model_of(env, obs_space, action_space, model), penalty_members)
         check_measurable(evaluated, penalty)
         return cls(env, evaluated, penalize)
 
     @property
     def learned(self) -> bool:
         """Whether the environment is a learned one, whose rewards are float32 numbers."""
-        return isinstance(self.env, LearnedEnv | LearnedVectorEnv)
+        return is_learned(self.env)
 
     def __call__(self, obs: Tensor, action: Tensor) -> Tensor:
         """Penalty of each row, `(B,)`, of the step that `env` took last."""
         device = self.ensemble.elites.device
-        exploded = getattr(self.env, "exploded", torch.zeros(len(obs), dtype=torch.bool)).to(device)
-        size = CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
-        rows = [torch.split(tensor.to(device), size) for tensor in (obs, action, exploded)]
-        return torch.cat(
-            [self.penalize.penalty(self.ensemble.predict(o, a), e) for o, a, e in zip(*rows, strict=True)]
-        )
-
-
-def _check_direct(
-    env: LearnedEnv | LearnedVectorEnv, obs_space: gym.Space[Any], action_space: gym.Space[Any]
-) -> None:
-    """Refuse a wrapper that changes observations or actions before the penalty is measured."""
-    for space, learned in zip((obs_space, action_space), learned_spaces(env.transitions), strict=True):
-        if space != learned:
-            raise SettingsError(
-                f"The penalty must be applied directly to the learned environment, in its units: got {space} "
-                f"instead of {learned}. Put wrappers that change observations or actions outside."
-            )
+        replaced = torch.zeros(len(obs), dtype=torch.bool, device=device)
+        for layer in layers(self.env):
+            replaced |= getattr(layer, "reward_replaced", replaced).to(device)
+        chunks = row_chunks(obs.to(device), action.to(device), replaced)
+        return torch.cat([self.penalize.penalty(self.ensemble.predict(o, a), r) for o, a, r in chunks])

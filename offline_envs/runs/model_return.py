@@ -1,5 +1,6 @@
 """The return that a model predicts for a policy: whole episodes imagined from the data's first states."""
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -66,7 +67,7 @@ class ReturnPredictor:
     """
 
     def __init__(self, learned: LearnedVectorEnv, policy: Predictor, real_env: gym.Env[Any, Any]) -> None:
-        self._mdp, self._policy = learned.mdp, policy
+        self._mdp, self._policy = replace(learned.mdp, pessimism=None), policy
         self._starts = StartStates.from_transitions(learned.transitions, "initial", device=learned.device)
         limit = None if real_env.spec is None else real_env.spec.max_episode_steps
         self._max_steps = limit or int(learned.transitions.episode_lengths.max())

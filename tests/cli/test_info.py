@@ -1,8 +1,12 @@
+import shutil
 from pathlib import Path
 
+from offline_envs import load_transitions
+from offline_envs.dynamics import ensemble_folder, save_ensemble
 from tests.cli.runner import fail, succeed
 from tests.runs.test_plots import check_picture
 from tests.runs.tiny import DEMO
+from tests.toy import spreading_ensemble
 
 
 def test_info_of_the_dataset_in_the_package() -> None:
@@ -27,3 +31,30 @@ def test_datasets_that_cannot_be_used(toy_dataset: str, tmp_path: Path) -> None:
     assert "text.npz" in fail("info", tmp_path / "text.npz")
     assert "Nosuch-v0" in fail("info", toy_dataset, "--env-id", "Nosuch-v0")
     assert "Hopper-v5" in fail("info", toy_dataset, "--env-id", "Hopper-v5")
+
+
+def test_info_of_a_model(toy_dataset: str, tmp_path: Path) -> None:
+    """In deviations of √(2/3), members are 0, 1 and 2 apart: mean √1.5, deviation 1, largest 2·√1.5."""
+    save_ensemble(tmp_path / "model", spreading_ensemble())
+    output = succeed("info", toy_dataset, "--model", tmp_path / "model")
+    rows = [line.replace("│", " ").split() for line in output.splitlines()]
+    for row in (
+        ["mean", "1.225"],
+        ["std", "1"],
+        ["max", "2.449"],
+        ["90.0%", "quantile", "2.449"],
+        ["threshold", '{"mean_std":', "5}", "6.225", "0.00%"],
+        ["threshold", '{"max_over":', "3}", "0.8165"],
+    ):
+        assert any(found[: len(row)] == row for found in rows), row
+
+
+def test_info_finds_the_default_model_in_the_cache(toy_dataset: str, toy_model: str) -> None:
+    assert "threshold" not in succeed("info", toy_dataset)
+    shutil.copytree(toy_model, ensemble_folder(load_transitions(toy_dataset)))
+    assert '{"quantile": 0.99}' in succeed("info", toy_dataset)
+
+
+def test_a_model_that_cannot_be_used(toy_dataset: str, tiny_model: Path, tmp_path: Path) -> None:
+    assert "9 observation and 1 action dimensions, but 2" in fail("info", toy_dataset, "--model", tiny_model)
+    assert "is not a model" in fail("info", toy_dataset, "--model", tmp_path)

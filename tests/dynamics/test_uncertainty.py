@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from offline_envs.dynamics import MEASURES, Prediction, ensemble_std, max_deviation, max_std, measure
+from offline_envs.dynamics import (
+    MEASURES,
+    Prediction,
+    ensemble_std,
+    max_deviation,
+    max_std,
+    measure,
+)
 from offline_envs.errors import SettingsError
 
 PREDICTION = Prediction(
@@ -33,5 +40,5 @@ def test_one_value_a_row_and_none_for_equal_members(name: str) -> None:
 
 
 def test_unknown_measure_names_the_valid_ones() -> None:
-    with pytest.raises(SettingsError, match="ensemble_std, max_deviation, max_std"):
+    with pytest.raises(SettingsError, match="ensemble_std, max_deviation, max_disagreement, max_std"):
         measure("std")

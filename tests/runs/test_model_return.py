@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.runs.model_return import ReturnPredictor, model_return
-from tests.toy import counting_ensemble, toy_options
+from tests.toy import counting_ensemble, halting_options, toy_options
 
 
 class ChosenStarts:
@@ -64,3 +64,11 @@ def test_the_predictor_starts_where_episodes_do(learned: Any) -> None:
     assert ReturnPredictor(learned, Idle(), no_limit).mean(5) == pytest.approx(3, abs=1e-4)
     limit: Any = SimpleNamespace(spec=SimpleNamespace(max_episode_steps=5))
     assert ReturnPredictor(learned, Idle(), limit).mean(5) == pytest.approx(5, abs=1e-4)
+
+
+def test_halts_do_not_shorten_the_forecast() -> None:
+    """It is of the real return, and the real environment halts nobody: 7 steps from 0 pass six, not 4."""
+    options = halting_options(termination=beyond_six)
+    learned: Any = gym.make_vec("PessimisticModel-v0", num_envs=1, **options).unwrapped
+    real = SimpleNamespace(spec=SimpleNamespace(max_episode_steps=100))
+    assert ReturnPredictor(learned, Idle(), real).mean(3) == pytest.approx(7, abs=1e-4)  # type: ignore[arg-type]

@@ -114,7 +114,10 @@ def test_wrapped_environment_is_rebuilt_from_its_spec(toy_dataset: str, toy_mode
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"penalty": "variance"}, "Unknown penalty 'variance'. Valid: ensemble_std, max_deviation, max_std."),
+        (
+            {"penalty": "variance"},
+            "'variance'. Valid: ensemble_std, max_deviation, max_disagreement, max_std.",
+        ),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'. Valid: all, elites."),
         ({"penalty_coef": -1.0}, "penalty_coef must be finite and 0 or more, got -1.0."),
         ({"penalty_coef": float("inf")}, "penalty_coef must be finite and 0 or more, got inf."),

@@ -1,5 +1,6 @@
 """The same wrappers for vector environments, under the same names."""
 
+from offline_envs.wrappers.vector.halt_on_unknown import HaltOnUnknown
 from offline_envs.wrappers.vector.uncertainty_penalty import UncertaintyPenalty
 
-__all__ = ["UncertaintyPenalty"]
+__all__ = ["HaltOnUnknown", "UncertaintyPenalty"]

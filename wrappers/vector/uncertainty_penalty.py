@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from torch import Tensor
@@ -13,6 +11,7 @@ from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.envs.autoreset import without_reset_rows, zero_rows
 from offline_envs.envs.info import PENALTY, RAW_REWARD
 from offline_envs.envs.penalty_meter import PenaltyMeter
+from offline_envs.wrappers.rows import like, many_rows
 
 
 class UncertaintyPenalty(VectorWrapper):
@@ -45,7 +44,7 @@ class UncertaintyPenalty(VectorWrapper):
     ) -> None:
         super().__init__(env)
         self._meter = PenaltyMeter.for_env(
-            env.unwrapped,
+            env,
             env.single_observation_space,
             env.single_action_space,
             model=model,
@@ -69,19 +68,19 @@ class UncertaintyPenalty(VectorWrapper):
         """Reset the environment and remember where its rows start."""
         restarting = without_reset_rows(self._restarting, options)  # first: Gymnasium's own pop the mask
         obs, infos = self.env.reset(seed=seed, options=options)
-        self._obs, self._restarting = _rows(obs), restarting
+        self._obs, self._restarting = many_rows(obs), restarting
         return obs, infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step the environment and penalise its rewards."""
-        before, restarting, action_rows = self._obs, self._restarting, _rows(actions)
+        before, restarting, action_rows = self._obs, self._restarting, many_rows(actions)
         obs, rewards, terminations, truncations, infos = self.env.step(actions)
         if before is None:
             raise ResetNeeded("Call reset() of the wrapper before step().")
-        penalty = _like(self._meter(before, action_rows), rewards)
+        penalty = like(self._meter(before, action_rows), rewards)
         if restarting is not None:
             penalty = zero_rows(penalty, restarting)
-        self._obs = _rows(obs)
+        self._obs = many_rows(obs)
         self._restarting = terminations | truncations if self._next_step else None
         if self._step_infos:
             infos = {
@@ -90,17 +89,3 @@ class UncertaintyPenalty(VectorWrapper):
                 PENALTY: infos.get(PENALTY, 0.0) + penalty,
             }
         return obs, rewards - penalty, terminations, truncations, infos
-
-
-def _rows(values: Any) -> Tensor:
-    """A float32 copy: the environment may write to its array again, and so may the caller."""
-    if isinstance(values, Tensor):
-        return values.detach().to(torch.float32, copy=True)
-    return torch.tensor(np.asarray(values), dtype=torch.float32)
-
-
-def _like(penalty: Tensor, rewards: Any) -> Any:
-    """`penalty` as the kind of array that `rewards` is."""
-    if isinstance(rewards, Tensor):
-        return penalty.to(rewards.device, rewards.dtype)
-    return penalty.cpu().numpy().astype(rewards.dtype)

@@ -1,0 +1,92 @@
+"""`HaltTally`: how many episodes were halted, and a word of warning if that is hardly any or nearly all."""
+
+import math
+import warnings
+
+import torch
+from torch import Tensor
+
+EPISODES = 100
+"""Episodes after which the share of halted ones is judged, once."""
+
+CHECK_EVERY = 100
+"""Calls between two looks at the counts: on a GPU each look waits for the device."""
+
+FEW, MANY = 0.005, 0.99
+"""Shares of halted episodes outside of which the threshold is probably wrong."""
+
+
+class HaltTally:
+    """Counts steps, episodes and halts of `n` rows, on the device where they happen.
+
+    Args:
+        n: Number of rows.
+        device: Where their flags are.
+
+    Warns:
+        UserWarning: After `EPISODES` episodes hardly any or nearly all were halted. Once.
+    """
+
+    def __init__(self, n: int, device: str | torch.device = "cpu") -> None:
+        self._running = torch.zeros(n, dtype=torch.bool, device=device)  # reset, and not over yet
+        self._open = torch.zeros_like(self._running)  # the same, and stepped at least once
+        self._steps, self._episodes, self._halted = torch.zeros(3, dtype=torch.int64, device=device)
+        self._calls, self._judged = 0, False
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps."""
+        return int(self._steps)
+
+    @property
+    def n_episodes(self) -> int:
+        """Number of episodes that are over, halted, ended or cut."""
+        return int(self._episodes)
+
+    @property
+    def n_halted(self) -> int:
+        """Number of episodes that were halted."""
+        return int(self._halted)
+
+    @property
+    def rate(self) -> float:
+        """Share of episodes that were halted; NaN before the first is over."""
+        return self.n_halted / self.n_episodes if self.n_episodes else math.nan
+
+    def step(self, halted: Tensor, ended: Tensor) -> None:
+        """Count a step, given the rows that it halted and those whose episode it ended, bool `(n,)` each.
+
+        Rows whose episode was over before do not count.
+        """
+        running = self._running
+        self._steps += running.sum()
+        self._episodes += (ended & running).sum()
+        self._halted += (halted & running).sum()
+        self._running = self._open = running & ~ended
+        self._calls += 1
+        if not self._judged and self._calls % CHECK_EVERY == 0:
+            self._judge()
+
+    def reset(self, mask: Tensor | None = None) -> None:
+        """Begin an episode in the rows of `mask`, bool `(n,)`, or in all; open episodes end there."""
+        rows = torch.ones_like(self._running) if mask is None else mask
+        self._episodes += (self._open & rows).sum()
+        self._open = self._open & ~rows
+        self._running = self._running | rows
+
+    def _judge(self) -> None:
+        if self.n_episodes < EPISODES:
+            return
+        self._judged = True
+        if self.rate < FEW:
+            problem, advice = "hardly anything counts as unknown", "Lower"
+        elif self.rate > MANY:
+            problem, advice = "nearly every episode leaves what counts as known", "Raise"
+        else:
+            return
+        warnings.warn(
+            f"{self.n_halted} of the first {self.n_episodes} episodes were halted, on average after "
+            f"{self.n_steps / self.n_episodes:.0f} steps: {problem}. {advice} the threshold, e.g. β of "
+            "threshold={'mean_std': β}; `offline-envs info` shows what each rule gives.",
+            stacklevel=4,
+        )

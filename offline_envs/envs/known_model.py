@@ -1,0 +1,74 @@
+"""Which model knows an environment that a wrapper is put around, and what stands between the two."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.spaces import Box
+from gymnasium.vector import VectorWrapper
+
+from offline_envs.dynamics import EnsembleDynamics
+from offline_envs.envs.assembly import resolve_model
+from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
+from offline_envs.envs.learned_vector_env import LearnedVectorEnv
+from offline_envs.errors import SettingsError
+
+
+def model_of(
+    env: Any,
+    obs_space: gym.Space[Any],
+    action_space: gym.Space[Any],
+    model: str | Path | EnsembleDynamics | None,
+) -> EnsembleDynamics:
+    """The model to ask about an environment: the one given, or its own.
+
+    Args:
+        env: The environment, single or vector.
+        obs_space: Observation space of one episode.
+        action_space: Action space of one episode.
+        model: Folder of a fitted ensemble, or the ensemble; None means that of a learned environment.
+
+    Raises:
+        SettingsError: Spaces that are not flat boxes, a model of other dimensions, no model, or a learned
+            environment in other units than its model's.
+    """
+    for name, space in (("observation", obs_space), ("action", action_space)):
+        if not isinstance(space, Box) or len(space.shape) != 1:
+            raise SettingsError(f"The {name} space must be a Box of one dimension, got {space}.")
+    model = getattr(env.unwrapped, "ensemble", None) if model is None else model
+    if model is None:
+        raise SettingsError(
+            f"{env.unwrapped} is not a learned environment, so it has no model to measure with. "
+            "Pass model=, a folder written by `offline-envs fit` or an EnsembleDynamics."
+        )
+    if is_learned(env):
+        _check_direct(env.unwrapped, obs_space, action_space)
+    device = str(getattr(env.unwrapped, "device", "cpu"))
+    obs_dim, action_dim = obs_space.shape[0], action_space.shape[0]  # type: ignore[index]
+    return resolve_model(model, obs_dim, action_dim, device=device)
+
+
+def is_learned(env: Any) -> bool:
+    """Whether the environment is a learned one, whose rewards are float32 numbers."""
+    return isinstance(env.unwrapped, LearnedEnv | LearnedVectorEnv)
+
+
+def layers(env: Any) -> Iterator[Any]:
+    """The environment, what it wraps, and so on to the innermost."""
+    yield env
+    while isinstance(env, gym.Wrapper | VectorWrapper):
+        env = env.env
+        yield env
+
+
+def _check_direct(
+    env: LearnedEnv | LearnedVectorEnv, obs_space: gym.Space[Any], action_space: gym.Space[Any]
+) -> None:
+    """Refuse a wrapper that changes observations or actions before the model sees them."""
+    for space, learned in zip((obs_space, action_space), learned_spaces(env.transitions), strict=True):
+        if space != learned:
+            raise SettingsError(
+                "Pessimism must be applied directly to the learned environment, in its units: got "
+                f"{space} instead of {learned}. Put wrappers that change observations or actions outside."
+            )

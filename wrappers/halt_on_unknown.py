@@ -1,0 +1,135 @@
+"""`HaltOnUnknown`: MOReL's halt, on any environment that a model knows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import torch
+from gymnasium.utils import RecordConstructorArgs
+from torch import Tensor
+
+from offline_envs.data import DatasetSource
+from offline_envs.dynamics import EnsembleDynamics
+from offline_envs.envs.halt_meter import HaltMeter
+from offline_envs.envs.halt_tally import HaltTally
+from offline_envs.envs.info import PENALTY, RAW_REWARD
+from offline_envs.envs.reported import halt_entries
+from offline_envs.wrappers.rows import one_row
+
+
+class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """End the episode where an ensemble's members disagree too much about (obs, action).
+
+    Kidambi et al. 2020 (MOReL). On a learned environment the result is `PessimisticModel-v0`: the unknown
+    step is terminated and pays the dataset's lowest reward minus κ. On any other environment, given a model
+    and its dataset, it is a guard: the step that leaves the data is taken, and the episode ends with it;
+    its reward stays as it is, unless `kappa` is given.
+
+    With `UncertaintyPenalty` the order makes no difference: a halted step carries no penalty.
+
+    A vector version exists: `offline_envs.wrappers.vector.HaltOnUnknown`.
+
+    Args:
+        env: The environment, with flat Box observations and actions.
+        threshold: One rule with its value, `{"mean_std": β}`, `{"quantile": q}` or `{"max_over": c}`, see
+            `HaltSettings`; None means mean + 10·std.
+        units: Units of the disagreement, `"std"` or `"raw"`.
+        halt_members: Whose predictions are compared, `"all"` or `"elites"`.
+        kappa: κ; None means 100 for a learned environment, and rewards as they are for others.
+        absorbing: Whether a halt pays its reward for ever, as one discounted sum, see `halt_reward`.
+        gamma: The agent's discount, used if `absorbing`.
+        model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
+        dataset: The dataset that the model was fitted to; a learned environment brings its own.
+        cache_dir: Folder of fitted models instead of the user's cache.
+
+    Attributes:
+        halted: Whether the last step was unknown, bool `(1,)`.
+        tally: Number of steps, episodes and halts so far.
+
+    Raises:
+        SettingsError: A setting that is not valid, no model or dataset, or a second halt.
+
+    Example:
+        >>> import gymnasium as gym, offline_envs
+        >>> from offline_envs.wrappers import HaltOnUnknown
+        >>> demo = "offline-envs/inverteddoublependulum-replay-v0"
+        >>> env = gym.make("LearnedModel-v0", dataset=demo, fit={"max_epochs": 1}, progress=False)
+        >>> env = HaltOnUnknown(env, {"quantile": 0.99})
+        >>> obs, info = env.reset(seed=0)
+        >>> obs, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        >>> info["halted"] == (info["disagreement"] > info["threshold"])
+        True
+    """
+
+    halts = True
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        threshold: Mapping[str, float] | None = None,
+        *,
+        units: str = "std",
+        halt_members: str = "all",
+        kappa: float | None = None,
+        absorbing: bool = False,
+        gamma: float = 0.99,
+        model: str | Path | EnsembleDynamics | None = None,
+        dataset: DatasetSource | None = None,
+        cache_dir: str | None = None,
+    ) -> None:
+        settings: dict[str, Any] = {
+            "threshold": threshold,
+            "units": units,
+            "halt_members": halt_members,
+            "kappa": kappa,
+            "absorbing": absorbing,
+            "gamma": gamma,
+            "model": model,
+            "dataset": dataset,
+            "cache_dir": cache_dir,
+        }
+        RecordConstructorArgs.__init__(self, **settings)
+        gym.Wrapper.__init__(self, env)
+        self._meter = HaltMeter.for_env(env, env.observation_space, env.action_space, **settings)
+        self.tally = HaltTally(1)
+        self.halted = torch.zeros(1, dtype=torch.bool)
+        self._obs: Tensor | None = None
+
+    @property
+    def reward_replaced(self) -> Tensor:
+        """Rows whose last reward was that of a halt, bool `(1,)`."""
+        return self.halted & self._meter.replaces_reward
+
+    @property
+    def n_halted(self) -> int:
+        """Number of episodes that were halted so far."""
+        return self.tally.n_halted
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset the environment and remember where it starts."""
+        obs, info = self.env.reset(seed=seed, options=options)
+        self._obs = one_row(obs)
+        self.halted = torch.zeros(1, dtype=torch.bool)
+        self.tally.reset()
+        return obs, info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Step the environment, and end the episode if the step was unknown."""
+        before, action_row = self._obs, one_row(action)
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        if before is None:
+            raise gym.error.ResetNeeded("Call reset() of the wrapper before step().")
+        disagreement, unknown = (found.cpu() for found in self._meter(before, action_row))
+        self._obs, self.halted, halted = one_row(obs), unknown, bool(unknown)
+        terminated = bool(terminated) or halted
+        self.tally.step(unknown, torch.tensor([terminated or bool(truncated)]))
+        entries = halt_entries(unknown, disagreement, self._meter.halt.detector.threshold)
+        info = {**info, RAW_REWARD: info.get(RAW_REWARD, float(reward))}
+        info |= {name: value.item() for name, value in entries.items()}
+        if halted and self._meter.replaces_reward:
+            reward = self._meter.halt.reward
+            info |= {PENALTY: 0.0} if PENALTY in info else {}
+        return obs, float(reward), terminated, truncated, info
