@@ -115,6 +115,15 @@ class TrainSettings(JsonSettings):
         self.cycle()
         penalizer(penalty_coef=self.penalty_coef, penalty=self.penalty, penalty_members=self.penalty_members)
         self._check_model()
+        self._check_used()
+
+    def _check_used(self) -> None:
+        """Refuse settings that the algorithm would not look at."""
+        env_id = algorithm(self.algorithm).env_id
+        if self.adversary and env_id != "AdversarialModel-v0":
+            raise SettingsError(f"adversary is a setting of rambo, not of {self.algorithm}.")
+        if self.env_settings and env_id is None:
+            raise SettingsError(f"{self.algorithm} trains in no environment, so env_settings must be empty.")
 
     def _check_model(self) -> None:
         if self.model is not None and (self.ensemble or self.fit):

@@ -25,6 +25,8 @@ from offline_envs.runs import TrainSettings
         ({"transitions_per_gradient_step": 0}, "must be positive"),
         ({"real_ratio": 2}, "real_ratio must be between 0 and 1, got 2"),
         ({"seed": -1}, "seed must lie in 0"),
+        ({"adversary": {"adv_weight": 1.0}}, "adversary is a setting of rambo, not of mopo"),
+        ({"algorithm": "bc", "env_settings": {"kappa": 1}}, "bc trains in no environment"),
         ({"clone_epochs": -1}, "clone_epochs must be 0 or more, got -1"),
         ({"agent": "trpo", "transitions_per_gradient_step": 499}, "must be at least n_envs=500, got 499"),
         ({"model": 3}, "model must be of type str | None, got 3"),
