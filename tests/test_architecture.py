@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "collect": {"tasks", "data", "errors"},
     "sb3": BASE | {"wrappers", "adversary"},
     "runs": BASE | {"wrappers", "collect", "adversary", "sb3"},
-    "cli": BASE | {"wrappers", "adversary", "sb3", "runs", "collect"},
+    "diagnose": BASE | {"wrappers", "collect", "sb3", "runs"},
+    "cli": BASE | {"wrappers", "adversary", "sb3", "runs", "collect", "diagnose"},
 }
 """Part → parts it may import. Every part may import itself and the package's version."""
 

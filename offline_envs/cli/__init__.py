@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from offline_envs.cli.collect import collect
 from offline_envs.cli.demo import demo
+from offline_envs.cli.diagnose import diagnose
 from offline_envs.cli.evaluate import evaluate
 from offline_envs.cli.fit import fit
 from offline_envs.cli.info import info
@@ -37,14 +38,14 @@ class _Group(TyperGroup):
 
 app = typer.Typer(
     name="offline-envs",
-    help="Environments learned from a fixed dataset: collect data, fit models, train policies in them.",
+    help="Environments learned from a fixed dataset: collect data, fit and judge models, train policies.",
     cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
 
 
-for command in (demo, info, fit, train, presets, evaluate, collect):
+for command in (demo, info, fit, diagnose, train, presets, evaluate, collect):
     app.command(command.__name__)(command)
 
 

@@ -61,6 +61,24 @@ def holdout_size(n: int, fit_settings: FitSettings) -> int:
     return min(fit_settings.holdout, n // 5)
 
 
+def split_index(n: int, fit_settings: FitSettings) -> tuple[Tensor, Tensor]:
+    """Which rows of a dataset a fit trains on, and which it holds out: the same for the same seed.
+
+    Args:
+        n: Number of rows of the dataset.
+        fit_settings: Size of the holdout, and the seed that chooses it.
+
+    Returns:
+        Training rows `(n - n_holdout,)` in random order, and holdout rows `(n_holdout,)`, int64 both.
+
+    Raises:
+        DatasetError: Too few rows for a holdout.
+    """
+    n_holdout = holdout_size(n, fit_settings)
+    order = torch.randperm(n, generator=generator_for(fit_settings.seed, 0))
+    return order[:-n_holdout], order[-n_holdout:]
+
+
 def split_rows(
     transitions: Transitions, normalizer: Normalizer, *, fit_settings: FitSettings, device: torch.device
 ) -> Rows:
@@ -98,8 +116,8 @@ def rows_of_fit(transitions: Transitions, normalizer: Normalizer, *, fit_setting
 
 
 def _raw_rows(transitions: Transitions, fit_settings: FitSettings) -> Rows:
-    n_holdout = holdout_size(len(transitions), fit_settings)
-    order = torch.randperm(len(transitions), generator=generator_for(fit_settings.seed, 0))
+    train, holdout = split_index(len(transitions), fit_settings)
+    order, n_holdout = torch.cat([train, holdout]), len(holdout)
     d, n_inputs = transitions.obs_dim, transitions.obs_dim + transitions.action_dim
     rows = torch.empty(len(transitions), n_inputs + 1 + d)
     inputs, targets = rows[:, :n_inputs], rows[:, n_inputs:]

@@ -1,0 +1,99 @@
+"""`offline-envs diagnose`: what a model is worth, as a report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from offline_envs.cli.options import Dataset, Device, EnsembleJson, EnvId, FitJson, parse_json, parse_settings
+from offline_envs.cli.policy_file import Agent, check_shape, load_policy
+
+if TYPE_CHECKING:
+    from offline_envs.data import Transitions
+    from offline_envs.diagnose import Advice
+
+
+def diagnose(
+    dataset: Dataset,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a fitted model; without it, one is fitted or found in the cache."),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="Also follow this policy of Stable-Baselines3 (.zip). It can run code: trust it."),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder to make for the report.")] = Path("diagnosis"),
+    agent: Agent = "sac",
+    env_id: EnvId = None,
+    termination: Annotated[
+        str, typer.Option(help="When imagined episodes end: auto (by the environment), never, learned.")
+    ] = "auto",
+    train_horizon: Annotated[
+        int, typer.Option(help="Horizon that you train with; penalties and halts are counted up to it.")
+    ] = 5,
+    horizon: Annotated[int, typer.Option(help="Longest horizon to look at.")] = 50,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same report.", min=0)] = 0,
+    options: Annotated[
+        str,
+        typer.Option(
+            help="Other sizes as JSON: rows, rollouts, starts, episodes, penalty_members; "
+            "e.g. '{\"rollouts\": 100}'."
+        ),
+    ] = "{}",
+    ensemble: EnsembleJson = "{}",
+    fit_options: FitJson = "{}",
+    device: Device = "cpu",
+) -> None:
+    """Hold a model against held-out data, the simulator and a policy, and advise on its settings."""
+    from offline_envs.data import load_transitions
+    from offline_envs.diagnose import DiagnoseSettings, advise, check_free, write_report
+    from offline_envs.diagnose import diagnose as examine
+    from offline_envs.envs.assembly import assemble
+
+    check_free(output)
+    sizes = {"train_horizon": train_horizon, "horizon": horizon, "seed": seed}
+    settings = parse_settings(DiagnoseSettings, {**sizes, **parse_json(options, "--options")}, "--options")
+    choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
+    loaded = None if policy is None else load_policy(policy, agent)
+    transitions = load_transitions(dataset, env_id=env_id)
+    if loaded is not None:
+        check_shape("observation", loaded.observation_space, (transitions.obs_dim,), "dataset")
+        check_shape("action", loaded.action_space, (transitions.action_dim,), "dataset")
+    parts = assemble(
+        transitions, model=model, termination=termination, ensemble=choices[0], fit=choices[1], device=device
+    )
+    progress = Console(stderr=True, highlight=False, soft_wrap=True)
+    card = _card(model, transitions, *choices)
+    found = examine(
+        parts, policy=loaded, card=card, settings=settings, say=lambda text: progress.print(f"{text} …")
+    )
+    write_report(found, output)
+    console = Console()
+    console.print(_table(advise(found), transitions))
+    console.print(f"Report: {output / 'report.html'}", soft_wrap=True, markup=False)
+
+
+def _card(
+    model: Path | None, transitions: "Transitions", ensemble: dict[str, Any], fit: dict[str, Any]
+) -> dict[str, Any]:
+    """The card of the model that was given, or of the one in the cache."""
+    from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, read_model_card
+
+    if model is not None:
+        return read_model_card(model)
+    settings, fit_settings = EnsembleSettings.from_json(ensemble), FitSettings.from_json(fit)
+    return read_model_card(ensemble_folder(transitions, settings, fit_settings=fit_settings))
+
+
+def _table(advice: "Sequence[Advice]", transitions: "Transitions") -> Table:
+    table = Table(title=f"Model of {transitions.source}", show_lines=True)
+    for name in ("about", "advice", "figures"):
+        table.add_column(name)
+    for a in advice:
+        table.add_row(a.topic, Text(a.value, style="bold red" if a.warning else "bold"), a.figures)
+    return table

@@ -1,0 +1,46 @@
+"""`DiagnoseSettings`: how much is looked at."""
+
+from dataclasses import dataclass
+
+from offline_envs.dynamics.settings import JsonSettings
+from offline_envs.envs.evaluated_members import MEMBER_CHOICES
+from offline_envs.errors import SettingsError, unknown_name
+
+
+@dataclass(frozen=True)
+class DiagnoseSettings(JsonSettings):
+    """Size of a diagnosis; the defaults take about a minute on a CPU.
+
+    Attributes:
+        rows: Rows of the dataset that are measured, drawn without replacement.
+        rollouts: Imagined episodes of the policy, and as many of uniform actions.
+        starts: States from which the model is held against what really follows.
+        horizon: Steps of both.
+        train_horizon: Horizon that a policy is trained with; penalties and halts are counted up to it.
+        episodes: Real episodes of the policy.
+        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+        seed: Seed of every draw.
+    """
+
+    rows: int = 10_000
+    rollouts: int = 500
+    starts: int = 300
+    horizon: int = 50
+    train_horizon: int = 5
+    episodes: int = 10
+    penalty_members: str = "all"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("rows", "rollouts", "starts", "horizon", "train_horizon", "episodes"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if self.train_horizon > self.horizon:
+            raise SettingsError(
+                f"train_horizon must be at most horizon={self.horizon}, got {self.train_horizon}."
+            )
+        if self.penalty_members not in MEMBER_CHOICES:
+            raise unknown_name("penalty_members", self.penalty_members, MEMBER_CHOICES)
+        if self.seed < 0:
+            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
