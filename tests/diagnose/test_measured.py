@@ -4,7 +4,7 @@ import torch
 from offline_envs.diagnose import measured
 from offline_envs.diagnose.calibration import Calibration
 from offline_envs.diagnose.measured import doubt, judge, usable_measures
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.dynamics import MEASURES, EnsembleDynamics, EnsembleSettings
 from tests.toy import PENALTIES, toy_ensemble
 
 
@@ -33,7 +33,7 @@ def test_the_error_is_that_of_the_elites_mean(monkeypatch: pytest.MonkeyPatch) -
 
 def test_measures_that_are_zero_everywhere_are_left_out() -> None:
     plain = EnsembleDynamics(2, 1, settings=EnsembleSettings(probabilistic=False, hidden=(4,)))
-    assert usable_measures(plain, 7) == ["max_deviation", "ensemble_std"]
+    assert usable_measures(plain, 7) == ["max_deviation", "max_disagreement", "ensemble_std"]
     assert usable_measures(toy_ensemble(), 1) == ["max_std"]
     found = judge(plain, torch.zeros(2, 2), torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 2))
     assert found.quantile is None
@@ -46,5 +46,5 @@ def test_calibration_of_members_that_say_the_same_everywhere() -> None:
     found = Calibration.of("toy", unsure, true)
     assert (found.n, found.best) == (20, None)
     assert found.error == pytest.approx(9.5 * 2**0.5)
-    assert [row["n"] for row in found.bin_rows()] == [2] * 30
+    assert [row["n"] for row in found.bin_rows()] == [2] * 10 * len(MEASURES)
     assert [row["dimension"] for row in found.interval_rows()] == ["reward", "obs 0", "obs 1", "all"]
