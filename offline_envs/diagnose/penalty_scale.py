@@ -94,11 +94,15 @@ class SourceScale:
 
 
 def course(values: torch.Tensor, steps: Rollouts) -> torch.Tensor:
-    """Mean of `values`, `(m,)`, over the steps of equal time, float64 `(h,)`; NaN where there is none."""
+    """Mean of `values`, `(m,)`, over the steps of equal time, float64 `(h,)`.
+
+    NaN from where fewer than half of the episodes are left: the few that last are not like the others.
+    """
     index = steps.time - 1
     size = int(index.max()) + 1
     total = torch.zeros(size, dtype=torch.float64).index_add(0, index, values.double())
-    return total / torch.bincount(index, minlength=size)
+    n = torch.bincount(index, minlength=size)
+    return (total / n).masked_fill(2 * n < n[0], torch.nan)
 
 
 def _high(values: torch.Tensor) -> torch.Tensor:

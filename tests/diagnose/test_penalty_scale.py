@@ -44,8 +44,8 @@ def test_a_source_counts_its_steps_up_to_the_horizon() -> None:
     assert found.rows()[0]["mean u / mean |reward|"] == pytest.approx(3)
 
 
-def test_the_course_is_a_mean_a_step() -> None:
-    steps = replace(STEPS, time=torch.tensor([1, 1, 3, 1]))
-    found = course(torch.tensor([1.0, 2, 7, 6]), steps)
-    assert found[[0, 2]].tolist() == [3, 7]
-    assert math.isnan(found[1])
+def test_the_course_is_a_mean_a_step_while_half_of_the_episodes_last() -> None:
+    time = torch.tensor([1, 1, 3, 3, 1, 4])
+    found = course(torch.tensor([1.0, 2, 7, 9, 6, 5]), replace(STEPS, time=time))
+    assert found[[0, 2]].tolist() == [3, 8]
+    assert [math.isnan(value) for value in found.tolist()] == [False, True, False, True]
