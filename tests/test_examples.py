@@ -43,6 +43,15 @@ def check_mopo(tmp_path: Path) -> None:
     assert run("mopo", horizon=2, net_arch=(8,), **budget) > 0
 
 
+def check_morel(tmp_path: Path) -> None:
+    assert run("morel", n_envs=4, steps_per_env=5, policy_steps=2, clone_steps=2) > 0
+
+
+def check_rambo(tmp_path: Path) -> None:
+    budget = {"n_envs": 10, "transitions_per_gradient_step": 10, "gradient_steps": 4, "adversary_every": 2}
+    assert run("rambo", horizon=2, net_arch=(8,), clone_steps=2, **budget) > 0
+
+
 def check_distance_from_data(tmp_path: Path) -> None:
     penalties = run("distance_from_data", n_episodes=5)
     assert all(math.isfinite(penalty) and penalty > 0 for penalty in penalties.values())
@@ -53,6 +62,8 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     "train_dynamics": check_train_dynamics,
     "single_env": check_single_env,
     "mopo": check_mopo,
+    "morel": check_morel,
+    "rambo": check_rambo,
     "distance_from_data": check_distance_from_data,
 }
 
