@@ -1,7 +1,7 @@
 """MOReL (Kidambi et al. 2020) with sb3-contrib's TRPO: whole episodes that halt where the model is unsure.
 
 The policy first imitates the dataset, then follows the natural gradient inside the pessimistic model. The
-paper steps along that gradient by a fixed size; TRPO searches along it for a step that improves and stays near.
+paper takes steps of a fixed size along it; TRPO searches along it for one that improves and stays near.
 
     python examples/morel.py
 """

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from offline_envs.dynamics.disagreement import MEMBER_CHOICES
 from offline_envs.dynamics.settings import JsonSettings
-from offline_envs.envs.evaluated_members import MEMBER_CHOICES
 from offline_envs.errors import SettingsError, unknown_name
 
 
