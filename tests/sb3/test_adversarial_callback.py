@@ -11,8 +11,9 @@ from stable_baselines3.common.vec_env import VecCheckNan, VecNormalize
 from offline_envs.adversary import AdversarySettings
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
 from offline_envs.errors import CheckpointError, SettingsError
-from offline_envs.sb3 import AGENTS, AdversarialCallback, SB3VecEnv, agent_class
+from offline_envs.sb3 import AdversarialCallback, SB3VecEnv, agent_class
 from tests.adversary.toy import FIT, fitted, two_states, weights_of
+from tests.sb3.toy import WITH_CRITICS
 
 DATA = two_states(400)
 QUICK = AdversarySettings(batch_size=8, horizon=2, check_every=3, adv_weight=0.01)
@@ -48,7 +49,7 @@ def callback_of(**changes: Any) -> AdversarialCallback:
     return AdversarialCallback(**{"settings": QUICK, "every": 4, "fit_settings": FIT, **changes})
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", WITH_CRITICS)
 def test_every_agent_moves_the_model_that_it_trains_in(name: str, model: EnsembleDynamics) -> None:
     envs, callback, before = make_envs(model), callback_of(), weights_of(model)
     make_agent(envs, name).learn(40, callback)  # 10 cycles of 2 gradient steps

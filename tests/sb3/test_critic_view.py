@@ -10,8 +10,8 @@ from stable_baselines3 import PPO, SAC
 from torch import nn
 
 from offline_envs.errors import SettingsError
-from offline_envs.sb3 import AGENTS, CriticView, SB3VecEnv, agent_class
-from tests.sb3.toy import CountingVectorEnv
+from offline_envs.sb3 import CriticView, SB3VecEnv, agent_class
+from tests.sb3.toy import WITH_CRITICS, CountingVectorEnv
 
 Array = NDArray[np.float64]
 LOW, HIGH = -2.0, 6.0
@@ -58,7 +58,7 @@ def smallest_value(agent: Any, obs: Array, scaled: Array) -> Array:
     return np.min(each, axis=0)
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", WITH_CRITICS)
 def test_it_says_what_the_networks_say(name: str) -> None:
     agent = make_agent(name, batch_size=8).learn(40)
     view, rng = CriticView(agent), np.random.default_rng(0)
@@ -71,7 +71,7 @@ def test_it_says_what_the_networks_say(name: str) -> None:
     np.testing.assert_allclose(view.state_value(obs_t).numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", WITH_CRITICS)
 def test_actions_are_the_policys_in_the_units_of_the_environment(name: str) -> None:
     agent = make_agent(name)
     view, obs = CriticView(agent), torch.randn(2000, 2)
