@@ -122,6 +122,7 @@ def main(
     n_envs: Annotated[int, typer.Option(help="Imagined episodes at once.", min=1)] = 500,
     horizon: Annotated[int, typer.Option(help="Steps of an episode.", min=1)] = 5,
     ratio: Annotated[float, typer.Option(help="Model transitions a gradient step; 0 is 50 * horizon.")] = 0.0,
+    penalty_members: Annotated[str, typer.Option(help="Members that are penalised: all or elites.")] = "all",
     threads: Annotated[int, typer.Option(help="Threads; 0 means PyTorch's own choice.")] = 0,
     offlinerl_kit: Annotated[Path | None, typer.Option(help="Checkout of OfflineRL-Kit.")] = None,
 ) -> None:
@@ -130,7 +131,8 @@ def main(
         torch.set_num_threads(threads)
     per_update = ratio or 50.0 * horizon
     shares = [
-        measure(name, gradient_steps, n_envs, horizon, per_update, offlinerl_kit) for name in task or TASKS
+        measure(name, gradient_steps, n_envs, horizon, per_update, offlinerl_kit, penalty_members)
+        for name in task or TASKS
     ]
     title = (
         f"SAC, {n_envs} rows, {per_update:g} model transitions an update, {torch.get_num_threads()} threads"
@@ -139,13 +141,19 @@ def main(
 
 
 def measure(
-    name: str, gradient_steps: int, n_envs: int, horizon: int, ratio: float, offlinerl_kit: Path | None = None
+    name: str,
+    gradient_steps: int,
+    n_envs: int,
+    horizon: int,
+    ratio: float,
+    offlinerl_kit: Path | None = None,
+    penalty_members: str = "all",
 ) -> Shares:
     """Measure one run, after a first cycle that is not counted."""
     if name not in TASKS:
         raise typer.BadParameter(f"--task must be one of {', '.join(TASKS)}, got {name!r}.")
     data = calm_transitions(TASKS[name])
-    agent, envs, buffer = make_run(data, n_envs, horizon, ratio)
+    agent, envs, buffer = make_run(data, n_envs, horizon, ratio, penalty_members)
     learn(agent, n_envs * horizon)
     watches = (envs.stepping, buffer.adding, buffer.sampling, agent.acting, agent.training)
     before, first = [watch.seconds for watch in watches], agent._n_updates
@@ -189,7 +197,7 @@ def calm_model(obs_dim: int, action_dim: int) -> EnsembleDynamics:
 
 
 def make_run(
-    data: Transitions, n_envs: int, horizon: int, ratio: float
+    data: Transitions, n_envs: int, horizon: int, ratio: float, penalty_members: str = "all"
 ) -> tuple[TimedSAC, TimedVecEnv, TimedBuffer]:
     """Make agent, environment and buffer as a run does, with their stopwatches."""
     envs = TimedVecEnv(
@@ -199,6 +207,7 @@ def make_run(
             dataset=data,
             model=calm_model(data.obs_dim, data.action_dim),
             max_episode_steps=horizon,
+            penalty_members=penalty_members,
         )
     )
     agent = TimedSAC(
