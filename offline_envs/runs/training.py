@@ -135,7 +135,8 @@ def _agent(
     if has_checkpoint(run.checkpoint):
         return load_checkpoint(settings.agent, run.checkpoint, vec_env, device=settings.device)
     agent = new_agent(settings, vec_env)
-    clone_start(settings, agent, transitions, show_progress=show_progress)
+    if settings.clone_epochs:
+        clone_start(settings, agent, transitions, show_progress=show_progress)
     return agent
 
 
