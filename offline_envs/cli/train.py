@@ -1,7 +1,7 @@
 """`offline-envs train`: a policy trained inside a learned model, scored in the real environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -98,8 +98,7 @@ def train(
     Interrupt it with Ctrl-C; the same command with --resume goes on.
     """
     from offline_envs.cli.seeds import run_seeds
-    from offline_envs.runs import TrainSettings
-    from offline_envs.runs import preset as preset_named
+    from offline_envs.runs import TrainSettings, merged
 
     options = {
         "dataset": dataset,
@@ -122,6 +121,19 @@ def train(
     if twice:
         raise SettingsError(f"--settings cannot hold {', '.join(twice)}: there are options for that.")
     given = {name: value for name, value in options.items() if value is not None and value != {}}
-    start = preset_named(preset).settings if preset else {}
-    common = TrainSettings.for_algorithm({**start, **given, **more})
+    common = TrainSettings.for_algorithm(merged(_start(preset, given), {**given, **more}))
     run_seeds(common, parse_seeds(seeds), folder, resume=resume)
+
+
+def _start(preset: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Settings of the preset, without those of a fit where a fitted model is given."""
+    from offline_envs.runs import preset as preset_named
+
+    if preset is None:
+        return {}
+    settings = dict(preset_named(preset).settings)
+    if given.get("algorithm", settings["algorithm"]) != settings["algorithm"]:
+        raise SettingsError(f"--preset {preset} is for --algo {settings['algorithm']}: leave --algo out.")
+    if "model" in given:
+        settings = {name: value for name, value in settings.items() if name not in ("fit", "ensemble")}
+    return settings

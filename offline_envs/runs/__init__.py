@@ -1,6 +1,6 @@
 """Training runs: one policy trained inside one model, scored in the real environment, written to a folder."""
 
-from offline_envs.runs.algorithms import ALGORITHMS, algorithm
+from offline_envs.runs.algorithms import ALGORITHMS, algorithm, merged
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.model_source import model_folder
 from offline_envs.runs.presets import PRESETS, Preset, preset
@@ -17,6 +17,7 @@ __all__ = [
     "TrainSettings",
     "algorithm",
     "check_possible",
+    "merged",
     "model_folder",
     "preset",
     "train",

@@ -28,12 +28,14 @@ def adversary_callback(
     """
     if not isinstance(learned, AdversarialVectorEnv):
         return None
-    options: dict[str, Any] = {"seed": settings.seed, **settings.adversary, "gamma": agent.gamma}  # type: ignore[attr-defined]
+    own = {"seed": settings.seed, "horizon": settings.horizon}
+    options: dict[str, Any] = {**own, **settings.adversary, "gamma": agent.gamma}  # type: ignore[attr-defined]
     adversary_settings = AdversarySettings.from_json(options)
     fitted = read_model_card(run.model)["fit_settings"]
     fit_settings = None if fitted is None else FitSettings.from_json(fitted)
-    every = max(1, min(settings.adversary_every, settings.gradient_steps))
-    callback = AdversarialCallback(adversary_settings, every=every, fit_settings=fit_settings)
+    callback = AdversarialCallback(
+        adversary_settings, every=settings.adversary_every, fit_settings=fit_settings
+    )
     callback.adversary = Adversary(
         learned.mdp, learned.transitions, settings=adversary_settings, fit_settings=fit_settings
     )

@@ -16,24 +16,42 @@ class Algorithm:
         env_settings: Settings of a run that the environment takes under the same names.
         defaults: Settings of a run whose defaults it changes.
         agent_defaults: Further ones that hold for one agent, by its name.
+        unused: Settings of a run that mean nothing to it.
     """
 
     env_id: str | None
     env_settings: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     agent_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     def with_defaults(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """`values`, and the algorithm's own default of what they leave out."""
         agent = values.get("agent", self.defaults.get("agent"))
-        return {**self.defaults, **self.agent_defaults.get(str(agent), {}), **values}
+        return merged(merged(self.defaults, self.agent_defaults.get(str(agent), {})), values)
+
+
+def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` with `changes`; a setting that is itself settings by name keeps those that do not change."""
+    result = {**settings, **changes}
+    for name in settings.keys() & changes.keys():
+        before, after = settings[name], changes[name]
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            result[name] = {**before, **after}
+    return result
+
+
+ADVERSARY = ("adversary", "adversary_every")
+MODEL = ("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings")
+PENALTY = ("penalty_coef", "penalty", "penalty_members")
+COLLECTION = ("n_envs", "transitions_per_gradient_step", "real_ratio", "clone_epochs")
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {
     # Yu et al. 2020.
-    "mopo": Algorithm("PenalizedModel-v0", ("penalty_coef", "penalty", "penalty_members")),
+    "mopo": Algorithm("PenalizedModel-v0", PENALTY, unused=ADVERSARY),
     # Janner et al. 2019, on a model that is fitted once.
-    "mbpo": Algorithm("LearnedModel-v0"),
+    "mbpo": Algorithm("LearnedModel-v0", unused=("penalty_coef", *ADVERSARY)),
     # Kidambi et al. 2020. TRPO is the nearest to its natural policy gradient that is kept up: it searches
     # along the same direction for a step that improves and stays close. Networks, discount, noise, starts
     # and the cloned policy are those of the release.
@@ -59,14 +77,20 @@ ALGORITHMS: Mapping[str, Algorithm] = {
                 },
             }
         },
+        unused=("penalty_coef", *ADVERSARY),
     ),
     # Rigter et al. 2022.
-    "rambo": Algorithm("AdversarialModel-v0", defaults={"real_ratio": 0.5, "clone_epochs": 50}),
+    "rambo": Algorithm(
+        "AdversarialModel-v0", defaults={"real_ratio": 0.5, "clone_epochs": 50}, unused=("penalty_coef",)
+    ),
     # Behaviour cloning: no model, no reward.
     "bc": Algorithm(
         None,
         defaults={"gradient_steps": 50_000},
-        agent_defaults={"trpo": {"transitions_per_gradient_step": 25_000.0}},
+        agent_defaults={
+            "trpo": {"transitions_per_gradient_step": 25_000.0, "agent_options": {"batch_size": 50}}
+        },
+        unused=(*PENALTY, *MODEL, *COLLECTION, *ADVERSARY),
     ),
 }
 """Algorithm by name."""

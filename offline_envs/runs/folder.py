@@ -57,6 +57,11 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def moved_model(self) -> Path:
+        """The ensemble as RAMBO's adversary left it at the end; `model` stays as it was fitted."""
+        return self.path / "moved_model"
+
+    @property
     def policies(self) -> Path:
         """Best and last policy."""
         return self.path / "policies"

@@ -122,7 +122,7 @@ def _rambo() -> Iterator[Preset]:
             settings = {
                 "algorithm": "rambo",
                 "horizon": horizon,
-                "adversary": {"adv_weight": weight},
+                "adversary": {"adv_weight": weight, "skip_if_zero": True},
                 "fit": RAMBO_FIT,
                 "gradient_steps": 2_000_000,
             }

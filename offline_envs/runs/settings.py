@@ -11,11 +11,14 @@ from offline_envs.dynamics.settings import JsonSettings
 from offline_envs.envs.assembly import penalizer
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.runs.algorithms import ALGORITHMS, algorithm
-from offline_envs.runs.cycle import Cycle, make_cycle
+from offline_envs.runs.cycle import Cycle, make_cycle, off_policy
 from offline_envs.sb3 import AGENTS
 
 TERMINATIONS = ("auto", "never", "learned")
 STARTS = ("dataset", "initial")
+VECTOR_OPTIONS = ("num_envs", "output", "autoreset_mode", "step_infos", "progress", "cache_dir")
+"""Keywords of `gym.make_vec` that a run decides about besides those of `TrainSettings.env_options`."""
+
 COUNTS = (
     "gradient_steps",
     "horizon",
@@ -118,12 +121,31 @@ class TrainSettings(JsonSettings):
         self._check_used()
 
     def _check_used(self) -> None:
-        """Refuse settings that the algorithm would not look at."""
+        """Refuse settings that the algorithm would not look at, or cannot work with."""
         env_id = algorithm(self.algorithm).env_id
-        if self.adversary and env_id != "AdversarialModel-v0":
-            raise SettingsError(f"adversary is a setting of rambo, not of {self.algorithm}.")
         if self.env_settings and env_id is None:
             raise SettingsError(f"{self.algorithm} trains in no environment, so env_settings must be empty.")
+        for name in self.env_settings:
+            if name in (*self._own_env_options(), *VECTOR_OPTIONS):
+                raise SettingsError(
+                    f"env_settings cannot hold {name!r}: a run sets it from its own settings."
+                )
+        if env_id == "AdversarialModel-v0":
+            self._check_adversary()
+        elif self.adversary:
+            raise SettingsError(f"adversary is a setting of rambo, not of {self.algorithm}.")
+
+    def _check_adversary(self) -> None:
+        if not off_policy(self.agent):
+            raise SettingsError(f"{self.algorithm} needs an agent with critics Q(s, a), not {self.agent}.")
+        if "gamma" in self.adversary:
+            raise SettingsError("adversary cannot hold 'gamma': it is the agent's, see agent_options.")
+        ratio = AdversarySettings.from_json(self.adversary).steps_per_update
+        if round(self.adversary_every * ratio) < 1:
+            raise SettingsError(
+                "adversary_every times the adversary's steps_per_update must give a whole step, got "
+                f"{self.adversary_every} and {ratio}."
+            )
 
     def _check_model(self) -> None:
         if self.model is not None and (self.ensemble or self.fit):
@@ -144,9 +166,16 @@ class TrainSettings(JsonSettings):
         """Build the settings from JSON values; what is left out takes the algorithm's own default.
 
         Raises:
-            SettingsError: See `TrainSettings`.
+            SettingsError: See `TrainSettings`; or a value of a setting that means nothing to the algorithm.
         """
-        return cls.from_json(algorithm(values.get("algorithm", cls.algorithm)).with_defaults(values))
+        name = values.get("algorithm", cls.algorithm)
+        chosen = algorithm(name).with_defaults(values)
+        idle = [n for n in values if n in algorithm(name).unused]
+        if "real_ratio" in values and chosen.get("agent") in AGENTS and not off_policy(chosen["agent"]):
+            idle.append("real_ratio")
+        if idle:
+            raise SettingsError(f"{', '.join(sorted(idle))}: {name} does not use that. Leave it out.")
+        return cls.from_json(chosen)
 
     def cycle(self) -> Cycle:
         """How many model transitions are collected before how many gradient steps.
@@ -168,6 +197,12 @@ class TrainSettings(JsonSettings):
 
     def env_options(self) -> dict[str, Any]:
         """Keywords of `gym.make_vec` for the environment that the agent trains in."""
+        return {**self._own_env_options(), **self.env_settings}
+
+    def _own_env_options(self) -> dict[str, Any]:
+        env_id = algorithm(self.algorithm).env_id
+        # What a halt pays for ever depends on the agent's own discount.
+        discount = {"gamma": self.agent_options.get("gamma", 0.99)} if env_id == "PessimisticModel-v0" else {}
         return {
             "dataset": self.dataset,
             "model": self.model,
@@ -179,7 +214,7 @@ class TrainSettings(JsonSettings):
             "device": self.device,
             "max_episode_steps": self.horizon,
             **{name: getattr(self, name) for name in algorithm(self.algorithm).env_settings},
-            **self.env_settings,
+            **discount,
         }
 
 

@@ -15,6 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from offline_envs.data import Transitions, load_transitions
+from offline_envs.dynamics import save_ensemble
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.envs.assembly import check_device, resolve_model
 from offline_envs.runs.adversary import adversary_callback, save_adversary
@@ -209,6 +210,8 @@ def _score(parts: _Parts) -> TrainResult:
         rank_correlation=error.rank_correlation,
         n_exploded=parts.learned.n_exploded,
     )
+    if parts.adversary is not None:
+        save_ensemble(run.moved_model, parts.learned.ensemble, transitions=transitions)
     run.write_result(outcome)
     shutil.rmtree(run.checkpoint, ignore_errors=True)
     return outcome

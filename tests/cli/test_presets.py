@@ -1,8 +1,12 @@
 from pathlib import Path
 
-from offline_envs.runs import RunFolder
+import pytest
+
+from offline_envs.cli import seeds
+from offline_envs.runs import RunFolder, TrainSettings
 from tests.cli.runner import fail, succeed
 from tests.cli.test_train import arguments
+from tests.runs.tiny import DEMO
 
 
 def test_presets_are_listed_with_their_source() -> None:
@@ -26,3 +30,23 @@ def test_an_unknown_preset_is_refused(tiny_model: Path, tmp_path: Path) -> None:
         *arguments(tiny_model, tmp_path / "run", "--preset", "mopo/ant")
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_preset_keeps_what_is_not_changed_and_gives_way_to_a_model(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preset's fit has nothing to say about a model that is there."""
+    seen: list[TrainSettings] = []
+    monkeypatch.setattr(seeds, "run_seeds", lambda settings, *a, **k: seen.append(settings))
+    changed = '{"adversary": {"check_every": 50}}'
+    succeed("train", DEMO, "--preset", "rambo/walker2d-medium", "--settings", changed)
+    succeed("train", DEMO, "--preset", "rambo/walker2d-medium", "--model", tiny_model)
+    assert dict(seen[0].adversary) == {"adv_weight": 0.0, "skip_if_zero": True, "check_every": 50}
+    assert seen[0].fit["patience"] == 10
+    assert seen[1].fit == {}
+
+
+def test_a_preset_of_another_algorithm_is_refused() -> None:
+    assert "is for --algo mopo: leave --algo out" in fail(
+        "train", DEMO, "--preset", "mopo/hopper-medium", "--algo", "morel"
+    )

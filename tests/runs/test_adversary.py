@@ -40,22 +40,26 @@ def counted_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def test_the_model_moves_and_the_one_in_the_folder_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_model_moves_and_the_fitted_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = counted_steps(monkeypatch)
-    moved: list[torch.Tensor] = []
-    predicted = Adversary.save
-    monkeypatch.setattr(
-        Adversary,
-        "save",
-        lambda self, path: (moved.append(self.ensemble.heads[0].weight), predicted(self, path)),
-    )
     result = train(rambo_settings(), tmp_path, show_progress=False)
     assert counts == [2, 4, 6]
     assert result.gradient_steps == 6
-    kept = load_model(RunFolder(tmp_path).model).heads[0].weight
-    assert not torch.equal(moved[-1].detach(), kept)  # type: ignore[arg-type]
+    run = RunFolder(tmp_path)
+    fitted, moved = load_model(run.model), load_model(run.moved_model)
+    assert torch.equal(fitted.normalizer.mean, moved.normalizer.mean)
+    for name, value in fitted.trunk.named_parameters():
+        assert not torch.equal(value, moved.trunk.get_parameter(name)), name
+
+
+def test_the_adversary_looks_as_far_ahead_as_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Adversary] = []
+    update = Adversary.update
+    monkeypatch.setattr(Adversary, "update", lambda self, *a: seen.append(self) or update(self, *a))
+    train(rambo_settings(horizon=1), tmp_path, show_progress=False)
+    assert {adversary.settings.horizon for adversary in seen} == {1}
 
 
 def test_an_interrupted_adversary_goes_on_where_it_stopped(
@@ -68,8 +72,19 @@ def test_an_interrupted_adversary_goes_on_where_it_stopped(
     assert counts == [6]
 
 
-def test_wrong_settings_of_the_adversary_are_refused() -> None:
-    with pytest.raises(SettingsError, match="Unknown setting of AdversarySettings 'weight'"):
-        rambo_settings(adversary={"weight": 1.0})
-    with pytest.raises(SettingsError, match="adversary_every must be at least 1, got 0"):
-        rambo_settings(adversary_every=0)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"adversary": {"weight": 1.0}}, "Unknown setting of AdversarySettings 'weight'"),
+        ({"adversary": {"gamma": 0.5}}, "adversary cannot hold 'gamma'"),
+        ({"adversary": {"steps_per_update": 0.1}}, "must give a whole step, got 2 and 0.1"),
+        ({"adversary_every": 0}, "adversary_every must be at least 1, got 0"),
+        (
+            {"agent": "trpo", "transitions_per_gradient_step": 8.0},
+            "rambo needs an agent with critics Q\\(s, a\\), not trpo",
+        ),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_a_fit(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        rambo_settings(**changes)

@@ -27,6 +27,9 @@ from offline_envs.runs import TrainSettings
         ({"seed": -1}, "seed must lie in 0"),
         ({"adversary": {"adv_weight": 1.0}}, "adversary is a setting of rambo, not of mopo"),
         ({"algorithm": "bc", "env_settings": {"kappa": 1}}, "bc trains in no environment"),
+        ({"env_settings": {"penalty_coef": 9}}, "env_settings cannot hold 'penalty_coef'"),
+        ({"env_settings": {"max_episode_steps": 9}}, "env_settings cannot hold 'max_episode_steps'"),
+        ({"algorithm": "morel", "env_settings": {"gamma": 0.9}}, "env_settings cannot hold 'gamma'"),
         ({"clone_epochs": -1}, "clone_epochs must be 0 or more, got -1"),
         ({"agent": "trpo", "transitions_per_gradient_step": 499}, "must be at least n_envs=500, got 499"),
         ({"model": 3}, "model must be of type str | None, got 3"),
@@ -98,3 +101,31 @@ def test_only_what_the_environment_takes_is_handed_to_it() -> None:
     options = TrainSettings("a-v0", algorithm="morel", env_settings={"kappa": 3}).env_options()
     assert options["kappa"] == 3
     assert "penalty_coef" not in options
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"algorithm": "mbpo", "penalty_coef": 7.0},
+        {"algorithm": "bc", "horizon": 3},
+        {"algorithm": "mopo", "adversary_every": 3},
+        {"algorithm": "morel", "real_ratio": 0.5},
+    ],
+)
+def test_what_an_algorithm_does_not_use_is_refused(values: dict[str, Any]) -> None:
+    name = next(name for name in values if name != "algorithm")
+    with pytest.raises(SettingsError, match=f"{name}: {values['algorithm']} does not use that"):
+        TrainSettings.for_algorithm({"dataset": "a-v0", **values})
+
+
+def test_a_changed_option_leaves_the_others_as_the_algorithm_has_them() -> None:
+    values = {"dataset": "a-v0", "algorithm": "morel", "agent_options": {"learning_rate": 1e-4}}
+    options = TrainSettings.for_algorithm(values).agent_options
+    assert options["learning_rate"] == 1e-4
+    assert options["gamma"] == 0.999
+
+
+def test_a_halt_for_ever_is_discounted_as_the_agent_discounts() -> None:
+    morel = TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "morel"})
+    assert morel.env_options()["gamma"] == 0.999
+    assert "gamma" not in TrainSettings("a-v0").env_options()
