@@ -1,4 +1,4 @@
-"""Rows of observations and actions as tensors, and tensors as what an environment returns."""
+"""Rows of observations and actions as tensors."""
 
 from typing import Any
 
@@ -17,8 +17,3 @@ def many_rows(values: Any) -> Tensor:
     if isinstance(values, Tensor):
         return values.detach().to(torch.float32, copy=True)
     return torch.tensor(np.asarray(values), dtype=torch.float32)
-
-
-def like(values: Tensor, sample: Any) -> Any:
-    """`values` as the kind of array that `sample` is, and where it is."""
-    return values.to(sample.device) if isinstance(sample, Tensor) else values.cpu().numpy()

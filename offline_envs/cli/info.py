@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from offline_envs.data import Transitions
+    from offline_envs.dynamics import EnsembleDynamics
 
 
 def info(
@@ -35,11 +36,11 @@ def info(
 
     transitions = load_transitions(dataset, env_id=env_id)
     folder = _default_model(transitions) if model is None else model
-    thresholds = None if folder is None else _thresholds(transitions, folder)
+    ensemble = None if folder is None else _load(transitions, folder)
     console = Console()
     console.print(dataset_table(transitions))
-    if thresholds is not None:
-        console.print(thresholds)
+    if ensemble is not None:
+        console.print(_thresholds(transitions, ensemble))
     if plot is not None:
         plot_returns(transitions, plot)
         console.print(f"Drew {plot}.", soft_wrap=True)
@@ -52,10 +53,16 @@ def _default_model(transitions: "Transitions") -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _thresholds(transitions: "Transitions", folder: Path) -> "Table":
-    from offline_envs.cli.tables import threshold_table
-    from offline_envs.dynamics import disagreement_stats
+def _load(transitions: "Transitions", folder: Path) -> "EnsembleDynamics":
     from offline_envs.envs.assembly import resolve_model
 
-    ensemble = resolve_model(folder, transitions.obs_dim, transitions.action_dim, device="cpu")
+    return resolve_model(folder, transitions.obs_dim, transitions.action_dim, device="cpu")
+
+
+def _thresholds(transitions: "Transitions", ensemble: "EnsembleDynamics") -> "Table | str":
+    from offline_envs.cli.tables import threshold_table
+    from offline_envs.dynamics import disagreement_stats
+
+    if ensemble.n_members == 1:
+        return "The model has a single member, which cannot disagree: there are no thresholds."
     return threshold_table(disagreement_stats(ensemble, transitions))

@@ -1,9 +1,10 @@
 """What to do with the figures, in plain language."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 from offline_envs.diagnose.diagnosis import Diagnosis
-from offline_envs.diagnose.foresight import LEAST_WINDOWS, LIMIT
+from offline_envs.diagnose.foresight import LEAST_WINDOWS, LIMIT, Foresight
 from offline_envs.diagnose.halting import MOST_DATA_HALTED
 from offline_envs.diagnose.penalty_scale import SHARES, SourceScale
 from offline_envs.diagnose.reach import QUANTILE
@@ -54,31 +55,38 @@ def advise(found: Diagnosis) -> list[Advice]:
 
 
 def _horizon(found: Diagnosis) -> Advice:
-    longest = found.settings.horizon
-    half = min(f.trusted for f in found.foresight)
-    most = min(f.trusted_by_most for f in found.foresight)
-    noisy = min(f.sampled for f in found.foresight)
+    rule = (
+        f"Steps that fewer than {LEAST_WINDOWS} episodes last to are not judged. It is an upper bound: a "
+        "policy seeks out errors that these states do not show."
+    )
+    if min(f.judged for f in found.foresight) == 0:
+        return Advice("horizon", f"cannot be told: fewer than {LEAST_WINDOWS} episodes", "", rule)
     each = "; ".join(
-        f"along {f.actions} up to step {_steps(f.trusted, longest)} in half of the episodes, up to step "
-        f"{_steps(f.trusted_by_most, longest)} in nine of ten, and with the noise that training adds up to "
-        f"step {_steps(f.sampled, longest)} in half"
+        f"along {f.actions} up to step {_steps(f, 'trusted')} in half of the episodes, up to step "
+        f"{_steps(f, 'trusted_by_most')} in nine of ten, and with the noise that training adds up to "
+        f"step {_steps(f, 'sampled')} in half"
         for f in found.foresight
     )
     why = (
         f"The open-loop error of the model's mean stays below {LIMIT} deviations of the data, and below "
-        f"the error of expecting no change, {each}. Steps that fewer than {LEAST_WINDOWS} episodes last to "
-        "are not judged. It is an upper bound: a policy seeks out errors that these states do not show."
+        f"the error of expecting no change, {each}. {rule}"
     )
+    half, most, noisy = (_weakest(found, name) for name in ("trusted", "trusted_by_most", "sampled"))
     figures = (
-        f"holds in 9 of 10 episodes to step {_steps(most, longest)}, in half to {_steps(half, longest)}, "
-        f"with noise to {_steps(noisy, longest)}"
+        f"holds in 9 of 10 episodes to step {_steps(most, 'trusted_by_most')}, in half to "
+        f"{_steps(half, 'trusted')}, with noise to {_steps(noisy, 'sampled')}"
     )
-    if half == 0:
+    if half.trusted == 0:
         return Advice("horizon", "none: one step is too far off already", figures, why, warning=True)
-    if most == 0:
+    if most.trusted_by_most == 0:
         return Advice("horizon", "1: it is too far off in 1 of 10", figures, why, warning=True)
-    noise = ", but noisy" if noisy < min(most, found.settings.train_horizon) else ""
-    return Advice("horizon", f"up to {_steps(most, longest)}{noise}", figures, why, warning=bool(noise))
+    is_noisy = noisy.sampled < min(most.trusted_by_most, found.settings.train_horizon)
+    value = f"up to {_steps(most, 'trusted_by_most')}{', but noisy' if is_noisy else ''}"
+    return Advice("horizon", value, figures, why, warning=is_noisy)
+
+
+def _weakest(found: Diagnosis, name: str) -> Foresight:
+    return min(found.foresight, key=attrgetter(name))
 
 
 def _coefficient(found: Diagnosis, scale: SourceScale, name: str) -> Advice:
@@ -127,7 +135,7 @@ def _threshold(found: Diagnosis) -> Advice:
     rates = halting.rates(threshold)
     shares = ", ".join(f"{rate:.2%} of {source}" for source, rate in rates.items())
     why = (
-        f"The mean + {beta:g}·std of the members' disagreement over the data, the first of β = "
+        f"The mean + {beta:g}·std of the disagreement of all members over the data, the first of β = "
         f"{', '.join(f'{b:g}' for b in halting.marks)} that halts at most {MOST_DATA_HALTED:.0%} of the "
         f"data, if any does. It halts {shares}."
     )
@@ -187,8 +195,9 @@ def _reach(found: Diagnosis) -> Advice:
     return Advice("distance from the data", value, each, why, warning=share > MANY_OUTSIDE)
 
 
-def _steps(steps: int, longest: int) -> str:
-    return f"{steps} (the last looked at)" if steps >= longest else str(steps)
+def _steps(foresight: Foresight, name: str) -> str:
+    steps = int(getattr(foresight, name))
+    return f"{steps} (the last judged)" if steps >= foresight.judged else str(steps)
 
 
 def _number(correlation: float | None) -> str:

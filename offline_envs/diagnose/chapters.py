@@ -106,9 +106,10 @@ def _disagreement(found: Diagnosis) -> Chapter:
     return Chapter(
         "disagreement",
         "How far are the members apart, and which threshold halts how often?",
-        "The largest distance between two members' predicted next observations, in deviations of the "
-        f"data, over the data and over imagined episodes up to step {found.settings.train_horizon}. A "
-        "threshold that halts almost nothing, or almost everything, is no threshold.",
+        "The largest distance between the next observations that two of all members predict, in "
+        "deviations of the data, over the data and over imagined episodes up to step "
+        f"{found.settings.train_horizon}. A threshold that halts almost nothing, or almost everything, is no "
+        "threshold.",
         lambda path: plot_disagreement(found.halting, path),
         found.halting.rows(),
     )

@@ -65,6 +65,11 @@ class Foresight:
         return int(n[0]), int(n[-1])
 
     @property
+    def judged(self) -> int:
+        """Steps that at least `LEAST_WINDOWS` episodes last to, which alone can be trusted or not."""
+        return int((self.growth[STILL, ALL_GROUP].n >= LEAST_WINDOWS).long().cumprod(dim=0).sum())
+
+    @property
     def groups(self) -> list[str]:
         """Groups of dimensions in order."""
         return list(dict.fromkeys(group for _, group in self.growth))

@@ -17,7 +17,7 @@ N_THRESHOLDS = 200
 
 @dataclass(frozen=True)
 class Halting:
-    """Disagreement of members over several sets of steps; the first is the data.
+    """Disagreement of all members over several sets of steps; the first is the data.
 
     Attributes:
         disagreement: Set of steps, in words → disagreement of each, `(m,)`.

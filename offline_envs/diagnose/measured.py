@@ -21,7 +21,8 @@ class Doubt:
 
     Attributes:
         uncertainty: u of each measure by its name, float32 `(m,)`, before the coefficient.
-        disagreement: Largest distance between two members' means in deviations of the data, `(m,)`.
+        disagreement: Largest distance between the means of two of all members, in deviations of the data,
+            `(m,)`: what `PessimisticModel-v0` compares with its threshold by default.
     """
 
     uncertainty: Mapping[str, Tensor]
@@ -55,7 +56,7 @@ def doubt(ensemble: EnsembleDynamics, obs: Tensor, actions: Tensor, *, members: 
         ensemble: The model, on any device.
         obs: Observations, float32 `(m, d)`, on the CPU.
         actions: Actions, float32 `(m, k)`.
-        members: Whose predictions are measured, `"all"` or `"elites"`.
+        members: Whose predictions the measures take, `"all"` or `"elites"`; the disagreement takes all.
         scale: Deviation of each observation dimension, `(d,)`, the unit of the disagreement.
     """
     names = usable_measures(ensemble, ensemble.n_members if members == "all" else len(ensemble.elites))
@@ -65,7 +66,7 @@ def doubt(ensemble: EnsembleDynamics, obs: Tensor, actions: Tensor, *, members: 
         asked = prediction if members == "all" else prediction.members(ensemble.elites)
         for name in names:
             found[name].append(MEASURES[name](asked).cpu())
-        apart.append(scaled_disagreement(asked, scale.to(asked.mean.device)).cpu())
+        apart.append(scaled_disagreement(prediction, scale.to(prediction.mean.device)).cpu())
     return Doubt({name: torch.cat(parts) for name, parts in found.items()}, torch.cat(apart))
 
 

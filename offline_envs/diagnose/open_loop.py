@@ -115,7 +115,7 @@ def trusted_horizon(error: Tensor, baseline: Tensor, n: Tensor, *, limit: float,
         least: Episodes that a step must have to be judged; a step with fewer ends the count.
 
     Returns:
-        Number of steps, 0 if already the first is too far.
+        Number of steps, 0 if already the first is too far or has too few episodes.
     """
     good = (error < limit) & (error < baseline) & (n >= least)
     return int(good.long().cumprod(dim=0).sum())

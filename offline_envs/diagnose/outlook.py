@@ -7,6 +7,7 @@ import torch
 
 from offline_envs.data import Transitions
 from offline_envs.diagnose.foresight import (
+    LEAST_WINDOWS,
     MEAN,
     SAMPLED,
     SIMULATOR,
@@ -71,6 +72,11 @@ def look_ahead(
     if share < 1:
         notes.append(
             f"Open-loop errors start from the {share:.1%} of states whose velocities are not clipped."
+        )
+    if len(rows) < LEAST_WINDOWS:
+        notes.append(
+            f"A horizon is judged by at least {LEAST_WINDOWS} episodes, but only {len(rows)} were followed: "
+            "it cannot be told."
         )
     say(f"Following {len(rows)} recorded episodes for {settings.horizon} steps")
     recorded = recorded_windows(parts.transitions, rows, settings.horizon)

@@ -38,14 +38,14 @@ def write_report(found: Diagnosis, folder: Path) -> None:
     """
     check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    workplace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        fresh = workplace / "new"
+        fresh = temporary / "new"
         fresh.mkdir()
         _write_files(found, fresh)
         os.rename(fresh, folder)
     finally:
-        shutil.rmtree(workplace, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_files(found: Diagnosis, folder: Path) -> None:

@@ -18,7 +18,8 @@ class DiagnoseSettings(JsonSettings):
         horizon: Steps of both.
         train_horizon: Horizon that a policy is trained with; penalties and halts are counted up to it.
         episodes: Real episodes of the policy.
-        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+        penalty_members: Whose predictions the penalties measure, `"all"` or `"elites"`; a threshold compares
+            all members.
         seed: Seed of every draw.
     """
 

@@ -138,8 +138,8 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     if folder.is_file() or (folder.is_dir() and {p.name for p in folder.iterdir()} - files.keys()):
         raise CheckpointError(f"{folder} holds something else than a model; choose another folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    workplace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    fresh, old = workplace / "new", workplace / "old"
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    fresh, old = temporary / "new", temporary / "old"
     try:
         fresh.mkdir()
         for name, content in files.items():
@@ -150,4 +150,4 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     finally:
         if old.exists() and not folder.exists():
             os.rename(old, folder)
-        shutil.rmtree(workplace, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

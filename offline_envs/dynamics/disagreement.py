@@ -9,6 +9,7 @@ from torch import Tensor
 
 from offline_envs.data.transitions import Transitions
 from offline_envs.dynamics.ensemble import EnsembleDynamics
+from offline_envs.dynamics.settings import EnsembleSettings
 from offline_envs.dynamics.unknown import obs_scale, scaled_disagreement
 from offline_envs.errors import SettingsError, unknown_name
 
@@ -114,12 +115,24 @@ def compared_members(ensemble: EnsembleDynamics, members: str) -> Tensor | None:
     Raises:
         SettingsError: Another choice than `"all"` or `"elites"`, or a single member.
     """
+    check_comparable(ensemble.settings, members)
+    return None if members == "all" else ensemble.elites
+
+
+def check_comparable(settings: EnsembleSettings, members: str) -> None:
+    """Refuse members that cannot disagree.
+
+    Args:
+        settings: Shape of the ensemble, fitted or not.
+        members: Who is compared.
+
+    Raises:
+        SettingsError: Another choice than `"all"` or `"elites"`, or a single member.
+    """
     if members not in MEMBER_CHOICES:
         raise unknown_name("halt_members", members, MEMBER_CHOICES)
-    index = None if members == "all" else ensemble.elites
-    if (ensemble.n_members if index is None else len(index)) < 2:
+    if settings.n_compared(members) < 2:
         raise SettingsError(
             "A disagreement needs at least two members, but a single one is compared. Use halt_members='all' "
             "or an ensemble of more members (ensemble={'n_members': ..., 'n_elites': ...})."
         )
-    return index

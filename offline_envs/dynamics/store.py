@@ -185,7 +185,7 @@ def disagreement_stats(
         members: Who is compared, `"all"` or `"elites"`.
         units: `"std"` or `"raw"`, see `obs_scale`.
         cache_dir: Cache folder, see `cache_folder`.
-        progress: Whether to say on standard error that another process is waited for.
+        progress: Whether to say on standard error that members are compared or another process is waited for.
 
     Raises:
         SettingsError: An unknown name, a single member, or predictions that are not finite.
@@ -203,6 +203,7 @@ def disagreement_stats(
     if not path.exists():
         with _only_process(path, progress=progress):
             if not path.exists():
+                _say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
                 found = dataset_disagreement(ensemble, transitions, members=members, units=units)
                 write_bytes(path, json.dumps(DisagreementStats.of(found).to_json()).encode())
     try:

@@ -6,6 +6,7 @@ import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from torch import Tensor
 
+from offline_envs.envs.arrays import like, on_host
 from offline_envs.envs.autoreset import without_reset_rows, zero_rows
 from offline_envs.envs.info import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
 from offline_envs.envs.known_model import is_learned
@@ -69,7 +70,7 @@ class Ends:
     def step(self, actions: Any, ends: Tensor) -> StepResult:
         """See `AddedEnds`."""
         obs, rewards, terminations, truncations, infos = self._env.step(actions)
-        return obs, rewards, terminations | ends.cpu().numpy(), truncations, infos
+        return obs, rewards, terminations | like(ends, terminations), truncations, infos
 
     def reset(self, options: dict[str, Any] | None) -> None:
         """See `AddedEnds`."""
@@ -81,10 +82,10 @@ class SameStepEnds(Ends):
     def step(self, actions: Any, ends: Tensor) -> StepResult:
         """See `AddedEnds`."""
         obs, rewards, terminations, truncations, infos = self._env.step(actions)
-        halted = ends.cpu().numpy()
-        restart = halted & ~(terminations | truncations)
+        halted = like(ends, terminations)
+        restart = on_host(halted & ~(terminations | truncations))
         if restart.any():
-            last = np.array(obs)  # the reset may write to what was returned
+            last = np.array(on_host(obs))  # the reset may write to what was returned
             infos = {**infos, **_with_final_obs(infos, last, restart)}
             obs, _ = self._env.reset(options={RESET_MASK: restart})
         return obs, rewards, terminations | halted, truncations, infos
@@ -110,8 +111,8 @@ class NextStepEnds(Ends):
             rewards, terminations, truncations = (
                 zero_rows(value, restart) for value in (rewards, terminations, truncations)
             )
-        halted = ends.cpu().numpy()
-        self._restart = halted & ~(terminations | truncations)
+        halted = like(ends, terminations)
+        self._restart = on_host(halted & ~(terminations | truncations))
         return obs, rewards, terminations | halted, truncations, infos
 
     def reset(self, options: dict[str, Any] | None) -> None:

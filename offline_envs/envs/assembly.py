@@ -10,7 +10,7 @@ from torch import Tensor
 
 from offline_envs.data import DatasetSource, Transitions, load_transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fitted_ensemble, load_model
-from offline_envs.dynamics.disagreement import MEMBER_CHOICES
+from offline_envs.dynamics.disagreement import MEMBER_CHOICES, check_comparable
 from offline_envs.dynamics.uncertainty import measure
 from offline_envs.envs.drawn_elites import MEMBER_MODES
 from offline_envs.envs.evaluated_members import EvaluatedMembers
@@ -112,6 +112,8 @@ def assemble(
     if model is not None and (ensemble or fit):
         raise SettingsError("model= is already fitted, so ensemble= and fit= cannot be given with it.")
     penalize = None if penalty is None else penalizer(**penalty)
+    if model is None:
+        check_pessimism(settings, penalty, halt)
     transitions = load_transitions(dataset, env_id=env_id)
     starts = StartStates.from_transitions(transitions, start, device=device)
     rule = resolve_termination(termination, transitions, device=device, cache_dir=cache_dir)
@@ -120,9 +122,8 @@ def assemble(
         fitted = fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device, **cache)
     else:
         fitted = resolve_model(model, transitions.obs_dim, transitions.action_dim, device=device)
+    check_pessimism(fitted.settings, penalty, halt)
     evaluated = EvaluatedMembers.of(fitted, _measured_members(penalty, halt))
-    if penalty is not None:
-        check_measurable(evaluated, penalty.get("penalty", "max_std"))
     halts = None if halt is None else halt.halt(fitted, transitions, **cache)
     guard = Guard.from_transitions(transitions, device=device)
     mdp = LearnedMDP(evaluated, rule, guard, penalize if halts is None else halts)
@@ -151,18 +152,38 @@ def penalizer(
     return Penalize(float(penalty_coef), measure(penalty))
 
 
-def check_measurable(evaluated: EvaluatedMembers, penalty: str) -> None:
+def check_pessimism(
+    settings: EnsembleSettings, penalty: PenaltyOptions | None, halt: HaltSettings | None
+) -> None:
+    """Refuse a penalty or a halt that an ensemble of such settings cannot have.
+
+    Raises:
+        SettingsError: See `check_measurable` and `check_comparable`.
+    """
+    if penalty is not None:
+        members = penalty.get("penalty_members", "all")
+        check_measurable(settings, penalty.get("penalty", "max_std"), members)
+    if halt is not None:
+        check_comparable(settings, halt.halt_members)
+
+
+def check_measurable(settings: EnsembleSettings, penalty: str, penalty_members: str) -> None:
     """Refuse a measure that is zero everywhere for the members at hand.
+
+    Args:
+        settings: Shape of the ensemble, fitted or not.
+        penalty: Name of the measure.
+        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
 
     Raises:
         SettingsError: `max_std` of deterministic members, or a disagreement of a single member.
     """
-    if penalty == "max_std" and not evaluated.ensemble.settings.probabilistic:
+    if penalty == "max_std" and not settings.probabilistic:
         raise SettingsError(
             "penalty='max_std' needs members that predict a variance, but probabilistic=False. "
             "Use penalty='max_deviation', 'max_disagreement' or 'ensemble_std'."
         )
-    if penalty != "max_std" and evaluated.n_members == 1:
+    if penalty != "max_std" and settings.n_compared(penalty_members) == 1:
         raise SettingsError(
             f"penalty={penalty!r} compares members, but a single one is measured. Use penalty='max_std', "
             "or more members (ensemble={'n_members': ...} and penalty_members=)."

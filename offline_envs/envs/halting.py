@@ -90,7 +90,8 @@ class HaltSettings:
             transitions: Its dataset, whose disagreements set the threshold, and whose lowest reward the
                 price.
             cache_dir: Cache folder, see `cache_folder`.
-            progress: Whether to say on standard error that another process is waited for.
+            progress: Whether to say on standard error that members are compared or another process is
+                waited for.
 
         Raises:
             SettingsError: A single member is compared, or its predictions are not finite.

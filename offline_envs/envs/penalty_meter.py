@@ -49,7 +49,7 @@ class PenaltyMeter:
         """
         penalize = penalizer(penalty_coef=penalty_coef, penalty=penalty, penalty_members=penalty_members)
         evaluated = EvaluatedMembers.of(model_of(env, obs_space, action_space, model), penalty_members)
-        check_measurable(evaluated, penalty)
+        check_measurable(evaluated.ensemble.settings, penalty, penalty_members)
         return cls(env, evaluated, penalize)
 
     @property

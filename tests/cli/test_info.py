@@ -6,7 +6,7 @@ from offline_envs.dynamics import ensemble_folder, save_ensemble
 from tests.cli.runner import fail, succeed
 from tests.runs.test_plots import check_picture
 from tests.runs.tiny import DEMO
-from tests.toy import spreading_ensemble
+from tests.toy import spreading_ensemble, toy_ensemble
 
 
 def test_info_of_the_dataset_in_the_package() -> None:
@@ -47,6 +47,13 @@ def test_info_of_a_model(toy_dataset: str, tmp_path: Path) -> None:
         ["threshold", '{"max_over":', "3}", "0.8165"],
     ):
         assert any(found[: len(row)] == row for found in rows), row
+
+
+def test_info_of_a_model_that_cannot_disagree(toy_dataset: str, tmp_path: Path) -> None:
+    save_ensemble(tmp_path / "model", toy_ensemble(((1.0, 1.0, 0.0),), ((1.0, 1.0, 1.0),), elites=(0,)))
+    output = succeed("info", toy_dataset, "--model", tmp_path / "model")
+    assert "mean -6.0 ± 2.4, best -3.0" in output
+    assert output.splitlines()[-1].startswith("The model has a single member, which cannot disagree")
 
 
 def test_info_finds_the_default_model_in_the_cache(toy_dataset: str, toy_model: str) -> None:

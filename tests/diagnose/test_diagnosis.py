@@ -7,18 +7,25 @@ import torch
 from offline_envs.data import load_transitions
 from offline_envs.diagnose import DiagnoseSettings, Diagnosis, advise, diagnose
 from offline_envs.diagnose.chapters import chapters
-from offline_envs.diagnose.foresight import Foresight
+from offline_envs.diagnose.foresight import STILL, Foresight
+from offline_envs.diagnose.open_loop import ALL_GROUP, Growth
 from offline_envs.diagnose.table import csv_text
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
 from offline_envs.envs.assembly import assemble
 from tests.runs.tiny import DEMO
-from tests.toy import toy_ensemble, toy_transitions
+from tests.toy import counting_ensemble, toy_ensemble, toy_transitions
 
 SMALL = DiagnoseSettings(rows=100, rollouts=10, starts=30, horizon=4, train_horizon=2, episodes=1)
 
 
 def diagnose_toys(ensemble: EnsembleDynamics) -> Diagnosis:
     return diagnose(assemble(toy_transitions(), model=ensemble, termination="never"), settings=SMALL)
+
+
+def curves_of(n: list[int]) -> dict[tuple[str, str], Growth]:
+    """Curves over that many episodes at each step."""
+    nothing = torch.zeros(len(n))
+    return {(STILL, ALL_GROUP): Growth(nothing, nothing, nothing, torch.tensor(n))}
 
 
 def test_the_same_seed_gives_the_same_figures(tiny_model: Path) -> None:
@@ -47,17 +54,47 @@ def test_the_figures_of_the_toys_by_hand() -> None:
 
 def test_advice_names_the_weaker_of_two_horizons() -> None:
     found = diagnose_toys(toy_ensemble())
-    curves = found.foresight[0].growth
+    curves = curves_of([30, 30, 30, 20])
     both = [Foresight("dataset actions", curves, 4, 3, 4), Foresight("policy actions", curves, 3, 1, 2)]
     horizon = advise(replace(found, foresight=both))[0]
     assert (horizon.topic, horizon.value, horizon.warning) == ("horizon", "up to 1", False)
     assert "policy actions up to step 3 in half of the episodes, up to step 1 in nine of ten" in horizon.why
-    assert "dataset actions up to step 4 (the last looked at) in half" in horizon.why
+    assert "dataset actions up to step 4 (the last judged) in half" in horizon.why
     none = advise(replace(found, foresight=[Foresight("dataset actions", curves, 0, 0, 0)]))[0]
     assert none.value.startswith("none")
     assert none.warning
     noisy = advise(replace(found, foresight=[Foresight("dataset actions", curves, 3, 2, 1)]))[0]
     assert (noisy.value, noisy.warning) == ("up to 2, but noisy", True)
+
+
+def test_a_horizon_that_nobody_could_judge_is_not_called_bad() -> None:
+    """The toys have nine windows, of which twenty are needed: a warning would blame a perfect model."""
+    found = diagnose_toys(counting_ensemble())
+    assert found.foresight[0].judged == 0
+    horizon = advise(found)[0]
+    assert (horizon.value, horizon.warning) == ("cannot be told: fewer than 20 episodes", False)
+    assert any("at least 20 episodes, but only 9 were followed" in note for note in found.notes)
+
+
+def test_a_horizon_that_ends_for_want_of_episodes_is_told_from_one_that_ends_in_error() -> None:
+    found = diagnose_toys(toy_ensemble())
+    curves = curves_of([30, 20, 19, 20])
+    short = Foresight("dataset actions", curves, 2, 1, 2)
+    assert short.judged == 2
+    horizon = advise(replace(found, foresight=[short]))[0]
+    assert horizon.figures == (
+        "holds in 9 of 10 episodes to step 1, in half to 2 (the last judged), "
+        "with noise to 2 (the last judged)"
+    )
+
+
+def test_halting_is_that_of_all_members_whoever_is_penalised() -> None:
+    """PessimisticModel-v0 compares all members: its threshold is not that of the elites, 3 apart."""
+    parts = assemble(toy_transitions(), model=toy_ensemble(), termination="never")
+    for members, u in (("all", 7), ("elites", 3)):
+        found = diagnose(parts, settings=replace(SMALL, penalty_members=members))
+        assert found.scales["dataset steps"].measures["max_std"].mean == pytest.approx(u)
+        assert found.halting.marks[10] == pytest.approx((1.5**2 + 36) ** 0.5 / (2 / 3) ** 0.5)
 
 
 def test_relabelled_rewards_are_not_held_against_the_simulators(tiny_model: Path) -> None:

@@ -16,8 +16,7 @@ def test_every_measure_is_that_of_the_penalised_environment(
     found = doubt(toy_ensemble(), torch.zeros(3, 2), torch.zeros(3, 1), members=members, scale=torch.ones(2))
     for name, values in found.uncertainty.items():
         assert values.tolist() == pytest.approx([PENALTIES[name, members]] * 3)
-    furthest = {"all": (1.5**2 + 36) ** 0.5, "elites": 3.0}[members]
-    assert found.disagreement.tolist() == pytest.approx([furthest] * 3)
+    assert found.disagreement.tolist() == pytest.approx([PENALTIES["max_disagreement", "all"]] * 3)
 
 
 def test_the_error_is_that_of_the_elites_mean(monkeypatch: pytest.MonkeyPatch) -> None:

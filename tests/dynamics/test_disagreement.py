@@ -37,6 +37,18 @@ def test_toy_members_are_as_far_apart_as_by_hand(members: str, units: str, expec
     np.testing.assert_allclose(found, np.full(9, expected), rtol=1e-6)
 
 
+def test_a_comparison_is_announced_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Over many rows it takes long, and a command that says nothing seems to hang."""
+    said = []
+    for folder, progress in (("a", True), ("a", True), ("b", False)):
+        disagreement_stats(
+            random_ensemble(), toy_transitions(), cache_dir=tmp_path / folder, progress=progress
+        )
+        said.append(capsys.readouterr())
+    assert [found.err for found in said] == ["Comparing members on 9 transitions …\n", "", ""]
+    assert not any(found.out for found in said)
+
+
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = dataset_disagreement(random_ensemble(), toy_transitions())
     monkeypatch.setattr(disagreement, "CHUNK", 2)

@@ -7,6 +7,7 @@ import torch
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.envs import assembly
 from offline_envs.envs.assembly import assemble, resolve_model
 from offline_envs.errors import CheckpointError, DatasetError, SettingsError
 from tests.toy import PENALTIES, toy_ensemble, toy_options, toy_transitions
@@ -95,6 +96,36 @@ def test_bad_settings_are_refused(changes: dict[str, Any], message: str) -> None
         gym.make("PenalizedModel-v0", **options)
     with pytest.raises(SettingsError, match=message):
         gym.make_vec("PenalizedModel-v0", num_envs=2, **options)
+
+
+SINGLE = {"n_members": 1, "n_elites": 1}
+
+
+@pytest.mark.parametrize(
+    ("env_id", "changes", "message"),
+    [
+        ("PessimisticModel-v0", {"ensemble": SINGLE}, "a single one is compared"),
+        ("PessimisticModel-v0", {"ensemble": {"n_elites": 1}, "halt_members": "elites"}, "a single one is"),
+        ("PenalizedModel-v0", {"ensemble": SINGLE, "penalty": "ensemble_std"}, "a single one is measured"),
+        (
+            "PenalizedModel-v0",
+            {"ensemble": {"n_elites": 1}, "penalty": "max_deviation", "penalty_members": "elites"},
+            "a single one is measured",
+        ),
+        (
+            "PenalizedModel-v0",
+            {"ensemble": {"probabilistic": False}},
+            "needs members that predict a variance",
+        ),
+    ],
+)
+def test_pessimism_that_an_ensemble_cannot_have_is_refused_before_its_fit(
+    env_id: str, changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fit may take hours."""
+    monkeypatch.setattr(assembly, "fitted_ensemble", None)  # which cannot be called
+    with pytest.raises(SettingsError, match=message):
+        gym.make(env_id, **toy_options(model=None, **changes))
 
 
 def test_a_disagreement_of_one_elite_is_refused() -> None:

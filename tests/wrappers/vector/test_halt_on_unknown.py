@@ -3,8 +3,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.error import ResetNeeded
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.envs import check_vector_env
@@ -127,6 +128,48 @@ def test_halted_row_waits_for_the_caller() -> None:
     obs, _ = envs.reset(options={"reset_mask": np.array([True, True])})
     assert obs[:, 0].tolist() == [0.0, 0.0]
     assert envs.tally.n_episodes == 2
+
+
+class Tensors(VectorWrapper):
+    """Arrays as tensors, like an environment that somebody else computes with torch."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], device: str) -> None:
+        super().__init__(env)
+        self._device = device
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        obs, infos = self.env.reset(seed=seed, options=options)
+        return torch.as_tensor(obs, device=self._device), infos
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        *arrays, infos = self.env.step(actions.cpu().numpy())
+        obs, rewards, ended, cut = (torch.as_tensor(a.copy(), device=self._device) for a in arrays)
+        return obs, rewards, ended, cut, infos
+
+
+GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
+
+
+@pytest.mark.parametrize("device", ["cpu", GPU])
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_guarded_tensors_are_the_guarded_arrays(mode: AutoresetMode, device: str) -> None:
+    """An array joined to a bool tensor makes whole numbers, whose ~ is true everywhere, or fails on a GPU."""
+    arrays = HaltOnUnknown(counting_vector(mode), **GUARD)
+    tensors = HaltOnUnknown(Tensors(counting_vector(mode), device), **GUARD)
+    arrays.reset(seed=0)
+    tensors.reset(seed=0)
+    halted = 0
+    for _ in range(6):
+        expected = arrays.step(np.zeros((2, 1), np.float32))
+        found = tensors.step(torch.zeros(2, 1, device=device))
+        for a, b in zip(found[:4], expected[:4], strict=True):
+            assert (a.device.type, a.cpu().numpy().dtype, a.tolist()) == (device, b.dtype, b.tolist())
+        halted += int(expected[2].sum())
+        over = expected[2] | expected[3]
+        if mode == AutoresetMode.DISABLED and over.any():
+            arrays.reset(options={"reset_mask": over})
+            tensors.reset(options={"reset_mask": over})
+    assert halted == tensors.n_halted > 0
 
 
 @pytest.mark.parametrize("mode", RESTARTING)
