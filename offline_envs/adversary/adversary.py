@@ -131,18 +131,23 @@ class Adversary:
         return UpdateReport._make([taken, *means, self._safety.ratio])
 
     def _step(self, agent: AgentView) -> Tensor:
-        """One gradient step; returns the figures of `UpdateReport` from its loss to its supervised loss."""
+        """One gradient step; returns the figures of `UpdateReport` from its loss to its supervised loss.
+
+        They are 0 for a step that is refused, which is not counted.
+        """
         imagined = self._rollouts.step(agent, self._generators["imagined"])
         gain = self._advantage(agent, imagined)
         weight = standardized(gain).masked_fill(imagined.exploded, 0.0)
         adversarial = adversarial_loss(imagined.log_prob, weight)
         supervised = self._supervision.loss(self._generators["supervised"])
-        self._descend(self.settings.adv_weight * adversarial + supervised)
-        self.n_steps += 1
-        if not self.stopped and self.n_steps % self.settings.check_every == 0:
-            self._safety.look(self._supervision.holdout_mse())
         std, mean = torch.std_mean(gain, correction=0)
-        return torch.stack([adversarial, imagined.log_prob.mean(), mean, std, supervised]).detach()
+        figures = torch.stack([adversarial, imagined.log_prob.mean(), mean, std, supervised]).detach()
+        if not self._descend(self.settings.adv_weight * adversarial + supervised):
+            return torch.zeros_like(figures)
+        self.n_steps += 1
+        if self.n_steps % self.settings.check_every == 0:
+            self._safety.look(self._supervision.holdout_mse())
+        return figures
 
     @torch.no_grad()
     def _advantage(self, agent: AgentView, step: Imagined) -> Tensor:
@@ -154,12 +159,15 @@ class Adversary:
             gamma=self.settings.gamma,
         )
 
-    def _descend(self, loss: Tensor) -> None:
+    def _descend(self, loss: Tensor) -> bool:
+        """Follow the gradient of the loss, and say so, unless it is not finite."""
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         norm = clip_grad_norm_(self.ensemble.parameters(), self.settings.clip_grad_norm or math.inf)
-        if self._safety.check_gradient(norm):
+        finite = self._safety.check_gradient(norm)
+        if finite:
             self._optimizer.step()
+        return finite
 
     def save(self, path: Path | str) -> None:
         """Write all that `load` needs to go on exactly, one file, whole or not at all."""
