@@ -57,6 +57,9 @@ class Adversary:
     Attributes:
         settings: The settings.
         n_steps: Gradient steps taken.
+        schedule_offset: What a schedule that gave its steps as a running total would add to `n_steps`, so as
+            to ask for those alone that are left; None before there is one. `AdversarialCallback` sets it,
+            `save` keeps it, and the adversary itself has no use for it.
 
     Raises:
         SettingsError: A model that is shared, deterministic, or has its spectral norm held.
@@ -100,6 +103,7 @@ class Adversary:
             "supervised": seeded_generator(2 * self.settings.seed + 1, self.ensemble.elites),
         }
         self.n_steps = 0
+        self.schedule_offset: int | None = None
 
     @property
     def ensemble(self) -> EnsembleDynamics:
@@ -173,6 +177,7 @@ class Adversary:
         """Write all that `load` needs to go on exactly, one file, whole or not at all."""
         progress = {
             "n_steps": self.n_steps,
+            "schedule_offset": self.schedule_offset,
             "age": self._rollouts.age,
             "ratio": self._safety.ratio,
             "stopped": self.stopped,
@@ -193,6 +198,7 @@ class Adversary:
             generator.set_state(tensors[f"generator.{name}"])
         progress = header["progress"]
         self.n_steps, self._rollouts.age = progress["n_steps"], progress["age"]
+        self.schedule_offset = progress["schedule_offset"]
         self._safety.ratio, self._safety.stopped = progress["ratio"], progress["stopped"]
 
     def _tensors(self) -> dict[str, Tensor]:

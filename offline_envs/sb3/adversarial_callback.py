@@ -25,6 +25,10 @@ class AdversarialCallback(BaseCallback):
     the model is updated after the first cycle that reaches a multiple of `every`: before the next transitions
     are collected, and at the end of `learn`.
 
+    Steps that are due and not taken, because `learn` was interrupted, are taken first when it goes on, also
+    in another process with the agent saved then and `state`. What the agent learned before its adversary was
+    first attached is not made up for, and neither are steps that the adversary itself declined.
+
     It logs `adversary/adversarial_loss`, `log_prob`, `advantage`, `advantage_std`, `supervised_loss` and
     `holdout_ratio` (see `UpdateReport`), `adversary/steps` in all, and `adversary/stopped`, which is 1 once
     the holdout error has ended it. Put it before a `RealEvalCallback` in the list, which writes them.
@@ -68,14 +72,15 @@ class AdversarialCallback(BaseCallback):
         self.adversary: Adversary | None = None
         self.history: list[UpdateReport] = []
         self._settings, self._fit_settings, self._state = settings, fit_settings, state
-        self._intervals = 0
 
     def _on_training_start(self) -> None:
         self._view = CriticView(self.model)
         env = adversarial_env_of(self.training_env)
         if self.adversary is None or self.adversary.ensemble is not env.ensemble:
             self.adversary = self._new_adversary(env)
-        self._intervals = self._finished_intervals()
+        unattached = self.adversary.schedule_offset is None
+        if unattached or self._due(self.adversary) < 0:  # below 0: an agent that did not come as far
+            self._settle(self.adversary)
 
     def _on_rollout_start(self) -> None:
         self._catch_up()
@@ -107,16 +112,25 @@ class AdversarialCallback(BaseCallback):
             adversary.load(self._state)
         return adversary
 
-    def _finished_intervals(self) -> int:
+    def _asked_for(self) -> int:
+        """Steps of the adversary that all the agent's gradient steps so far stand for."""
         updates: int = self.model._n_updates
-        return updates // self.every
+        return updates // self.every * self.steps_at_once
+
+    def _due(self, adversary: Adversary) -> int:
+        assert adversary.schedule_offset is not None
+        return self._asked_for() - adversary.n_steps - adversary.schedule_offset
+
+    def _settle(self, adversary: Adversary) -> None:
+        """Let nothing be due until the agent has learned more."""
+        adversary.schedule_offset = self._asked_for() - adversary.n_steps
 
     def _catch_up(self) -> None:
         assert self.adversary is not None
-        due = self._finished_intervals() - self._intervals
-        if due:
-            self._intervals += due
-            report = self.adversary.update(self._view, due * self.steps_at_once)
+        due = self._due(self.adversary)
+        if due > 0:
+            report = self.adversary.update(self._view, due)
+            self._settle(self.adversary)  # a stopped adversary would be asked for ever more steps
             self.history.append(report)
             self._log(report)
 
