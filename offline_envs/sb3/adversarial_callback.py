@@ -2,19 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import gymnasium as gym
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, unwrap_vec_normalize
 
 from offline_envs.adversary import Adversary, AdversarySettings, UpdateReport
 from offline_envs.dynamics import FitSettings
 from offline_envs.envs import AdversarialEnv, AdversarialVectorEnv
 from offline_envs.errors import SettingsError
+from offline_envs.sb3.adversarial_layers import adversarial_env_of
 from offline_envs.sb3.critic_view import CriticView
-from offline_envs.sb3.vec_env import SB3VecEnv
 
 
 class AdversarialCallback(BaseCallback):
@@ -161,28 +158,3 @@ def settings_for(agent: BaseAlgorithm, settings: AdversarySettings | None) -> Ad
     if settings.gamma != gamma:
         raise SettingsError(f"gamma must be the agent's, {gamma}, got {settings.gamma}.")
     return settings
-
-
-def adversarial_env_of(vec_env: VecEnv) -> AdversarialEnv | AdversarialVectorEnv:
-    """Find the environment with the model under everything that an agent's environment is wrapped in.
-
-    Raises:
-        SettingsError: Another environment than a single `AdversarialModel-v0` or a batch of them, or one
-            whose observations and rewards are normalised on their way to the agent.
-    """
-    if unwrap_vec_normalize(vec_env) is not None:
-        raise SettingsError(
-            "An adversary needs an agent that sees the model's own units, but VecNormalize is in between. "
-            "Train without it."
-        )
-    while isinstance(vec_env, VecEnvWrapper):
-        vec_env = vec_env.venv
-    envs: list[gym.Env[Any, Any]] = getattr(vec_env, "envs", [])
-    outermost = vec_env.env if isinstance(vec_env, SB3VecEnv) else envs[0] if len(envs) == 1 else vec_env
-    env = getattr(outermost, "unwrapped", outermost)
-    if not isinstance(env, AdversarialEnv | AdversarialVectorEnv):
-        raise SettingsError(
-            f"An adversary needs AdversarialModel-v0, whose model it may change, got {env}. Use "
-            "SB3VecEnv(gym.make_vec('AdversarialModel-v0', num_envs=..., dataset=...))."
-        )
-    return env
