@@ -42,16 +42,18 @@ class Adversary:
     1/(1 − c²), but for what a network carries from one input to another. From c = 1 on, and so where there
     are no data, nothing holds it.
 
-    It differs from the release in that episodes that ended begin anew (see `AdversarySettings`), that a step
-    whose prediction explodes has no weight, and that it stops once the holdout error says that the model has
-    left the data (see `Safety`).
+    By default it differs from the release in that episodes that ended begin anew, that gradients beyond a
+    large norm are scaled down to it, and that the supervised steps are taken also with λ = 0: the settings
+    `restart_ended`, `clip_grad_norm` and `skip_if_zero`. It always differs in that a step whose prediction
+    explodes has no weight, and that it stops for good once the holdout error says that the model has left
+    the data, or at a gradient that is not finite (see `Safety`).
 
     `update(agent, m)` and `update(agent, n)` are `update(agent, m + n)`.
 
     Args:
         mdp: The MDP of `AdversarialModel-v0`, `env.unwrapped.mdp`. Its ensemble is changed in place.
         transitions: The dataset that the model was fitted to, `env.unwrapped.transitions`.
-        settings: How the model is changed; None means as in RAMBO's release.
+        settings: How the model is changed; None means the defaults of `AdversarySettings`.
         fit_settings: How the model was fitted; None means as in MOPO's release.
 
     Attributes:

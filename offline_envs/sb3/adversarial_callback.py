@@ -33,7 +33,7 @@ class AdversarialCallback(BaseCallback):
     RAMBO's release mixes half of every batch from the dataset: `MixedReplayBuffer` with `real_ratio=0.5`.
 
     Args:
-        settings: How the model is changed; None means as in RAMBO's release, with the agent's γ.
+        settings: How the model is changed; None means `AdversarySettings()` with the agent's γ.
         every: Gradient steps of the agent between updates; 1000 in the release.
         fit_settings: How the model was fitted, so that its holdout stays out of training; None means as in
             MOPO's release.

@@ -212,6 +212,26 @@ def test_gradients_are_clipped(data: Transitions, pair: EnsembleDynamics) -> Non
     assert math.sqrt(squares) == pytest.approx(1e-3, rel=1e-3)
 
 
+def test_the_defaults_that_are_not_those_of_the_release_are_named() -> None:
+    """The release's values, from its configurations and its code; λ and the horizon are one of two there."""
+    released = {
+        "adv_weight": 3e-4,
+        "skip_if_zero": True,
+        "horizon": 5,
+        "batch_size": 256,
+        "learning_rate": 3e-4,
+        "gamma": 0.99,
+        "steps_per_update": 1.0,
+        "restart_ended": False,
+        "clip_grad_norm": None,
+    }
+    defaults = AdversarySettings()
+    different = {name: value for name, value in released.items() if getattr(defaults, name) != value}
+    summary = str(AdversarySettings.__doc__).split("Attributes:")[0]
+    assert {name for name in vars(defaults) if f"`{name}=" in summary} == set(different)
+    assert all(f"`{name}={value}`" in summary for name, value in different.items())
+
+
 def test_models_that_cannot_be_moved_are_refused(data: Transitions, pair: EnsembleDynamics) -> None:
     env: Any = gym.make("LearnedModel-v0", dataset=data, model=pair, termination="never").unwrapped
     with pytest.raises(SettingsError, match=r"frozen.*AdversarialModel-v0"):
