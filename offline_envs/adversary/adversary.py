@@ -42,21 +42,26 @@ class Adversary:
     1/(1 − c²), but for what a network carries from one input to another. From c = 1 on, and so where there
     are no data, nothing holds it.
 
-    It differs from the release in that episodes that ended begin anew (see `AdversarySettings`), that a step
-    whose prediction explodes has no weight, and that it stops once the holdout error says that the model has
-    left the data (see `Safety`).
+    By default it differs from the release in that episodes that ended begin anew, that gradients beyond a
+    large norm are scaled down to it, and that the supervised steps are taken also with λ = 0: the settings
+    `restart_ended`, `clip_grad_norm` and `skip_if_zero`. It always differs in that a step whose prediction
+    explodes has no weight, and that it stops for good once the holdout error says that the model has left
+    the data, or at a gradient that is not finite (see `Safety`).
 
     `update(agent, m)` and `update(agent, n)` are `update(agent, m + n)`.
 
     Args:
         mdp: The MDP of `AdversarialModel-v0`, `env.unwrapped.mdp`. Its ensemble is changed in place.
         transitions: The dataset that the model was fitted to, `env.unwrapped.transitions`.
-        settings: How the model is changed; None means as in RAMBO's release.
+        settings: How the model is changed; None means the defaults of `AdversarySettings`.
         fit_settings: How the model was fitted; None means as in MOPO's release.
 
     Attributes:
         settings: The settings.
         n_steps: Gradient steps taken.
+        schedule_offset: What a schedule that gave its steps as a running total would add to `n_steps`, so as
+            to ask for those alone that are left; None before there is one. `AdversarialCallback` sets it,
+            `save` keeps it, and the adversary itself has no use for it.
 
     Raises:
         SettingsError: A model that is shared, deterministic, or has its spectral norm held.
@@ -100,6 +105,7 @@ class Adversary:
             "supervised": seeded_generator(2 * self.settings.seed + 1, self.ensemble.elites),
         }
         self.n_steps = 0
+        self.schedule_offset: int | None = None
 
     @property
     def ensemble(self) -> EnsembleDynamics:
@@ -131,18 +137,23 @@ class Adversary:
         return UpdateReport._make([taken, *means, self._safety.ratio])
 
     def _step(self, agent: AgentView) -> Tensor:
-        """One gradient step; returns the figures of `UpdateReport` from its loss to its supervised loss."""
+        """One gradient step; returns the figures of `UpdateReport` from its loss to its supervised loss.
+
+        They are 0 for a step that is refused, which is not counted.
+        """
         imagined = self._rollouts.step(agent, self._generators["imagined"])
         gain = self._advantage(agent, imagined)
         weight = standardized(gain).masked_fill(imagined.exploded, 0.0)
         adversarial = adversarial_loss(imagined.log_prob, weight)
         supervised = self._supervision.loss(self._generators["supervised"])
-        self._descend(self.settings.adv_weight * adversarial + supervised)
-        self.n_steps += 1
-        if not self.stopped and self.n_steps % self.settings.check_every == 0:
-            self._safety.look(self._supervision.holdout_mse())
         std, mean = torch.std_mean(gain, correction=0)
-        return torch.stack([adversarial, imagined.log_prob.mean(), mean, std, supervised]).detach()
+        figures = torch.stack([adversarial, imagined.log_prob.mean(), mean, std, supervised]).detach()
+        if not self._descend(self.settings.adv_weight * adversarial + supervised):
+            return torch.zeros_like(figures)
+        self.n_steps += 1
+        if self.n_steps % self.settings.check_every == 0:
+            self._safety.look(self._supervision.holdout_mse())
+        return figures
 
     @torch.no_grad()
     def _advantage(self, agent: AgentView, step: Imagined) -> Tensor:
@@ -154,17 +165,21 @@ class Adversary:
             gamma=self.settings.gamma,
         )
 
-    def _descend(self, loss: Tensor) -> None:
+    def _descend(self, loss: Tensor) -> bool:
+        """Follow the gradient of the loss, and say so, unless it is not finite."""
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         norm = clip_grad_norm_(self.ensemble.parameters(), self.settings.clip_grad_norm or math.inf)
-        if self._safety.check_gradient(norm):
+        finite = self._safety.check_gradient(norm)
+        if finite:
             self._optimizer.step()
+        return finite
 
     def save(self, path: Path | str) -> None:
         """Write all that `load` needs to go on exactly, one file, whole or not at all."""
         progress = {
             "n_steps": self.n_steps,
+            "schedule_offset": self.schedule_offset,
             "age": self._rollouts.age,
             "ratio": self._safety.ratio,
             "stopped": self.stopped,
@@ -185,6 +200,7 @@ class Adversary:
             generator.set_state(tensors[f"generator.{name}"])
         progress = header["progress"]
         self.n_steps, self._rollouts.age = progress["n_steps"], progress["age"]
+        self.schedule_offset = progress["schedule_offset"]
         self._safety.ratio, self._safety.stopped = progress["ratio"], progress["stopped"]
 
     def _tensors(self) -> dict[str, Tensor]:

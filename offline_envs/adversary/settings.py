@@ -9,12 +9,16 @@ from offline_envs.errors import SettingsError
 
 @dataclass(frozen=True)
 class AdversarySettings(JsonSettings):
-    """How an adversary changes a model; the defaults are those of RAMBO's release (Rigter et al. 2022).
+    """How an adversary changes a model.
+
+    The defaults are those of RAMBO's release (Rigter et al. 2022), but for three: the release has
+    `skip_if_zero=True`, `restart_ended=False` and `clip_grad_norm=None`. It has no `tolerance`, as it never
+    stops.
 
     Attributes:
         adv_weight: λ, the weight of the adversarial term against the supervised loss. The release takes 3e-4
             or 0, by dataset. With 0 the supervised steps alone are taken.
-        skip_if_zero: Whether nothing at all is done when λ is 0, as in the release.
+        skip_if_zero: Whether nothing at all is done when λ is 0. In the release nothing is.
         horizon: Steps of an imagined episode, h; one gradient step for each. The release takes 2 or 5.
         batch_size: Imagined episodes side by side, and rows each member sees in the supervised loss.
         learning_rate: Step size of the adversary's own Adam.

@@ -44,6 +44,14 @@ def adversary_callback(
     return callback
 
 
+def finish_update(callback: AdversarialCallback | None, agent: BaseAlgorithm) -> None:
+    """Take the steps that an interrupt left out of an update, where no more training would."""
+    if callback is not None:
+        callback.init_callback(agent)
+        callback.on_training_start({}, {})
+        callback.on_training_end()
+
+
 def save_adversary(callback: AdversarialCallback | None, folder: Path) -> None:
     """Write the adversary, if there is one, into the folder of a checkpoint."""
     if callback is not None:

@@ -18,7 +18,7 @@ from offline_envs.data import Transitions, load_transitions
 from offline_envs.dynamics import save_ensemble
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.envs.assembly import check_device, resolve_model
-from offline_envs.runs.adversary import adversary_callback, save_adversary
+from offline_envs.runs.adversary import adversary_callback, finish_update, save_adversary
 from offline_envs.runs.agent import check_agent_options, new_agent
 from offline_envs.runs.algorithms import algorithm
 from offline_envs.runs.callback import RunCallback
@@ -165,6 +165,7 @@ def _learn(parts: _Parts, *, show_progress: bool) -> None:
     )
     timesteps = _timesteps_left(settings, agent)
     if timesteps == 0:
+        finish_update(parts.adversary, agent)
         return
     callbacks: list[BaseCallback] = [callback] if parts.adversary is None else [parts.adversary, callback]
     try:

@@ -2,19 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import gymnasium as gym
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, unwrap_vec_normalize
 
 from offline_envs.adversary import Adversary, AdversarySettings, UpdateReport
 from offline_envs.dynamics import FitSettings
 from offline_envs.envs import AdversarialEnv, AdversarialVectorEnv
 from offline_envs.errors import SettingsError
+from offline_envs.sb3.adversarial_layers import adversarial_env_of
 from offline_envs.sb3.critic_view import CriticView
-from offline_envs.sb3.vec_env import SB3VecEnv
 
 
 class AdversarialCallback(BaseCallback):
@@ -25,6 +22,10 @@ class AdversarialCallback(BaseCallback):
     the model is updated after the first cycle that reaches a multiple of `every`: before the next transitions
     are collected, and at the end of `learn`.
 
+    Steps that are due and not taken, because `learn` was interrupted, are taken first when it goes on, also
+    in another process with the agent saved then and `state`. What the agent learned before its adversary was
+    first attached is not made up for, and neither are steps that the adversary itself declined.
+
     It logs `adversary/adversarial_loss`, `log_prob`, `advantage`, `advantage_std`, `supervised_loss` and
     `holdout_ratio` (see `UpdateReport`), `adversary/steps` in all, and `adversary/stopped`, which is 1 once
     the holdout error has ended it. Put it before a `RealEvalCallback` in the list, which writes them.
@@ -32,7 +33,7 @@ class AdversarialCallback(BaseCallback):
     RAMBO's release mixes half of every batch from the dataset: `MixedReplayBuffer` with `real_ratio=0.5`.
 
     Args:
-        settings: How the model is changed; None means as in RAMBO's release, with the agent's γ.
+        settings: How the model is changed; None means `AdversarySettings()` with the agent's γ.
         every: Gradient steps of the agent between updates; 1000 in the release.
         fit_settings: How the model was fitted, so that its holdout stays out of training; None means as in
             MOPO's release.
@@ -68,14 +69,15 @@ class AdversarialCallback(BaseCallback):
         self.adversary: Adversary | None = None
         self.history: list[UpdateReport] = []
         self._settings, self._fit_settings, self._state = settings, fit_settings, state
-        self._intervals = 0
 
     def _on_training_start(self) -> None:
         self._view = CriticView(self.model)
         env = adversarial_env_of(self.training_env)
         if self.adversary is None or self.adversary.ensemble is not env.ensemble:
             self.adversary = self._new_adversary(env)
-        self._intervals = self._finished_intervals()
+        unattached = self.adversary.schedule_offset is None
+        if unattached or self._due(self.adversary) < 0:  # below 0: an agent that did not come as far
+            self._settle(self.adversary)
 
     def _on_rollout_start(self) -> None:
         self._catch_up()
@@ -107,16 +109,25 @@ class AdversarialCallback(BaseCallback):
             adversary.load(self._state)
         return adversary
 
-    def _finished_intervals(self) -> int:
+    def _asked_for(self) -> int:
+        """Steps of the adversary that all the agent's gradient steps so far stand for."""
         updates: int = self.model._n_updates
-        return updates // self.every
+        return updates // self.every * self.steps_at_once
+
+    def _due(self, adversary: Adversary) -> int:
+        assert adversary.schedule_offset is not None
+        return self._asked_for() - adversary.n_steps - adversary.schedule_offset
+
+    def _settle(self, adversary: Adversary) -> None:
+        """Let nothing be due until the agent has learned more."""
+        adversary.schedule_offset = self._asked_for() - adversary.n_steps
 
     def _catch_up(self) -> None:
         assert self.adversary is not None
-        due = self._finished_intervals() - self._intervals
-        if due:
-            self._intervals += due
-            report = self.adversary.update(self._view, due * self.steps_at_once)
+        due = self._due(self.adversary)
+        if due > 0:
+            report = self.adversary.update(self._view, due)
+            self._settle(self.adversary)  # a stopped adversary would be asked for ever more steps
             self.history.append(report)
             self._log(report)
 
@@ -147,28 +158,3 @@ def settings_for(agent: BaseAlgorithm, settings: AdversarySettings | None) -> Ad
     if settings.gamma != gamma:
         raise SettingsError(f"gamma must be the agent's, {gamma}, got {settings.gamma}.")
     return settings
-
-
-def adversarial_env_of(vec_env: VecEnv) -> AdversarialEnv | AdversarialVectorEnv:
-    """Find the environment with the model under everything that an agent's environment is wrapped in.
-
-    Raises:
-        SettingsError: Another environment than a single `AdversarialModel-v0` or a batch of them, or one
-            whose observations and rewards are normalised on their way to the agent.
-    """
-    if unwrap_vec_normalize(vec_env) is not None:
-        raise SettingsError(
-            "An adversary needs an agent that sees the model's own units, but VecNormalize is in between. "
-            "Train without it."
-        )
-    while isinstance(vec_env, VecEnvWrapper):
-        vec_env = vec_env.venv
-    envs: list[gym.Env[Any, Any]] = getattr(vec_env, "envs", [])
-    outermost = vec_env.env if isinstance(vec_env, SB3VecEnv) else envs[0] if len(envs) == 1 else vec_env
-    env = getattr(outermost, "unwrapped", outermost)
-    if not isinstance(env, AdversarialEnv | AdversarialVectorEnv):
-        raise SettingsError(
-            f"An adversary needs AdversarialModel-v0, whose model it may change, got {env}. Use "
-            "SB3VecEnv(gym.make_vec('AdversarialModel-v0', num_envs=..., dataset=...))."
-        )
-    return env

@@ -170,14 +170,24 @@ def test_it_stops_and_takes_back_what_spoils_the_model(data: Transitions, pair: 
 
 
 def test_a_gradient_that_is_not_finite_is_never_followed(data: Transitions, pair: EnsembleDynamics) -> None:
-    class Broken(AlwaysRight):
-        def state_value(self, obs: Tensor) -> Tensor:
-            return torch.full((len(obs),), math.nan)
+    """Nor does the step count: its figures are no numbers, and would spoil the means of those before it."""
 
-    adversary = adversary_of(data, pair)
-    with pytest.warns(UserWarning, match="the norm of the gradient is nan"):
-        assert adversary.update(Broken(), 10).n_steps == 1
-    assert torch.equal(weights_of(adversary.ensemble), weights_of(pair))
+    class BreaksAfter(AlwaysRight):
+        def __init__(self, n_steps: int) -> None:
+            self.left = n_steps
+
+        def state_value(self, obs: Tensor) -> Tensor:
+            self.left -= 1
+            return obs[:, 0] if self.left >= 0 else torch.full((len(obs),), math.nan)
+
+    for n_good in (0, 2):
+        adversary, whole = adversary_of(data, pair), adversary_of(data, pair)
+        expected = whole.update(AlwaysRight(), n_good)
+        with pytest.warns(UserWarning, match="the norm of the gradient is nan"):
+            report = adversary.update(BreaksAfter(n_good), 10)
+        assert (report.n_steps, adversary.n_steps) == (n_good, n_good)
+        assert report == pytest.approx(expected, nan_ok=True)
+        assert torch.equal(weights_of(adversary.ensemble), weights_of(pair))  # the last good look
 
 
 def test_report_of_a_step_by_hand(data: Transitions) -> None:
@@ -200,6 +210,26 @@ def test_gradients_are_clipped(data: Transitions, pair: EnsembleDynamics) -> Non
     adversary.update(AlwaysRight(), 1)
     squares = sum(float(p.grad.square().sum()) for p in adversary.ensemble.parameters() if p.grad is not None)
     assert math.sqrt(squares) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_defaults_that_are_not_those_of_the_release_are_named() -> None:
+    """The release's values, from its configurations and its code; λ and the horizon are one of two there."""
+    released = {
+        "adv_weight": 3e-4,
+        "skip_if_zero": True,
+        "horizon": 5,
+        "batch_size": 256,
+        "learning_rate": 3e-4,
+        "gamma": 0.99,
+        "steps_per_update": 1.0,
+        "restart_ended": False,
+        "clip_grad_norm": None,
+    }
+    defaults = AdversarySettings()
+    different = {name: value for name, value in released.items() if getattr(defaults, name) != value}
+    summary = str(AdversarySettings.__doc__).split("Attributes:")[0]
+    assert {name for name in vars(defaults) if f"`{name}=" in summary} == set(different)
+    assert all(f"`{name}={value}`" in summary for name, value in different.items())
 
 
 def test_models_that_cannot_be_moved_are_refused(data: Transitions, pair: EnsembleDynamics) -> None:

@@ -72,6 +72,22 @@ def test_an_interrupted_adversary_goes_on_where_it_stopped(
     assert counts == [6]
 
 
+def test_an_update_that_was_interrupted_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with interrupted(Adversary, "_step", at_call=4):  # the second step of the second update
+        train(rambo_settings(), tmp_path, show_progress=False)
+    counts = counted_steps(monkeypatch)
+    train(rambo_settings(), tmp_path, resume=True, show_progress=False)
+    assert counts == [4, 6]
+
+
+def test_also_one_after_the_last_transitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with interrupted(Adversary, "_step", at_call=6):  # the last step of all
+        train(rambo_settings(), tmp_path, show_progress=False)
+    counts = counted_steps(monkeypatch)
+    train(rambo_settings(), tmp_path, resume=True, show_progress=False)
+    assert counts == [6]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

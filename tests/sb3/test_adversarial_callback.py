@@ -8,11 +8,12 @@ import torch
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecCheckNan, VecNormalize
 
-from offline_envs.adversary import AdversarySettings
+from offline_envs.adversary import Adversary, AdversarySettings
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.sb3 import AdversarialCallback, SB3VecEnv, agent_class
 from tests.adversary.toy import FIT, fitted, two_states, weights_of
+from tests.runs.test_training import interrupted
 from tests.sb3.toy import WITH_CRITICS
 
 DATA = two_states(400)
@@ -93,6 +94,43 @@ def test_what_the_agent_did_before_is_not_made_up_for(model: EnsembleDynamics) -
     assert [report.n_steps for report in callback.history] == [4]
 
 
+@pytest.mark.parametrize("at_step", [1, 7])
+@pytest.mark.parametrize("warm_up", [0, 40])
+def test_an_interrupted_update_is_finished(
+    at_step: int, warm_up: int, model: EnsembleDynamics, tmp_path: Path
+) -> None:
+    """Ctrl-C before the first step of all, or within the second update; the agent may have learned before."""
+    agent, callback = make_agent(make_envs(model)), callback_of()
+    if warm_up:
+        agent.learn(warm_up)
+    with interrupted(Adversary, "_step", at_call=at_step):
+        agent.learn(24, callback, reset_num_timesteps=False)
+    agent.save(tmp_path / "agent.zip")
+    agent.save_replay_buffer(tmp_path / "buffer.pkl")
+    callback.save(tmp_path / "state")
+    resumed, envs = callback_of(state=tmp_path / "state"), make_envs(model)
+    loaded = type(agent).load(tmp_path / "agent.zip", env=envs)
+    loaded.load_replay_buffer(tmp_path / "buffer.pkl")
+    taken, left = at_step - 1, warm_up + 24 - loaded.num_timesteps
+    for each in ((loaded, resumed), (agent, callback)):  # in another process, and in this one
+        each[0].learn(left, each[1], reset_num_timesteps=False)
+        assert each[0]._n_updates == (warm_up + 24) // 2
+        assert each[1].adversary.n_steps == 12
+    assert [report.n_steps for report in resumed.history] == [4 - taken % 4, *[4] * ((11 - taken) // 4)]
+
+
+def test_steps_that_are_skipped_are_not_owed(model: EnsembleDynamics) -> None:
+    """A debt would grow, and every cycle would ask for it anew."""
+    settings = AdversarySettings(batch_size=8, adv_weight=0.0, skip_if_zero=True)
+    callback, asked = callback_of(settings=settings), []
+    update = Adversary.update
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Adversary, "update", lambda self, view, n: asked.append(n) or update(self, view, n))
+        make_agent(make_envs(model)).learn(40, callback)
+    assert asked == [4] * 5
+    assert [report.n_steps for report in callback.history] == [0] * 5
+
+
 def test_a_state_of_other_settings_is_refused(model: EnsembleDynamics, tmp_path: Path) -> None:
     callback = callback_of()
     with pytest.raises(SettingsError, match="nothing to save"):
@@ -155,11 +193,7 @@ def test_the_model_may_be_on_a_gpu_and_the_agent_on_the_cpu(model: EnsembleDynam
     assert torch.equal(*weights)
 
 
-def test_other_environments_are_refused(model: EnsembleDynamics) -> None:
-    with pytest.raises(SettingsError, match=r"needs AdversarialModel-v0, .*Use SB3VecEnv"):
-        make_agent(make_envs(model, "LearnedModel-v0")).learn(4, callback_of())
-    with pytest.raises(SettingsError, match="needs AdversarialModel-v0"):
-        make_agent(gym.make("Pendulum-v1")).learn(4, callback_of())
+def test_wrappers_that_change_what_the_agent_sees_are_refused(model: EnsembleDynamics) -> None:
     with pytest.raises(SettingsError, match="VecNormalize is in between"):
         make_agent(VecNormalize(make_envs(model))).learn(4, callback_of())
 
