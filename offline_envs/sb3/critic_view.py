@@ -10,6 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
 from offline_envs.errors import SettingsError
+from offline_envs.sb3.rows import scale_action, unscale_action
 
 
 class CriticView:
@@ -40,14 +41,13 @@ class CriticView:
         if not isinstance(space, Box) or not space.is_bounded():
             raise SettingsError(f"An adversary needs a Box of bounded actions, got {space}.")
         self._agent: Any = agent
-        self._low = torch.as_tensor(space.low, device=agent.device)
-        self._range = torch.as_tensor(space.high, device=agent.device) - self._low
+        self._space = space
 
     def act(self, obs: Tensor) -> Tensor:
         """Sampled actions in the environment's units, `(B, d)` to `(B, k)`."""
         with self._evaluating():
             scaled: Tensor = self._agent.policy._predict(self._own(obs), deterministic=False)
-        return (self._low + 0.5 * (scaled + 1.0) * self._range).to(obs.device)
+        return unscale_action(scaled, self._space).to(obs.device)
 
     def state_value(self, obs: Tensor) -> Tensor:
         """min_j Q_j(s, a) at the deterministic action a, `(B, d)` to `(B,)`."""
@@ -58,7 +58,7 @@ class CriticView:
     def action_value(self, obs: Tensor, action: Tensor) -> Tensor:
         """min_j Q_j(s, a) of actions in the environment's units, `(B, d)` and `(B, k)` to `(B,)`."""
         with self._evaluating():
-            scaled = 2.0 * (self._own(action) - self._low) / self._range - 1.0
+            scaled = scale_action(self._own(action), self._space)
             return self._smallest(self._own(obs), scaled).to(obs.device)
 
     def _smallest(self, obs: Tensor, scaled: Tensor) -> Tensor:

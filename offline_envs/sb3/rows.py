@@ -35,8 +35,18 @@ def scale_action(action: Tensor, action_space: Box) -> Tensor:
         action: In the environment's units, `(n, k)`.
         action_space: Bounded space with `k` dimensions.
     """
-    low, high = torch.as_tensor(action_space.low), torch.as_tensor(action_space.high)
+    low, high = _bounds(action_space, action.device)
     return 2.0 * ((action - low) / (high - low)) - 1.0
+
+
+def unscale_action(scaled: Tensor, action_space: Box) -> Tensor:
+    """The inverse of `scale_action`, as SB3's `policy.unscale_action`."""
+    low, high = _bounds(action_space, scaled.device)
+    return low + 0.5 * (scaled + 1.0) * (high - low)
+
+
+def _bounds(action_space: Box, device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.as_tensor(action_space.low, device=device), torch.as_tensor(action_space.high, device=device)
 
 
 def rows_of_transitions(transitions: Transitions, layout: RowLayout, action_space: Box) -> Tensor:
