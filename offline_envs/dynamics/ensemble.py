@@ -147,9 +147,8 @@ class EnsembleDynamics(nn.Module):
         return Prediction(mean, self.bounds.std(logvar))
 
     def _hidden_layers(self) -> list[MemberLinear]:
-        return [
-            cast("MemberLinear", layer) for layer in self.trunk
-        ]  # `ModuleList` does not say what it holds
+        # `ModuleList` does not say what it holds.
+        return [cast("MemberLinear", layer) for layer in self.trunk]
 
     def copy(self) -> "EnsembleDynamics":
         """An independent ensemble with the same members, elites and normaliser."""
