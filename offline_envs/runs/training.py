@@ -69,9 +69,9 @@ def train(
         agent.set_logger(stack.enter_context(closing(_logger(run))))
         learned = envs.unwrapped
         assert isinstance(learned, LearnedVectorEnv)
-        parts = _Parts(
-            settings, run, agent, learned, real_env, adversary_callback(settings, run, learned, agent)
-        )
+        adversary = adversary_callback(settings, run, learned, agent)
+        predictor = ReturnPredictor(learned, agent, real_env)
+        parts = _Parts(settings, run, agent, learned, real_env, adversary, predictor)
         _learn(parts, show_progress=show_progress)
         return _score(parts)
 
@@ -86,10 +86,7 @@ class _Parts:
     learned: LearnedVectorEnv
     real_env: gym.Env[Any, Any]
     adversary: AdversarialCallback | None
-
-    def predicted_return(self) -> float:
-        """Return that the model, as it is now, predicts for the policy as it is now."""
-        return ReturnPredictor(self.learned, self.agent, self.real_env).mean()
+    predictor: ReturnPredictor
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -153,7 +150,7 @@ def _learn(parts: _Parts, *, show_progress: bool) -> None:
     callback = RunCallback(
         run,
         rows=[row for row in rows if row.gradient_steps <= agent._n_updates],
-        predicted_return=parts.predicted_return,
+        predicted_return=parts.predictor.mean,
         save=parts.save,
         progress=progress,
         env=parts.real_env,
@@ -207,7 +204,7 @@ def _score(parts: _Parts) -> TrainResult:
         transitions,
         result,
         gradient_steps=parts.agent._n_updates,
-        predicted_return=parts.predicted_return(),
+        predicted_return=parts.predictor.mean(),
         rank_correlation=error.rank_correlation,
         n_exploded=parts.learned.n_exploded,
     )
