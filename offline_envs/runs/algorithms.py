@@ -57,6 +57,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     # and the cloned policy are those of the release.
     "morel": Algorithm(
         "PessimisticModel-v0",
+        ("gamma",),
         defaults={
             "agent": "trpo",
             "horizon": 500,

@@ -122,15 +122,15 @@ class TrainSettings(JsonSettings):
 
     def _check_used(self) -> None:
         """Refuse settings that the algorithm would not look at, or cannot work with."""
-        env_id = algorithm(self.algorithm).env_id
-        if self.env_settings and env_id is None:
+        chosen = algorithm(self.algorithm)
+        if self.env_settings and chosen.env_id is None:
             raise SettingsError(f"{self.algorithm} trains in no environment, so env_settings must be empty.")
         for name in self.env_settings:
             if name in (*self._own_env_options(), *VECTOR_OPTIONS):
                 raise SettingsError(
                     f"env_settings cannot hold {name!r}: a run sets it from its own settings."
                 )
-        if env_id == "AdversarialModel-v0":
+        if "adversary" not in chosen.unused:
             self._check_adversary()
         elif self.adversary:
             raise SettingsError(f"adversary is a setting of rambo, not of {self.algorithm}.")
@@ -191,6 +191,12 @@ class TrainSettings(JsonSettings):
         ratio = self.transitions_per_gradient_step
         return 50.0 * self.horizon if ratio is None else ratio
 
+    @property
+    def gamma(self) -> float:
+        """The agent's discount, on which depends what a halt that pays for ever pays; SB3's own is 0.99."""
+        discount: float = self.agent_options.get("gamma", 0.99)
+        return discount
+
     def fit_options(self) -> dict[str, Any]:
         """Settings of the fit by name; each seed fits its own model, unless `fit` names one seed for all."""
         return {} if self.model is not None else {"seed": self.seed, **self.fit}
@@ -200,9 +206,6 @@ class TrainSettings(JsonSettings):
         return {**self._own_env_options(), **self.env_settings}
 
     def _own_env_options(self) -> dict[str, Any]:
-        env_id = algorithm(self.algorithm).env_id
-        # What a halt pays for ever depends on the agent's own discount.
-        discount = {"gamma": self.agent_options.get("gamma", 0.99)} if env_id == "PessimisticModel-v0" else {}
         return {
             "dataset": self.dataset,
             "model": self.model,
@@ -214,7 +217,6 @@ class TrainSettings(JsonSettings):
             "device": self.device,
             "max_episode_steps": self.horizon,
             **{name: getattr(self, name) for name in algorithm(self.algorithm).env_settings},
-            **discount,
         }
 
 
