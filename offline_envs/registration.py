@@ -19,7 +19,20 @@ ENTRIES = {
 """Every id with the names of its single and of its vector entry point, and its horizon."""
 
 ENV_IDS = tuple(ENTRIES)
-"""Every id that this package registers."""
+"""Every id of a learned environment."""
+
+TASKS = {
+    "halfcheetah-jump": ("HalfCheetahJump-v0", "offline_envs.tasks.halfcheetah_jump:halfcheetah_jump"),
+    "ant-angle": ("AntAngle-v0", "offline_envs.tasks.ant_angle:ant_angle"),
+    "halfcheetah-velocity": (
+        "HalfCheetahVelocity-v0",
+        "offline_envs.tasks.halfcheetah_velocity:halfcheetah_velocity",
+    ),
+}
+"""Every task by name: the id of its real environment, and the function that makes it."""
+
+TASK_ENV_IDS = tuple(env_id for env_id, _ in TASKS.values())
+"""Every id of a real environment that pays a task's reward."""
 
 
 def register_all() -> None:

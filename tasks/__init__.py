@@ -1,15 +1,17 @@
-"""What is known of the real environments: when their episodes end and how their returns are scored.
+"""What is known of the real environments, and tasks of one's own on them: when episodes end, what is paid.
 
 `termination_rule(env_spec)` gives the rule by which episodes end, `normalized_score(env_id, returns)` places
 returns between those of a random and an expert policy. Both go by exact environment id.
 """
 
+from offline_envs.tasks.finding import find_task
 from offline_envs.tasks.reference_scores import (
     REFERENCE_SCORES,
     ReferenceScore,
     normalized_score,
     reference_score,
 )
+from offline_envs.tasks.task import Task
 from offline_envs.tasks.termination import KNOWN_RULES, termination_rule
 from offline_envs.tasks.termination_rules import TerminationRule, never
 
@@ -17,7 +19,9 @@ __all__ = [
     "KNOWN_RULES",
     "REFERENCE_SCORES",
     "ReferenceScore",
+    "Task",
     "TerminationRule",
+    "find_task",
     "never",
     "normalized_score",
     "reference_score",

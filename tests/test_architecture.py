@@ -28,8 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": {"registration", "data"},  # offline_envs/__init__.py; data only when first asked for
     "registration": set(),  # strings only
     "errors": set(),
-    "tasks": {"errors"},
-    "data": {"tasks", "errors"},
+    "data": {"errors"},
+    "tasks": {"data", "registration", "errors"},
     "dynamics": {"data", "tasks", "errors"},
     "envs": {"dynamics", "data", "tasks", "errors"},
     "wrappers": BASE,

@@ -1,0 +1,83 @@
+"""`Task`: a reward of one's own on a known environment, for data that were collected under another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Setting = float | bool
+Array = NDArray[np.floating] | Tensor
+"""NumPy or torch; the functions of a task use only what both can."""
+
+Info = Mapping[str, Any]
+"""What a step tells beside the observation, e.g. `x_velocity`, in arrays of the batch's shape."""
+
+
+class RewardTerms(Protocol):
+    """The parts of a reward, by name; the reward is their sum."""
+
+    def __call__(self, obs: Any, action: Any, next_obs: Any, info: Info) -> dict[str, Any]:
+        """Compute the parts, `(...)` each, of one step or of a batch.
+
+        Args:
+            obs: Observations before the step, `(..., d)`.
+            action: Actions in the environment's own units, `(..., k)`.
+            next_obs: Observations after it, `(..., d)`.
+            info: What the step tells, `(...)` each; holds at least what the task needs.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """A reward on a known environment, with what it takes to relabel data for it and to judge policies.
+
+    Attributes:
+        name: Name without settings, e.g. `"ant-angle"`.
+        env_id: Id of the real environment that pays this reward.
+        base_env_id: Environment whose physics and observations it has.
+        reward_terms: The parts of the reward.
+        formula: The reward in words, settings filled in.
+        source: Paper and section that the task comes from, and every departure from it.
+        obs_dim: Number of observation dimensions, d.
+        velocity_columns: Info that the reward needs → column of the observation that shows it at one instant.
+        base_kwargs: Keywords of the base environment.
+        settings: Settings of the task that differ from their defaults.
+        references: Undiscounted returns of the literature by name, on data of its own.
+    """
+
+    name: str
+    env_id: str
+    base_env_id: str
+    reward_terms: RewardTerms
+    formula: str
+    source: str
+    obs_dim: int
+    velocity_columns: Mapping[str, int]
+    base_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    references: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The text that `find_task` reads back, e.g. `"ant-angle:degrees=45"`."""
+        settings = ",".join(f"{name}={value}" for name, value in sorted(self.settings.items()))
+        return f"{self.name}:{settings}" if settings else self.name
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Infos that the reward reads."""
+        return tuple(self.velocity_columns)
+
+    def reward(self, obs: Any, action: Any, next_obs: Any, info: Info) -> Any:
+        """The reward, `(...)`, of NumPy arrays or torch tensors of one step or of a batch.
+
+        Args:
+            obs: Observations before the step, `(..., d)`.
+            action: Actions in the environment's own units, `(..., k)`.
+            next_obs: Observations after it, `(..., d)`.
+            info: Holds the infos in `needs`, `(...)` each.
+        """
+        return sum(self.reward_terms(obs, action, next_obs, info).values())
