@@ -77,4 +77,4 @@ def _draw(mean: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
     n_members, n_rows, n_outputs = mean.shape
     member = torch.randint(n_members, (n_rows,), generator=generator, device=mean.device)
     noise = torch.randn((n_rows, n_outputs), generator=generator, device=mean.device)
-    return sample(Prediction(mean, torch.exp(0.5 * logvar)), member, noise)
+    return sample(Prediction(mean, torch.exp(0.5 * logvar)).own(member), noise)

@@ -17,6 +17,10 @@ APART_FROM = 256
 """Rows from which a CPU computes one member after the other; with fewer, each product is too short."""
 
 
+MemberLayers = tuple[tuple[Tensor, Tensor], ...]
+"""Weight `(n_inputs, n_outputs)` and bias `(1, n_outputs)` of each layer of one member."""
+
+
 class EnsembleDynamics(nn.Module):
     """N networks from (obs, action) to a Gaussian over (reward, next_obs − obs).
 
@@ -114,6 +118,32 @@ class EnsembleDynamics(nn.Module):
             return everyone if members is None else everyone.members(members)
         return self._apart(inputs, range(self.n_members) if members is None else members.tolist())
 
+    @torch.no_grad()
+    def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
+        """Predict each row by its own member, without gradients.
+
+        On a CPU the rows are grouped by member, so that it costs what one member costs.
+
+        Args:
+            obs: Observations, float32 `(B, d)`, on the ensemble's device.
+            action: Actions, float32 `(B, k)`.
+            member: Index of each row's member, int64 `(B,)`, on the same device.
+
+        Returns:
+            Mean and standard deviation, `(B, 1 + d)`.
+        """
+        if obs.device.type != "cpu":  # the sizes of the groups would have to come to the host
+            return self.predict(obs, action).own(member)
+        inputs = self.normalizer(torch.cat([obs, action], dim=-1))
+        groups = torch.argsort(member).split(torch.bincount(member, minlength=self.n_members).tolist())
+        members = self._apart_layers()
+        whole = Prediction(*inputs.new_empty(2, len(inputs), self.n_outputs))
+        for layers, rows in zip(members, groups, strict=True):
+            if len(rows):
+                part = self._gaussian(_forward_one(inputs[rows], layers))
+                whole.mean[rows], whole.std[rows] = part
+        return whole
+
     def _together(self, inputs: Tensor, members: Tensor | None) -> Tensor:
         """Outputs `(M, B, width)` by one batched product a layer."""
         layers = [(layer.weight, layer.bias) for layer in self._hidden_layers()] + [self._head()]
@@ -128,16 +158,17 @@ class EnsembleDynamics(nn.Module):
 
     def _apart(self, inputs: Tensor, members: Sequence[int]) -> Prediction:
         """One member after the other, whose activations stay in a CPU's cache."""
-        trunk = [(layer.weight.unbind(), layer.bias.unbind()) for layer in self._hidden_layers()]
-        weight, bias = self._head()
+        layers = self._apart_layers()
         whole = Prediction(*inputs.new_empty(2, len(members), len(inputs), self.n_outputs))
         for row, i in enumerate(members):
-            hidden = inputs
-            for weights, biases in trunk:
-                hidden = functional.silu(torch.addmm(biases[i], hidden, weights[i]), inplace=True)
-            part = self._gaussian(torch.addmm(bias[i], hidden, weight[i]))
-            whole.mean[row], whole.std[row] = part
+            whole.mean[row], whole.std[row] = self._gaussian(_forward_one(inputs, layers[i]))
         return whole
+
+    def _apart_layers(self) -> list[MemberLayers]:
+        """Weight and bias of every layer of each member, the head last."""
+        stacked = [(layer.weight, layer.bias) for layer in self._hidden_layers()] + [self._head()]
+        by_layer = [list(zip(weight, bias, strict=True)) for weight, bias in stacked]
+        return list(zip(*by_layer, strict=True))
 
     def _gaussian(self, outputs: Tensor) -> Prediction:
         """Mean and deviation from the last layer's outputs, `(..., width)`."""
@@ -155,3 +186,12 @@ class EnsembleDynamics(nn.Module):
         twin = EnsembleDynamics(self.obs_dim, self.action_dim, settings=self.settings)
         twin.load_state_dict(self.state_dict())
         return twin.to(self.elites.device)
+
+
+def _forward_one(inputs: Tensor, layers: MemberLayers) -> Tensor:
+    """Outputs `(B, width)` of one member for `(B, d + k)`, without gradients."""
+    *trunk, (weight, bias) = layers
+    hidden = inputs
+    for layer_weight, layer_bias in trunk:
+        hidden = functional.silu(torch.addmm(layer_bias, hidden, layer_weight), inplace=True)
+    return torch.addmm(bias, hidden, weight)

@@ -23,3 +23,12 @@ class Prediction(NamedTuple):
     def members(self, index: Tensor) -> "Prediction":
         """The same predictions of the members in `index`, int64 `(M,)`, alone."""
         return Prediction(self.mean[index], self.std[index])
+
+    def own(self, member: Tensor) -> "Prediction":
+        """What each row's own member predicts, `(B, 1 + d)` each.
+
+        Args:
+            member: Place of each row's member among the N, int64 `(B,)`.
+        """
+        index = member[:, None].expand(self.mean.shape[1:])[None]
+        return Prediction(self.mean.gather(0, index)[0], self.std.gather(0, index)[0])

@@ -50,3 +50,8 @@ class EvaluatedMembers:
     def predict(self, obs: Tensor, action: Tensor) -> Prediction:
         """Predict by every member that is evaluated; see `EnsembleDynamics.predict`."""
         return self.ensemble.predict(obs, action, self.index)
+
+    def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
+        """Predict each row by its own one of them, int64 `(B,)`; see `EnsembleDynamics.predict_own`."""
+        index = member if self.index is None else self.index[member]
+        return self.ensemble.predict_own(obs, action, index)

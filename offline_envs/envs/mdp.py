@@ -67,12 +67,18 @@ class LearnedMDP:
         return Step.concatenate((self._advance(*chunk) for chunk in chunks), len(obs))
 
     def _advance(self, obs: Tensor, action: Tensor, member: Tensor, noise: Tensor) -> Step:
+        if self.pessimism is None:
+            return self._outcome(obs, action, self.ensemble.predict_own(obs, action, member), noise)
         prediction = self.ensemble.predict(obs, action)
-        outcome = sample(prediction, member, noise)
+        return self.pessimism(self._outcome(obs, action, prediction.own(member), noise), prediction)
+
+    def _outcome(self, obs: Tensor, action: Tensor, own: Prediction, noise: Tensor) -> Step:
+        """The step that each row's own prediction leads to, `(B, 1 + d)`, before pessimism."""
+        outcome = sample(own, noise)
         outcome[:, DELTA] += obs
         reward, next_obs, exploded = self.guard(outcome, obs)
         terminated = self.termination(obs, action, next_obs) | exploded
-        step = Step(
+        return Step(
             next_obs,
             reward,
             terminated,
@@ -82,7 +88,6 @@ class LearnedMDP:
             halted=torch.zeros_like(exploded),
             disagreement=torch.zeros_like(reward),
         )
-        return step if self.pessimism is None else self.pessimism(step, prediction)
 
 
 def row_chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -91,17 +96,14 @@ def row_chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
 
 
-def sample(prediction: Prediction, member: Tensor, noise: Tensor) -> Tensor:
-    """Draw (reward, next_obs − obs) of each row from the Gaussian of one member.
+def sample(own: Prediction, noise: Tensor) -> Tensor:
+    """Draw (reward, next_obs − obs) of each row from the Gaussian of its own member.
 
     Args:
-        prediction: Predictions of N members for B rows.
-        member: Index of each row's member, int64 `(B,)`.
+        own: What each row's own member predicts, `(B, 1 + d)` each.
         noise: Standard normal numbers, `(B, 1 + d)`.
 
     Returns:
-        μ + σ·noise of the chosen member, `(B, 1 + d)`.
+        μ + σ·noise, `(B, 1 + d)`.
     """
-    index = member[:, None].expand_as(noise)[None]
-    mean, std = prediction.mean.gather(0, index)[0], prediction.std.gather(0, index)[0]
-    return torch.addcmul(mean, std, noise)
+    return torch.addcmul(own.mean, own.std, noise)

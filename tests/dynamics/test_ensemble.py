@@ -39,3 +39,18 @@ def test_every_way_to_compute_predicts_what_the_formula_says(n_rows: int, member
         mean, std = plainly(ensemble, member, torch.cat([obs, action], dim=-1))
         torch.testing.assert_close(found.mean[row].double(), mean, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(found.std[row].double(), std, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 40, APART_FROM + 45])
+def test_each_row_is_predicted_by_its_own_member(n_rows: int) -> None:
+    ensemble = EnsembleDynamics(
+        OBS_DIM, ACTION_DIM, settings=EnsembleSettings(n_members=4, n_elites=2, hidden=(16, 12))
+    )
+    obs, action = torch.randn(n_rows, OBS_DIM), torch.randn(n_rows, ACTION_DIM)
+    member = torch.tensor([3, 0, 0, 1]).repeat(n_rows)[:n_rows]  # nobody asks member 2
+    found = ensemble.predict_own(obs, action, member)
+    assert found.mean.shape == found.std.shape == (n_rows, 1 + OBS_DIM)
+    for row, of in enumerate(member.tolist()):
+        mean, std = plainly(ensemble, of, torch.cat([obs[row : row + 1], action[row : row + 1]], dim=-1))
+        torch.testing.assert_close(found.mean[row : row + 1].double(), mean, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(found.std[row : row + 1].double(), std, rtol=1e-5, atol=1e-6)

@@ -15,7 +15,7 @@ from offline_envs.wrappers.vector import HaltOnUnknown, UncertaintyPenalty
 from tests.toy import right_of_six, toy_options
 from tests.wrappers.test_halt_on_unknown import GUARD, WHOLE, Counting
 from tests.wrappers.test_uncertainty_penalty import random_ensemble
-from tests.wrappers.vector.test_uncertainty_penalty import MODES, play
+from tests.wrappers.vector.test_uncertainty_penalty import MODES, assert_same, play
 
 N = 4
 RULE = {"quantile": 0.6}
@@ -30,7 +30,7 @@ def test_pessimistic_environment_is_the_learned_one_and_the_wrapper(mode: str, o
     inside: Any = gym.make_vec("PessimisticModel-v0", num_envs=N, threshold=RULE, **options)
     plain = gym.make_vec("LearnedModel-v0", num_envs=N, **{**options, **WHOLE})
     outside = HaltOnUnknown(plain, RULE, step_infos=True)
-    assert play(inside, 30) == play(outside, 30)
+    assert_same(play(inside, 30), play(outside, 30))
     assert outside.n_halted == inside.unwrapped.n_halted > 0
     for name in ("n_steps", "n_episodes"):
         assert getattr(outside.tally, name) == getattr(inside.unwrapped.tally, name)
@@ -51,9 +51,9 @@ def test_penalty_and_halt_give_the_same_in_every_order(mode: str) -> None:
         return gym.make_vec(name, num_envs=N, **options, **changes)
 
     first = play(halt(penalise(make("LearnedModel-v0"))))
-    assert first == play(penalise(halt(make("LearnedModel-v0"))))
-    assert first == play(halt(make("PenalizedModel-v0", **penalty)))
-    assert first == play(penalise(make("PessimisticModel-v0", threshold=RULE)))
+    assert_same(first, play(penalise(halt(make("LearnedModel-v0")))))
+    assert_same(first, play(halt(make("PenalizedModel-v0", **penalty))))
+    assert_same(first, play(penalise(make("PessimisticModel-v0", threshold=RULE))))
 
 
 @pytest.mark.parametrize("output", ["numpy", "torch"])

@@ -30,6 +30,11 @@ def play(envs: Any, n_steps: int = 25) -> list[Any]:
     return course
 
 
+def assert_same(course: list[Any], other: list[Any]) -> None:
+    """Alike but for the last bits: without pessimism a model computes each row by its own member alone."""
+    torch.testing.assert_close(course, other, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("output", ["numpy", "torch"])
 @pytest.mark.parametrize("mode", MODES)
 def test_penalised_environment_is_the_learned_one_and_the_wrapper(mode: str, output: str) -> None:
@@ -38,7 +43,7 @@ def test_penalised_environment_is_the_learned_one_and_the_wrapper(mode: str, out
         choice: Any = {"penalty_coef": 0.7, "penalty": penalty, "penalty_members": members}
         inside = gym.make_vec("PenalizedModel-v0", num_envs=N, **options, **choice)
         plain = gym.make_vec("LearnedModel-v0", num_envs=N, **options)
-        assert play(inside, 12) == play(UncertaintyPenalty(plain, **choice, step_infos=True), 12)
+        assert_same(play(inside, 12), play(UncertaintyPenalty(plain, **choice, step_infos=True), 12))
 
 
 @pytest.mark.parametrize("mode", MODES)
