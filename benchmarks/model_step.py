@@ -1,4 +1,4 @@
-"""Steps per second of the learned, penalised environment against the matrix products that it cannot avoid.
+"""Steps per second of the learned environments against the matrix products that a penalised one cannot avoid.
 
 The floor is one batched product a layer (`torch.bmm`), the two heads as one, on the whole batch: into fresh
 memory, as a plain program would, and into memory that exists already. HalfCheetah's sizes. Memory is what a
@@ -28,7 +28,8 @@ from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
 
 OBS_DIM, ACTION_DIM = 17, 6  # HalfCheetah and Walker2d
 BATCHES = (1, 10, 100, 1000, 2000, 10_000, 100_000)
-FLOOR, REUSED, MDP, ENV, KIT = "floor", "floor, memory reused", "LearnedMDP", "vector env", "OfflineRL-Kit"
+FLOOR, REUSED, KIT = "floor", "floor, memory reused", "OfflineRL-Kit"
+MDP, ENV, PLAIN = "LearnedMDP", "vector env", "without penalty"
 
 
 class Speed(NamedTuple):
@@ -69,12 +70,14 @@ def measure(
 ) -> Speed:
     """Measure every candidate at one batch size, turn by turn."""
     envs, obs, action = world(batch)
+    plain, _, _ = world(batch, "LearnedModel-v0")
     generator = torch.Generator().manual_seed(0)
     candidates: dict[str, Callable[[], object]] = {
         FLOOR: products(batch),
         REUSED: products(batch, reuse=True),
         MDP: lambda: envs.unwrapped.mdp.step(obs, action, generator),
         ENV: lambda: envs.step(action),
+        PLAIN: lambda: plain.step(action),
     }
     if offlinerl_kit:
         kit, obs_array, action_array = (
@@ -87,12 +90,12 @@ def measure(
     return Speed(batch, best_seconds(candidates, budget=budget), peak)
 
 
-def world(batch: int) -> tuple[Any, Tensor, Tensor]:
+def world(batch: int, env_id: str = "PenalizedModel-v0") -> tuple[Any, Tensor, Tensor]:
     """Make a reset vector environment of an unfitted model, observations and actions."""
     data = random_transitions(1000, OBS_DIM, ACTION_DIM)
     model = EnsembleDynamics(OBS_DIM, ACTION_DIM).requires_grad_(False)
     envs = gym.make_vec(
-        "PenalizedModel-v0",
+        env_id,
         num_envs=batch,
         dataset=data,
         model=model,
@@ -144,15 +147,16 @@ def table(speeds: list[Speed]) -> Table:
     grid = Table(
         title=f"Model step, {OBS_DIM}+{ACTION_DIM} dimensions, {torch.get_num_threads()} threads, rows/s"
     )
-    columns = ["batch", FLOOR, REUSED, MDP, ENV, "env/floor", "env/reused", "extra MiB"]
+    columns = ["batch", FLOOR, REUSED, MDP, ENV, PLAIN, "env/floor", "env/reused", "plain/env", "extra MiB"]
     for column in columns + [KIT, "env/Kit"] * with_kit:
         grid.add_column(column, justify="right")
     for speed in speeds:
         numbers = [
             f"{speed.batch:,}",
-            *(f"{speed.rows_per_second(name):,.0f}" for name in (FLOOR, REUSED, MDP, ENV)),
+            *(f"{speed.rows_per_second(name):,.0f}" for name in (FLOOR, REUSED, MDP, ENV, PLAIN)),
         ]
         numbers += [f"{speed.times(ENV, FLOOR):.0%}", f"{speed.times(ENV, REUSED):.0%}"]
+        numbers.append(f"{speed.times(PLAIN, ENV):.1f}x")
         numbers.append("" if speed.extra_peak is None else f"{speed.extra_peak:.1f}")
         if with_kit:
             numbers += [f"{speed.rows_per_second(KIT):,.0f}", f"{speed.times(ENV, KIT):.1f}x"]
