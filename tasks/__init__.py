@@ -3,7 +3,7 @@
 `termination_rule(env_spec)` gives the rule by which episodes end, `normalized_score(env_id, returns)` places
 returns between those of a random and an expert policy. Both go by exact environment id.
 
-`find_task("ant-angle:degrees=45")` makes a task. The real environment that pays its reward is registered, too:
+`find_task("ant-angle:degrees=45")` makes a task. The real environment that pays its reward is registered:
 `gym.make("AntAngle-v0", degrees=45)`.
 """
 
