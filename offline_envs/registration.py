@@ -31,6 +31,11 @@ TASKS = {
 }
 """Every task by name: the id of its real environment, and the function that makes it."""
 
+TASK_ENTRY_POINT = "offline_envs.tasks.entry_point:task_env"
+
+EPISODE_STEPS = 1000
+"""`max_episode_steps` of the tasks' real environments, as Gymnasium has it for the robots they use."""
+
 TASK_ENV_IDS = tuple(env_id for env_id, _ in TASKS.values())
 """Every id of a real environment that pays a task's reward."""
 
@@ -44,4 +49,12 @@ def register_all() -> None:
                 entry_point=f"{ENTRY_POINTS}:{single}",
                 vector_entry_point=f"{ENTRY_POINTS}:{vector}",
                 max_episode_steps=horizon,
+            )
+    for name, (env_id, _) in TASKS.items():
+        if env_id not in gym.registry:
+            gym.register(
+                env_id,
+                entry_point=TASK_ENTRY_POINT,
+                max_episode_steps=EPISODE_STEPS,
+                kwargs={"task": name},
             )

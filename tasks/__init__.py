@@ -2,9 +2,12 @@
 
 `termination_rule(env_spec)` gives the rule by which episodes end, `normalized_score(env_id, returns)` places
 returns between those of a random and an expert policy. Both go by exact environment id.
+
+`find_task("ant-angle:degrees=45")` makes a task. The real environment that pays its reward is registered:
+`gym.make("AntAngle-v0", degrees=45)`.
 """
 
-from offline_envs.tasks.finding import find_task
+from offline_envs.tasks.finding import find_task, known_tasks
 from offline_envs.tasks.reference_scores import (
     REFERENCE_SCORES,
     ReferenceScore,
@@ -22,6 +25,7 @@ __all__ = [
     "Task",
     "TerminationRule",
     "find_task",
+    "known_tasks",
     "never",
     "normalized_score",
     "reference_score",

@@ -33,7 +33,8 @@ def ant_angle(*, degrees: float = 30.0, control_cost: float = 0.5, survive_bonus
     Args:
         degrees: Direction of the walk, from x towards y.
         control_cost: Cost of a squared action.
-        survive_bonus: Reward of every step on which the ant is healthy.
+        survive_bonus: Reward of every step after which the ant is healthy by Ant's own bounds, whatever
+            `healthy_z_range` the environment ends episodes by.
     """
     settings: dict[str, Any] = {
         "degrees": float(degrees),
@@ -41,18 +42,19 @@ def ant_angle(*, degrees: float = 30.0, control_cost: float = 0.5, survive_bonus
         "survive_bonus": float(survive_bonus),
     }
     direction = f"vx cos({degrees:g} deg) + vy sin({degrees:g} deg)"
+    bonus = f" + {survive_bonus:g} if healthy" if survive_bonus else ""
     return Task(
         name="ant-angle",
         env_id="AntAngle-v0",
         base_env_id="Ant-v5",
         reward_terms=partial(reward_terms, **settings),
-        formula=f"{direction} - {control_cost:g} |a|^2 + {survive_bonus:g}",
+        formula=f"{direction} - {control_cost:g} |a|^2{bonus}",
         source=SOURCE,
         obs_dim=27,
         velocity_columns={"x_velocity": X_VELOCITY, "y_velocity": Y_VELOCITY},
         base_kwargs={"include_cfrc_ext_in_observation": False},
         settings=changed_settings(ant_angle, settings),
-        references=REFERENCES,
+        references=dict(REFERENCES),
     )
 
 
@@ -87,5 +89,7 @@ def reward_terms(
 
 
 def _is_healthy(next_obs: Any) -> Any:
+    """Whether all is finite and the height within bounds (`AntEnv.is_healthy`), for arrays and tensors."""
     low, high = HEALTHY_HEIGHT
-    return (next_obs[..., HEIGHT] >= low) & (next_obs[..., HEIGHT] <= high)
+    height = next_obs[..., HEIGHT]
+    return (abs(next_obs) < math.inf).all(-1) & (height >= low) & (height <= high)

@@ -1,9 +1,11 @@
-"""`find_task`: from a name with settings to a task."""
+"""From a name with settings to a task."""
 
 import importlib
 import inspect
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.registration import TASKS
@@ -18,13 +20,36 @@ def find_task(task: str | Task) -> Task:
             `"ant-angle:degrees=45,survive_bonus=1"`.
 
     Raises:
-        SettingsError: An unknown name or setting, or a value that is no number and no truth value; the
-            message lists what is valid.
+        SettingsError: An unknown name or setting, a setting that stands twice, or a value that is neither a
+            finite number nor a truth value; the message says what is valid.
     """
     if isinstance(task, Task):
         return task
     name, _, text = task.partition(":")
-    return task_builder(name)(**_settings(name, text))
+    return make_task(name, _parse_settings(text))
+
+
+def make_task(name: str, settings: Mapping[str, Any]) -> Task:
+    """Make the task of that name.
+
+    Args:
+        name: A name in `TASKS`.
+        settings: Settings that are not to have their default.
+
+    Raises:
+        SettingsError: An unknown name or setting, or a value of another type than the default's.
+    """
+    defaults = task_settings(name)
+    for setting in settings:
+        if setting not in defaults:
+            raise unknown_name(f"setting of {name}", setting, defaults)
+    checked = {setting: _checked(setting, value, defaults[setting]) for setting, value in settings.items()}
+    return task_builder(name)(**checked)
+
+
+def known_tasks() -> tuple[Task, ...]:
+    """Every task in `TASKS`, with default settings."""
+    return tuple(task_builder(name)() for name in TASKS)
 
 
 def task_builder(name: str) -> Callable[..., Task]:
@@ -41,29 +66,38 @@ def task_builder(name: str) -> Callable[..., Task]:
 
 
 def task_settings(name: str) -> dict[str, Setting]:
-    """Settings of the task of that name with their defaults."""
+    """Settings of the task of that name with their defaults.
+
+    Raises:
+        SettingsError: An unknown name; the message lists the valid ones.
+    """
     parameters = inspect.signature(task_builder(name)).parameters
     return {setting: parameter.default for setting, parameter in parameters.items()}
 
 
-def _settings(name: str, text: str) -> dict[str, Setting]:
-    defaults = task_settings(name)
-    settings: dict[str, Setting] = {}
+def _parse_settings(text: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
     for part in filter(None, text.split(",")):
         setting, _, value = (piece.strip() for piece in part.partition("="))
-        if setting not in defaults:
-            raise unknown_name(f"setting of {name}", setting, defaults)
-        settings[setting] = _value(setting, value, defaults[setting])
+        if setting in settings:
+            raise SettingsError(f"A setting of a task stands once; {setting} stands twice in {text!r}.")
+        settings[setting] = _parse_value(value)
     return settings
 
 
-def _value(setting: str, text: str, default: Setting) -> Setting:
-    """Read a value of the default's type; `True` and `true` are the same."""
-    kind = type(default)
+def _parse_value(text: str) -> Any:
+    """Read a number or a truth value, `True` and `true` alike; what is neither stays a text."""
     try:
-        value = json.loads(text.lower())
+        return json.loads(text.lower())
     except json.JSONDecodeError:
-        value = None
-    if isinstance(value, bool) != (kind is bool) or not isinstance(value, int | float):
-        raise SettingsError(f"{setting} of a task must be a {kind.__name__}, e.g. {default}, got {text!r}.")
+        return text
+
+
+def _checked(setting: str, value: Any, default: Setting) -> Setting:
+    """The value in the default's type; a float may be given as an int, but never as a truth value."""
+    kind = type(default)
+    fits = isinstance(value, int | float) and isinstance(value, bool) == (kind is bool)
+    if not fits or not math.isfinite(value):
+        valid = "True or False" if kind is bool else "a finite number"
+        raise SettingsError(f"{setting} of a task must be {valid}, e.g. {default}, got {value!r}.")
     return kind(value)

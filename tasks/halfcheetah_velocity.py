@@ -22,12 +22,13 @@ def halfcheetah_velocity(*, target_speed: float = 2.0) -> Task:
         target_speed: Velocity along x to keep, in m/s.
     """
     settings: dict[str, Any] = {"target_speed": float(target_speed)}
+    sign = "-" if target_speed >= 0.0 else "+"
     return Task(
         name="halfcheetah-velocity",
         env_id="HalfCheetahVelocity-v0",
         base_env_id="HalfCheetah-v5",
         reward_terms=partial(reward_terms, **settings),
-        formula=f"-|vx - ({target_speed:g})| - {CONTROL_COST:g} |a|^2",
+        formula=f"-|vx {sign} {abs(target_speed):g}| - {CONTROL_COST:g} |a|^2",
         source=SOURCE,
         obs_dim=17,
         velocity_columns={"x_velocity": X_VELOCITY},

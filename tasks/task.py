@@ -62,7 +62,7 @@ class Task:
     references: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """The text that `find_task` reads back, e.g. `"ant-angle:degrees=45"`."""
+        """The text that `find_task` reads back, e.g. `"ant-angle:degrees=45.0"`."""
         settings = ",".join(f"{name}={value}" for name, value in sorted(self.settings.items()))
         return f"{self.name}:{settings}" if settings else self.name
 

@@ -9,6 +9,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.errors import SettingsError
 from offline_envs.tasks import termination_rules as rules
+from offline_envs.tasks.finding import known_tasks
 from offline_envs.tasks.termination_rules import Bounds, TerminationRule
 
 RuleBuilder = Callable[[Mapping[str, Any]], TerminationRule | None]
@@ -109,7 +110,14 @@ def _bounds(kwargs: Mapping[str, Any], name: str, default: Bounds) -> Bounds:
         raise SettingsError(f"{name} must be two numbers (low, high), got {value!r}.") from error
 
 
-KNOWN_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
+def _of_base(
+    base: RuleBuilder, base_kwargs: Mapping[str, Any], kwargs: Mapping[str, Any]
+) -> TerminationRule | None:
+    """Rule of a task's environment: that of its base environment."""
+    return base({**base_kwargs, **kwargs})
+
+
+_GYMNASIUM_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
     {
         f"{name}-{version}": builder
         for name, versions, builder in (
@@ -130,4 +138,15 @@ KNOWN_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
         for version in versions
     }
 )
-"""Exact environment id → builder of its rule."""
+
+KNOWN_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
+    {
+        **_GYMNASIUM_RULES,
+        **{
+            task.env_id: partial(_of_base, _GYMNASIUM_RULES[task.base_env_id], task.base_kwargs)
+            for task in known_tasks()
+            if task.base_env_id in _GYMNASIUM_RULES
+        },
+    }
+)
+"""Exact environment id → builder of its rule; a task's environment ends as its base environment does."""

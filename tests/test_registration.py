@@ -19,6 +19,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 import offline_envs
 from offline_envs.envs import LearnedEnv, LearnedVectorEnv, check_vector_env
 from offline_envs.errors import SettingsError
+from offline_envs.registration import TASK_ENV_IDS, TASKS
 from tests.toy import toy_options
 
 IDS = offline_envs.ENV_IDS
@@ -63,6 +64,13 @@ def test_every_environment_is_registered() -> None:
         spec = gym.spec(env_id)
         assert spec.entry_point
         assert spec.vector_entry_point
+
+
+def test_the_real_environment_of_every_task_is_registered() -> None:
+    assert TASK_ENV_IDS == ("HalfCheetahJump-v0", "AntAngle-v0", "HalfCheetahVelocity-v0")
+    for name, (env_id, _) in TASKS.items():
+        assert gym.spec(env_id).kwargs == {"task": name}
+    assert not set(TASK_ENV_IDS) & set(IDS)
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -167,7 +175,7 @@ def test_import_of_the_package_does_not_import_torch() -> None:
     program = "import sys, offline_envs; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "offline_envs" in done.stdout.split(), done.stderr
-    assert not {"torch", "minari", "stable_baselines3", "matplotlib"} & set(done.stdout.split())
+    assert not {"torch", "minari", "stable_baselines3", "matplotlib", "mujoco"} & set(done.stdout.split())
 
 
 def test_importing_twice_registers_once() -> None:

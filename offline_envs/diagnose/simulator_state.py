@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offline_envs.tasks import known_tasks
+
 Vector = NDArray[np.float64]
 Recovery = Callable[[Vector, int, int], tuple[Vector, Vector]]
 """From an observation `(d,)` and the sizes of qpos and qvel to qpos `(nq,)` and qvel `(nv,)`."""
@@ -63,7 +65,7 @@ def _plain(n_positions: int, n_velocities: int, *, clipped: bool = False) -> Obs
     return ObsLayout(positions_then_velocities, MappingProxyType(groups), clipped, d)
 
 
-LAYOUTS: Mapping[str, ObsLayout] = MappingProxyType(
+_GYMNASIUM_LAYOUTS: Mapping[str, ObsLayout] = MappingProxyType(
     {
         "Ant-v5": _plain(13, 14),
         "HalfCheetah-v5": _plain(8, 9),
@@ -79,4 +81,18 @@ LAYOUTS: Mapping[str, ObsLayout] = MappingProxyType(
         "Walker2d-v5": _plain(8, 9, clipped=True),
     }
 )
-"""Exact environment id → layout of its observations with default settings; Ant without contact forces."""
+
+LAYOUTS: Mapping[str, ObsLayout] = MappingProxyType(
+    {
+        **_GYMNASIUM_LAYOUTS,
+        **{
+            task.env_id: _GYMNASIUM_LAYOUTS[task.base_env_id]
+            for task in known_tasks()
+            if task.base_env_id in _GYMNASIUM_LAYOUTS
+        },
+    }
+)
+"""Exact environment id → layout of its observations with default settings; Ant without contact forces.
+
+A task's environment observes as its base environment does.
+"""

@@ -12,7 +12,7 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.errors import SettingsError
-from offline_envs.tasks import KNOWN_RULES, TerminationRule, never, termination_rule
+from offline_envs.tasks import KNOWN_RULES, TerminationRule, known_tasks, never, termination_rule
 
 MakeEnv = Callable[..., gym.Env[Any, Any]]
 
@@ -57,6 +57,36 @@ def test_random_steps_contain_ends(make_env: MakeEnv, env_id: str) -> None:
     env.action_space.seed(0)
     env.reset(seed=0)
     assert any(env.step(env.action_space.sample())[2] for _ in range(N_STEPS))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"healthy_z_range": (0.5, 0.8)}, {"terminate_when_unhealthy": False, "degrees": 90}]
+)
+def test_a_task_ends_as_its_base_is_told(make_env: MakeEnv, settings: dict[str, Any]) -> None:
+    env = make_env("AntAngle-v0", **settings)
+    env.action_space.seed(1)
+    env.reset(seed=1)
+    after, ends = [], []
+    for _ in range(600):
+        next_obs, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        after.append(np.array(next_obs))
+        ends.append(terminated)
+        if terminated or truncated:
+            env.reset()
+    assert any(ends) == settings.get("terminate_when_unhealthy", True)
+    assert env.spec is not None
+    rule = termination_rule(env.spec)
+    assert rule is not None
+    rows = torch.tensor(np.stack(after))
+    assert rule(rows, rows[:, :8], rows).tolist() == ends
+    assert rule(rows.float(), rows[:, :8].float(), rows.float()).tolist() == ends
+
+
+def test_every_task_has_the_rule_of_its_base() -> None:
+    rows = torch.linspace(-2, 2, 300).reshape(10, 30)
+    for task in known_tasks():
+        ends = rule_of(task.env_id, task=task.name)(rows, rows, rows)
+        assert torch.equal(ends, rule_of(task.base_env_id, **task.base_kwargs)(rows, rows, rows))
 
 
 @pytest.mark.parametrize("env_id", sorted(KNOWN_RULES))

@@ -1,0 +1,40 @@
+"""`offline-envs tasks`: the tasks that data may be relabelled for."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from offline_envs.tasks import Task
+
+
+def tasks() -> None:
+    """List the tasks: rewards of their own on known environments, for data collected under another."""
+    from offline_envs.tasks import known_tasks
+
+    console = Console()
+    for task in known_tasks():
+        console.print(_table(task))
+
+
+def _table(task: "Task") -> Table:
+    """What a task is, as it is without settings."""
+    from offline_envs.tasks.finding import task_settings
+
+    table = Table(title=task.name, show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    rows = {
+        "environment": f"{task.env_id}, with the physics of {task.base_env_id}",
+        "reward": task.formula,
+        "settings": ", ".join(f"{name}={value}" for name, value in task_settings(task.name).items()),
+        "returns on the paper's data": ", ".join(
+            f"{name} {value:g}" for name, value in task.references.items()
+        ),
+        "source": task.source,
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, value)
+    return table

@@ -1,0 +1,105 @@
+"""`TaskEnv`: the real environment that pays a task's reward."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.mujoco.mujoco_env import MujocoEnv
+from gymnasium.envs.registration import load_env_creator
+from numpy.typing import NDArray
+
+from offline_envs.errors import SettingsError
+from offline_envs.tasks.task import Task
+
+BASE_REWARD = "reward_"
+"""How Gymnasium's MuJoCo environments begin the names of their reward's parts in `info`."""
+
+
+def real_env(task: Task, **physics: Any) -> "TaskEnv":
+    """Make the real environment of a task, without time limit: an instance of its base environment's class.
+
+    Args:
+        task: The task, of a base environment that is one of Gymnasium's for MuJoCo.
+        **physics: Keywords of the base environment, those that do not weigh its reward.
+
+    Raises:
+        SettingsError: The keywords give observations of other dimensions than the task reads; or see
+            `base_class`.
+    """
+    return _class_on(task.base_env_id)(task, **physics)
+
+
+class TaskEnv(MujocoEnv):
+    """The part of a task's environment that pays; `real_env` joins it with the base environment's class.
+
+    Physics, observations, resets, terminations and rendering are the base's own. The reward is the sum of the
+    task's terms, computed in float64; `info` holds them in place of the base's `reward_*`, beside its
+    positions and velocities. Nothing is remembered between steps, so that a step after `set_state` pays what
+    it should.
+
+    Attributes:
+        task: The task, with its settings.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array", "depth_array", "rgbd_tuple"]}  # noqa: RUF012
+    _get_obs: Callable[[], NDArray[np.float64]]
+
+    def __init__(self, task: Task, **physics: Any) -> None:
+        super().__init__(**{**task.base_kwargs, **physics})
+        if self.observation_space.shape != (task.obs_dim,):
+            raise SettingsError(
+                f"{task.name} reads the {task.obs_dim} observation dimensions of {task.base_env_id} with "
+                f"{dict(task.base_kwargs)}, got {self.observation_space.shape} with {physics}. "
+                "Leave out what changes the observation."
+            )
+        self.task = task
+        self._physics: Mapping[str, Any] = physics
+
+    def step(
+        self, action: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], np.float64, bool, bool, dict[str, Any]]:
+        """Step the base environment, and pay the task's reward.
+
+        Args:
+            action: `(k,)`.
+
+        Returns:
+            Observation `(d,)` float64, reward, terminated, truncated (never true), and info.
+        """
+        obs = self._get_obs()
+        next_obs, _, terminated, truncated, info = super().step(action)
+        terms = self.task.reward_terms(obs, np.asarray(action, dtype=np.float64), next_obs, info)
+        paid = {name: np.float64(term) for name, term in terms.items()}
+        kept = {name: value for name, value in info.items() if not name.startswith(BASE_REWARD)}
+        return next_obs, np.float64(sum(paid.values())), terminated, truncated, kept | paid
+
+    def __reduce__(self) -> tuple[Callable[[], "TaskEnv"], tuple[()]]:
+        """Copy and pickle as the base does: a new environment with equal settings, to be reset."""
+        return partial(real_env, self.task, **self._physics), ()
+
+
+def base_class(base_env_id: str) -> type[MujocoEnv]:
+    """Class of a task's base environment.
+
+    Raises:
+        SettingsError: It is not one of Gymnasium's MuJoCo environments.
+    """
+    entry_point = gym.spec(base_env_id).entry_point
+    found: Any = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    if not (isinstance(found, type) and issubclass(found, MujocoEnv)):
+        raise SettingsError(
+            "The base of a task is a MuJoCo environment of Gymnasium, e.g. HalfCheetah-v5, got "
+            f"{base_env_id} of {entry_point}."
+        )
+    return found
+
+
+@cache
+def _class_on(base_env_id: str) -> type[TaskEnv]:
+    """The class that steps as the base environment does and pays as `TaskEnv` does."""
+    base = base_class(base_env_id)
+    own = {"__doc__": TaskEnv.__doc__, "__module__": __name__, "metadata": base.metadata}
+    combined: type[TaskEnv] = type(f"Task{base.__name__}", (TaskEnv, base), own)
+    return combined
