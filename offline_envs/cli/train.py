@@ -65,8 +65,9 @@ MoreJson = Annotated[
     typer.Option(
         "--settings",
         help="Any other setting of a run as JSON: n_envs, transitions_per_gradient_step (default 50 times "
-        "the horizon), real_ratio, penalty_members, env_settings, adversary, clone_epochs, termination, "
-        "start, eval_episodes, final_episodes; e.g. '{\"real_ratio\": 0.5}'.",
+        "the horizon), rollout_actions (policy or uniform), real_ratio, penalty_members, env_settings, "
+        "adversary, clone_epochs, termination, start, eval_episodes, final_episodes; e.g. "
+        "'{\"real_ratio\": 0.5}'.",
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]

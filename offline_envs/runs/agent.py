@@ -10,7 +10,13 @@ from stable_baselines3.common.type_aliases import GymEnv
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.runs.cycle import off_policy
 from offline_envs.runs.settings import TrainSettings
-from offline_envs.sb3 import MixedReplayBuffer, agent_class
+from offline_envs.sb3 import MixedReplayBuffer, agent_class, with_uniform_rollouts
+
+
+def run_agent_class(settings: TrainSettings) -> type[BaseAlgorithm]:
+    """The class of a run's agent, whose rollouts have the actions that the run asks for."""
+    agent = agent_class(settings.agent)
+    return with_uniform_rollouts(agent) if settings.rollout_actions == "uniform" else agent
 
 
 def check_agent_options(settings: TrainSettings) -> None:
@@ -40,7 +46,7 @@ def new_agent(settings: TrainSettings, env: GymEnv) -> BaseAlgorithm:
     options = deepcopy(settings.agent_options)  # SB3 writes into `policy_kwargs`
     keywords = {**settings.cycle().keywords, **options, **_own_keywords(settings)}
     try:
-        return agent_class(settings.agent)("MlpPolicy", env, **keywords)
+        return run_agent_class(settings)("MlpPolicy", env, **keywords)
     except (TypeError, ValueError, AssertionError) as error:
         raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
 

@@ -44,7 +44,7 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 ADVERSARY = ("adversary", "adversary_every")
 MODEL = ("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings")
 PENALTY = ("penalty_coef", "penalty", "penalty_members")
-COLLECTION = ("n_envs", "transitions_per_gradient_step", "real_ratio", "clone_epochs")
+COLLECTION = ("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio", "clone_epochs")
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {

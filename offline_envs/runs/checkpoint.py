@@ -10,7 +10,6 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from offline_envs.errors import CheckpointError
-from offline_envs.sb3 import agent_class
 
 AGENT_FILE, BUFFER_FILE = "agent.zip", "replay_buffer.pkl"
 
@@ -48,14 +47,16 @@ def has_checkpoint(folder: Path) -> bool:
     return folder.exists()
 
 
-def load_checkpoint(name: str, folder: Path, env: VecEnv, *, device: str) -> BaseAlgorithm:
+def load_checkpoint(
+    agent_class: type[BaseAlgorithm], folder: Path, env: VecEnv, *, device: str
+) -> BaseAlgorithm:
     """Read a checkpoint back. The files are Stable-Baselines3's own and can run code: load only your own.
 
     The agent's random numbers start from a seed that depends on how far it came; from the run's own seed it
     would live through the same starts and noise again.
 
     Args:
-        name: Short name of the agent.
+        agent_class: Class of the agent.
         folder: The checkpoint.
         env: Environment to go on in.
         device: Where the agent is computed.
@@ -64,7 +65,7 @@ def load_checkpoint(name: str, folder: Path, env: VecEnv, *, device: str) -> Bas
         CheckpointError: A file is missing or damaged.
     """
     try:
-        agent = agent_class(name).load(folder / AGENT_FILE, env=env, device=device)
+        agent = agent_class.load(folder / AGENT_FILE, env=env, device=device)
         if isinstance(agent, OffPolicyAlgorithm):
             agent.load_replay_buffer(folder / BUFFER_FILE)
     except Exception as error:  # SB3 lets through whatever zipfile, pickle or torch raise

@@ -1,4 +1,4 @@
-"""Presets: the settings that papers and releases give for D4RL's locomotion datasets, by name."""
+"""Presets: settings that papers and releases give for D4RL's locomotion datasets and new tasks, by name."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +24,9 @@ MOPO_PAPER: Mapping[str, Pair] = {
     "hopper-medium-expert": (5, 1.0),
     "walker2d-medium-expert": (1, 2.0),
 }
+
+MOPO_TASKS: Mapping[str, Pair] = {"halfcheetah-jump": (5, 1.0), "ant-angle": (25, 2.0)}
+"""Tasks that the data were not collected for, where MOPO's rollouts have uniform actions."""
 
 MOPO_KIT: Mapping[str, Pair] = {
     "halfcheetah-medium": (5, 0.5),
@@ -79,7 +82,7 @@ class Preset:
     """Settings of a run with the place that they come from.
 
     Attributes:
-        name: `<algorithm>/<dataset>`, or `<algorithm>-kit/<dataset>` for OfflineRL-Kit's.
+        name: `<algorithm>/<dataset>` or `<algorithm>/<task>`; `<algorithm>-kit/...` for OfflineRL-Kit's.
         source: Table or file that gives them, and the version of the dataset they were chosen on.
         settings: Settings of a run by name; the others keep the algorithm's defaults.
     """
@@ -104,6 +107,19 @@ def _mopo() -> Iterator[Preset]:
                 "gradient_steps": steps,
             }
             yield Preset(f"{family}/{dataset}", source, settings)
+
+
+def _mopo_tasks() -> Iterator[Preset]:
+    source = "Yu et al. 2020 (arXiv v1), hyperparameters of the out-of-distribution tasks"
+    for task, (horizon, coef) in MOPO_TASKS.items():
+        settings = {
+            "algorithm": "mopo",
+            "horizon": horizon,
+            "penalty_coef": coef,
+            "rollout_actions": "uniform",
+            "gradient_steps": 1_000_000,
+        }
+        yield Preset(f"mopo/{task}", source, settings)
 
 
 def _mbpo() -> Iterator[Preset]:
@@ -137,7 +153,11 @@ def _morel() -> Iterator[Preset]:
 
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
-    {preset.name: preset for presets in (_mopo(), _mbpo(), _rambo(), _morel()) for preset in presets}
+    {
+        preset.name: preset
+        for presets in (_mopo(), _mopo_tasks(), _mbpo(), _rambo(), _morel())
+        for preset in presets
+    }
 )
 """Every preset by name."""
 

@@ -16,6 +16,7 @@ from offline_envs.sb3 import AGENTS
 
 TERMINATIONS = ("auto", "never", "learned")
 STARTS = ("dataset", "initial")
+ROLLOUT_ACTIONS = ("policy", "uniform")
 VECTOR_OPTIONS = ("num_envs", "output", "autoreset_mode", "step_infos", "progress", "cache_dir")
 """Keywords of `gym.make_vec` that a run decides about besides those of `TrainSettings.env_options`."""
 
@@ -53,6 +54,8 @@ class TrainSettings(JsonSettings):
         clone_epochs: Epochs of behaviour cloning before the agent starts, see `BehaviorCloner`.
         n_envs: Imagined episodes advanced together.
         transitions_per_gradient_step: Model transitions collected for a gradient step; 50·h if None.
+        rollout_actions: Who acts in imagined episodes while the agent learns: `"policy"`, or `"uniform"` for
+            actions drawn uniformly, see `with_uniform_rollouts`. Only for agents with a replay buffer.
         real_ratio: Share of every batch that comes from the dataset.
         seed: Seed of the model's fit, the agent, its batches and the imagined episodes.
         env_id: Environment behind the dataset, if its metadata do not say.
@@ -85,6 +88,7 @@ class TrainSettings(JsonSettings):
     clone_epochs: int = 0
     n_envs: int = 500
     transitions_per_gradient_step: float | None = None
+    rollout_actions: str = "policy"
     real_ratio: float = 0.05
     seed: int = 0
     env_id: str | None = None
@@ -102,7 +106,13 @@ class TrainSettings(JsonSettings):
     def __post_init__(self) -> None:
         for setting in fields(self):
             object.__setattr__(self, setting.name, _checked_type(setting, getattr(self, setting.name)))
-        tables = {"algorithm": ALGORITHMS, "agent": AGENTS, "start": STARTS, "termination": TERMINATIONS}
+        tables = {
+            "algorithm": ALGORITHMS,
+            "agent": AGENTS,
+            "rollout_actions": ROLLOUT_ACTIONS,
+            "start": STARTS,
+            "termination": TERMINATIONS,
+        }
         for name, table in tables.items():
             if getattr(self, name) not in table:
                 raise unknown_name(name, getattr(self, name), table)
@@ -130,10 +140,21 @@ class TrainSettings(JsonSettings):
                 raise SettingsError(
                     f"env_settings cannot hold {name!r}: a run sets it from its own settings."
                 )
+        if self.rollout_actions == "uniform":
+            self._check_uniform_rollouts()
         if "adversary" not in chosen.unused:
             self._check_adversary()
         elif self.adversary:
             raise SettingsError(f"adversary is a setting of rambo, not of {self.algorithm}.")
+
+    def _check_uniform_rollouts(self) -> None:
+        if "rollout_actions" in algorithm(self.algorithm).unused:
+            raise SettingsError(f"{self.algorithm} has no rollouts, so rollout_actions must be 'policy'.")
+        if not off_policy(self.agent):
+            raise SettingsError(
+                f"rollout_actions='uniform' needs an agent with a replay buffer, such as sac: {self.agent} "
+                "learns from actions of its own policy alone."
+            )
 
     def _check_adversary(self) -> None:
         if not off_policy(self.agent):

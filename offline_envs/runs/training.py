@@ -19,7 +19,7 @@ from offline_envs.dynamics import save_ensemble
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.envs.assembly import check_device, resolve_model
 from offline_envs.runs.adversary import adversary_callback, finish_update, save_adversary
-from offline_envs.runs.agent import check_agent_options, new_agent
+from offline_envs.runs.agent import check_agent_options, new_agent, run_agent_class
 from offline_envs.runs.algorithms import algorithm
 from offline_envs.runs.callback import RunCallback
 from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
@@ -131,7 +131,7 @@ def _agent(
     show_progress: bool,
 ) -> BaseAlgorithm:
     if has_checkpoint(run.checkpoint):
-        return load_checkpoint(settings.agent, run.checkpoint, vec_env, device=settings.device)
+        return load_checkpoint(run_agent_class(settings), run.checkpoint, vec_env, device=settings.device)
     agent = new_agent(settings, vec_env)
     if settings.clone_epochs:
         clone_start(settings, agent, transitions, show_progress=show_progress)

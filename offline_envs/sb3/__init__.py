@@ -9,6 +9,7 @@ from offline_envs.sb3.evaluation import EvaluationResult, evaluate_in
 from offline_envs.sb3.infos import VectorInfos
 from offline_envs.sb3.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.schedule import OffPolicySchedule, mopo_schedule
+from offline_envs.sb3.uniform_rollouts import with_uniform_rollouts
 from offline_envs.sb3.vec_env import SB3VecEnv
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "evaluate_in",
     "mopo_schedule",
     "save_policy",
+    "with_uniform_rollouts",
 ]

@@ -94,6 +94,7 @@ def test_an_interrupted_run_is_resumed_and_complete_seeds_are_only_read(
         (["--settings", '{"nenvs": 3}'], "Unknown setting of TrainSettings 'nenvs'"),
         (["--settings", '{"horizon": 3}'], "--settings cannot hold horizon: there are options for that"),
         (["--settings", '{"n_envs": "x"}'], "n_envs must be of type int"),
+        (["--settings", '{"rollout_actions": "noise"}'], "Valid: policy, uniform"),
         (["--agent-options", "[]"], "--agent-options must be a JSON object"),
         (["--ensemble", '{"n_members": 3}'], "ensemble and fit cannot be given with it"),
     ],
@@ -103,6 +104,12 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     assert message in fail(*arguments(tiny_model, tmp_path / "run", *more))
     assert not (tmp_path / "run").exists()
+
+
+def test_uniform_rollouts_are_a_setting(tiny_model: Path, tmp_path: Path) -> None:
+    settings = json.dumps({**SETTINGS, "rollout_actions": "uniform"})
+    succeed(*arguments(tiny_model, tmp_path, "--settings", settings))
+    assert RunFolder(tmp_path / "seed-0").settings().rollout_actions == "uniform"
 
 
 def test_a_missing_dataset_is_refused(tiny_model: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def make_agent(steps: int) -> Any:
 
 
 def load(folder: Path) -> Any:
-    return load_checkpoint("sac", folder, SB3VecEnv(CountingVectorEnv([9, 9], horizon=2)), device="cpu")
+    return load_checkpoint(SAC, folder, SB3VecEnv(CountingVectorEnv([9, 9], horizon=2)), device="cpu")
 
 
 def test_agent_and_buffer_come_back(tmp_path: Path) -> None:

@@ -25,9 +25,18 @@ def test_mopos_numbers(name: str, horizon: int, penalty_coef: float) -> None:
     assert (settings["horizon"], settings["penalty_coef"]) == (horizon, penalty_coef)
 
 
+def test_mopo_rolls_out_uniform_actions_on_new_tasks_and_nowhere_else() -> None:
+    tasks = {name: p.settings for name, p in PRESETS.items() if "rollout_actions" in p.settings}
+    found = {name: (s["horizon"], s["penalty_coef"], s["rollout_actions"]) for name, s in tasks.items()}
+    assert found == {
+        "mopo/halfcheetah-jump": (5, 1.0, "uniform"),
+        "mopo/ant-angle": (25, 2.0, "uniform"),
+    }
+
+
 def test_the_tables_of_the_papers_are_whole() -> None:
     for family, n in (
-        ("mopo", 12),
+        ("mopo", 14),
         ("mopo-kit", 9),
         ("mbpo", 12),
         ("rambo", 12),

@@ -27,6 +27,9 @@ from offline_envs.runs import TrainSettings
         ({"seed": -1}, "seed must lie in 0"),
         ({"adversary": {"adv_weight": 1.0}}, "adversary is a setting of rambo, not of mopo"),
         ({"algorithm": "bc", "env_settings": {"kappa": 1}}, "bc trains in no environment"),
+        ({"rollout_actions": "random"}, "Unknown rollout_actions 'random'. Valid: policy, uniform"),
+        ({"rollout_actions": "uniform", "algorithm": "bc"}, "bc has no rollouts, so rollout_actions must be"),
+        ({"rollout_actions": "uniform", "agent": "trpo", "n_envs": 4}, "needs an agent with a replay buffer"),
         ({"env_settings": {"penalty_coef": 9}}, "env_settings cannot hold 'penalty_coef'"),
         ({"env_settings": {"max_episode_steps": 9}}, "env_settings cannot hold 'max_episode_steps'"),
         ({"algorithm": "morel", "env_settings": {"gamma": 0.9}}, "env_settings cannot hold 'gamma'"),
@@ -108,6 +111,7 @@ def test_only_what_the_environment_takes_is_handed_to_it() -> None:
     [
         {"algorithm": "mbpo", "penalty_coef": 7.0},
         {"algorithm": "bc", "horizon": 3},
+        {"algorithm": "bc", "rollout_actions": "uniform"},
         {"algorithm": "mopo", "adversary_every": 3},
         {"algorithm": "morel", "real_ratio": 0.5},
     ],
@@ -116,6 +120,15 @@ def test_what_an_algorithm_does_not_use_is_refused(values: dict[str, Any]) -> No
     name = next(name for name in values if name != "algorithm")
     with pytest.raises(SettingsError, match=f"{name}: {values['algorithm']} does not use that"):
         TrainSettings.for_algorithm({"dataset": "a-v0", **values})
+
+
+def test_uniform_rollouts_are_for_every_model_and_not_for_trpo() -> None:
+    """RAMBO's release has them on most AntMaze datasets; MOReL's agent by default is TRPO."""
+    values = {"dataset": "a-v0", "rollout_actions": "uniform"}
+    for more in ({}, {"algorithm": "mbpo"}, {"algorithm": "rambo"}, {"algorithm": "morel", "agent": "tqc"}):
+        assert TrainSettings.for_algorithm({**values, **more}).rollout_actions == "uniform"
+    with pytest.raises(SettingsError, match="such as sac: trpo learns from actions of its own policy alone"):
+        TrainSettings.for_algorithm({**values, "algorithm": "morel"})
 
 
 def test_a_changed_option_leaves_the_others_as_the_algorithm_has_them() -> None:
