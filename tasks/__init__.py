@@ -1,16 +1,20 @@
 """What is known of the real environments, and tasks of one's own on them: when episodes end, what is paid.
 
 `termination_rule(env_spec)` gives the rule by which episodes end, `normalized_score(env_id, returns)` places
-returns between those of a random and an expert policy. Both go by exact environment id.
+returns between those of a random and an expert policy. Both go by exact environment id. `relabel(dataset,
+task)` gives a dataset the reward of a task.
 """
 
 from offline_envs.tasks.finding import find_task
+from offline_envs.tasks.physics import real_env_spec
 from offline_envs.tasks.reference_scores import (
     REFERENCE_SCORES,
     ReferenceScore,
     normalized_score,
     reference_score,
 )
+from offline_envs.tasks.relabel_report import RelabelReport
+from offline_envs.tasks.relabelling import Relabelling, relabel, relabelled, task_transitions
 from offline_envs.tasks.task import Task
 from offline_envs.tasks.termination import KNOWN_RULES, termination_rule
 from offline_envs.tasks.termination_rules import TerminationRule, never
@@ -19,11 +23,17 @@ __all__ = [
     "KNOWN_RULES",
     "REFERENCE_SCORES",
     "ReferenceScore",
+    "RelabelReport",
+    "Relabelling",
     "Task",
     "TerminationRule",
     "find_task",
     "never",
     "normalized_score",
+    "real_env_spec",
     "reference_score",
+    "relabel",
+    "relabelled",
+    "task_transitions",
     "termination_rule",
 ]

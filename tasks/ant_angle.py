@@ -52,7 +52,7 @@ def ant_angle(*, degrees: float = 30.0, control_cost: float = 0.5, survive_bonus
         velocity_columns={"x_velocity": X_VELOCITY, "y_velocity": Y_VELOCITY},
         base_kwargs={"include_cfrc_ext_in_observation": False},
         settings=changed_settings(ant_angle, settings),
-        references=REFERENCES,
+        references=dict(REFERENCES),
     )
 
 

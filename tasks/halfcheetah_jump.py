@@ -50,7 +50,7 @@ def halfcheetah_jump(*, jump_weight: float = 15.0, max_speed: float = 3.0, liter
         obs_dim=17,
         velocity_columns={"x_velocity": X_VELOCITY},
         settings=changed_settings(halfcheetah_jump, settings),
-        references=REFERENCES,
+        references=dict(REFERENCES),
     )
 
 
