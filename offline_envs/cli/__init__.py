@@ -17,6 +17,7 @@ from offline_envs.cli.evaluate import evaluate
 from offline_envs.cli.fit import fit
 from offline_envs.cli.info import info
 from offline_envs.cli.presets import presets
+from offline_envs.cli.relabel import relabel
 from offline_envs.cli.train import train
 from offline_envs.errors import OfflineEnvsError
 
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 
 
-for command in (demo, info, fit, diagnose, train, presets, evaluate, collect):
+for command in (demo, info, fit, diagnose, train, presets, evaluate, collect, relabel):
     app.command(command.__name__)(command)
 
 

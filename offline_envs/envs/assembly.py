@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypedDict
 import torch
 from torch import Tensor
 
-from offline_envs.data import DatasetSource, Transitions, load_transitions
+from offline_envs.data import DatasetSource, Transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fitted_ensemble, load_model
 from offline_envs.dynamics.disagreement import MEMBER_CHOICES, check_comparable
 from offline_envs.dynamics.uncertainty import measure
@@ -21,7 +21,7 @@ from offline_envs.envs.pessimism import Halt, Penalize
 from offline_envs.envs.starts import StartStates
 from offline_envs.envs.termination import resolve_termination
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.tasks import TerminationRule
+from offline_envs.tasks import Task, TerminationRule, task_transitions
 
 
 class ModelOptions(TypedDict, total=False):
@@ -31,6 +31,8 @@ class ModelOptions(TypedDict, total=False):
         model: Folder of a fitted ensemble, or the ensemble itself; without it the ensemble is fitted once
             and kept in the user's cache.
         env_id: Environment that the data come from, if the dataset does not say.
+        task: Task whose reward the data get instead of their own: a name with settings, e.g.
+            `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
             of (obs, action, next_obs) tensors that returns a bool tensor `(B,)`.
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
@@ -44,6 +46,7 @@ class ModelOptions(TypedDict, total=False):
 
     model: str | Path | EnsembleDynamics | None
     env_id: str | None
+    task: str | Task | None
     termination: str | TerminationRule
     start: str
     member: str
@@ -86,6 +89,7 @@ def assemble(
     halt: HaltSettings | None = None,
     model: str | Path | EnsembleDynamics | None = None,
     env_id: str | None = None,
+    task: str | Task | None = None,
     termination: str | TerminationRule = "auto",
     start: str = "dataset",
     member: str = "step",
@@ -101,7 +105,7 @@ def assemble(
     environment has a `penalty`, a `halt` or neither.
 
     Raises:
-        DatasetError: The dataset cannot be used.
+        DatasetError: The dataset cannot be used, or not for the task.
         SettingsError: A setting is unknown, out of range, or contradicts another.
         CheckpointError: `model` is not a readable model.
     """
@@ -114,7 +118,7 @@ def assemble(
     penalize = None if penalty is None else penalizer(**penalty)
     if model is None:
         check_pessimism(settings, penalty, halt)
-    transitions = load_transitions(dataset, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=env_id)
     starts = StartStates.from_transitions(transitions, start, device=device)
     rule = resolve_termination(termination, transitions, device=device, cache_dir=cache_dir)
     cache: dict[str, Any] = {"cache_dir": cache_dir, "progress": progress}
