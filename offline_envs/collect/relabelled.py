@@ -1,6 +1,7 @@
 """Write a relabelled dataset in Minari's format."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -65,7 +66,7 @@ def _buffer(transitions: Transitions, index: int, rows: slice) -> EpisodeBuffer:
     truncations = np.zeros_like(terminations)
     truncations[-1] = not terminations[-1]
     infos = {name: values[rows].numpy() for name, values in transitions.infos.items()}
-    arrays = {  # Minari's annotations say lists; its storage takes arrays as they are.
+    arrays: dict[str, Any] = {  # Minari's annotations say lists; its storage takes arrays as they are.
         "observations": np.concatenate([obs, next_obs[-1:]]),
         "actions": transitions.actions[rows].numpy(),
         "rewards": transitions.rewards[rows].numpy(),

@@ -1,6 +1,7 @@
 """From the settings of an environment to the parts that it is made of."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
@@ -9,7 +10,14 @@ import torch
 from torch import Tensor
 
 from offline_envs.data import DatasetSource, Transitions
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fitted_ensemble, load_model
+from offline_envs.dynamics import (
+    EnsembleDynamics,
+    EnsembleSettings,
+    FitSettings,
+    fitted_ensemble,
+    load_model,
+    read_model_card,
+)
 from offline_envs.dynamics.disagreement import MEMBER_CHOICES, check_comparable
 from offline_envs.dynamics.uncertainty import measure
 from offline_envs.envs.drawn_elites import MEMBER_MODES
@@ -126,6 +134,8 @@ def assemble(
         fitted = fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device, **cache)
     else:
         fitted = resolve_model(model, transitions.obs_dim, transitions.action_dim, device=device)
+        if task is not None:
+            warn_of_other_data(model, transitions)
     check_pessimism(fitted.settings, penalty, halt)
     evaluated = EvaluatedMembers.of(fitted, _measured_members(penalty, halt))
     halts = None if halt is None else halt.halt(fitted, transitions, **cache)
@@ -212,6 +222,23 @@ def resolve_model(
     if ensemble.elites.device == torch.empty(0, device=device).device:
         return ensemble
     return ensemble.copy().to(device)  # `to` alone would move it under the feet of whoever shares it
+
+
+def warn_of_other_data(model: str | Path | EnsembleDynamics, transitions: Transitions) -> None:
+    """Warn where a saved model was fitted to other data than these: with a task, most likely other rewards.
+
+    Warns:
+        UserWarning: The card of the model names other data.
+    """
+    if isinstance(model, EnsembleDynamics):
+        return
+    fitted_to = read_model_card(model).get("dataset") or {}
+    if fitted_to.get("fingerprint") != transitions.fingerprint:
+        warnings.warn(
+            f"The model {model} was fitted to {fitted_to.get('source', 'unknown data')}, not to "
+            f"{transitions.source}: it predicts the reward that it was fitted to. Fit one with task=.",
+            stacklevel=2,
+        )
 
 
 def check_device(device: str) -> None:
