@@ -108,8 +108,9 @@ def _terms(task: Task, transitions: Transitions, info: Mapping[str, Values]) -> 
     for start in range(0, len(transitions), CHUNK):
         rows = slice(start, start + CHUNK)
         step = (transitions.obs, transitions.actions, transitions.next_obs)
-        arrays = (tensor[rows].numpy().astype(np.float64) for tensor in step)
-        chunks.append(task.reward_terms(*arrays, {name: values[rows] for name, values in info.items()}))
+        obs, action, next_obs = (tensor[rows].numpy().astype(np.float64) for tensor in step)
+        told = {name: values[rows] for name, values in info.items()}
+        chunks.append(task.reward_terms(obs, action, next_obs, told))
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
