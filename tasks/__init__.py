@@ -3,17 +3,20 @@
 `termination_rule(env_spec)` gives the rule by which episodes end, `normalized_score(env_id, returns)` places
 returns between those of a random and an expert policy. Both go by exact environment id.
 
-`find_task("ant-angle:degrees=45")` makes a task. The real environment that pays its reward is registered:
-`gym.make("AntAngle-v0", degrees=45)`.
+`find_task("ant-angle:degrees=45")` makes a task, and `relabel(dataset, task)` gives a dataset its reward. The real
+environment that pays it is registered: `gym.make("AntAngle-v0", degrees=45)`.
 """
 
 from offline_envs.tasks.finding import find_task, known_tasks
+from offline_envs.tasks.physics import real_env_spec
 from offline_envs.tasks.reference_scores import (
     REFERENCE_SCORES,
     ReferenceScore,
     normalized_score,
     reference_score,
 )
+from offline_envs.tasks.relabel_report import RelabelReport
+from offline_envs.tasks.relabelling import Relabelling, relabel, relabelled, task_transitions
 from offline_envs.tasks.task import Task
 from offline_envs.tasks.termination import KNOWN_RULES, termination_rule
 from offline_envs.tasks.termination_rules import TerminationRule, never
@@ -22,12 +25,18 @@ __all__ = [
     "KNOWN_RULES",
     "REFERENCE_SCORES",
     "ReferenceScore",
+    "RelabelReport",
+    "Relabelling",
     "Task",
     "TerminationRule",
     "find_task",
     "known_tasks",
     "never",
     "normalized_score",
+    "real_env_spec",
     "reference_score",
+    "relabel",
+    "relabelled",
+    "task_transitions",
     "termination_rule",
 ]

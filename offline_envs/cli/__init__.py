@@ -17,6 +17,7 @@ from offline_envs.cli.evaluate import evaluate
 from offline_envs.cli.fit import fit
 from offline_envs.cli.info import info
 from offline_envs.cli.presets import presets
+from offline_envs.cli.relabel import relabel
 from offline_envs.cli.tasks import tasks
 from offline_envs.cli.train import train
 from offline_envs.errors import OfflineEnvsError
@@ -46,7 +47,7 @@ app = typer.Typer(
 )
 
 
-for command in (demo, info, fit, diagnose, train, presets, tasks, evaluate, collect):
+for command in (demo, info, fit, diagnose, train, presets, tasks, relabel, evaluate, collect):
     app.command(command.__name__)(command)
 
 

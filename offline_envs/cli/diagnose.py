@@ -9,7 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from offline_envs.cli.options import Dataset, Device, EnsembleJson, EnvId, FitJson, parse_json, parse_settings
+from offline_envs.cli.options import (
+    Dataset,
+    Device,
+    EnsembleJson,
+    EnvId,
+    FitJson,
+    TaskName,
+    parse_json,
+    parse_settings,
+)
 from offline_envs.cli.policy_file import Agent, check_shape, load_policy
 
 if TYPE_CHECKING:
@@ -30,6 +39,7 @@ def diagnose(
     output: Annotated[Path, typer.Option(help="Folder to make for the report.")] = Path("diagnosis"),
     agent: Agent = "sac",
     env_id: EnvId = None,
+    task: TaskName = None,
     termination: Annotated[
         str, typer.Option(help="When imagined episodes end: auto (by the environment), never, learned.")
     ] = "auto",
@@ -50,17 +60,17 @@ def diagnose(
     device: Device = "cpu",
 ) -> None:
     """Hold a model against held-out data, the simulator and a policy, and advise on its settings."""
-    from offline_envs.data import load_transitions
     from offline_envs.diagnose import DiagnoseSettings, advise, check_free, write_report
     from offline_envs.diagnose import diagnose as examine
     from offline_envs.envs.assembly import assemble
+    from offline_envs.tasks import task_transitions
 
     check_free(output)
     sizes = {"train_horizon": train_horizon, "horizon": horizon, "seed": seed}
     settings = parse_settings(DiagnoseSettings, {**sizes, **parse_json(options, "--options")}, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
     loaded = None if policy is None else load_policy(policy, agent)
-    transitions = load_transitions(dataset, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=env_id)
     if loaded is not None:
         check_shape("observation", loaded.observation_space, (transitions.obs_dim,), "dataset")
         check_shape("action", loaded.action_space, (transitions.action_dim,), "dataset")

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from offline_envs.cli.options import EnvId
+from offline_envs.cli.options import EnvId, TaskName
 from offline_envs.cli.policy_file import Agent, check_shape, load_policy
 from offline_envs.errors import SettingsError
 
@@ -26,6 +26,7 @@ def evaluate(
     dataset: Annotated[
         str | None, typer.Option(help="Take the environment from this dataset, and compare with it.")
     ] = None,
+    task: TaskName = None,
     agent: Agent = "sac",
     episodes: Annotated[int, typer.Option(help="Number of episodes.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the first episode.", min=0)] = 0,
@@ -33,12 +34,13 @@ def evaluate(
     """Score a saved policy by its deterministic actions in the real environment."""
     from offline_envs.sb3 import evaluate_in
 
-    if dataset is None and env_id is None:
+    if dataset is None and (env_id is None) == (task is None):
         raise SettingsError(
-            "Give the real environment: --env-id Hopper-v5, or --dataset of one that names it."
+            "Give the real environment by one of --env-id, e.g. Hopper-v5, --task, e.g. ant-angle, and "
+            "--dataset, of one that names it."
         )
     loaded = load_policy(policy, agent)
-    env, transitions = _environment(env_id, dataset)
+    env, transitions = _environment(env_id, dataset, task)
     check_shape("observation", loaded.observation_space, env.observation_space.shape, "environment")
     check_shape("action", loaded.action_space, env.action_space.shape, "environment")
     table = _table(evaluate_in(env, loaded, n_episodes=episodes, seed=seed))
@@ -49,15 +51,19 @@ def evaluate(
     Console().print(table)
 
 
-def _environment(env_id: str | None, dataset: str | None) -> "tuple[gym.Env[Any, Any], Transitions | None]":
+def _environment(
+    env_id: str | None, dataset: str | None, task: str | None
+) -> "tuple[gym.Env[Any, Any], Transitions | None]":
     import gymnasium as gym
 
-    from offline_envs.data import load_transitions
     from offline_envs.data.environment import known_environment
+    from offline_envs.tasks import find_task, real_env_spec, task_transitions
 
+    if dataset is None and task is not None:
+        return gym.make(real_env_spec(find_task(task))), None
     if dataset is None:
         return gym.make(known_environment(str(env_id)).spec), None
-    transitions = load_transitions(dataset, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=env_id)
     return transitions.make_env(), transitions
 
 

@@ -15,6 +15,7 @@ from offline_envs.cli.options import (
     EnsembleJson,
     EnvId,
     FitJson,
+    TaskName,
     parse_json,
     parse_settings,
 )
@@ -31,15 +32,16 @@ def fit(
         typer.Option(help="Folder to copy the model into; it goes to the user's cache in any case."),
     ] = None,
     env_id: EnvId = None,
+    task: TaskName = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.", min=0)] = 0,
     ensemble: EnsembleJson = "{}",
     fit_options: FitJson = "{}",
     device: Device = "cpu",
 ) -> None:
     """Fit an ensemble, or find it in the cache. Interrupt it with Ctrl-C; the same command goes on."""
-    from offline_envs.data import load_transitions
     from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
     from offline_envs.envs.assembly import check_device
+    from offline_envs.tasks import task_transitions
 
     if output is not None and output.exists():
         raise SettingsError(f"{output} exists already. Choose another folder.")
@@ -47,7 +49,7 @@ def fit(
     settings = parse_settings(EnsembleSettings, parse_json(ensemble, "--ensemble"), "--ensemble")
     choices = {"seed": seed, **parse_json(fit_options, "--fit")}
     fit_settings = parse_settings(FitSettings, choices, "--fit")
-    transitions = load_transitions(dataset, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=env_id)
     folder = ensemble_folder(transitions, settings, fit_settings=fit_settings)
     console = Console(soft_wrap=True, highlight=False)
     if folder.exists():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from offline_envs.cli.options import Dataset, EnvId
+from offline_envs.cli.options import Dataset, EnvId, TaskName
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def info(
     dataset: Dataset,
     env_id: EnvId = None,
+    task: TaskName = None,
     model: Annotated[
         Path | None,
         typer.Option(help="Folder of a model: also print how far its members disagree on the dataset."),
@@ -31,10 +32,10 @@ def info(
     With the default model in the cache, or with --model, also the thresholds of PessimisticModel-v0.
     """
     from offline_envs.cli.tables import dataset_table
-    from offline_envs.data import load_transitions
     from offline_envs.runs.plots import plot_returns
+    from offline_envs.tasks import task_transitions
 
-    transitions = load_transitions(dataset, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=env_id)
     folder = _default_model(transitions) if model is None else model
     ensemble = None if folder is None else _load(transitions, folder)
     console = Console()

@@ -20,6 +20,13 @@ EnvId = Annotated[
     str | None,
     typer.Option(help="Environment behind the dataset, if its metadata do not say, e.g. Hopper-v5."),
 ]
+TaskName = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="Give the dataset the reward of a task, with settings after a colon, e.g. ant-angle:degrees=45.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="Where models and agents are computed: cpu, cuda, cuda:1, ...")]
 EnsembleJson = Annotated[
     str, typer.Option("--ensemble", help="Settings of the ensemble as JSON, e.g. '{\"n_members\": 5}'.")

@@ -5,7 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from offline_envs.cli.options import Dataset, Device, EnsembleJson, EnvId, FitJson, parse_json, parse_seeds
+from offline_envs.cli.options import (
+    Dataset,
+    Device,
+    EnsembleJson,
+    EnvId,
+    FitJson,
+    TaskName,
+    parse_json,
+    parse_seeds,
+)
 from offline_envs.errors import SettingsError
 
 Algo = Annotated[
@@ -86,6 +95,7 @@ def train(
     seeds: Seeds = "0",
     model: Model = None,
     env_id: EnvId = None,
+    task: TaskName = None,
     eval_every: EvalEvery = None,
     ensemble: EnsembleJson = "{}",
     fit: FitJson = "{}",
@@ -111,6 +121,7 @@ def train(
         "penalty": penalty,
         "model": model,
         "env_id": env_id,
+        "task": task,
         "eval_every": eval_every,
         "ensemble": parse_json(ensemble, "--ensemble"),
         "fit": parse_json(fit, "--fit"),

@@ -3,10 +3,11 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import minari
@@ -32,6 +33,7 @@ class Provenance:
         action_space: Space of the actions as stored.
         algorithm: Name of the algorithm behind the actions.
         description: One or two sentences.
+        more: Further entries of the metadata, JSON values by name.
     """
 
     env_spec: EnvSpec
@@ -39,6 +41,7 @@ class Provenance:
     action_space: Box
     algorithm: str
     description: str
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 def default_root() -> Path:
@@ -113,7 +116,7 @@ def _create(dataset_id: str, episodes: Sequence[EpisodeBuffer], root: Path, prov
             data_format="hdf5",
         )
         _repack(root / dataset_id / "data" / "main_data.hdf5")
-        dataset.storage.update_metadata({"dataset_size": dataset.storage.get_size()})
+        dataset.storage.update_metadata({**provenance.more, "dataset_size": dataset.storage.get_size()})
 
 
 def _repack(path: Path) -> None:

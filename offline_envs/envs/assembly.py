@@ -1,6 +1,7 @@
 """From the settings of an environment to the parts that it is made of."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
@@ -8,8 +9,15 @@ from typing import Any, NamedTuple, TypedDict
 import torch
 from torch import Tensor
 
-from offline_envs.data import DatasetSource, Transitions, load_transitions
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fitted_ensemble, load_model
+from offline_envs.data import DatasetSource, Transitions
+from offline_envs.dynamics import (
+    EnsembleDynamics,
+    EnsembleSettings,
+    FitSettings,
+    fitted_ensemble,
+    load_model,
+    read_model_card,
+)
 from offline_envs.dynamics.disagreement import MEMBER_CHOICES, check_comparable
 from offline_envs.dynamics.uncertainty import measure
 from offline_envs.envs.drawn_elites import MEMBER_MODES
@@ -21,7 +29,7 @@ from offline_envs.envs.pessimism import Halt, Penalize
 from offline_envs.envs.starts import StartStates
 from offline_envs.envs.termination import resolve_termination
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.tasks import TerminationRule
+from offline_envs.tasks import Task, TerminationRule, task_transitions
 
 
 class ModelOptions(TypedDict, total=False):
@@ -31,6 +39,8 @@ class ModelOptions(TypedDict, total=False):
         model: Folder of a fitted ensemble, or the ensemble itself; without it the ensemble is fitted once
             and kept in the user's cache.
         env_id: Environment that the data come from, if the dataset does not say.
+        task: Task whose reward the data get instead of their own: a name with settings, e.g.
+            `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
             of (obs, action, next_obs) tensors that returns a bool tensor `(B,)`.
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
@@ -44,6 +54,7 @@ class ModelOptions(TypedDict, total=False):
 
     model: str | Path | EnsembleDynamics | None
     env_id: str | None
+    task: str | Task | None
     termination: str | TerminationRule
     start: str
     member: str
@@ -86,6 +97,7 @@ def assemble(
     halt: HaltSettings | None = None,
     model: str | Path | EnsembleDynamics | None = None,
     env_id: str | None = None,
+    task: str | Task | None = None,
     termination: str | TerminationRule = "auto",
     start: str = "dataset",
     member: str = "step",
@@ -101,7 +113,7 @@ def assemble(
     environment has a `penalty`, a `halt` or neither.
 
     Raises:
-        DatasetError: The dataset cannot be used.
+        DatasetError: The dataset cannot be used, or not for the task.
         SettingsError: A setting is unknown, out of range, or contradicts another.
         CheckpointError: `model` is not a readable model.
     """
@@ -114,7 +126,7 @@ def assemble(
     penalize = None if penalty is None else penalizer(**penalty)
     if model is None:
         check_pessimism(settings, penalty, halt)
-    transitions = load_transitions(dataset, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=env_id)
     starts = StartStates.from_transitions(transitions, start, device=device)
     rule = resolve_termination(termination, transitions, device=device, cache_dir=cache_dir)
     cache: dict[str, Any] = {"cache_dir": cache_dir, "progress": progress}
@@ -122,6 +134,8 @@ def assemble(
         fitted = fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device, **cache)
     else:
         fitted = resolve_model(model, transitions.obs_dim, transitions.action_dim, device=device)
+        if task is not None:
+            warn_of_other_data(model, transitions)
     check_pessimism(fitted.settings, penalty, halt)
     evaluated = EvaluatedMembers.of(fitted, _measured_members(penalty, halt))
     halts = None if halt is None else halt.halt(fitted, transitions, **cache)
@@ -208,6 +222,23 @@ def resolve_model(
     if ensemble.elites.device == torch.empty(0, device=device).device:
         return ensemble
     return ensemble.copy().to(device)  # `to` alone would move it under the feet of whoever shares it
+
+
+def warn_of_other_data(model: str | Path | EnsembleDynamics, transitions: Transitions) -> None:
+    """Warn where a saved model was fitted to other data than these: with a task, most likely other rewards.
+
+    Warns:
+        UserWarning: The card of the model names other data.
+    """
+    if isinstance(model, EnsembleDynamics):
+        return
+    fitted_to = read_model_card(model).get("dataset") or {}
+    if fitted_to.get("fingerprint") != transitions.fingerprint:
+        warnings.warn(
+            f"The model {model} was fitted to {fitted_to.get('source', 'unknown data')}, not to "
+            f"{transitions.source}: it predicts the reward that it was fitted to. Fit one with task=.",
+            stacklevel=2,
+        )
 
 
 def check_device(device: str) -> None:

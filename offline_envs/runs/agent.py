@@ -56,5 +56,6 @@ def _own_keywords(settings: TrainSettings) -> dict[str, Any]:
     if not off_policy(settings.agent):
         return keywords
     del keywords["buffer_size"]  # the one of them that is a matter of taste
-    replay = {"dataset": settings.dataset, "real_ratio": settings.real_ratio, "env_id": settings.env_id}
+    names = ("dataset", "real_ratio", "env_id", "task")
+    replay = {name: getattr(settings, name) for name in names}
     return {**keywords, "replay_buffer_class": MixedReplayBuffer, "replay_buffer_kwargs": replay}

@@ -13,6 +13,7 @@ from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.runs.algorithms import ALGORITHMS, algorithm
 from offline_envs.runs.cycle import Cycle, make_cycle, off_policy
 from offline_envs.sb3 import AGENTS
+from offline_envs.tasks import find_task
 
 TERMINATIONS = ("auto", "never", "learned")
 STARTS = ("dataset", "initial")
@@ -59,6 +60,8 @@ class TrainSettings(JsonSettings):
         real_ratio: Share of every batch that comes from the dataset.
         seed: Seed of the model's fit, the agent, its batches and the imagined episodes.
         env_id: Environment behind the dataset, if its metadata do not say.
+        task: Task whose reward the dataset gets and in whose environment the policy is scored: a name with
+            settings, e.g. `"ant-angle:degrees=45"`.
         model: Folder of a fitted ensemble; fitted, or found in the cache, if None.
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
         fit: Settings of the fit by name, see `FitSettings`.
@@ -92,6 +95,7 @@ class TrainSettings(JsonSettings):
     real_ratio: float = 0.05
     seed: int = 0
     env_id: str | None = None
+    task: str | None = None
     model: str | None = None
     ensemble: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
@@ -125,6 +129,8 @@ class TrainSettings(JsonSettings):
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
         if self.clone_epochs < 0:
             raise SettingsError(f"clone_epochs must be 0 or more, got {self.clone_epochs}.")
+        if self.task is not None:
+            find_task(self.task)
         self.cycle()
         penalizer(penalty_coef=self.penalty_coef, penalty=self.penalty, penalty_members=self.penalty_members)
         self._check_model()
@@ -231,6 +237,7 @@ class TrainSettings(JsonSettings):
             "dataset": self.dataset,
             "model": self.model,
             "env_id": self.env_id,
+            "task": self.task,
             "ensemble": dict(self.ensemble),
             "fit": self.fit_options(),
             "termination": self.termination,

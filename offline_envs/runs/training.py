@@ -14,7 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
-from offline_envs.data import Transitions, load_transitions
+from offline_envs.data import Transitions
 from offline_envs.dynamics import save_ensemble
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.envs.assembly import check_device, resolve_model
@@ -34,6 +34,7 @@ from offline_envs.runs.result import TrainResult
 from offline_envs.runs.seeds import EVALUATION_SEED, FINAL_SEED
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.sb3 import AdversarialCallback, SB3VecEnv
+from offline_envs.tasks import task_transitions
 
 
 def train(
@@ -106,7 +107,7 @@ def check_possible(settings: TrainSettings) -> Transitions:
     """
     check_device(settings.device)
     check_agent_options(settings)
-    transitions = load_transitions(settings.dataset, env_id=settings.env_id)
+    transitions = task_transitions(settings.dataset, settings.task, env_id=settings.env_id)
     transitions.make_env().close()
     if settings.model is not None:
         resolve_model(settings.model, transitions.obs_dim, transitions.action_dim, device=settings.device)

@@ -9,9 +9,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor
 
-from offline_envs.data import DatasetSource, Transitions, load_transitions
+from offline_envs.data import DatasetSource, Transitions
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.rows import check_box, flat_size, scale_action
+from offline_envs.tasks import Task, task_transitions
 
 HOLDOUT_SHARE = 0.05
 """Share of the dataset that the policy is not fitted to, which its error is measured on."""
@@ -37,6 +38,8 @@ class BehaviorCloner:
         learning_rate: Adam's step size.
         seed: Seed of the holdout and of the batches.
         env_id: Environment of the data, where their metadata do not name it.
+        task: Task that the agent is for. Its reward is not looked at, but it may have fewer observations than
+            the data.
 
     Attributes:
         gradient_steps: Gradient steps taken so far.
@@ -64,12 +67,13 @@ class BehaviorCloner:
         learning_rate: float = 1e-3,
         seed: int = 0,
         env_id: str | None = None,
+        task: str | Task | None = None,
     ) -> None:
         if batch_size < 1 or not learning_rate > 0:
             raise SettingsError(
                 f"batch_size and learning_rate must be positive, got {batch_size} and {learning_rate}."
             )
-        transitions = load_transitions(dataset, env_id=env_id)
+        transitions = task_transitions(dataset, task, env_id=env_id)
         self.gradient_steps = 0
         self._policy: BasePolicy = agent.policy
         self._generator = torch.Generator().manual_seed(seed)

@@ -13,10 +13,11 @@ from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
-from offline_envs.data import DatasetSource, load_transitions
+from offline_envs.data import DatasetSource
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.infos import TRUNCATED_KEY, VectorInfos
 from offline_envs.sb3.rows import RowLayout, check_box, flat_size, rows_of_transitions
+from offline_envs.tasks import Task, task_transitions
 
 
 class MixedReplayBuffer(ReplayBuffer):
@@ -48,6 +49,8 @@ class MixedReplayBuffer(ReplayBuffer):
         real_ratio: Share of a batch that comes from the dataset, in [0, 1]; 0.05 in MOPO.
         env_id: Environment of the data, where their metadata do not name it. The same as the environment was
             given, so that the two share one copy in memory.
+        task: Task whose reward the dataset's rows get instead of their own, the same as the environment was
+            given: a name with settings, or a `Task`.
 
     Raises:
         SettingsError: A setting outside what is valid.
@@ -66,6 +69,7 @@ class MixedReplayBuffer(ReplayBuffer):
         dataset: DatasetSource | None = None,
         real_ratio: float = 0.05,
         env_id: str | None = None,
+        task: str | Task | None = None,
     ) -> None:
         _check_settings(optimize_memory_usage, dataset, real_ratio)
         # ReplayBuffer's own constructor would allocate a second, NumPy, storage.
@@ -76,6 +80,7 @@ class MixedReplayBuffer(ReplayBuffer):
         self.dataset = dataset
         self.real_ratio = real_ratio
         self.env_id = env_id
+        self.task = task
         self.layout = RowLayout(
             flat_size(check_box("observation", observation_space)),
             flat_size(check_box("action", action_space)),
@@ -167,7 +172,7 @@ class MixedReplayBuffer(ReplayBuffer):
         """Give dataset and ring, read and allocated at the first call, on the current device."""
         if self._rows is None:
             assert self.dataset is not None
-            transitions = load_transitions(self.dataset, env_id=self.env_id)
+            transitions = task_transitions(self.dataset, self.task, env_id=self.env_id)
             self._join(rows_of_transitions(transitions, self.layout, check_box("action", self.action_space)))
         assert self._rows is not None
         # SB3 sets `device` anew when it loads a buffer.

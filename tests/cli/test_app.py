@@ -8,7 +8,7 @@ import pytest
 import offline_envs
 from tests.cli.runner import RUNNER, app, fail
 
-COMMANDS = ("demo", "info", "fit", "diagnose", "train", "evaluate", "collect")
+COMMANDS = ("demo", "info", "fit", "diagnose", "train", "evaluate", "collect", "relabel")
 
 
 def test_help_lists_the_commands() -> None:

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch import Tensor
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, agent_class, mopo_schedule
+from offline_envs.tasks import find_task, relabel
 from tests.sb3.toy import ACTION_SPACE, WITH_CRITICS, CountingVectorEnv, toy_transitions
+from tests.tasks.simulated import saved, simulated
 
 OBS_SPACE = Box(-np.inf, np.inf, (2,), np.float32)
 
@@ -279,3 +282,16 @@ def test_an_unused_buffer_can_be_saved(dataset_path: str) -> None:
     restored = MixedReplayBuffer.__new__(MixedReplayBuffer)
     restored.__setstate__(make_buffer(6, dataset=toy_transitions()).__getstate__())
     assert restored.real_size == 8
+
+
+@pytest.mark.parametrize("task", ["halfcheetah-jump", find_task("halfcheetah-jump")])
+def test_the_datasets_rows_get_the_reward_of_a_task(task: Any, tmp_path: Path) -> None:
+    """Also those of a buffer that was written and read."""
+    data = simulated("HalfCheetah-v5").transitions
+    path = saved(data, tmp_path / "data.npz")
+    spaces = Box(-np.inf, np.inf, (17,)), data.action_space
+    options: dict[str, Any] = {"dataset": str(path), "env_id": "HalfCheetah-v5", "task": task}
+    buffer = MixedReplayBuffer(4, *spaces, device="cpu", **options)
+    for held in (buffer, pickle.loads(pickle.dumps(buffer))):
+        rewards = held._storage()[: held.real_size, -1]
+        assert torch.equal(rewards, relabel(path, "halfcheetah-jump", env_id="HalfCheetah-v5").rewards)

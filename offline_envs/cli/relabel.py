@@ -1,0 +1,66 @@
+"""`offline-envs relabel`: a dataset with the reward of a task."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from offline_envs.cli.options import Dataset, EnvId
+
+if TYPE_CHECKING:
+    from offline_envs.tasks import RelabelReport
+
+
+def relabel(
+    dataset: Dataset,
+    task: Annotated[
+        str, typer.Option(help="Task with settings after a colon, e.g. ant-angle:degrees=45,survive_bonus=1.")
+    ],
+    output_id: Annotated[
+        str | None, typer.Option(help="Id of a new dataset to write, e.g. my/jump-v0; without, only report.")
+    ] = None,
+    output_root: Annotated[
+        Path | None, typer.Option(help="Folder of datasets to write into.", show_default="Minari's own")
+    ] = None,
+    env_id: EnvId = None,
+) -> None:
+    """Put a task on a dataset that was collected under another reward, and say how exact that is.
+
+    Every other command takes --task itself, so that a written dataset is for other programs.
+    """
+    from offline_envs.collect.relabelled import write_relabelled
+    from offline_envs.collect.writer import check_new, default_root
+    from offline_envs.data import load_transitions
+    from offline_envs.tasks import find_task, relabelled
+
+    root = default_root() if output_root is None else output_root
+    if output_id is not None:
+        check_new(output_id, root)
+    found = relabelled(load_transitions(dataset, env_id=env_id), find_task(task))
+    console = Console()
+    console.print(_table(found.report))
+    if output_id is not None:
+        folder = write_relabelled(found, output_id, root=root)
+        console.print(f"Wrote {output_id}: {folder}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _table(report: "RelabelReport") -> Table:
+    table = Table(title=f"{report.dataset} relabelled for {report.task}", show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    rows = {
+        "steps": f"{report.rows:,} in {report.episodes:,} episodes",
+        "return as logged": f"mean {report.mean_before:.1f}, best {report.best_before:.1f}",
+        "return of the task": f"mean {report.mean_after:.1f}, best {report.best_after:.1f}",
+        "reward": report.formula,
+        "task": report.source,
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    for velocity in report.velocities:
+        table.add_row("velocity", str(velocity))
+    for note in report.notes:
+        table.add_row("note", note)
+    return table

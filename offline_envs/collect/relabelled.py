@@ -1,0 +1,95 @@
+"""Write a relabelled dataset in Minari's format."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+from minari.data_collector import EpisodeBuffer
+
+from offline_envs.collect.writer import Provenance, write_dataset
+from offline_envs.data import Transitions
+from offline_envs.errors import DatasetError
+from offline_envs.tasks import Relabelling, RelabelReport
+
+
+def write_relabelled(relabelling: Relabelling, dataset_id: str, *, root: Path) -> Path:
+    """Write a relabelled dataset: all of it, or nothing.
+
+    Read back it has the same steps, rewards, infos, episodes and environment.
+
+    Args:
+        relabelling: The dataset and what was done to it, which the metadata repeat.
+        dataset_id: Minari id with a version.
+        root: Minari root to write under; made if missing.
+
+    Returns:
+        Folder of the dataset.
+
+    Raises:
+        DatasetError: The id is malformed or taken, or the steps of an episode do not follow on one another.
+    """
+    transitions, report = relabelling.transitions, relabelling.report
+    assert transitions.env_spec is not None
+    provenance = Provenance(
+        env_spec=transitions.env_spec,
+        observation_space=Box(-np.inf, np.inf, (transitions.obs_dim,)),
+        action_space=transitions.action_space,
+        algorithm="unknown",
+        description=_description(report),
+        more=report.provenance(),
+    )
+    return write_dataset(dataset_id, episode_buffers(transitions), root=root, provenance=provenance)
+
+
+def episode_buffers(transitions: Transitions) -> list[EpisodeBuffer]:
+    """Cut transitions into the episodes that Minari stores.
+
+    An episode of T steps has T + 1 observations, and infos of T + 1 rows of which the first belongs to the
+    reset and is 0. One that did not terminate is truncated at its last step.
+
+    Raises:
+        DatasetError: The steps of an episode do not follow on one another, so that no such row exists.
+    """
+    _check_following(transitions)
+    starts = transitions.episode_starts.tolist()
+    ends = [*starts[1:], len(transitions)]
+    return [
+        _buffer(transitions, index, slice(start, end))
+        for index, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]
+
+
+def _buffer(transitions: Transitions, index: int, rows: slice) -> EpisodeBuffer:
+    obs, next_obs = transitions.obs[rows].numpy(), transitions.next_obs[rows].numpy()
+    terminations = transitions.terminated[rows].numpy()
+    truncations = np.zeros_like(terminations)
+    truncations[-1] = not terminations[-1]
+    infos = {name: values[rows].numpy() for name, values in transitions.infos.items()}
+    arrays: dict[str, Any] = {  # Minari's annotations say lists; its storage takes arrays as they are.
+        "observations": np.concatenate([obs, next_obs[-1:]]),
+        "actions": transitions.actions[rows].numpy(),
+        "rewards": transitions.rewards[rows].numpy(),
+        "terminations": terminations,
+        "truncations": truncations,
+        "infos": {name: np.concatenate([np.zeros_like(v[:1]), v]) for name, v in infos.items()},
+    }
+    return EpisodeBuffer(id=index, **arrays)
+
+
+def _check_following(transitions: Transitions) -> None:
+    apart = (transitions.next_obs[:-1] != transitions.obs[1:]).any(dim=1)
+    apart[transitions.episode_starts[1:] - 1] = False
+    if apart.any():
+        raise DatasetError(
+            f"{transitions.source} cannot be written: Minari stores an episode as one row of observations, "
+            f"but in {int(apart.sum())} rows next_obs is not the next obs, the first in row "
+            f"{int(apart.int().argmax())}. Use it as it is, with task=."
+        )
+
+
+def _description(report: RelabelReport) -> str:
+    return (
+        f"{report.dataset} relabelled for {report.task}: {report.formula}. {report.rows} steps, "
+        f"{report.episodes} episodes. Written by offline-envs relabel."
+    )
