@@ -13,10 +13,7 @@ from offline_envs.dynamics import (
     fitted_ensemble,
     save_ensemble,
 )
-from tests.stub_envs import register_stubs
 from tests.toy import toy_ensemble, toy_transitions
-
-register_stubs()
 
 
 @pytest.fixture(autouse=True)
