@@ -10,8 +10,7 @@ from gymnasium.envs.registration import EnvSpec
 from offline_envs.data import Transitions
 from offline_envs.data.environment import known_environment
 from offline_envs.errors import DatasetError, SettingsError
-from offline_envs.registration import TASKS
-from offline_envs.tasks.finding import find_task
+from offline_envs.tasks.finding import known_tasks
 from offline_envs.tasks.task import Task
 
 SAME_PHYSICS = {"HalfCheetah-v5": ("HalfCheetah-v4",), "Ant-v5": ("Ant-v4",)}
@@ -90,8 +89,7 @@ def real_env_spec(task: Task, source: EnvSpec | None = None) -> EnvSpec:
 
 def env_ids_of(task: Task) -> tuple[str, ...]:
     """Ids of the environments whose data a task can be put on, sorted."""
-    others = [find_task(name) for name in TASKS]
-    paid = {other.env_id for other in others if other.base_env_id == task.base_env_id}
+    paid = {other.env_id for other in known_tasks() if other.base_env_id == task.base_env_id}
     return tuple(sorted({task.base_env_id, *SAME_PHYSICS.get(task.base_env_id, ()), task.env_id, *paid}))
 
 

@@ -135,7 +135,8 @@ class EnsembleDynamics(nn.Module):
         if obs.device.type != "cpu":  # the sizes of the groups would have to come to the host
             return self.predict(obs, action).own(member)
         inputs = self.normalizer(torch.cat([obs, action], dim=-1))
-        groups = torch.argsort(member).split(torch.bincount(member, minlength=self.n_members).tolist())
+        sizes = torch.bincount(member, minlength=self.n_members).tolist()
+        groups = torch.split(torch.argsort(member), sizes)
         members = self._apart_layers()
         whole = Prediction(*inputs.new_empty(2, len(inputs), self.n_outputs))
         for layers, rows in zip(members, groups, strict=True):

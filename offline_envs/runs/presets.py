@@ -114,6 +114,7 @@ def _mopo_tasks() -> Iterator[Preset]:
     for task, (horizon, coef) in MOPO_TASKS.items():
         settings = {
             "algorithm": "mopo",
+            "task": task,
             "horizon": horizon,
             "penalty_coef": coef,
             "rollout_actions": "uniform",

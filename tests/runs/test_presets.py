@@ -27,10 +27,10 @@ def test_mopos_numbers(name: str, horizon: int, penalty_coef: float) -> None:
 
 def test_mopo_rolls_out_uniform_actions_on_new_tasks_and_nowhere_else() -> None:
     tasks = {name: p.settings for name, p in PRESETS.items() if "rollout_actions" in p.settings}
-    found = {name: (s["horizon"], s["penalty_coef"], s["rollout_actions"]) for name, s in tasks.items()}
+    found = {name: (s["task"], s["horizon"], s["penalty_coef"]) for name, s in tasks.items()}
     assert found == {
-        "mopo/halfcheetah-jump": (5, 1.0, "uniform"),
-        "mopo/ant-angle": (25, 2.0, "uniform"),
+        "mopo/halfcheetah-jump": ("halfcheetah-jump", 5, 1.0),
+        "mopo/ant-angle": ("ant-angle", 25, 2.0),
     }
 
 
