@@ -118,20 +118,3 @@ def test_an_existing_id_is_refused_before_any_work(tmp_path: Path) -> None:
 def test_environments_that_cannot_be_recorded_are_refused(tmp_path: Path, env_id: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         collect(tmp_path, env_id=env_id, kind=Kind.RANDOM)
-
-
-@pytest.mark.parametrize("kind", [Kind.RANDOM, Kind.REPLAY, Kind.EXPERT])
-def test_an_interruption_leaves_nothing_behind(tmp_path: Path, kind: Kind) -> None:
-    calls: list[None] = []
-
-    def interrupt() -> None:
-        calls.append(None)
-        if len(calls) == 20:
-            raise KeyboardInterrupt
-
-    settings = CollectSettings(kind, steps=50, net_arch=(8,))
-    with pytest.raises(KeyboardInterrupt):
-        collect_dataset(
-            ENV_ID, "test/a-v0", settings=settings, output_root=tmp_path / "root", on_step=interrupt
-        )
-    assert list(tmp_path.iterdir()) == []
