@@ -24,7 +24,7 @@ from offline_envs.collect.snapshots import (
     read_snapshots,
 )
 from offline_envs.collect.stage import CHECKPOINT_STEPS, Stage
-from offline_envs.collect.unfinished import begin, remove, unfinished_folder
+from offline_envs.collect.unfinished import begun, remove, unfinished_folder
 from offline_envs.collect.writer import Provenance, check_new, default_root, write_dataset
 from offline_envs.errors import SettingsError
 
@@ -79,7 +79,7 @@ def collect_dataset(
         on_resume: Called once, before the first step, with how many of these were done before.
 
     Raises:
-        DatasetError: The id is malformed or taken.
+        DatasetError: The id is malformed or taken, or another process collects this dataset.
         SettingsError: The environment is unknown, its keywords are no JSON values, its spaces cannot be
             stored as plain arrays, the policy does not fit them, or the dataset was begun with other
             settings.
@@ -89,30 +89,23 @@ def collect_dataset(
     check_new(dataset_id, root)
     env = _make(env_id, settings)
     folder = unfinished_folder(dataset_id, root)
-    begin(folder, _identity(env, settings))
-    training, recording = (
-        Stage(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
-        for name, steps in (("training", settings.training_length), ("recording", settings.steps))
-    )
-    if on_resume is not None:
-        on_resume(training.done + recording.done)
-    if not recording.is_complete:
+    with begun(folder, _identity(env, settings)):
+        training, recording = (
+            Stage(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
+            for name, steps in (("training", settings.training_length), ("recording", settings.steps))
+        )
+        if on_resume is not None:
+            on_resume(training.done + recording.done)
         _record(training, recording, settings)
-    env.close()
-    returns = np.array([np.sum(e.rewards, dtype=np.float64) for e in recording.episodes()])
-    lengths = np.array([len(e) for e in recording.episodes()])
-    target = write_dataset(
-        dataset_id,
-        recording.episodes(),
-        root=root,
-        scratch=folder,
-        provenance=_provenance(env, settings, len(lengths)),
-    )
-    remove(folder)
-    return Collected(dataset_id, target, returns=returns, lengths=lengths)
+        env.close()
+        collected = _write(dataset_id, root, folder, recording, settings)
+        remove(folder)
+    return collected
 
 
 def _record(training: Stage, recording: Stage, settings: CollectSettings) -> None:
+    if recording.is_complete:
+        return
     env = recording.recorder
     match settings.kind:
         case Kind.REPLAY:
@@ -163,6 +156,21 @@ def _train(stage: Stage, settings: CollectSettings) -> OffPolicyAlgorithm:
     agent.policy.load_state_dict(chosen.weights)
     eval_env.close()
     return agent
+
+
+def _write(
+    dataset_id: str, root: Path, scratch: Path, recording: Stage, settings: CollectSettings
+) -> Collected:
+    returns = np.array([np.sum(e.rewards, dtype=np.float64) for e in recording.episodes()])
+    lengths = np.array([len(e) for e in recording.episodes()])
+    folder = write_dataset(
+        dataset_id,
+        recording.episodes(),
+        root=root,
+        scratch=scratch,
+        provenance=_provenance(recording.recorder.env, settings, len(lengths)),
+    )
+    return Collected(dataset_id, folder, returns=returns, lengths=lengths)
 
 
 def _make(env_id: str, settings: CollectSettings) -> gym.Env[Any, Any]:

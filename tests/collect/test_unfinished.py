@@ -2,15 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from offline_envs.collect.unfinished import SETTINGS_FILE, begin, remove, unfinished_folder
-from offline_envs.errors import SettingsError
+from offline_envs.collect.unfinished import SETTINGS_FILE, begun, remove, unfinished_folder
+from offline_envs.errors import DatasetError, SettingsError
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An unfinished folder with one checkpoint."""
     folder = unfinished_folder("some/where/it-v0", tmp_path)
-    begin(folder, {"seed": 1, "widths": (8, 4)})
+    with begun(folder, {"seed": 1, "widths": (8, 4)}):
+        pass
     (folder / "recording" / "0000000010").mkdir(parents=True)
     return folder
 
@@ -22,13 +23,27 @@ def test_the_folder_is_hidden_beside_the_datasets_place(tmp_path: Path) -> None:
 
 def test_the_same_settings_find_what_was_done(folder: Path) -> None:
     """JSON has no tuples; what was one is still the same setting."""
-    begin(folder, {"seed": 1, "widths": (8, 4)})
-    assert (folder / "recording" / "0000000010").is_dir()
+    with begun(folder, {"seed": 1, "widths": (8, 4)}):
+        assert (folder / "recording" / "0000000010").is_dir()
 
 
 def test_what_differs_is_named(folder: Path) -> None:
-    with pytest.raises(SettingsError, match=r"other settings: seed, widths differ\. Go on with the same"):
-        begin(folder, {"seed": 2, "widths": (8, 5)})
+    other = begun(folder, {"seed": 2, "widths": (8, 5)})
+    with (
+        pytest.raises(SettingsError, match=r"other settings: seed, widths differ\. Go on with the same"),
+        other,
+    ):
+        pass
+
+
+def test_two_processes_do_not_share_a_folder(folder: Path) -> None:
+    """A lock is of the open file, so that the same process stands in for another one."""
+    identity = {"seed": 1, "widths": (8, 4)}
+    second = begun(folder, identity)
+    with begun(folder, identity), pytest.raises(DatasetError, match="is in use"), second:
+        pass
+    with begun(folder, identity):
+        pass
 
 
 def test_a_half_removed_folder_is_never_gone_on_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,5 +56,5 @@ def test_a_half_removed_folder_is_never_gone_on_from(folder: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         remove(folder)
     monkeypatch.undo()
-    begin(folder, {"seed": 2})
-    assert [path.name for path in folder.iterdir()] == [SETTINGS_FILE]
+    with begun(folder, {"seed": 2}):
+        assert [path.name for path in folder.iterdir()] == [SETTINGS_FILE]
