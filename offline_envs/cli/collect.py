@@ -51,9 +51,9 @@ def collect(
 ) -> None:
     """Collect a dataset: train or load a policy, and write what it lives through in Minari's format.
 
-    Interrupt it with Ctrl-C; the same command goes on, to the same dataset as without the interruption. Until
-    it is complete, its work is in a hidden folder beside the dataset's place. An existing dataset is never
-    overwritten.
+    Interrupt it with Ctrl-C; the same command goes on, also in the training behind medium and expert.
+
+    An existing dataset is never overwritten, and an unfinished one is in a hidden folder beside its place.
     """
     settings = CollectSettings(
         kind=kind,

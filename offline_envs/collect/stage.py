@@ -15,7 +15,7 @@ from offline_envs.collect.recorder import EpisodeRecorder
 from offline_envs.errors import CheckpointError
 
 CHECKPOINT_STEPS = 5_000
-"""Steps from a checkpoint to the next, and then on to the end of the episode: minutes of a training."""
+"""The first end of an episode so many steps after a checkpoint is the next one: every minute or two."""
 
 EPISODES_FILE, GENERATORS_FILE, AGENT_FILE = "episodes.npz", "generators.json", "agent.zip"
 

@@ -4,7 +4,7 @@ import gymnasium as gym
 import pytest
 
 from offline_envs.collect import Agent, CollectSettings, Kind
-from offline_envs.collect.agents import AGENT_CLASSES, load_agent, new_agent
+from offline_envs.collect.agents import AGENT_CLASSES, load_agent, new_agent, policy_digest
 from offline_envs.errors import CheckpointError, SettingsError
 
 
@@ -30,3 +30,12 @@ def test_a_policy_for_other_spaces_is_refused(tmp_path: Path) -> None:
     new_agent(settings, gym.make("Pendulum-v1"), steps=10).save(tmp_path / "p.zip")
     with pytest.raises(SettingsError, match="trained with observation_space"):
         load_agent(settings, tmp_path / "p.zip", gym.make("InvertedPendulum-v5"))
+
+
+def test_a_policys_digest_is_that_of_its_file(tmp_path: Path) -> None:
+    """SHA-256 of "abc" is from FIPS 180. The suffix may be left out, as when the policy is loaded."""
+    (tmp_path / "p.zip").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert policy_digest(tmp_path / "p.zip") == policy_digest(tmp_path / "p") == expected
+    with pytest.raises(CheckpointError, match=r"missing\.zip cannot be loaded"):
+        policy_digest(tmp_path / "missing.zip")
