@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from offline_envs.cli.options import parse_json
+from offline_envs.cli.options import INTERRUPTED, parse_json
 from offline_envs.collect import Agent, CollectSettings, Kind
 from offline_envs.errors import SettingsError
 
@@ -51,7 +51,9 @@ def collect(
 ) -> None:
     """Collect a dataset: train or load a policy, and write what it lives through in Minari's format.
 
-    An existing dataset is never overwritten, and interrupting leaves nothing behind.
+    Interrupt it with Ctrl-C; the same command goes on, also in the training behind medium and expert.
+
+    An existing dataset is never overwritten, and an unfinished one is in a hidden folder beside its place.
     """
     settings = CollectSettings(
         kind=kind,
@@ -65,7 +67,12 @@ def collect(
         env_kwargs=parse_json(env_kwargs, "--env-kwargs"),
     )
     console = Console()
-    console.print(_table(_collect_with_progress(env_id, dataset_id, settings, output_root, console)))
+    try:
+        collected = _collect_with_progress(env_id, dataset_id, settings, output_root, console)
+    except KeyboardInterrupt:
+        console.print("Interrupted. The same command goes on.")
+        raise typer.Exit(INTERRUPTED) from None
+    console.print(_table(collected))
 
 
 def _collect_with_progress(
@@ -82,6 +89,7 @@ def _collect_with_progress(
             settings=settings,
             output_root=output_root,
             on_step=lambda: progress.advance(task),
+            on_resume=lambda done: progress.reset(task, completed=done),
         )
 
 

@@ -1,31 +1,32 @@
 """From settings to a written dataset."""
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import torch
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from offline_envs.collect.agents import (
+from offline_envs.collect.agents import load_agent, new_agent, policy_digest
+from offline_envs.collect.learning import learn
+from offline_envs.collect.rollouts import Act, mean_random_return, policy_actions, roll_out, uniform_actions
+from offline_envs.collect.settings import CollectSettings, Kind
+from offline_envs.collect.snapshots import (
     N_EVALUATION_EPISODES,
-    N_SNAPSHOTS,
     SnapshotCallback,
     choose_snapshot,
-    load_agent,
-    new_agent,
+    read_snapshots,
 )
-from offline_envs.collect.recorder import EpisodeRecorder
-from offline_envs.collect.rollouts import mean_random_return, policy_actions, roll_out, uniform_actions
-from offline_envs.collect.settings import CollectSettings, Kind
+from offline_envs.collect.stage import CHECKPOINT_STEPS, Stage
+from offline_envs.collect.unfinished import begun, remove, unfinished_folder
 from offline_envs.collect.writer import Provenance, check_new, default_root, write_dataset
 from offline_envs.errors import SettingsError
-
-Advance = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -56,86 +57,120 @@ def collect_dataset(
     *,
     settings: CollectSettings,
     output_root: Path | None = None,
-    on_step: Advance | None = None,
+    checkpoint_steps: int = CHECKPOINT_STEPS,
+    on_step: Callable[[], None] | None = None,
+    on_resume: Callable[[int], None] | None = None,
 ) -> Collected:
     """Collect one dataset and write it in Minari's format.
 
-    The same settings give the same dataset on the same machine and versions. Nothing is on disk before the
-    last step is done, and then the finished dataset is renamed into its place.
+    The same settings give the same dataset on the same machine and versions. Interrupted at any moment, the
+    same call goes on from the last checkpoint to the same dataset; until then its work is in a hidden folder
+    beside the dataset's place. The finished dataset is renamed into that place.
 
     Args:
-        env_id: Gymnasium environment with Box observations and bounded Box actions.
+        env_id: Gymnasium environment with Box observations and bounded Box actions. Its resets have to leave
+            nothing of the episode before, and draw from its `np_random` alone.
         dataset_id: Minari id of the new dataset, with a version.
         settings: What to collect.
         output_root: Minari root to write under; None for Minari's own folder.
+        checkpoint_steps: Steps after which the next end of an episode is a checkpoint.
         on_step: Called after every environment step of training and recording, evaluations apart:
             `settings.training_length + settings.steps` times.
+        on_resume: Called once, before the first step, with how many of these were done before.
 
     Raises:
-        DatasetError: The id is malformed or taken.
-        SettingsError: The environment is unknown, its spaces cannot be stored as plain arrays, or the
-            policy does not fit them.
-        CheckpointError: The policy file cannot be loaded.
+        DatasetError: The id is malformed or taken, or another process collects this dataset.
+        SettingsError: The environment is unknown, its keywords are no JSON values, its spaces cannot be
+            stored as plain arrays, the policy does not fit them, or the dataset was begun with other
+            settings.
+        CheckpointError: The policy file or a checkpoint cannot be loaded.
     """
     root = default_root() if output_root is None else output_root
     check_new(dataset_id, root)
-    advance = on_step or _do_nothing
     env = _make(env_id, settings)
-    recorder = EpisodeRecorder(env, advance)
-    _RECORD[settings.kind](recorder, settings, advance)
-    episodes = recorder.finish()
-    env.close()
-    folder = write_dataset(
-        dataset_id, episodes, root=root, provenance=_provenance(env, settings, len(episodes))
-    )
-    return Collected(
-        dataset_id,
-        folder,
-        returns=np.array([np.sum(e.rewards, dtype=np.float64) for e in episodes]),
-        lengths=np.array([len(e) for e in episodes]),
-    )
+    folder = unfinished_folder(dataset_id, root)
+    with begun(folder, _identity(env, settings)):
+        training, recording = (
+            Stage(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
+            for name, steps in (("training", settings.training_length), ("recording", settings.steps))
+        )
+        if on_resume is not None:
+            on_resume(training.done + recording.done)
+        _record(training, recording, settings)
+        env.close()
+        collected = _write(dataset_id, root, folder, recording, settings)
+        remove(folder)
+    return collected
 
 
-def _record_random(recorder: EpisodeRecorder, settings: CollectSettings, advance: Advance) -> None:
-    del advance  # Unused: the recorder calls it.
-    roll_out(recorder, uniform_actions(recorder, settings.seed), steps=settings.steps, seed=settings.seed)
+def _record(training: Stage, recording: Stage, settings: CollectSettings) -> None:
+    if recording.is_complete:
+        return
+    env = recording.recorder
+    match settings.kind:
+        case Kind.REPLAY:
+            learn(recording, settings)
+        case Kind.RANDOM:
+            _roll_out(recording, uniform_actions(env, settings.seed), seed=settings.seed)
+        case Kind.MEDIUM | Kind.EXPERT:
+            if settings.policy is None:
+                agent = _train(training, settings)
+            else:
+                agent = load_agent(settings, settings.policy, env)
+            act = policy_actions(agent, deterministic=settings.deterministic)
+            _roll_out(recording, act, seed=settings.seed)
 
 
-def _record_replay(recorder: EpisodeRecorder, settings: CollectSettings, advance: Advance) -> None:
-    del advance  # Unused: the recorder calls it.
-    new_agent(settings, recorder, steps=settings.steps).learn(settings.steps)
+def _roll_out(stage: Stage, act: Act, *, seed: int) -> None:
+    """Take the steps of a stage that are still to be done.
+
+    Policies of Stable-Baselines3 draw from torch's global generator, which is put back afterwards.
+    """
+    with torch.random.fork_rng(devices=[]):
+        if stage.done:
+            stage.restore_generators()
+        else:
+            torch.manual_seed(seed)
+        roll_out(
+            stage.recorder,
+            act,
+            steps=stage.steps,
+            done=stage.done,
+            seed=None if stage.done else seed,
+            on_reset=stage.checkpoint_if_due,
+        )
+    stage.finish()
 
 
-def _record_policy(recorder: EpisodeRecorder, settings: CollectSettings, advance: Advance) -> None:
-    if settings.trains_first:
-        agent = _train(recorder.env, settings, advance)
-    else:
-        agent = load_agent(settings, recorder)
-    act = policy_actions(agent, deterministic=settings.deterministic)
-    roll_out(recorder, act, steps=settings.steps, seed=settings.seed)
-
-
-_RECORD: dict[Kind, Callable[[EpisodeRecorder, CollectSettings, Advance], None]] = {
-    Kind.RANDOM: _record_random,
-    Kind.REPLAY: _record_replay,
-    Kind.MEDIUM: _record_policy,
-    Kind.EXPERT: _record_policy,
-}
-
-
-def _train(env: gym.Env[Any, Any], settings: CollectSettings, advance: Advance) -> OffPolicyAlgorithm:
+def _train(stage: Stage, settings: CollectSettings) -> OffPolicyAlgorithm:
     """Train an agent and give it the weights of the snapshot that the kind asks for."""
-    assert env.spec is not None
-    eval_env = gym.make(env.spec)
+    spec = stage.recorder.env.spec
+    assert spec is not None
+    eval_env = gym.make(spec)
     random_return = mean_random_return(eval_env, episodes=N_EVALUATION_EPISODES, seed=settings.seed)
-    every = max(1, settings.training_length // N_SNAPSHOTS)
-    callback = SnapshotCallback(eval_env, every=every, on_step=advance)
-    agent = new_agent(settings, env, steps=settings.training_length)
-    agent.learn(settings.training_length, callback=callback)
+    taken = read_snapshots(stage.checkpoints)
+    callback = SnapshotCallback(eval_env, steps=stage.steps, seed=settings.seed, taken=taken)
+    learn(stage, settings, callback)
     chosen = choose_snapshot(callback.snapshots, settings.kind, random_return=random_return)
+    agent = new_agent(settings, stage.recorder, steps=1)
     agent.policy.load_state_dict(chosen.weights)
     eval_env.close()
     return agent
+
+
+def _write(
+    dataset_id: str, root: Path, scratch: Path, recording: Stage, settings: CollectSettings
+) -> Collected:
+    returns = np.array([np.sum(e.rewards, dtype=np.float64) for e in recording.episodes()])
+    lengths = np.array([len(e) for e in recording.episodes()])
+    folder = write_dataset(
+        dataset_id,
+        recording.episodes(),
+        root=root,
+        scratch=scratch,
+        provenance=_provenance(recording.recorder.env, settings, len(lengths)),
+    )
+    return Collected(dataset_id, folder, returns=returns, lengths=lengths)
 
 
 def _make(env_id: str, settings: CollectSettings) -> gym.Env[Any, Any]:
@@ -150,6 +185,24 @@ def _make(env_id: str, settings: CollectSettings) -> gym.Env[Any, Any]:
     if not env.action_space.is_bounded():
         raise SettingsError(f"Actions of {env_id} must be bounded, got {env.action_space}.")
     return env
+
+
+def _identity(env: gym.Env[Any, Any], settings: CollectSettings) -> dict[str, Any]:
+    """All that makes the dataset what it is: the environment, the settings and what is in the policy's file.
+
+    Raises:
+        SettingsError: The environment has keywords that cannot be stored.
+        CheckpointError: The policy's file cannot be read.
+    """
+    assert env.spec is not None
+    try:
+        spec = json.loads(env.spec.to_json())
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"Keywords of the environment must be JSON values, got {dict(settings.env_kwargs)}: {error}"
+        ) from error
+    policy = None if settings.policy is None else policy_digest(settings.policy)
+    return asdict(settings) | {"env_kwargs": spec.pop("kwargs"), "env": spec, "policy": policy}
 
 
 def _provenance(env: gym.Env[Any, Any], settings: CollectSettings, n_episodes: int) -> Provenance:
@@ -181,7 +234,3 @@ def _story(env_id: str, settings: CollectSettings) -> str:
 def _as_float32(space: gym.Space[Any]) -> Box:
     assert isinstance(space, Box)
     return Box(space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32)
-
-
-def _do_nothing() -> None:
-    pass

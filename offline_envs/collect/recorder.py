@@ -9,6 +9,8 @@ from gymnasium.spaces import Box
 from minari.data_collector import EpisodeBuffer
 from numpy.typing import NDArray
 
+from offline_envs.collect.episode_files import keep_shared_infos
+
 Arrays = dict[str, NDArray[np.float32]]
 
 
@@ -34,7 +36,7 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Any]:
         """Begin an episode; one that was under way is closed as truncated."""
-        self._close_episode()
+        self.close_episode()
         obs, info = self.env.reset(seed=seed, options=options)
         self._open = _Episode(obs=[_float32(obs)])
         return obs, info
@@ -45,30 +47,38 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
         obs, reward, terminated, truncated, info = self.env.step(action)
         self._open.add(_float32(obs), action, float(reward), bool(terminated), bool(truncated), info)
         if terminated or truncated:
-            self._close_episode()
+            self.close_episode()
         if self._on_step is not None:
             self._on_step()
         return obs, reward, terminated, truncated, info
 
-    def finish(self) -> list[EpisodeBuffer]:
-        """Close the episode under way as truncated, and return all episodes in order.
+    @property
+    def is_between_episodes(self) -> bool:
+        """Whether no step has been taken since the last end or reset."""
+        return not self._open.actions
+
+    def close_episode(self) -> None:
+        """End the episode under way as truncated; without a step there is none."""
+        if self._open.actions:
+            self._closed.append(self._open.to_buffer(len(self._closed)))
+            self._open = _Episode()
+
+    def take(self) -> list[EpisodeBuffer]:
+        """Hand over the episodes that have ended, and forget them.
 
         Returns:
             Episodes of T steps: float32 observations `(T+1, d)`, actions `(T, k)`, rewards `(T,)`, bool flags
             `(T,)`, and float32 infos of T+1 rows, of which the first belongs to the reset and is 0. Only the
             infos that every step of every episode has are kept.
         """
-        self._close_episode()
-        shared = set.intersection(*(set(_infos(e)) for e in self._closed)) if self._closed else set()
-        for episode in self._closed:
-            for name in set(_infos(episode)) - shared:
-                del _infos(episode)[name]
-        return self._closed
+        taken, self._closed = self._closed, []
+        keep_shared_infos(taken)
+        return taken
 
-    def _close_episode(self) -> None:
-        if self._open.actions:
-            self._closed.append(self._open.to_buffer(len(self._closed)))
-        self._open = _Episode()
+    def finish(self) -> list[EpisodeBuffer]:
+        """Close the episode under way as truncated, and hand over all episodes as `take` does."""
+        self.close_episode()
+        return self.take()
 
 
 class _Episode:
@@ -115,11 +125,6 @@ def _stack_infos(rows: list[Arrays]) -> Arrays:
     first = rows[0]
     names = [n for n in first if all(n in row and row[n].shape == first[n].shape for row in rows)]
     return {n: np.stack([np.zeros_like(first[n]), *(row[n] for row in rows)]) for n in names}
-
-
-def _infos(episode: EpisodeBuffer) -> Arrays:
-    assert isinstance(episode.infos, dict)
-    return episode.infos
 
 
 def _float32(value: Any) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Write a relabelled dataset in Minari's format."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +40,22 @@ def write_relabelled(relabelling: Relabelling, dataset_id: str, *, root: Path) -
         description=_description(report),
         more=report.provenance(),
     )
-    return write_dataset(dataset_id, episode_buffers(transitions), root=root, provenance=provenance)
+    _check_following(transitions)
+    root.mkdir(parents=True, exist_ok=True)
+    episodes = episode_buffers(transitions)
+    return write_dataset(dataset_id, episodes, root=root, scratch=root, provenance=provenance)
 
 
-def episode_buffers(transitions: Transitions) -> list[EpisodeBuffer]:
-    """Cut transitions into the episodes that Minari stores.
+def episode_buffers(transitions: Transitions) -> Iterator[EpisodeBuffer]:
+    """Cut transitions into the episodes that Minari stores, one after the other.
 
     An episode of T steps has T + 1 observations, and infos of T + 1 rows of which the first belongs to the
     reset and is 0. One that did not terminate is truncated at its last step.
-
-    Raises:
-        DatasetError: The steps of an episode do not follow on one another, so that no such row exists.
     """
-    _check_following(transitions)
     starts = transitions.episode_starts.tolist()
     ends = [*starts[1:], len(transitions)]
-    return [
-        _buffer(transitions, index, slice(start, end))
-        for index, (start, end) in enumerate(zip(starts, ends, strict=True))
-    ]
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        yield _buffer(transitions, index, slice(start, end))
 
 
 def _buffer(transitions: Transitions, index: int, rows: slice) -> EpisodeBuffer:

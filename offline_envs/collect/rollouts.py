@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
-import torch
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 Act = Callable[[Any], Any]
@@ -21,25 +20,32 @@ def policy_actions(agent: OffPolicyAlgorithm, *, deterministic: bool) -> Act:
     return lambda obs: agent.predict(obs, deterministic=deterministic)[0]
 
 
-def roll_out(env: gym.Env[Any, Any], act: Act, *, steps: int, seed: int) -> None:
-    """Take exactly `steps` steps, resetting after each end.
-
-    Policies of Stable-Baselines3 draw from torch's global generator; it is seeded here and put back
-    afterwards.
+def roll_out(
+    env: gym.Env[Any, Any],
+    act: Act,
+    *,
+    steps: int,
+    seed: int | None,
+    done: int = 0,
+    on_reset: Callable[[int], None] | None = None,
+) -> None:
+    """Take steps, up to exactly `steps` of them, resetting after each end.
 
     Args:
         env: Environment, usually one that records.
         act: Gives the action for an observation.
         steps: Number of steps.
-        seed: Seed of the first reset and of the policy.
+        seed: Seed of the first reset; None to go on with the environment's own generator.
+        done: How many of the steps have been taken before.
+        on_reset: Called after every reset but the first, with the number of steps taken.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        obs, _ = env.reset(seed=seed)
-        for step in range(1, steps + 1):
-            obs, _, terminated, truncated, _ = env.step(act(obs))
-            if (terminated or truncated) and step < steps:
-                obs, _ = env.reset()
+    obs, _ = env.reset(seed=seed)
+    for step in range(done + 1, steps + 1):
+        obs, _, terminated, truncated, _ = env.step(act(obs))
+        if (terminated or truncated) and step < steps:
+            obs, _ = env.reset()
+            if on_reset is not None:
+                on_reset(step)
 
 
 def mean_random_return(env: gym.Env[Any, Any], *, episodes: int, seed: int) -> float:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,14 +71,15 @@ def check_new(dataset_id: str, root: Path) -> None:
 
 
 def write_dataset(
-    dataset_id: str, episodes: Sequence[EpisodeBuffer], *, root: Path, provenance: Provenance
+    dataset_id: str, episodes: Iterable[EpisodeBuffer], *, root: Path, scratch: Path, provenance: Provenance
 ) -> Path:
-    """Write a dataset into a hidden folder beside its place, then rename it into place.
+    """Write a dataset into a hidden folder, then rename it into place.
 
     Args:
         dataset_id: Minari id with a version.
-        episodes: Whole episodes in order.
-        root: Minari root to write under; made if missing.
+        episodes: Whole episodes in order; taken one by one, so that they need not be in memory together.
+        root: Minari root to write under.
+        scratch: Folder in which the hidden one is made and removed, on the same file system as `root`.
         provenance: What the metadata say.
 
     Returns:
@@ -88,8 +89,7 @@ def write_dataset(
         DatasetError: A dataset of this id exists.
     """
     check_new(dataset_id, root)
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".collect-", dir=root) as hidden:
+    with tempfile.TemporaryDirectory(prefix=".collect-", dir=scratch) as hidden:
         _create(dataset_id, episodes, Path(hidden), provenance)
         target = root / dataset_id
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,11 +99,11 @@ def write_dataset(
     return target
 
 
-def _create(dataset_id: str, episodes: Sequence[EpisodeBuffer], root: Path, provenance: Provenance) -> None:
+def _create(dataset_id: str, episodes: Iterable[EpisodeBuffer], root: Path, provenance: Provenance) -> None:
     with _minari_root(root):
         dataset = minari.create_dataset_from_buffers(
             dataset_id,
-            list(episodes),
+            [],
             env=provenance.env_spec,
             eval_env=provenance.env_spec,
             observation_space=provenance.observation_space,
@@ -115,6 +115,7 @@ def _create(dataset_id: str, episodes: Sequence[EpisodeBuffer], root: Path, prov
             description=provenance.description,
             data_format="hdf5",
         )
+        dataset.storage.update_episodes(episodes)
         _repack(root / dataset_id / "data" / "main_data.hdf5")
         dataset.storage.update_metadata({**provenance.more, "dataset_size": dataset.storage.get_size()})
 

@@ -26,6 +26,26 @@ def test_collect_writes_into_minaris_folder_by_default(
     assert (tmp_path / "test/pendulum-v0").is_dir()
 
 
+def test_an_interruption_is_one_line_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [*ARGUMENTS, "--kind", "random", "--output-root", str(tmp_path)]
+
+    def interrupt(*args: object, **keywords: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("offline_envs.collect.collection.write_dataset", interrupt)
+    result = RUNNER.invoke(app, command)
+    assert result.exit_code == 130
+    assert "Interrupted. The same command goes on." in result.output
+    assert "Traceback" not in result.output
+    monkeypatch.undo()
+    result = RUNNER.invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "120/120" in result.output
+    assert [path.name for path in (tmp_path / "test").glob("*pendulum*")] == ["pendulum-v0"]
+
+
 def test_an_existing_dataset_is_one_line_of_error(tmp_path: Path) -> None:
     (tmp_path / "test/pendulum-v0").mkdir(parents=True)
     result = RUNNER.invoke(app, [*ARGUMENTS, "--kind", "random", "--output-root", str(tmp_path)])

@@ -4,22 +4,8 @@ import gymnasium as gym
 import pytest
 
 from offline_envs.collect import Agent, CollectSettings, Kind
-from offline_envs.collect.agents import AGENT_CLASSES, Snapshot, choose_snapshot, load_agent, new_agent
+from offline_envs.collect.agents import AGENT_CLASSES, load_agent, new_agent, policy_digest
 from offline_envs.errors import CheckpointError, SettingsError
-
-
-def snapshots(*returns: float) -> list[Snapshot]:
-    return [Snapshot(steps, mean_return, {}) for steps, mean_return in enumerate(returns)]
-
-
-def test_expert_is_the_best_snapshot_even_if_it_is_not_the_last() -> None:
-    assert choose_snapshot(snapshots(0, 90, 50), Kind.EXPERT, random_return=0).mean_return == 90
-
-
-def test_medium_is_the_snapshot_nearest_to_a_third_of_the_way() -> None:
-    """From -30 to 90 a third of the way is 10; from 0 it would be 30."""
-    chosen = choose_snapshot(snapshots(-40, 12, 30, 90), Kind.MEDIUM, random_return=-30)
-    assert chosen.mean_return == 12
 
 
 @pytest.mark.parametrize("name", list(Agent))
@@ -36,11 +22,20 @@ def test_a_missing_or_foreign_policy_file_is_named(tmp_path: Path) -> None:
     foreign.write_text("no zip file")
     for path in (foreign, tmp_path / "missing.zip"):
         with pytest.raises(CheckpointError, match=f"{path.name} cannot be loaded as a SAC policy"):
-            load_agent(CollectSettings(Kind.EXPERT, 10, policy=path), gym.make("Pendulum-v1"))
+            load_agent(CollectSettings(Kind.EXPERT, 10), path, gym.make("Pendulum-v1"))
 
 
 def test_a_policy_for_other_spaces_is_refused(tmp_path: Path) -> None:
-    settings = CollectSettings(Kind.EXPERT, 10, net_arch=(8,), policy=tmp_path / "p.zip")
+    settings = CollectSettings(Kind.EXPERT, 10, net_arch=(8,))
     new_agent(settings, gym.make("Pendulum-v1"), steps=10).save(tmp_path / "p.zip")
     with pytest.raises(SettingsError, match="trained with observation_space"):
-        load_agent(settings, gym.make("InvertedPendulum-v5"))
+        load_agent(settings, tmp_path / "p.zip", gym.make("InvertedPendulum-v5"))
+
+
+def test_a_policys_digest_is_that_of_its_file(tmp_path: Path) -> None:
+    """SHA-256 of "abc" is from FIPS 180. The suffix may be left out, as when the policy is loaded."""
+    (tmp_path / "p.zip").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert policy_digest(tmp_path / "p.zip") == policy_digest(tmp_path / "p") == expected
+    with pytest.raises(CheckpointError, match=r"missing\.zip cannot be loaded"):
+        policy_digest(tmp_path / "missing.zip")

@@ -105,6 +105,38 @@ def test_keywords_reach_the_environment_and_the_metadata(
     assert minari.load_dataset(collected.dataset_id).env_spec.kwargs == {"g": 0.0}
 
 
+def test_keywords_of_any_json_type_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hopper's range is a tuple with an infinite end; JSON has neither, Python's JSON has the second."""
+    keywords = {"healthy_z_range": (0.5, float("inf")), "camera_name": None, "ctrl_cost_weight": 0}
+    collected = collect(tmp_path, env_id="Hopper-v5", kind=Kind.RANDOM, steps=5, env_kwargs=keywords)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    dataset = minari.load_dataset(collected.dataset_id)
+    stored = dataset.env_spec.kwargs
+    assert stored == {"healthy_z_range": [0.5, float("inf")], "camera_name": None, "ctrl_cost_weight": 0}
+    dataset.recover_environment().reset()
+
+
+def test_keywords_that_cannot_be_stored_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="must be JSON values"):
+        collect(tmp_path, env_id="Pendulum-v1", kind=Kind.RANDOM, env_kwargs={"g": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_positions_velocities_and_terms_of_the_reward_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other tasks on the same steps are computed from them. One step of HalfCheetah takes 0.05 s."""
+    collected = collect(tmp_path, env_id="HalfCheetah-v5", kind=Kind.RANDOM, steps=20)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    (episode,) = minari.load_dataset(collected.dataset_id)
+    infos = episode.infos
+    assert infos is not None
+    assert set(infos) == {"x_position", "x_velocity", "reward_forward", "reward_ctrl"}
+    np.testing.assert_allclose(np.diff(infos["x_position"][1:]) / 0.05, infos["x_velocity"][2:], atol=1e-4)
+    np.testing.assert_allclose(infos["reward_ctrl"][1:], -0.1 * np.sum(episode.actions**2, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(episode.rewards, infos["reward_forward"][1:] + infos["reward_ctrl"][1:], 1e-4)
+
+
 def test_an_existing_id_is_refused_before_any_work(tmp_path: Path) -> None:
     collect(tmp_path, kind=Kind.RANDOM, steps=5)
     with pytest.raises(DatasetError, match="exists and is never overwritten"):
@@ -118,20 +150,3 @@ def test_an_existing_id_is_refused_before_any_work(tmp_path: Path) -> None:
 def test_environments_that_cannot_be_recorded_are_refused(tmp_path: Path, env_id: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         collect(tmp_path, env_id=env_id, kind=Kind.RANDOM)
-
-
-@pytest.mark.parametrize("kind", [Kind.RANDOM, Kind.REPLAY, Kind.EXPERT])
-def test_an_interruption_leaves_nothing_behind(tmp_path: Path, kind: Kind) -> None:
-    calls: list[None] = []
-
-    def interrupt() -> None:
-        calls.append(None)
-        if len(calls) == 20:
-            raise KeyboardInterrupt
-
-    settings = CollectSettings(kind, steps=50, net_arch=(8,))
-    with pytest.raises(KeyboardInterrupt):
-        collect_dataset(
-            ENV_ID, "test/a-v0", settings=settings, output_root=tmp_path / "root", on_step=interrupt
-        )
-    assert list(tmp_path.iterdir()) == []

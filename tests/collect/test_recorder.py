@@ -115,3 +115,19 @@ def test_every_step_is_reported() -> None:
     for _ in range(3):
         recorder.step(np.zeros(1))
     assert len(calls) == 3
+
+
+def test_episodes_are_handed_over_once_and_one_under_way_goes_on() -> None:
+    """What was taken lies in a file; taken again it would be in the dataset twice."""
+    recorder = EpisodeRecorder(Counter(end=2))
+    for _ in range(3):
+        recorder.reset()
+        assert recorder.is_between_episodes
+        recorder.step(np.zeros(1))
+        assert not recorder.is_between_episodes
+        taken = [len(e) for e in recorder.take()]
+        recorder.step(np.zeros(1))
+    assert recorder.is_between_episodes
+    assert taken == [2]
+    assert [len(e) for e in recorder.finish()] == [2]
+    assert recorder.finish() == []

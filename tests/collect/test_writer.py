@@ -35,7 +35,7 @@ def pendulum_episodes() -> list[EpisodeBuffer]:
 
 
 def write(root: Path, episodes: list[EpisodeBuffer], provenance: writer.Provenance) -> Path:
-    return writer.write_dataset(DATASET_ID, episodes, root=root, provenance=provenance)
+    return writer.write_dataset(DATASET_ID, episodes, root=root, scratch=root, provenance=provenance)
 
 
 def test_minari_reads_back_what_was_written(
@@ -63,6 +63,7 @@ def test_the_root_may_be_relative(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("some/root").mkdir(parents=True)
     write(Path("some/root"), pendulum_episodes, provenance)
     assert (tmp_path / "some/root" / DATASET_ID / "data" / "main_data.hdf5").is_file()
 

@@ -1,0 +1,87 @@
+"""Episodes in a file: whole ones, end to end in flat arrays."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from minari.data_collector import EpisodeBuffer
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+_INFO = "infos/"  # in front of an info's name
+_ROWS_PER_STEP = ("actions", "rewards", "terminations", "truncations")
+
+
+def infos_of(episode: EpisodeBuffer) -> Arrays:
+    """Return the infos of an episode by name, T+1 rows each."""
+    assert isinstance(episode.infos, dict)
+    return episode.infos
+
+
+def keep_shared_infos(episodes: Sequence[EpisodeBuffer]) -> None:
+    """Delete, in place, the infos that not every episode has in one shape."""
+    shared = _shared(set(_shapes(infos_of(episode))) for episode in episodes)
+    for episode in episodes:
+        infos = infos_of(episode)
+        for name, _ in set(_shapes(infos)) - shared:
+            del infos[name]
+
+
+def write_episodes(path: Path, episodes: Sequence[EpisodeBuffer]) -> None:
+    """Write episodes to an `.npz` file, with the infos that all of them have.
+
+    Args:
+        path: File to write.
+        episodes: At least one, as `EpisodeRecorder` makes them.
+    """
+    keep_shared_infos(episodes)
+    arrays: Arrays = {
+        name: np.concatenate([np.asarray(getattr(episode, name)) for episode in episodes])
+        for name in ("observations", *_ROWS_PER_STEP)
+    }
+    for name in infos_of(episodes[0]):
+        arrays[_INFO + name] = np.concatenate([infos_of(episode)[name] for episode in episodes])
+    arrays["lengths"] = np.array([len(episode) for episode in episodes])
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy's annotation takes the names for its own option
+
+
+def read_episodes(paths: Sequence[Path]) -> Iterator[EpisodeBuffer]:
+    """Read the episodes of several files in order, one file in memory at a time.
+
+    Yields:
+        Episodes as they were written, with the infos that those of every file have.
+    """
+    shared = _shared(set(_info_shapes(path)) for path in paths)
+    for path in paths:
+        with np.load(path) as file:
+            yield from _split({name: file[name] for name in file.files}, {name for name, _ in shared})
+
+
+def _split(arrays: Arrays, infos: set[str]) -> Iterator[EpisodeBuffer]:
+    ends = np.cumsum(arrays["lengths"])
+    for number, (length, end) in enumerate(zip(arrays["lengths"], ends, strict=True)):
+        steps = slice(end - length, end)
+        rows = slice(end - length + number, end + number + 1)  # One more than steps, in every episode before.
+        columns: dict[str, Any] = {name: arrays[name][steps] for name in _ROWS_PER_STEP}
+        yield EpisodeBuffer(
+            observations=arrays["observations"][rows],  # type: ignore[arg-type]  # lists, says Minari; arrays do
+            infos={name: arrays[_INFO + name][rows] for name in sorted(infos)},
+            **columns,
+        )
+
+
+def _info_shapes(path: Path) -> list[tuple[str, tuple[int, ...]]]:
+    with np.load(path) as file:
+        names = [name for name in file.files if name.startswith(_INFO)]
+        return _shapes({name.removeprefix(_INFO): file[name] for name in names})
+
+
+def _shapes(infos: Arrays) -> list[tuple[str, tuple[int, ...]]]:
+    return [(name, array.shape[1:]) for name, array in infos.items()]
+
+
+def _shared(names: Iterable[set[tuple[str, tuple[int, ...]]]]) -> set[tuple[str, tuple[int, ...]]]:
+    every = list(names)
+    return set.intersection(*every) if every else set()

@@ -1,0 +1,121 @@
+"""Train an agent from scratch over a stage, or from where an interruption left it."""
+
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from minari.data_collector import EpisodeBuffer
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from offline_envs.collect.agents import load_agent, new_agent
+from offline_envs.collect.episode_files import read_episodes
+from offline_envs.collect.settings import CollectSettings
+from offline_envs.collect.snapshots import SnapshotCallback
+from offline_envs.collect.stage import AGENT_FILE, EPISODES_FILE, Stage, damaged_checkpoint
+from offline_envs.errors import CheckpointError
+
+SCALED_ACTIONS_FILE = "scaled_actions.npy"
+
+
+def learn(stage: Stage, settings: CollectSettings, snapshots: SnapshotCallback | None = None) -> None:
+    """Train to the end of the stage. Interrupted or not, the same steps come out, bit for bit.
+
+    Args:
+        stage: Steps to train for, and those done.
+        settings: Names the algorithm, the seed and the network.
+        snapshots: Keeps policies on the way.
+
+    Raises:
+        CheckpointError: The checkpoint to go on from cannot be read.
+    """
+    if stage.is_complete:
+        return
+    agent = (
+        _resumed(stage, settings) if stage.done else new_agent(settings, stage.recorder, steps=stage.steps)
+    )
+    more = [] if snapshots is None else [snapshots]
+    agent.learn(
+        stage.steps - stage.done,
+        callback=CallbackList([*more, _Checkpoints(stage, snapshots)]),
+        reset_num_timesteps=False,
+    )
+    stage.finish(None if snapshots is None else snapshots.write)
+
+
+class _Checkpoints(BaseCallback):
+    """Write the agent and what its replay buffer has that the episodes have not.
+
+    The moment is the beginning of the agent's next step: the last one is stored and learned from, and the
+    environment, which Stable-Baselines3 resets by itself, is at the beginning of an episode.
+    """
+
+    def __init__(self, stage: Stage, snapshots: SnapshotCallback | None) -> None:
+        super().__init__()
+        self._stage, self._snapshots = stage, snapshots
+
+    def _on_rollout_start(self) -> None:
+        self._stage.checkpoint_if_due(self.model.num_timesteps, self._write)
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _write(self, folder: Path) -> None:
+        agent = self.model
+        assert isinstance(agent, OffPolicyAlgorithm)
+        agent.save(folder / AGENT_FILE)
+        buffer = agent.replay_buffer
+        assert buffer is not None
+        rows = np.arange(self._stage.done, agent.num_timesteps) % buffer.buffer_size
+        np.save(folder / SCALED_ACTIONS_FILE, buffer.actions[rows])
+        if self._snapshots is not None:
+            self._snapshots.write(folder)
+
+
+def _resumed(stage: Stage, settings: CollectSettings) -> OffPolicyAlgorithm:
+    """Load the agent of the last checkpoint, with its replay buffer and all random generators."""
+    last = stage.checkpoints[-1]
+    try:
+        agent = load_agent(settings, last / AGENT_FILE, stage.recorder)
+    except CheckpointError as error:
+        raise damaged_checkpoint(last, error) from error
+    agent.set_env(stage.recorder)
+    agent.action_space = stage.recorder.action_space  # One space, so that there is one generator to restore.
+    assert agent.replay_buffer is not None
+    _refill(agent.replay_buffer, stage.checkpoints)
+    stage.restore_generators()
+    return agent
+
+
+def _refill(buffer: ReplayBuffer, checkpoints: list[Path]) -> None:
+    """Put all steps back into a replay buffer.
+
+    Episodes hold float32 observations where the buffer may hold float64; networks see float32 anyway. Only
+    the actions are kept apart: the buffer has them scaled to [-1, 1], and scaling back and forth rounds.
+    """
+    done = 0
+    try:
+        for checkpoint in checkpoints:
+            actions = np.load(checkpoint / SCALED_ACTIONS_FILE)
+            rows = np.arange(done, done + len(actions)) % buffer.buffer_size
+            buffer.actions[rows] = actions
+            _put_episodes(buffer, rows, list(read_episodes([checkpoint / EPISODES_FILE])))
+            done += len(actions)
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise damaged_checkpoint(checkpoint, error) from error
+    buffer.pos, buffer.full = done % buffer.buffer_size, done >= buffer.buffer_size
+
+
+def _put_episodes(buffer: ReplayBuffer, rows: NDArray[np.int64], episodes: list[EpisodeBuffer]) -> None:
+    observations = [np.asarray(episode.observations) for episode in episodes]
+    rewards, terminations, truncations = (
+        np.concatenate([getattr(episode, name) for episode in episodes])
+        for name in ("rewards", "terminations", "truncations")
+    )
+    buffer.observations[rows, 0] = np.concatenate([obs[:-1] for obs in observations])
+    buffer.next_observations[rows, 0] = np.concatenate([obs[1:] for obs in observations])
+    buffer.rewards[rows, 0] = rewards
+    buffer.dones[rows, 0] = terminations | truncations
+    buffer.timeouts[rows, 0] = truncations & ~terminations
