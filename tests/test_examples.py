@@ -6,13 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
+from PIL import Image
+from stable_baselines3 import SAC
 
+from offline_envs.collect import CollectSettings, Kind
+from offline_envs.collect.collection import collect_dataset
 from offline_envs.dynamics import load_ensemble
 
 FOLDER = Path(__file__).parents[1] / "examples"
 MODEL: dict[str, Any] = {"ensemble": {"hidden": [16, 16]}, "fit": {"max_epochs": 1}}
 MOST_LINES = 120
+PNG = b"\x89PNG"
 
 
 def load(name: str) -> Any:
@@ -58,6 +65,59 @@ def check_distance_from_data(tmp_path: Path) -> None:
     assert penalties["as in the dataset"] < penalties["always to the right"]
 
 
+def collected(env_id: str, tmp_path: Path) -> str:
+    """A tiny dataset of uniform actions in the real environment of a task."""
+    settings = CollectSettings(Kind.RANDOM, steps=60)
+    return str(collect_dataset(env_id, "tiny/random-v0", settings=settings, output_root=tmp_path).folder)
+
+
+def untrained(env_id: str, tmp_path: Path) -> Path:
+    SAC("MlpPolicy", env_id, policy_kwargs={"net_arch": [8]}, buffer_size=1).save(tmp_path / "policy.zip")
+    return tmp_path / "policy.zip"
+
+
+def check_halfcheetah_jump(tmp_path: Path) -> None:
+    budget = {"n_envs": 10, "transitions_per_gradient_step": 10, "gradient_steps": 4, "eval_every": 4}
+    data, policy = collected("HalfCheetahJump-v0", tmp_path), tmp_path / "policy.zip"
+    assert math.isfinite(run("halfcheetah_jump", dataset=data, policy=policy, horizon=2, **budget))
+    assert SAC.load(policy).observation_space.shape == (17,)
+
+
+def check_ant_angle(tmp_path: Path) -> None:
+    example = load("ant_angle")
+    changes = {
+        **MODEL,
+        "horizon": 2,
+        "n_envs": 10,
+        "gradient_steps": 2,
+        "transitions_per_gradient_step": 10.0,
+        "final_episodes": 1,
+    }
+    settings = example.Settings(collected("AntAngle-v0", tmp_path), tmp_path / "run", changes=changes)
+    assert math.isfinite(example.main(settings))
+
+
+def check_ant_path(tmp_path: Path) -> None:
+    example, plot = load("ant_path"), tmp_path / "path.png"
+    data = collected("AntAngle-v0", tmp_path)
+    settings = example.Settings(data, untrained("AntAngle-v0", tmp_path), plot, n_episodes=1)
+    assert 0 <= example.main(settings) <= 210
+    assert plot.read_bytes().startswith(PNG)
+
+
+def check_film(tmp_path: Path) -> None:
+    """With pictures of nothing: a GL library is not everywhere."""
+    example, data = load("film"), collected("HalfCheetahJump-v0", tmp_path)
+    policy = untrained("HalfCheetahJump-v0", tmp_path)
+    settings = example.Settings(data, "halfcheetah-jump", policy, tmp_path, n_steps=7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MujocoRenderer, "render", lambda *_: np.zeros((180, 240, 3), np.uint8))
+        clip, stills = example.main(settings)
+    with Image.open(clip) as image:
+        assert image.size == (480, 180)
+    assert stills.read_bytes().startswith(PNG)
+
+
 CHECKS: dict[str, Callable[[Path], None]] = {
     "train_dynamics": check_train_dynamics,
     "single_env": check_single_env,
@@ -65,6 +125,10 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     "morel": check_morel,
     "rambo": check_rambo,
     "distance_from_data": check_distance_from_data,
+    "halfcheetah_jump": check_halfcheetah_jump,
+    "ant_angle": check_ant_angle,
+    "ant_path": check_ant_path,
+    "film": check_film,
 }
 
 
