@@ -62,8 +62,10 @@ class FlatAdam:
         self._moments = {"exp_avg": flat.new_vector(), "exp_avg_sq": flat.new_vector()}
         self._places = {name: flat.parts_of(moment) for name, moment in self._moments.items()}
         device = flat.values.device
-        self._n_steps = torch.zeros((), device=device)
-        self._lr = torch.zeros((), device=device, dtype=torch.float64 if device.type == "cpu" else None)
+        # The dtypes that Adam's kernels read.
+        self._n_steps = torch.zeros((), dtype=torch.float32, device=device)
+        lr_dtype = torch.float64 if device.type == "cpu" else torch.float32
+        self._lr = torch.zeros((), dtype=lr_dtype, device=device)
 
     def gather(self) -> None:
         """Take values, moments, number of steps and learning rate from where the optimizer has them."""
