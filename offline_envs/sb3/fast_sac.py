@@ -55,13 +55,16 @@ class FastSAC(SAC):
             )
         step = self._gradient_step
         step.gather()
-        sums = torch.zeros(len(SACLosses._fields), device=self.device)
-        with torch.no_grad():
-            for index in range(gradient_steps):
-                sums += torch.stack(self._take(self._batch(batch_size)))
-                if index % self.target_update_interval == 0:
-                    step.follow(self.tau)
-        step.count(gradient_steps)
+        sums, taken = torch.zeros(len(SACLosses._fields), device=self.device), 0
+        try:
+            with torch.no_grad():
+                for index in range(gradient_steps):
+                    sums += torch.stack(self._take(self._batch(batch_size)))
+                    taken += 1
+                    if index % self.target_update_interval == 0:
+                        step.follow(self.tau)
+        finally:  # an agent that was interrupted may be saved
+            step.count(taken)
         self._n_updates += gradient_steps
         self._log(sums / gradient_steps)
 

@@ -195,6 +195,22 @@ def test_a_fresh_optimizer_forgets() -> None:
     assert_same(numbers(agent), numbers(twin), 0)
 
 
+@pytest.mark.usefixtures("double")
+def test_an_interrupted_agent_goes_on_as_sac_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, slow = make(FastSAC), make(SAC)
+    for agent in (fast, slow):
+        agent.set_random_seed(3)
+        buffer = agent.replay_buffer
+        assert buffer is not None
+        batches = iter([buffer.sample(16), buffer.sample(16)])
+        with monkeypatch.context() as patch:
+            patch.setattr(buffer, "sample", lambda *args, batches=batches, **kwargs: next(batches))
+            with pytest.raises(StopIteration):
+                agent.train(5, batch_size=16)
+        agent.train(2, batch_size=16)
+    assert_same(numbers(fast), numbers(slow), 1e-10)
+
+
 class OwnExtractor(FlattenExtractor):
     """It could do anything in its `forward`."""
 

@@ -25,7 +25,7 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("onednn", [True, False])
 @pytest.mark.parametrize("n", [1, 2, 3])
-@pytest.mark.parametrize("sizes", [(5, 70, 64), (64, 100, 90), (3, 2, 70)])
+@pytest.mark.parametrize("sizes", [(5, 70, 64), (64, 17, 4), (3, 2, 70)])
 def test_both_libraries_give_the_same(
     n: int, sizes: tuple[int, int, int], onednn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
