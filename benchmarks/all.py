@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("model_step", "fit_throughput", "run_shares", "dataset_loading")
-COMPARED = ("model_step", "fit_throughput", "run_shares")
+SCRIPTS = ("model_step", "fit_throughput", "run_shares", "agent_updates", "dataset_loading")
+COMPARED = ("model_step", "fit_throughput", "run_shares", "agent_updates")
 """Those that can measure OfflineRL-Kit beside."""
 
 

@@ -9,6 +9,7 @@ model of generated data: neither changes the speed. Its parts are timed by subcl
 - gradient: `SAC.train` without the drawing of batches; the rest is Stable-Baselines3's loop.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -226,6 +227,13 @@ def make_run(
 
 def kit_rate(checkout: Path, data: Transitions, updates: int) -> float:
     """OfflineRL-Kit's updates a second, each with the two batches that it is given."""
+    update = kit_update(checkout, data)
+    update(min(updates, 10))
+    return updates / seconds_of(lambda: update(updates))
+
+
+def kit_update(checkout: Path, data: Transitions) -> Callable[[int], None]:
+    """Make OfflineRL-Kit's agent and its two buffers; give what takes a number of updates."""
     policy = kit_sac(checkout, data.obs_dim, data.action_dim)
     buffer_type = kit_module(checkout, "buffer").ReplayBuffer
     sizes = (len(data), (data.obs_dim,), np.float32, data.action_dim, np.float32)
@@ -245,8 +253,7 @@ def kit_rate(checkout: Path, data: Transitions, updates: int) -> float:
         for _ in range(n):
             policy.learn({"real": real.sample(n_real), "fake": model.sample(BATCH - n_real)})
 
-    update(min(updates, 10))
-    return updates / seconds_of(lambda: update(updates))
+    return update
 
 
 def table(shares: list[Shares], title: str) -> Table:

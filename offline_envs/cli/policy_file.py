@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
 Agent = Annotated[
-    str, typer.Option(help="Algorithm that saved the policy: sac, td3, ddpg, tqc, crossq, trpo.")
+    str, typer.Option(help="Algorithm that saved the policy: sac, fastsac, td3, ddpg, tqc, crossq, trpo.")
 ]
 
 

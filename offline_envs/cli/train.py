@@ -35,7 +35,7 @@ PresetName = Annotated[
 ]
 Agent = Annotated[
     str | None,
-    typer.Option(help="sac, td3, ddpg, tqc, crossq or trpo.", show_default="sac; trpo for morel"),
+    typer.Option(help="sac, fastsac, td3, ddpg, tqc, crossq or trpo.", show_default="sac; trpo for morel"),
 ]
 Steps = Annotated[
     int | None,

@@ -6,6 +6,7 @@ from offline_envs.sb3.callback import EvaluationRecord, RealEvalCallback, save_p
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.critic_view import CriticView
 from offline_envs.sb3.evaluation import EvaluationResult, evaluate_in
+from offline_envs.sb3.fast_sac import FastSAC
 from offline_envs.sb3.infos import VectorInfos
 from offline_envs.sb3.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.schedule import OffPolicySchedule, mopo_schedule
@@ -19,6 +20,7 @@ __all__ = [
     "CriticView",
     "EvaluationRecord",
     "EvaluationResult",
+    "FastSAC",
     "MixedReplayBuffer",
     "OffPolicySchedule",
     "RealEvalCallback",

@@ -1,4 +1,4 @@
-"""The Stable-Baselines3 agents by short name, imported when asked for."""
+"""The agents by short name, imported when asked for: Stable-Baselines3's and our faster SAC."""
 
 import importlib
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from offline_envs.errors import unknown_name
 AGENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "sac": ("stable_baselines3", "SAC"),
+        "fastsac": ("offline_envs.sb3.fast_sac", "FastSAC"),
         "td3": ("stable_baselines3", "TD3"),
         "ddpg": ("stable_baselines3", "DDPG"),
         "tqc": ("sb3_contrib", "TQC"),

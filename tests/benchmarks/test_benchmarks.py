@@ -55,6 +55,16 @@ def test_run_shares(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     assert environment + buffer + policy + loop + gradient == pytest.approx(100, abs=0.5)
 
 
+def test_agent_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("agent_updates", monkeypatch)
+    benchmark.main(task="hopper", updates=1, rounds=1)
+    rows = cells(capsys.readouterr().out)
+    assert [row[0] for row in rows] == ["SAC", "FastSAC", "products", "PyTorch's products"]
+    assert all(math.isfinite(n) and n > 0 for row in rows for n in numbers(row))
+    assert numbers(rows[0])[1] == 1  # times itself
+    assert numbers(rows[2])[2] == 100
+
+
 def test_fit_throughput(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = script("fit_throughput", monkeypatch)
     benchmark.main(obs_dim=2, action_dim=1, rows=1500, rounds=1, threads=0, device="cpu", offlinerl_kit=None)
@@ -72,7 +82,9 @@ def test_one_markdown_section_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert text == "# Benchmarks\n\n## Title\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n"
 
 
-@pytest.mark.parametrize("name", ["model_step", "run_shares", "fit_throughput", "dataset_loading", "all"])
+@pytest.mark.parametrize(
+    "name", ["model_step", "run_shares", "agent_updates", "fit_throughput", "dataset_loading", "all"]
+)
 def test_every_option_is_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = typer.Typer()
     app.command()(script(name, monkeypatch).main)

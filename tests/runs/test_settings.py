@@ -11,7 +11,7 @@ from offline_envs.runs import TrainSettings
     ("changes", "message"),
     [
         ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: bc, mbpo, mopo, morel, rambo"),
-        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: crossq, ddpg, sac, td3, tqc, trpo"),
+        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: crossq, ddpg, fastsac, sac, td3, tqc, trpo"),
         ({"penalty": "fear"}, "Unknown penalty 'fear'"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'"),
         ({"start": "end"}, "Unknown start 'end'"),

@@ -102,7 +102,7 @@ def test_the_same_settings_give_the_same_run(settings: TrainSettings, tmp_path: 
     assert quietly(settings, tmp_path / "a") == quietly(settings, tmp_path / "b")
 
 
-@pytest.mark.parametrize("agent", ["td3", "ddpg", "tqc", "crossq"])
+@pytest.mark.parametrize("agent", ["fastsac", "td3", "ddpg", "tqc", "crossq"])
 def test_other_agents_reach_their_gradient_steps(agent: str, settings: TrainSettings, tmp_path: Path) -> None:
     options = {**settings.to_json(), "agent": agent, "gradient_steps": 3, "eval_every": 100}
     assert quietly(TrainSettings.from_json(options), tmp_path).gradient_steps == 4  # Two whole cycles.

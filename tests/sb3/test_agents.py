@@ -11,6 +11,6 @@ def test_every_name_is_an_agent(name: str) -> None:
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
     with pytest.raises(
-        SettingsError, match=r"Unknown agent 'ppo'\. Valid: crossq, ddpg, sac, td3, tqc, trpo"
+        SettingsError, match=r"Unknown agent 'ppo'\. Valid: crossq, ddpg, fastsac, sac, td3, tqc, trpo"
     ):
         agent_class("ppo")

@@ -1,0 +1,167 @@
+"""Gradient steps a second of SAC: Stable-Baselines3's, `FastSAC`, and the products that neither can avoid.
+
+All take turns in one process, a few steps each. A figure is the median over the turns, and a ratio the median
+of the ratios within them, so that what else the machine does cancels out.
+
+- SAC, FastSAC: `train` with batches from `MixedReplayBuffer`.
+- products: the matrix products of a step and nothing else, as `FastSAC` calls them.
+- PyTorch's products: the same as `torch.bmm` computes them.
+- OfflineRL-Kit: `policy.learn` with batches from its two buffers.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import gymnasium as gym
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from run_shares import BATCH, REAL_RATIO, TASKS, calm_model, calm_transitions, kit_update
+from stable_baselines3 import SAC
+from stable_baselines3.common.logger import configure
+from timing import seconds_of
+
+from offline_envs.data import Transitions
+from offline_envs.sb3 import FastSAC, MixedReplayBuffer, SB3VecEnv
+from offline_envs.sb3.products import affine, input_gradient, weight_gradient
+
+BASE = "SAC"
+WIDTH = 256
+
+Updates = Callable[[int], object]
+"""Takes that many gradient steps."""
+
+
+def main(
+    task: Annotated[str, typer.Option(help="hopper or halfcheetah.")] = "halfcheetah",
+    updates: Annotated[int, typer.Option(help="Gradient steps in a turn.", min=1)] = 20,
+    rounds: Annotated[int, typer.Option(help="Turns of each.", min=1)] = 15,
+    threads: Annotated[int, typer.Option(help="Threads; 0 means PyTorch's own choice.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    offlinerl_kit: Annotated[Path | None, typer.Option(help="Checkout of OfflineRL-Kit, on the CPU.")] = None,
+) -> None:
+    """Measure all candidates and print a table."""
+    if threads:
+        torch.set_num_threads(threads)
+    if task not in TASKS:
+        raise typer.BadParameter(f"--task must be one of {', '.join(TASKS)}, got {task!r}.")
+    data = calm_transitions(TASKS[task])
+    candidates: dict[str, Updates] = {
+        BASE: updates_of(SAC, data, device),
+        "FastSAC": updates_of(FastSAC, data, device),
+        "products": Products(data.obs_dim, data.action_dim, device, own=True),
+        "PyTorch's products": Products(data.obs_dim, data.action_dim, device, own=False),
+    }
+    if offlinerl_kit:
+        candidates["OfflineRL-Kit"] = kit_update(offlinerl_kit, data)
+    seconds = seconds_by_turn(candidates, updates, rounds, device)
+    title = f"SAC in {task}, batch {BATCH}, networks 2x{WIDTH}, {device}, {torch.get_num_threads()} threads"
+    Console().print(table(seconds, updates, title))
+
+
+def updates_of(kind: type[SAC], data: Transitions, device: str) -> Updates:
+    """Make an agent whose buffer holds the dataset."""
+    envs = gym.make_vec("PenalizedModel-v0", dataset=data, model=calm_model(data.obs_dim, data.action_dim))
+    replay: Any = {"dataset": data, "real_ratio": REAL_RATIO}
+    agent = kind(
+        "MlpPolicy",
+        SB3VecEnv(envs),
+        buffer_size=100,
+        seed=0,
+        device=device,
+        policy_kwargs={"net_arch": [WIDTH, WIDTH]},
+        replay_buffer_class=MixedReplayBuffer,
+        replay_buffer_kwargs=replay,
+    )
+    agent.set_logger(configure(None, []))
+    return lambda n: agent.train(n, BATCH)
+
+
+class Products:
+    """The matrix products of SAC's gradient step, for two critics.
+
+    Args:
+        obs_dim: Width of an observation.
+        action_dim: Width of an action.
+        device: Where they are computed.
+        own: Whether as `FastSAC` computes them.
+    """
+
+    def __init__(self, obs_dim: int, action_dim: int, device: str, *, own: bool) -> None:
+        self.own = own
+        actor, critic = (obs_dim, WIDTH, WIDTH, 2 * action_dim), (obs_dim + action_dim, WIDTH, WIDTH, 1)
+        # FastSAC asks the actor for the actions at obs and at next_obs in one go.
+        self.actor_forward = _network(1, 2 * BATCH, actor, device)
+        self.actor, self.critic = _network(1, BATCH, actor, device), _network(2, BATCH, critic, device)
+
+    def __call__(self, updates: int) -> None:
+        """Compute those of that many steps: actor, targets, critics and back, critics and actor and back."""
+        for _ in range(updates):
+            for network in (self.actor_forward, self.critic, self.critic, self.critic):
+                self._forward(network)
+            self._backward(self.critic, parameters=True)
+            self._backward(self.critic, parameters=False)
+            self._backward(self.actor, parameters=True)
+
+    def _forward(self, layers: list[tuple[torch.Tensor, ...]]) -> None:
+        for inputs, weight, bias, _, _ in layers:
+            affine(inputs, weight, bias) if self.own else torch.baddbmm(bias, inputs, weight.mT)
+
+    def _backward(self, layers: list[tuple[torch.Tensor, ...]], *, parameters: bool) -> None:
+        for depth, (inputs, weight, _, grad, out) in enumerate(layers):
+            if parameters and self.own:
+                weight_gradient(grad, inputs, out=out)
+            elif parameters:
+                torch.bmm(grad.mT, inputs, out=out)
+            if depth > 0:
+                input_gradient(grad, weight) if self.own else torch.bmm(grad, weight)
+
+
+def _network(n: int, rows: int, widths: tuple[int, ...], device: str) -> list[tuple[torch.Tensor, ...]]:
+    """For each layer: inputs, weight, bias, gradient of the outputs and a place for the weight's."""
+    layers = []
+    for n_inputs, n_outputs in pairwise(widths):
+        shapes = ((n, rows, n_inputs), (n, n_outputs, n_inputs), (n, 1, n_outputs), (n, rows, n_outputs))
+        made = [torch.randn(shape, device=device) for shape in shapes]
+        layers.append((*made, torch.empty_like(made[1])))
+    return layers
+
+
+def seconds_by_turn(
+    candidates: dict[str, Updates], updates: int, rounds: int, device: str
+) -> dict[str, list[float]]:
+    """Return the seconds of every turn of each, after a first one that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for turn in range(rounds + 1):
+        for name, update in candidates.items():
+            spent = seconds_of(lambda update=update: finished(update, updates, device))  # type: ignore[misc]
+            if turn > 0:
+                seconds[name].append(spent)
+    return seconds
+
+
+def finished(update: Updates, updates: int, device: str) -> None:
+    """Take the steps and wait for the device."""
+    update(updates)
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def table(seconds: dict[str, list[float]], updates: int, title: str) -> Table:
+    """Lay out one row a candidate."""
+    grid = Table(title=title)
+    for column in ("", "updates/s", f"times {BASE}", "share of products"):
+        grid.add_column(column, justify="left" if not column else "right")
+    for name, own in seconds.items():
+        speed = median(base / spent for base, spent in zip(seconds[BASE], own, strict=True))
+        share = median(floor / spent for floor, spent in zip(seconds["products"], own, strict=True))
+        grid.add_row(name, f"{updates / median(own):.1f}", f"{speed:.2f}x", f"{share:.0%}")
+    return grid
+
+
+if __name__ == "__main__":
+    typer.run(main)

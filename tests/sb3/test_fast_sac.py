@@ -1,0 +1,258 @@
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box
+from stable_baselines3 import SAC
+from stable_baselines3.common import policies
+from stable_baselines3.common.buffers import NStepReplayBuffer, ReplayBuffer
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.torch_layers import FlattenExtractor
+from torch import nn
+
+from offline_envs.errors import SettingsError
+from offline_envs.sb3 import FastSAC, MixedReplayBuffer, SB3VecEnv
+from tests.sb3.toy import CountingVectorEnv, toy_transitions
+
+Numbers = dict[str, torch.Tensor]
+
+
+def make(agent: type[SAC], **settings: Any) -> SAC:
+    """An agent with a buffer of 64 random steps, of which some end and some are cut."""
+    options = {"policy_kwargs": {"net_arch": [32, 32]}, "buffer_size": 200, "device": "cpu", **settings}
+    made = agent("MlpPolicy", SB3VecEnv(CountingVectorEnv([9, 9])), batch_size=16, seed=0, **options)
+    made.set_logger(configure(None, []))
+    rng, buffer = np.random.default_rng(1), made.replay_buffer
+    assert buffer is not None
+    for _ in range(32):
+        obs, next_obs = rng.normal(size=(2, 2, 2))
+        done, cut = rng.random((2, 2)) < 0.3
+        infos = [{"TimeLimit.truncated": bool(done[row] and cut[row])} for row in range(2)]
+        buffer.add(obs, next_obs, rng.uniform(-1, 1, (2, 1)), rng.normal(size=2), done, infos)
+    return made
+
+
+def numbers(agent: SAC) -> Numbers:
+    """All that a gradient step changes: weights, targets, temperature and the optimizers' states."""
+    found = {f"policy {name}": value for name, value in agent.policy.state_dict().items()}
+    optimizers: dict[str, Any] = {"actor": agent.actor.optimizer, "critic": agent.critic.optimizer}
+    if agent.ent_coef_optimizer is not None:
+        assert agent.log_ent_coef is not None
+        found["log alpha"] = agent.log_ent_coef.detach()
+        optimizers["alpha"] = agent.ent_coef_optimizer
+    for owner, optimizer in optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            found.update({f"{owner} {index} {name}": value for name, value in state.items()})
+    return {name: value.clone() for name, value in found.items()}
+
+
+def assert_same(ours: Numbers, theirs: Numbers, tolerance: float) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        torch.testing.assert_close(ours[name], value, rtol=tolerance, atol=tolerance, msg=name)
+
+
+@pytest.fixture
+def double(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let Stable-Baselines3 compute in float64, also where it says `float()`."""
+    monkeypatch.setattr(policies, "preprocess_obs", lambda obs, *args, **kwargs: obs.double())
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def assert_learns_as_sac(updates: int, tolerance: float, calls: int = 1, **settings: Any) -> None:
+    """Both classes, from the same seed, through the same numbers of gradient steps."""
+    fast, slow = make(FastSAC, **settings), make(SAC, **settings)
+    start = numbers(slow)
+    assert_same(numbers(fast), start, 0)
+    for agent in (fast, slow):
+        agent.set_random_seed(3)
+        for _ in range(calls):
+            agent.train(updates, batch_size=16)
+    assert not torch.equal(numbers(slow)["policy actor.mu.bias"], start["policy actor.mu.bias"])
+    assert_same(numbers(fast), numbers(slow), tolerance)
+    logged = fast.logger.name_to_value
+    assert logged.keys() == slow.logger.name_to_value.keys()
+    for name, value in slow.logger.name_to_value.items():
+        assert logged[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+
+
+@pytest.mark.parametrize("updates", [1, 20])
+@pytest.mark.parametrize("ent_coef", ["auto", "auto_0.1", 0.2])
+@pytest.mark.usefixtures("double")
+def test_it_learns_what_sac_learns(updates: int, ent_coef: str | float) -> None:
+    assert_learns_as_sac(updates, 1e-10, ent_coef=ent_coef)
+
+
+def test_it_does_so_in_single_precision() -> None:
+    assert_learns_as_sac(20, 2e-5, policy_kwargs={"net_arch": [128, 128]})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target_update_interval": 3, "tau": 0.3},
+        {"target_entropy": -2.5, "gamma": 0.7, "learning_rate": lambda left: 0.01 * left},
+        {"policy_kwargs": {"net_arch": {"pi": [8], "qf": [16, 12, 8]}, "activation_fn": nn.Tanh}},
+        {"policy_kwargs": {"net_arch": [], "n_critics": 3}},
+        {"policy_kwargs": {"n_critics": 1, "net_arch": [70, 70]}},
+        {"policy_kwargs": {"net_arch": [8], "share_features_extractor": True}},
+        {"policy_kwargs": {"net_arch": [8], "optimizer_kwargs": {"weight_decay": 0.1, "betas": (0.5, 0.8)}}},
+        {"n_steps": 3},
+        {"replay_buffer_kwargs": {"handle_timeout_termination": False}},
+        {
+            "replay_buffer_class": MixedReplayBuffer,
+            "replay_buffer_kwargs": {"dataset": toy_transitions(), "real_ratio": 0.5},
+        },
+    ],
+    ids=lambda settings: " ".join(settings),
+)
+@pytest.mark.usefixtures("double")
+def test_every_setting_means_what_it_means_to_sac(settings: dict[str, Any]) -> None:
+    assert_learns_as_sac(4, 1e-10, calls=2, **settings)
+
+
+@pytest.mark.parametrize(("gradient_steps", "updates"), [(3, 27), (-1, 36)])
+@pytest.mark.usefixtures("double")
+def test_a_whole_run_is_the_same(gradient_steps: int, updates: int) -> None:
+    """Actions, episodes and batches follow from the weights, so a run shows every difference.
+
+    40 transitions are 10 cycles of 2 steps of 2 rows, of which the first comes before `learning_starts`.
+    """
+    runs = []
+    for kind in (FastSAC, SAC):
+        agent = make(kind, train_freq=2, gradient_steps=gradient_steps, learning_starts=4)
+        agent.learn(40)
+        assert agent._n_updates == updates
+        runs.append(numbers(agent))
+    assert_same(*runs, 1e-9)
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    first, second = make(FastSAC).learn(30), make(FastSAC).learn(30)
+    assert_same(numbers(first), numbers(second), 0)
+
+
+def reloaded(agent: SAC, kind: type[SAC], path: Path) -> SAC:
+    agent.save(path)
+    loaded = kind.load(path, env=agent.get_env(), device="cpu")
+    loaded.replay_buffer = agent.replay_buffer
+    loaded.set_logger(configure(None, []))
+    return loaded
+
+
+@pytest.mark.parametrize("ent_coef", ["auto", 0.2])
+@pytest.mark.parametrize(("before", "after"), [(SAC, FastSAC), (FastSAC, SAC), (FastSAC, FastSAC)])
+@pytest.mark.usefixtures("double")
+def test_each_goes_on_from_the_others_file(
+    before: type[SAC], after: type[SAC], ent_coef: str | float, tmp_path: Path
+) -> None:
+    agent = make(before, ent_coef=ent_coef)
+    agent.train(5, batch_size=16)
+    loaded = reloaded(agent, after, tmp_path / "agent.zip")
+    assert_same(numbers(loaded), numbers(agent), 0)
+    assert loaded._n_updates == 5
+    for each in (agent, loaded):
+        each.set_random_seed(7)
+        each.train(5, batch_size=16)
+    assert_same(numbers(loaded), numbers(agent), 1e-10)
+    steps = {float(value) for name, value in numbers(loaded).items() if name.endswith("step")}
+    assert steps == {10.0}
+
+
+@pytest.mark.usefixtures("double")
+def test_parameters_that_are_set_between_updates_count() -> None:
+    """The weights lie in one vector; what is loaded into a living agent has to arrive there."""
+    fast, slow = make(FastSAC), make(SAC)
+    slow.train(3, batch_size=16)
+    fast.train(6, batch_size=16)
+    fast.set_parameters(deepcopy(slow.get_parameters()))
+    assert fast.log_ent_coef is not None
+    assert slow.log_ent_coef is not None
+    fast.log_ent_coef.data = slow.log_ent_coef.data.clone()
+    for agent in (fast, slow):
+        agent.set_random_seed(3)
+        agent.train(2, batch_size=16)
+    assert_same(numbers(fast), numbers(slow), 1e-10)
+
+
+def test_a_fresh_optimizer_forgets() -> None:
+    """Moments that stay from before would be added to gradients that have nothing to do with them."""
+    agent, twin = make(FastSAC), make(FastSAC)
+    start = deepcopy(agent.get_parameters())
+    agent.train(3, batch_size=16)
+    agent.set_parameters(start)
+    assert agent.log_ent_coef is not None
+    agent.log_ent_coef.data.zero_()
+    for each in (agent, twin):
+        each.set_random_seed(5)
+        each.train(2, batch_size=16)
+    assert_same(numbers(agent), numbers(twin), 0)
+
+
+@pytest.mark.usefixtures("double")
+def test_an_interrupted_agent_goes_on_as_sac_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, slow = make(FastSAC), make(SAC)
+    for agent in (fast, slow):
+        agent.set_random_seed(3)
+        buffer = agent.replay_buffer
+        assert buffer is not None
+        batches = iter([buffer.sample(16), buffer.sample(16)])
+        with monkeypatch.context() as patch:
+            patch.setattr(buffer, "sample", lambda *args, batches=batches, **kwargs: next(batches))
+            with pytest.raises(StopIteration):
+                agent.train(5, batch_size=16)
+        agent.train(2, batch_size=16)
+    assert_same(numbers(fast), numbers(slow), 1e-10)
+
+
+class OwnExtractor(FlattenExtractor):
+    """It could do anything in its `forward`."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"use_sde": True}, "independent noise, got use_sde=True"),
+        ({"policy_kwargs": {"activation_fn": nn.ELU}}, "ReLU or Tanh as activation_fn, got ELU"),
+        (
+            {"policy_kwargs": {"features_extractor_class": OwnExtractor}},
+            "FlattenExtractor as features_extractor_class, got OwnExtractor",
+        ),
+        ({"policy_kwargs": {"optimizer_class": torch.optim.SGD}}, "plain torch.optim.Adam, got SGD"),
+        ({"policy_kwargs": {"optimizer_kwargs": {"amsgrad": True}}}, "plain .* got Adam with amsgrad=True"),
+    ],
+)
+def test_other_gradient_steps_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=f"{message}.*Use stable_baselines3.SAC"):
+        make(FastSAC, **settings)
+
+
+def test_the_buffers_of_both_libraries_were_tried() -> None:
+    assert type(make(FastSAC).replay_buffer) is ReplayBuffer
+    assert type(make(FastSAC, n_steps=3).replay_buffer) is NStepReplayBuffer
+
+
+def test_images_are_refused() -> None:
+    class Camera(gym.Env[Any, Any]):
+        observation_space = Box(0, 255, (3, 36, 36), np.uint8)
+        action_space = Box(-1, 1, (1,), np.float32)
+
+    with pytest.raises(SettingsError, match="not an image"):
+        FastSAC("CnnPolicy", Camera(), buffer_size=10, device="cpu")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a CUDA graph needs a CUDA device")
+def test_a_captured_step_is_the_same_step() -> None:
+    fast, slow = make(FastSAC, device="cuda"), make(SAC, device="cuda")
+    for agent in (fast, slow):
+        agent.set_random_seed(3)
+        agent.train(10, batch_size=16)
+        agent.train(10, batch_size=16)
+    assert fast._take._graph is not None  # type: ignore[attr-defined]
+    assert_same(numbers(fast), numbers(slow), 1e-4)
