@@ -37,7 +37,7 @@ class Settings:
 def main(settings: Settings) -> list[Path]:
     """Write the clip (data left, policy right) and the stills; return the two files."""
     transitions = relabel(settings.dataset, settings.task)
-    env: Any = transitions.make_env(render_mode="rgb_array", width=240, height=180)
+    env: Any = transitions.make_env(render_mode="rgb_array", camera_name="track", width=240, height=180)
     films = {
         "best episode of the data": film(env, logged_states(env, transitions), settings.n_steps),
         "policy": film(env, policy_states(env, SAC.load(settings.policy, device="cpu")), settings.n_steps),
