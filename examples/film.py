@@ -31,7 +31,7 @@ class Settings:
     task: str
     policy: Path
     output: Path
-    n_steps: int = 300
+    n_steps: int = 200
 
 
 def main(settings: Settings) -> list[Path]:
