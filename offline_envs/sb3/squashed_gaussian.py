@@ -45,7 +45,8 @@ def squashed_sample(heads: Tensor, noise: Tensor) -> SquashedSample:
     log_std = raw.clamp(LOG_STD_MIN, LOG_STD_MAX)
     std = log_std.exp()
     action = torch.tanh(torch.addcmul(mean, std, noise))
-    each = (0.5 * noise * noise + log_std).add_(torch.log((1 + EPSILON) - action * action))
+    # Not (1 + EPSILON) - a²: float32 rounds that sum, and where a² is 1 nothing else is left.
+    each = (0.5 * noise * noise + log_std).add_(torch.log((1 - action * action).add_(EPSILON)))
     log_prob = each.sum(1, keepdim=True).neg_().sub_(0.5 * math.log(2 * math.pi) * noise.shape[1])
     return SquashedSample(action, log_prob, noise, std, (raw == log_std).to(std.dtype))
 

@@ -33,6 +33,18 @@ def test_it_is_the_distribution_of_stable_baselines3() -> None:
     torch.testing.assert_close(sample.log_prob[:, 0], distribution.log_prob(torch.tanh(gaussian), gaussian))
 
 
+@pytest.mark.parametrize("mean", [0.0, 3.0, 6.0, 9.0])
+def test_saturated_actions_are_as_likely_as_in_stable_baselines3(mean: float) -> None:
+    """In float32, where 1 - a² is 0 and 10⁻⁶ alone decides."""
+    _, noise = random_heads(50, 6)
+    heads = torch.cat([torch.full((50, 6), mean), torch.full((50, 6), -1.0)], dim=1)
+    gaussian = heads[:, :6] + heads[:, 6:].exp() * noise.float()
+    distribution = SquashedDiagGaussianDistribution(6).proba_distribution(heads[:, :6], heads[:, 6:])
+    expected = distribution.log_prob(torch.tanh(gaussian), gaussian)
+    sample = squashed_sample(heads, noise.float())
+    torch.testing.assert_close(sample.log_prob[:, 0], expected, rtol=1e-5, atol=1e-4)
+
+
 def test_the_gradient_is_that_of_autograd() -> None:
     heads, noise = random_heads(50, 3)
     weights = torch.linspace(-1, 1, 150, dtype=torch.float64).view(50, 3)
