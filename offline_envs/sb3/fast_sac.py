@@ -48,12 +48,13 @@ class FastSAC(SAC):
         """
         self.policy.set_training_mode(True)
         self._update_learning_rate(self._optimizers())
-        if self._gradient_step is None:
-            self._gradient_step = self._new_step()
+        if self._gradient_step is None or self._policy_of_step is not self.policy:
+            self._gradient_step, self._policy_of_step = self._new_step(), self.policy
             self._take = (
                 CapturedStep(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
             )
         step = self._gradient_step
+        self._refresh(step.temperature)
         step.gather()
         sums, taken = torch.zeros(len(SACLosses._fields), device=self.device), 0
         try:
@@ -90,6 +91,13 @@ class FastSAC(SAC):
         adam = FlatAdam(self.ent_coef_optimizer, FlatParameters([self.log_ent_coef]))
         return LearnedTemperature(adam, float(self.target_entropy))
 
+    def _refresh(self, temperature: FixedTemperature | LearnedTemperature) -> None:
+        """Take over what may have been changed since the last call, in place: a graph reads it there."""
+        if isinstance(temperature, LearnedTemperature):
+            temperature.target_entropy.fill_(float(self.target_entropy))
+        else:
+            temperature.value.copy_(self.ent_coef_tensor)
+
     def _batch(self, size: int) -> SACBatch:
         assert self.replay_buffer is not None
         samples = self.replay_buffer.sample(size, env=self._vec_normalize_env)
@@ -117,7 +125,7 @@ class FastSAC(SAC):
             self.logger.record(f"train/{name}", value)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_gradient_step", "_take"]
+        return [*super()._excluded_save_params(), "_gradient_step", "_policy_of_step", "_take"]
 
 
 def _adam(optimizer: Any) -> Adam:

@@ -11,10 +11,13 @@ class FixedTemperature:
 
     Args:
         value: α, a scalar.
+
+    Attributes:
+        value: α; it can be changed in place.
     """
 
     def __init__(self, value: Tensor) -> None:
-        self.value = value
+        self.value = value.clone()
 
     def learn(self, log_prob: Tensor) -> tuple[Tensor, Tensor]:
         """Give α and a loss of 0."""
@@ -30,11 +33,14 @@ class LearnedTemperature:
     Args:
         adam: Optimizer of log α, one number.
         target_entropy: H̄, in nats.
+
+    Attributes:
+        target_entropy: H̄, a scalar; it can be changed in place.
     """
 
     def __init__(self, adam: FlatAdam, target_entropy: float) -> None:
         self.adam = adam
-        self.target_entropy = target_entropy
+        self.target_entropy = adam.flat.values.new_tensor(target_entropy)
 
     def learn(self, log_prob: Tensor) -> tuple[Tensor, Tensor]:
         """Take a step; give α as it was before, and its loss then, both scalars.

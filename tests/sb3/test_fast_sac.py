@@ -117,6 +117,18 @@ def test_every_setting_means_what_it_means_to_sac(settings: dict[str, Any]) -> N
     assert_learns_as_sac(4, 1e-10, calls=2, **settings)
 
 
+@pytest.mark.parametrize(("ent_coef", "changed"), [("auto", "target_entropy"), (0.2, "ent_coef_tensor")])
+@pytest.mark.usefixtures("double")
+def test_a_changed_setting_holds_from_the_next_call_on(ent_coef: str | float, changed: str) -> None:
+    agents = make(FastSAC, ent_coef=ent_coef), make(SAC, ent_coef=ent_coef)
+    for agent in agents:
+        agent.set_random_seed(3)
+        agent.train(2, batch_size=16)
+        setattr(agent, changed, torch.tensor(0.7) if changed == "ent_coef_tensor" else 5.0)
+        agent.train(3, batch_size=16)
+    assert_same(numbers(agents[0]), numbers(agents[1]), 1e-10)
+
+
 @pytest.mark.parametrize(("gradient_steps", "updates"), [(3, 27), (-1, 36)])
 @pytest.mark.usefixtures("double")
 def test_a_whole_run_is_the_same(gradient_steps: int, updates: int) -> None:
