@@ -201,7 +201,7 @@ class MixedReplayBuffer(ReplayBuffer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         model_rows, real_rows = state.pop("_model_rows"), state.pop("_real_rows")
-        self.__dict__.update(state)
+        self.__dict__.update({"task": None, **state})  # files of version 0.1.0 know no task
         self._rows = None
         if not torch.cuda.is_available():
             self.device = torch.device("cpu")

@@ -278,6 +278,14 @@ def test_a_saved_buffer_holds_the_dataset_only_if_it_was_arrays(dataset_path: st
         assert (restored.pos, restored.real_size) == (2, 8)
 
 
+def test_a_file_from_before_there_were_tasks_is_read() -> None:
+    state = make_buffer(6, dataset=toy_transitions()).__getstate__()
+    del state["task"]
+    restored = MixedReplayBuffer.__new__(MixedReplayBuffer)
+    restored.__setstate__(state)
+    assert restored.real_size == 8
+
+
 def test_an_unused_buffer_can_be_saved(dataset_path: str) -> None:
     restored = MixedReplayBuffer.__new__(MixedReplayBuffer)
     restored.__setstate__(make_buffer(6, dataset=toy_transitions()).__getstate__())
