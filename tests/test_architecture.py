@@ -28,15 +28,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": {"registration", "data"},  # offline_envs/__init__.py; data only when first asked for
     "registration": set(),  # strings only
     "errors": set(),
+    "versions": set(),
     "data": {"errors"},
     "tasks": {"data", "registration", "errors"},
     "dynamics": {"data", "tasks", "errors"},
     "envs": {"dynamics", "data", "tasks", "errors"},
     "wrappers": BASE,
     "adversary": BASE,
-    "collect": {"tasks", "data", "errors"},
+    "collect": {"tasks", "data", "errors", "versions"},
     "sb3": BASE | {"wrappers", "adversary"},
-    "runs": BASE | {"wrappers", "collect", "adversary", "sb3"},
+    "runs": BASE | {"wrappers", "collect", "adversary", "sb3", "versions"},
     "diagnose": BASE | {"wrappers", "collect", "sb3", "runs"},
     "cli": BASE | {"wrappers", "adversary", "sb3", "runs", "collect", "diagnose"},
 }

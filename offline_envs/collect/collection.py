@@ -26,7 +26,8 @@ from offline_envs.collect.snapshots import (
 from offline_envs.collect.stage import CHECKPOINT_STEPS, Stage
 from offline_envs.collect.unfinished import begun, remove, unfinished_folder
 from offline_envs.collect.writer import Provenance, check_new, default_root, write_dataset
-from offline_envs.errors import SettingsError
+from offline_envs.errors import DatasetError, SettingsError
+from offline_envs.versions import versions
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ def collect_dataset(
         CheckpointError: The policy file or a checkpoint cannot be loaded.
     """
     root = default_root() if output_root is None else output_root
-    check_new(dataset_id, root)
-    env = _make(env_id, settings)
     folder = unfinished_folder(dataset_id, root)
+    _check_place(dataset_id, root, folder)
+    env = _make(env_id, settings)
     with begun(folder, _identity(env, settings)):
         training, recording = (
             Stage(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
@@ -101,6 +102,16 @@ def collect_dataset(
         collected = _write(dataset_id, root, folder, recording, settings)
         remove(folder)
     return collected
+
+
+def _check_place(dataset_id: str, root: Path, folder: Path) -> None:
+    """Refuse an id that is malformed or taken, and say what an interruption left of the dataset's making."""
+    try:
+        check_new(dataset_id, root)
+    except DatasetError as error:
+        if not folder.exists():
+            raise
+        raise DatasetError(f"{error} {folder} holds what is left of an interrupted collection.") from error
 
 
 def _record(training: Stage, recording: Stage, settings: CollectSettings) -> None:
@@ -188,7 +199,7 @@ def _make(env_id: str, settings: CollectSettings) -> gym.Env[Any, Any]:
 
 
 def _identity(env: gym.Env[Any, Any], settings: CollectSettings) -> dict[str, Any]:
-    """All that makes the dataset what it is: the environment, the settings and what is in the policy's file.
+    """All that makes the dataset what it is: environment, settings, the policy's file, and versions.
 
     Raises:
         SettingsError: The environment has keywords that cannot be stored.
@@ -202,7 +213,8 @@ def _identity(env: gym.Env[Any, Any], settings: CollectSettings) -> dict[str, An
             f"Keywords of the environment must be JSON values, got {dict(settings.env_kwargs)}: {error}"
         ) from error
     policy = None if settings.policy is None else policy_digest(settings.policy)
-    return asdict(settings) | {"env_kwargs": spec.pop("kwargs"), "env": spec, "policy": policy}
+    of_env = {"env_kwargs": spec.pop("kwargs"), "env": spec}
+    return asdict(settings) | of_env | {"policy": policy, "versions": versions()}
 
 
 def _provenance(env: gym.Env[Any, Any], settings: CollectSettings, n_episodes: int) -> Provenance:

@@ -2,10 +2,8 @@
 
 import json
 import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +11,7 @@ from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.runs.metrics import MetricsRow, metrics_text, read_metrics
 from offline_envs.runs.result import TrainResult
 from offline_envs.runs.settings import TrainSettings
-
-PACKAGES = (
-    "offline-envs",
-    "gymnasium",
-    "mujoco",
-    "torch",
-    "minari",
-    "stable-baselines3",
-    "sb3-contrib",
-    "numpy",
-)
+from offline_envs.versions import versions
 
 
 @dataclass(frozen=True)
@@ -157,11 +145,6 @@ class RunFolder:
             CheckpointError: The file is damaged.
         """
         return read_metrics(self.metrics_file)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, of this package and of those that results depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def write_text(path: Path, text: str) -> None:

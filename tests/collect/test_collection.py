@@ -143,6 +143,13 @@ def test_an_existing_id_is_refused_before_any_work(tmp_path: Path) -> None:
         collect(tmp_path, env_id="would fail if it were made", kind=Kind.EXPERT)
 
 
+def test_what_a_kill_leaves_beside_a_finished_dataset_is_named(tmp_path: Path) -> None:
+    folder = collect(tmp_path, kind=Kind.RANDOM, steps=5).folder
+    folder.with_name(f".{folder.name}.partial").mkdir()
+    with pytest.raises(DatasetError, match=r"partial holds what is left of an interrupted collection"):
+        collect(tmp_path, kind=Kind.RANDOM, steps=5)
+
+
 @pytest.mark.parametrize(
     ("env_id", "message"),
     [("CartPole-v1", "Both spaces of CartPole-v1 must be Box"), ("Nowhere-v0", "Cannot make 'Nowhere-v0'")],
