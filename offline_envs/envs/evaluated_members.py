@@ -52,6 +52,8 @@ class EvaluatedMembers:
         return self.ensemble.predict(obs, action, self.index)
 
     def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
-        """Predict each row by its own one of them, int64 `(B,)`; see `EnsembleDynamics.predict_own`."""
+        """Predict each row by its own one of them, at place `member`, int64 `(B,)`: `(B, 1 + d)`."""
+        if obs.device.type != "cpu":  # asking all of them waits for nothing
+            return self.predict(obs, action).own(member)
         index = member if self.index is None else self.index[member]
         return self.ensemble.predict_own(obs, action, index)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from offline_envs.data import DatasetSource, load_transitions
 from offline_envs.dynamics import EnsembleDynamics
+from offline_envs.envs.assembly import resolve_model
 from offline_envs.envs.evaluated_members import EvaluatedMembers
 from offline_envs.envs.halting import KAPPA, HaltSettings
 from offline_envs.envs.known_model import is_learned, layers, model_of
@@ -58,8 +59,8 @@ class HaltMeter:
             **settings: The other settings of `HaltSettings`.
 
         Raises:
-            SettingsError: What `HaltSettings` or `model_of` refuses, no dataset, an environment that halts
-                already, or `absorbing` without a reward.
+            SettingsError: What `HaltSettings` or `model_of` refuses, no dataset or one of other dimensions,
+                an environment that halts already, or `absorbing` without a reward.
         """
         checked = HaltSettings(kappa=KAPPA if kappa is None else kappa, **settings)
         replaces = kappa is not None or is_learned(env)
@@ -74,7 +75,10 @@ class HaltMeter:
         source = getattr(env.unwrapped, "transitions", None) if dataset is None else dataset
         if source is None:
             raise SettingsError("A threshold needs dataset=, the data that the model was fitted to.")
-        halt = checked.halt(ensemble, load_transitions(source), cache_dir=cache_dir)
+        transitions = load_transitions(source)
+        device = str(ensemble.elites.device)
+        resolve_model(ensemble, transitions.obs_dim, transitions.action_dim, device=device)
+        halt = checked.halt(ensemble, transitions, cache_dir=cache_dir)
         return cls(EvaluatedMembers.of(ensemble, checked.halt_members), halt, replaces)
 
     def __call__(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:

@@ -48,3 +48,14 @@ def test_follows_the_ensemble_when_its_weights_change(ensemble: EnsembleDynamics
 def test_unknown_choice_is_refused(ensemble: EnsembleDynamics) -> None:
     with pytest.raises(SettingsError, match=r"Unknown penalty_members 'some'\. Valid: all, elites"):
         EvaluatedMembers.of(ensemble, "some")
+
+
+@pytest.mark.parametrize("choice", ["all", "elites"])
+def test_each_row_is_predicted_by_its_own_elite(ensemble: EnsembleDynamics, choice: str) -> None:
+    obs, action = torch.randn(7, 3), torch.randn(7, 2)
+    evaluated = EvaluatedMembers.of(ensemble, choice)
+    elite = torch.tensor([0, 1, 2, 1, 0, 2, 2])
+    found = evaluated.predict_own(obs, action, evaluated.elites[elite])
+    whole = ensemble.predict(obs, action).mean
+    expected = torch.stack([whole[member, row] for row, member in enumerate([4, 0, 2, 0, 4, 2, 2])])
+    torch.testing.assert_close(found.mean, expected)

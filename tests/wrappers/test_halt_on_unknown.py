@@ -132,6 +132,13 @@ def test_what_a_real_environment_lacks_is_asked_for() -> None:
         HaltOnUnknown(Counting(), absorbing=True, **GUARD)
 
 
+def test_data_of_other_dimensions_than_the_model_are_refused() -> None:
+    wide = {"obs": np.zeros((9, 3)), "actions": np.zeros((9, 1)), "rewards": np.zeros(9)}
+    wide |= {"next_obs": np.zeros((9, 3)), "terminated": np.zeros(9, bool), "truncated": np.zeros(9, bool)}
+    with pytest.raises(SettingsError, match="2 observation and 1 action dimensions, but 3 and 1"):
+        HaltOnUnknown(gym.make("LearnedModel-v0", **toy_options()), dataset=wide)
+
+
 def test_other_units_between_wrapper_and_model_are_refused() -> None:
     five = np.full(1, 5, np.float32)
     env = gym.wrappers.RescaleAction(gym.make("LearnedModel-v0", **toy_options()), -five, five)
