@@ -1,12 +1,12 @@
 """ant-angle: data of an ant that walks along x, a policy that walks at an angle (Yu et al. 2020, 5.2).
 
-The data are the replay buffer of an agent that was paid for walking along x:
+The data are the replay buffer of an agent that was paid for walking along x, and little for standing still:
 
 offline-envs collect AntAngle-v0 my/ant-forward-v0 --kind replay --steps 350000 \
     --env-kwargs '{"degrees": 0, "control_cost": 0.1, "survive_bonus": 0.3}'
 python examples/ant_angle.py my/ant-forward-v0 runs/ant-angle
 
-One call does what `offline-envs train my/ant-forward-v0 --preset mopo/ant-angle` does.
+It is `offline-envs train my/ant-forward-v0 --preset mopo/ant-angle` with fewer steps.
 """
 
 import sys
