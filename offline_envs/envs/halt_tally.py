@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 EPISODES = 100
-"""Episodes after which the share of halted ones is judged, once."""
+"""Episodes after which the share of halted ones is judged, once; with more rows than that, one a row."""
 
 CHECK_EVERY = 100
 """Calls between two looks at the counts: on a GPU each look waits for the device."""
@@ -24,7 +24,8 @@ class HaltTally:
         device: Where their flags are.
 
     Warns:
-        UserWarning: After `EPISODES` episodes hardly any or nearly all were halted. Once.
+        UserWarning: Of the first episodes, those under way included, hardly any or nearly all were halted.
+            Once.
     """
 
     def __init__(self, n: int, device: str | torch.device = "cpu") -> None:
@@ -75,18 +76,20 @@ class HaltTally:
         self._running = self._running | rows
 
     def _judge(self) -> None:
-        if self.n_episodes < EPISODES:
+        if self.n_episodes < max(EPISODES, len(self._open)):
             return
         self._judged = True
-        if self.rate < FEW:
+        # Halts come early: of the episodes that are over, they are more than of all.
+        begun = self.n_episodes + int(self._open.sum())
+        if self.n_halted < FEW * begun:
             problem, advice = "hardly anything counts as unknown", "Lower"
-        elif self.rate > MANY:
+        elif self.n_halted > MANY * begun:
             problem, advice = "nearly every episode leaves what counts as known", "Raise"
         else:
             return
         warnings.warn(
-            f"{self.n_halted} of the first {self.n_episodes} episodes were halted, on average after "
-            f"{self.n_steps / self.n_episodes:.0f} steps: {problem}. {advice} the threshold, e.g. β of "
+            f"{self.n_halted} of the first {begun} episodes were halted, at {self.n_steps / begun:.0f} steps "
+            f"an episode: {problem}. {advice} the threshold, e.g. β of "
             "threshold={'mean_std': β}; `offline-envs info` shows what each rule gives.",
             stacklevel=4,
         )

@@ -37,8 +37,8 @@ def play(tally: HaltTally, n_steps: int, *, halt: bool, last: int = 1) -> None:
 @pytest.mark.parametrize(
     ("halt", "message"),
     [
-        (True, r"100 of the first 100 .* after 2 steps: nearly every episode .* Raise the threshold"),
-        (False, r"0 of the first 100 .* after 2 steps: hardly anything .* Lower the threshold"),
+        (True, r"100 of the first 100 .* at 2 steps an episode: nearly every episode .* Raise the threshold"),
+        (False, r"0 of the first 100 .* at 2 steps an episode: hardly anything .* Lower the threshold"),
     ],
 )
 def test_a_threshold_that_never_or_always_halts_is_pointed_out_once(halt: bool, message: str) -> None:
@@ -55,6 +55,32 @@ def test_nothing_is_said_of_a_threshold_that_halts_sometimes() -> None:
         play(tally, 50, halt=True)
         play(tally, 50 + 2 * CHECK_EVERY, halt=False)
     assert tally.rate == pytest.approx(50 / 300)
+
+
+def test_halts_that_come_before_other_episodes_are_over_are_not_taken_for_all() -> None:
+    """Of 500 rows, 200 are halted at the first step, and the others only when all were stepped 300 times."""
+    tally = HaltTally(500)
+    tally.reset()
+    early = torch.arange(500) < 200
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tally.step(early, early)
+        for _ in range(298):
+            tally.step(torch.zeros_like(early), torch.zeros_like(early))
+        tally.step(torch.zeros_like(early), ~early)
+    assert (tally.n_episodes, tally.n_halted) == (500, 200)
+
+
+def test_rows_that_halt_again_and_again_do_not_stand_for_the_others() -> None:
+    tally = HaltTally(50)
+    tally.reset()
+    always = torch.arange(50) < 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(CHECK_EVERY):
+            tally.step(always, always)
+            tally.reset(always)
+    assert (tally.n_episodes, tally.n_halted, tally.rate) == (500, 500, 1.0)
 
 
 def test_too_few_episodes_are_not_judged() -> None:
