@@ -94,7 +94,7 @@ def test_what_is_no_task_is_refused(text: str, message: str) -> None:
 
 @pytest.mark.parametrize("nothing", [None, 3, {"name": "ant-angle"}])
 def test_what_is_neither_text_nor_task_is_refused(nothing: Any) -> None:
-    with pytest.raises(SettingsTypeError, match=r"a Task or its name, e\.g\. 'halfcheetah-jump'; got"):
+    with pytest.raises(SettingsTypeError, match=r"a Task or its name, e\.g\. '"):
         find_task(nothing)
 
 

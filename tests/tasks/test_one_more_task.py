@@ -76,12 +76,11 @@ def test_its_episodes_end_as_the_hoppers() -> None:
     """In a process of its own: the tables of rules and of layouts are made at import."""
     program = (
         "from offline_envs.registration import TASKS\n"
-        "from tests.tasks.hopper_hop import ENTRY\n"
-        "TASKS['hopper-hop'] = ENTRY\n"
+        f"TASKS['hopper-hop'] = {ENTRY}\n"
         "from offline_envs.diagnose.simulator_state import LAYOUTS\n"
         "from offline_envs.tasks import KNOWN_RULES\n"
-        "rule = KNOWN_RULES[ENTRY[0]]({'healthy_z_range': (0.9, 1.0)})\n"
-        "print(rule.func.__name__, rule.keywords['height'], LAYOUTS[ENTRY[0]].obs_dim)"
+        "rule = KNOWN_RULES['HopperHop-v0']({'healthy_z_range': (0.9, 1.0)})\n"
+        "print(rule.func.__name__, rule.keywords['height'], LAYOUTS['HopperHop-v0'].obs_dim)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.split("\n")[0] == "hopper (0.9, 1.0) 11", done.stderr
