@@ -1,6 +1,5 @@
 """Load data for a task whose environment the user names."""
 
-import os
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -37,8 +36,8 @@ def load_for(task: Task, dataset: DatasetSource, env_id: str | None) -> tuple[Tr
         return data, data.env_spec
     check_body(task, "what env_id= names", env_id)
     space = known_environment(task.base_env_id).action_space
-    is_list = isinstance(dataset, Sequence) and not isinstance(dataset, str | os.PathLike)
-    parts = [load_transitions(part, action_space=space) for part in (dataset if is_list else [dataset])]
+    given = dataset if isinstance(dataset, Sequence) and not isinstance(dataset, str) else [dataset]
+    parts = [load_transitions(part, action_space=space) for part in given]
     spec = _bare(parts[0].env_spec)
     if spec is None or spec.id != env_id or any(_bare(part.env_spec) != spec for part in parts):
         spec = deepcopy(gym.spec(env_id))

@@ -12,8 +12,10 @@ from offline_envs.tasks.plausibility import (
     Values,
     root_mean_square,
     why_capped,
+    why_doubtful,
     why_not_observed,
     why_other_cost,
+    why_other_step,
 )
 from offline_envs.tasks.task import Task
 
@@ -85,7 +87,7 @@ def find_info(transitions: Transitions, task: Task, name: str) -> tuple[Values, 
     observed = _observed(transitions, task.velocity_columns[name])
     base, remarks, doubted = base_env(task.base_env_id), [], False
     if not isinstance(logged, str):
-        why = why_not_observed(logged, observed)
+        why = why_doubtful(logged, observed, max(base.observed_rmse or (0.0,)))
         if not why:
             return logged, InfoSource(name, LOGGED, EXACT, root_mean_square(logged - observed))
         logged, doubted = f"the logged {name} {why}", True
@@ -136,6 +138,7 @@ def _from_reward(transitions: Transitions, base: BaseEnv, name: str, observed: V
     why = (
         why_capped(velocity, transitions)
         or why_not_observed(velocity, observed)
+        or why_other_step(velocity, observed)
         or why_other_cost(velocity, observed, transitions)
     )
     return f"the logged reward {why}" if why else velocity

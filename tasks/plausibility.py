@@ -15,6 +15,12 @@ MAX_SCATTER = 0.5
 """Largest deviation of that distance, as a share of the observed velocities' root mean square; 0.3 under
 uniform actions, and 0.05 to 0.11 in three replay buffers."""
 
+LEAST_LOGGED = 30
+"""Fewest logged steps that are held against the observations; fewer differ by chance."""
+
+NEARER = 1.5
+"""How many times nearer a log of another step is to that step's velocities; 2.2 in 1000 steps of a buffer."""
+
 ROUNDING = 1e-5
 """How near to a limit a velocity is at it [m/s]; rewards in float32 give velocities to some 5e-7."""
 
@@ -22,14 +28,25 @@ LEAST_AT_LIMIT = 3
 """Different steps at the same largest (or smallest) velocity that no uncapped reward has."""
 
 MAX_EFFORT_SLOPE = 0.025
-"""Largest change of the distance with |a|² [m/s], obs, next_obs and action held fixed: 0.013 in pieces of
-20 000 steps of two replay buffers of HalfCheetah-v5, where it is exactly the error in `ctrl_cost_weight`."""
+"""Largest change of the distance with |a|² [m/s], obs, next_obs and action held fixed: up to 0.013 in pieces
+of 20 000 steps of two replay buffers of HalfCheetah-v5. A smaller error of `ctrl_cost_weight` goes unnoticed."""
 
 SURE = 3.0
 """Standard errors that chance may account for."""
 
 ROWS_FOR_SLOPE = 20_000
 """Rows that the slope is computed from, evenly spaced."""
+
+
+def why_doubtful(logged: Values, observed: Values, expected: float) -> str:
+    """Why logged velocities `(n,)` cannot be those observed `(n,)`; empty if they can, or too few to tell.
+
+    A distance of `expected` [m/s], root mean square, is none, however slow the body moved.
+    """
+    if len(logged) < LEAST_LOGGED:
+        return ""
+    far = root_mean_square(logged - observed) > expected
+    return (why_not_observed(logged, observed) if far else "") or why_other_step(logged, observed)
 
 
 def why_not_observed(values: Values, observed: Values) -> str:
@@ -40,11 +57,17 @@ def why_not_observed(values: Values, observed: Values) -> str:
     if abs(distance.mean()) > MAX_BIAS + by_chance or distance.std() > most:
         far = root_mean_square(distance)
         return f"does not fit the observed velocities (they differ by {far:.2g} m/s, root mean square)"
+    return ""
+
+
+def why_other_step(values: Values, observed: Values) -> str:
+    """Why velocities `(n,)` are those of the step before or after; empty if they are not."""
+    far = root_mean_square(values - observed)
     for moved, beside, step in (
         (values[1:], observed[:-1], "before"),
         (values[:-1], observed[1:], "after"),
     ):
-        if len(moved) and root_mean_square(moved - beside) < root_mean_square(distance):
+        if len(moved) and NEARER * root_mean_square(moved - beside) < far:
             return f"is nearer to the observed velocities of the step {step}"
     return ""
 

@@ -76,7 +76,7 @@ class TaskEnv(MujocoEnv):
         return next_obs, np.float64(sum(paid.values())), terminated, truncated, told
 
     @property
-    def spec(self) -> EnvSpec | None:  # type: ignore[override]
+    def spec(self) -> EnvSpec | None:
         """What `gym.make` made it from, or None.
 
         Raises:

@@ -85,6 +85,13 @@ def test_logs_of_the_simulator_are_not_doubted(task: Task) -> None:
         assert (source.origin, source.doubted) == (LOGGED, False)
 
 
+def test_logs_of_a_body_at_rest_are_not_doubted() -> None:
+    """It trembles: half of its observed velocities is less than what they ever tell."""
+    logged = 0.05 * torch.sin(torch.arange(41.0))
+    data = replace(cheetah(np.zeros(41)), infos={"x_velocity": logged})
+    assert find_info(data, JUMP, "x_velocity")[1].origin == LOGGED
+
+
 def test_an_info_that_no_observation_shows_must_be_logged() -> None:
     task = replace(JUMP, needs=("x_velocity", "x_position"))
     data = simulated("HalfCheetah-v5").transitions
