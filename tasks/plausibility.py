@@ -29,7 +29,7 @@ LEAST_AT_LIMIT = 3
 
 MAX_EFFORT_SLOPE = 0.025
 """Largest change of the distance with |a|² [m/s], obs, next_obs and action held fixed: up to 0.013 in pieces
-of 20 000 steps of two replay buffers of HalfCheetah-v5. A smaller error of `ctrl_cost_weight` goes unnoticed."""
+of 20 000 steps of two replay buffers of HalfCheetah. A smaller error of `ctrl_cost_weight` is not noticed."""
 
 SURE = 3.0
 """Standard errors that chance may account for."""
