@@ -16,7 +16,7 @@ from offline_envs.tasks.reference_scores import (
     reference_score,
 )
 from offline_envs.tasks.relabel_report import RelabelReport
-from offline_envs.tasks.relabelling import Relabelling, relabel, relabelled, task_transitions
+from offline_envs.tasks.relabelling import Relabelling, relabel, task_transitions
 from offline_envs.tasks.task import Task
 from offline_envs.tasks.termination import KNOWN_RULES, termination_rule
 from offline_envs.tasks.termination_rules import TerminationRule, never
@@ -36,7 +36,6 @@ __all__ = [
     "real_env_spec",
     "reference_score",
     "relabel",
-    "relabelled",
     "task_transitions",
     "termination_rule",
 ]

@@ -5,12 +5,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from offline_envs.tasks.base_env import ANT
 from offline_envs.tasks.changed import changed_settings
 from offline_envs.tasks.task import Info, Task
 
 HEIGHT = 0  # obs: height of the torso [m]
-X_VELOCITY = 13  # obs: velocity of the torso along x at the end of the step [m/s]
-Y_VELOCITY = 14  # obs: along y [m/s]
 HEALTHY_HEIGHT = (0.2, 1.0)  # closed interval, Ant's own [m]
 
 SOURCE = (
@@ -25,7 +24,9 @@ REFERENCES = MappingProxyType(
 """Yu et al. 2020 (arXiv v1), table 2, on a replay buffer of a million steps of their own."""
 
 
-def ant_angle(*, degrees: float = 30.0, control_cost: float = 0.5, survive_bonus: float = 0.0) -> Task:
+def ant_angle(
+    *, degrees: float = 30.0, control_cost: float = ANT.control_cost, survive_bonus: float = 0.0
+) -> Task:
     """Make the task.
 
     With `degrees=0` it is the task that the paper's data come from: walking along x.
@@ -46,12 +47,13 @@ def ant_angle(*, degrees: float = 30.0, control_cost: float = 0.5, survive_bonus
     return Task(
         name="ant-angle",
         env_id="AntAngle-v0",
-        base_env_id="Ant-v5",
+        base_env_id=ANT.env_id,
         reward_terms=partial(reward_terms, **settings),
         formula=f"{direction} - {control_cost:g} |a|^2{bonus}",
         source=SOURCE,
         obs_dim=27,
-        velocity_columns={"x_velocity": X_VELOCITY, "y_velocity": Y_VELOCITY},
+        needs=("x_velocity", "y_velocity"),
+        velocity_columns=ANT.velocity_columns,
         base_kwargs={"include_cfrc_ext_in_observation": False},
         settings=changed_settings(ant_angle, settings),
         references=dict(REFERENCES),

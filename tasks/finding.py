@@ -5,11 +5,17 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from numbers import Real
+from types import MappingProxyType
+from typing import Any, TypeVar
 
-from offline_envs.errors import SettingsError, unknown_name
+import numpy as np
+
+from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 from offline_envs.registration import TASKS
 from offline_envs.tasks.task import Setting, Task
+
+T = TypeVar("T")
 
 
 def find_task(task: str | Task) -> Task:
@@ -22,9 +28,12 @@ def find_task(task: str | Task) -> Task:
     Raises:
         SettingsError: An unknown name or setting, a setting that stands twice, or a value that is neither a
             finite number nor a truth value; the message says what is valid.
+        SettingsTypeError: Neither a text nor a task.
     """
     if isinstance(task, Task):
         return task
+    if not isinstance(task, str):
+        raise SettingsTypeError(f"A task is a Task or its name, e.g. {next(iter(TASKS))!r}; got {task!r}.")
     name, _, text = task.partition(":")
     return make_task(name, _parse_settings(text))
 
@@ -52,6 +61,27 @@ def known_tasks() -> tuple[Task, ...]:
     return tuple(task_builder(name)() for name in TASKS)
 
 
+def extended_to_tasks(
+    known: Mapping[str, T], adapted: Callable[[T, Task], T] | None = None
+) -> Mapping[str, T]:
+    """Extend a table by environment id to the environments of tasks.
+
+    Args:
+        known: Environment id → what is known of it.
+        adapted: From what is known of a task's base environment to what holds for the task's; without, the
+            same.
+
+    Returns:
+        The table with an entry for every task whose base environment has one.
+    """
+    of_tasks = {
+        task.env_id: known[task.base_env_id] if adapted is None else adapted(known[task.base_env_id], task)
+        for task in known_tasks()
+        if task.base_env_id in known
+    }
+    return MappingProxyType({**known, **of_tasks})
+
+
 def task_builder(name: str) -> Callable[..., Task]:
     """Import the function that makes the task of that name.
 
@@ -59,7 +89,7 @@ def task_builder(name: str) -> Callable[..., Task]:
         SettingsError: An unknown name; the message lists the valid ones.
     """
     if name not in TASKS:
-        raise unknown_name("task", name, TASKS)
+        raise _unknown_task(name)
     module, function = TASKS[name][1].split(":")
     builder: Callable[..., Task] = getattr(importlib.import_module(module), function)
     return builder
@@ -73,6 +103,12 @@ def task_settings(name: str) -> dict[str, Setting]:
     """
     parameters = inspect.signature(task_builder(name)).parameters
     return {setting: parameter.default for setting, parameter in parameters.items()}
+
+
+def _unknown_task(name: str) -> SettingsError:
+    unknown = unknown_name("task", name, TASKS)
+    meant = [task for task, (env_id, _) in TASKS.items() if env_id == name]
+    return SettingsError(f"{unknown} {name} is the environment of {meant[0]}.") if meant else unknown
 
 
 def _parse_settings(text: str) -> dict[str, Any]:
@@ -96,7 +132,8 @@ def _parse_value(text: str) -> Any:
 def _checked(setting: str, value: Any, default: Setting) -> Setting:
     """The value in the default's type; a float may be given as an int, but never as a truth value."""
     kind = type(default)
-    fits = isinstance(value, int | float) and isinstance(value, bool) == (kind is bool)
+    is_truth = isinstance(value, bool | np.bool_)
+    fits = is_truth if kind is bool else isinstance(value, Real) and not is_truth
     if not fits or not math.isfinite(value):
         valid = "True or False" if kind is bool else "a finite number"
         raise SettingsError(f"{setting} of a task must be {valid}, e.g. {default}, got {value!r}.")

@@ -4,12 +4,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from offline_envs.tasks.base_env import HALFCHEETAH
 from offline_envs.tasks.changed import changed_settings
 from offline_envs.tasks.task import Info, Task
 
 HEIGHT = 0  # obs: height of the torso above its nominal 0.7 m, the joint rootz [m]
-X_VELOCITY = 8  # obs: velocity of the torso along x at the end of the step [m/s]
-CONTROL_COST = 0.1  # of a squared action
+CONTROL_COST = HALFCHEETAH.control_cost  # of a squared action
 
 SOURCE = (
     "Yu et al. 2020 (MOPO, arXiv v1), appendix D.1: max{vx, 3} - 0.1 |a|^2 + 15 (z - init_z). "
@@ -43,12 +43,13 @@ def halfcheetah_jump(*, jump_weight: float = 15.0, max_speed: float = 3.0, liter
     return Task(
         name="halfcheetah-jump",
         env_id="HalfCheetahJump-v0",
-        base_env_id="HalfCheetah-v5",
+        base_env_id=HALFCHEETAH.env_id,
         reward_terms=partial(reward_terms, **settings),
         formula=f"{extreme}(vx, {max_speed:g}) - {CONTROL_COST:g} |a|^2 + {jump_weight:g} z",
         source=SOURCE,
         obs_dim=17,
-        velocity_columns={"x_velocity": X_VELOCITY},
+        needs=("x_velocity",),
+        velocity_columns=HALFCHEETAH.velocity_columns,
         settings=changed_settings(halfcheetah_jump, settings),
         references=dict(REFERENCES),
     )

@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Any
 
+from offline_envs.tasks.base_env import HALFCHEETAH
 from offline_envs.tasks.changed import changed_settings
 from offline_envs.tasks.task import Info, Task
 
-X_VELOCITY = 8  # obs: velocity of the torso along x at the end of the step [m/s]
-CONTROL_COST = 0.1  # of a squared action, HalfCheetah's own
+CONTROL_COST = HALFCHEETAH.control_cost  # of a squared action
 
 SOURCE = (
     "The goal-velocity task of Finn et al. 2017 (MAML), section 5.3, with one fixed goal and with "
@@ -26,12 +26,13 @@ def halfcheetah_velocity(*, target_speed: float = 2.0) -> Task:
     return Task(
         name="halfcheetah-velocity",
         env_id="HalfCheetahVelocity-v0",
-        base_env_id="HalfCheetah-v5",
+        base_env_id=HALFCHEETAH.env_id,
         reward_terms=partial(reward_terms, **settings),
         formula=f"-|vx {sign} {abs(target_speed):g}| - {CONTROL_COST:g} |a|^2",
         source=SOURCE,
         obs_dim=17,
-        velocity_columns={"x_velocity": X_VELOCITY},
+        needs=("x_velocity",),
+        velocity_columns=HALFCHEETAH.velocity_columns,
         settings=changed_settings(halfcheetah_velocity, settings),
     )
 

@@ -1,12 +1,15 @@
 """`RelabelReport`: what relabelling did to a dataset."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from gymnasium.envs.registration import EnvSpec
+
 import offline_envs
 from offline_envs.data import Transitions
+from offline_envs.tasks.needed_infos import InfoSource
 from offline_envs.tasks.task import Task
-from offline_envs.tasks.velocities import VelocitySource
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,9 @@ class RelabelReport:
 
     Attributes:
         dataset: The data before, in words.
+        fingerprint: That of the data before, see `Transitions.fingerprint`.
+        env_spec: Environment of the data before as JSON, None if unknown.
+        metadata: Metadata of the data before, with the provenance of an earlier relabelling if there was one.
         task: The text that `find_task` reads.
         formula: The task's reward in words.
         source: Where the task comes from.
@@ -24,11 +30,14 @@ class RelabelReport:
         best_before: Best episode return as logged.
         mean_after: Mean episode return of the task.
         best_after: Best episode return of the task.
-        velocities: Where each velocity was taken from.
+        infos: Where each info that the task needs was taken from.
         notes: What was assumed or cut.
     """
 
     dataset: str
+    fingerprint: str
+    env_spec: str | None
+    metadata: Mapping[str, Any]
     task: str
     formula: str
     source: str
@@ -38,7 +47,7 @@ class RelabelReport:
     best_before: float
     mean_after: float
     best_after: float
-    velocities: tuple[VelocitySource, ...]
+    infos: tuple[InfoSource, ...]
     notes: tuple[str, ...]
 
     @classmethod
@@ -48,12 +57,16 @@ class RelabelReport:
         after: Transitions,
         task: Task,
         *,
-        velocities: tuple[VelocitySource, ...],
+        env_spec: EnvSpec | None,
+        infos: tuple[InfoSource, ...],
         notes: tuple[str, ...],
     ) -> Self:
-        """Compare a dataset with what relabelling made of it; see the attributes."""
+        """Compare a dataset, of the environment `env_spec`, with what relabelling made of it."""
         return cls(
             dataset=before.source,
+            fingerprint=before.fingerprint,
+            env_spec=None if env_spec is None else env_spec.to_json(),
+            metadata=before.metadata,
             task=str(task),
             formula=task.formula,
             source=task.source,
@@ -63,7 +76,7 @@ class RelabelReport:
             best_before=float(before.episode_returns.max()),
             mean_after=float(after.episode_returns.mean()),
             best_after=float(after.episode_returns.max()),
-            velocities=velocities,
+            infos=infos,
             notes=notes,
         )
 
@@ -71,9 +84,13 @@ class RelabelReport:
         """What the metadata of a relabelled dataset say of its origin, as JSON values."""
         return {
             "relabelled_from": self.dataset,
+            "source_fingerprint": self.fingerprint,
+            "source_env_spec": self.env_spec,
+            "source_metadata": dict(self.metadata),
+            "algorithm_name": self.metadata.get("algorithm_name", "unknown"),
             "task": self.task,
             "reward_formula": self.formula,
-            "velocity_sources": {velocity.name: str(velocity) for velocity in self.velocities},
+            "info_sources": {info.name: str(info) for info in self.infos},
             "relabelling_notes": list(self.notes),
             "offline_envs_version": offline_envs.__version__,
         }

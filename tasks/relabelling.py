@@ -1,8 +1,9 @@
 """`relabel`: a dataset with the reward of a task instead of the logged one."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -10,17 +11,17 @@ from torch import Tensor
 
 from offline_envs.data import DatasetSource, Transitions, load_transitions
 from offline_envs.data.validation import check_finite
+from offline_envs.tasks.base_env import without_reward_terms
 from offline_envs.tasks.finding import find_task
+from offline_envs.tasks.named_data import load_for
+from offline_envs.tasks.needed_infos import REWARD, InfoSource, find_info
 from offline_envs.tasks.physics import real_env_spec, with_obs_of
+from offline_envs.tasks.plausibility import Values
 from offline_envs.tasks.relabel_report import RelabelReport
 from offline_envs.tasks.task import Task
-from offline_envs.tasks.velocities import REWARD, Values, find_velocity
 
 CHUNK = 100_000
 """Rows whose reward is computed at once, which bounds the memory."""
-
-TERM = "reward_"
-"""How the names of infos begin that hold a part of a reward."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,56 @@ class Relabelling:
     transitions: Transitions
     report: RelabelReport
 
+    @classmethod
+    def of(cls, dataset: DatasetSource, task: str | Task, *, env_id: str | None = None) -> Self:
+        """Compute the reward of a task for every step of a dataset, in float64, and store it in float32.
+
+        The result shares every other array with the dataset, unless columns of the observation are cut. Its
+        environment is the task's real one, with the physics of the data's own. Its infos are those of the
+        data, with the parts of the new reward instead of the old one's, and with velocities that the old
+        reward told exactly. Terminations stay as they are.
+
+        Args:
+            dataset: Anything that `load_transitions` accepts.
+            task: A task, or its name with settings, e.g. `"ant-angle:degrees=45"`.
+            env_id: Environment that the data come from, if their metadata do not say; see `load_for`.
+
+        Warns:
+            UserWarning: An info had to be estimated from observations, or what is logged of it was passed
+                over because it does not fit them.
+
+        Raises:
+            DatasetError: The dataset cannot be used; or data of other physics or dimensions than the task's,
+                or without an info that it needs, or a reward that is not finite.
+            SettingsError: There is no such task or setting, or its environment is not registered.
+        """
+        task = find_task(task)
+        before, source_spec = load_for(task, dataset, env_id)
+        spec = real_env_spec(task, source_spec)
+        fitting, notes = with_obs_of(task, before, source_spec)
+        fitting = replace(fitting, env_spec=source_spec)
+        found = {name: find_info(fitting, task, name) for name in task.needs}
+        infos = tuple(source for _, source in found.values())
+        _warn_of(infos, f"{before.source}, {task}")
+        terms = _terms(task, fitting, {name: values for name, (values, _) in found.items()})
+        told = {name: values for name, (values, source) in found.items() if source.origin == REWARD}
+        after = replace(
+            fitting,
+            rewards=_float32(np.asarray(sum(terms.values()))),
+            env_spec=spec,
+            infos=without_reward_terms(fitting.infos)
+            | {name: _float32(values) for name, values in {**told, **terms}.items()},
+            source=f"{before.source} relabelled for {task}",
+        )
+        check_finite(after.source, "rewards", after.rewards.numpy(), after.episode_starts.numpy())
+        report = RelabelReport.of(before, after, task, env_spec=source_spec, infos=infos, notes=notes)
+        return cls(replace(after, metadata=report.provenance()), report)
+
+
+def relabel(dataset: DatasetSource, task: str | Task, *, env_id: str | None = None) -> Transitions:
+    """Load a dataset with the reward of a task; see `Relabelling.of`, which also reports what was done."""
+    return Relabelling.of(dataset, task, env_id=env_id).transitions
+
 
 def task_transitions(
     dataset: DatasetSource, task: str | Task | None = None, *, env_id: str | None = None
@@ -43,63 +94,12 @@ def task_transitions(
     return load_transitions(dataset, env_id=env_id) if task is None else relabel(dataset, task, env_id=env_id)
 
 
-def relabel(dataset: DatasetSource, task: str | Task, *, env_id: str | None = None) -> Transitions:
-    """Load a dataset with the reward of a task; see `relabelled`.
-
-    Args:
-        dataset: Anything that `load_transitions` accepts.
-        task: A task, or its name with settings, e.g. `"ant-angle:degrees=45"`.
-        env_id: Environment that the data come from, if their metadata do not say.
-
-    Raises:
-        DatasetError: The dataset cannot be used, or not for this task.
-        SettingsError: There is no such task or setting.
-    """
-    found = find_task(task)
-    return relabelled(load_transitions(dataset, env_id=env_id), found).transitions
-
-
-def relabelled(transitions: Transitions, task: str | Task) -> Relabelling:
-    """Compute the reward of a task for every step of a dataset, in float64, and store it in float32.
-
-    The result shares every other array with `transitions`, unless columns of the observation are cut. Its
-    environment is the task's real one, with the physics of the data's own. Its infos are those of the data,
-    with the parts of the new reward instead of the old one's, and with velocities that the old reward told
-    exactly. Terminations stay as they are.
-
-    Args:
-        transitions: The dataset.
-        task: A task, or its name with settings.
-
-    Warns:
-        UserWarning: A velocity had to be estimated from observations.
-
-    Raises:
-        DatasetError: Data of other physics or dimensions than the task's, or a reward that is not finite.
-        SettingsError: There is no such task or setting, or its environment is not registered.
-    """
-    task = find_task(task)
-    spec = real_env_spec(task, transitions.env_spec)
-    fitting, notes = with_obs_of(task, transitions)
-    found = {name: find_velocity(fitting, task, name) for name in task.needs}
-    velocities = tuple(source for _, source in found.values())
-    for velocity in velocities:
-        if not velocity.exact:
-            warnings.warn(f"{transitions.source}, {task}: {velocity}. Log it next time.", stacklevel=2)
-    terms = _terms(task, fitting, {name: values for name, (values, _) in found.items()})
-    told = {name: values for name, (values, source) in found.items() if source.origin == REWARD}
-    kept = {name: values for name, values in fitting.infos.items() if not name.startswith(TERM)}
-    result = replace(
-        fitting,
-        rewards=_float32(np.asarray(sum(terms.values()))),
-        env_spec=spec,
-        infos={**kept, **{name: _float32(values) for name, values in {**told, **terms}.items()}},
-        source=f"{transitions.source} relabelled for {task}",
-    )
-    check_finite(result.source, "rewards", result.rewards.numpy(), result.episode_starts.numpy())
-    return Relabelling(
-        result, RelabelReport.of(transitions, result, task, velocities=velocities, notes=notes)
-    )
+def _warn_of(infos: Iterable[InfoSource], whose: str) -> None:
+    for info in infos:
+        if info.doubted:
+            warnings.warn(f"{whose}: the logged {info.name} is doubtful and not used. {info}.", stacklevel=4)
+        elif not info.exact:
+            warnings.warn(f"{whose}: {info}. Log it next time.", stacklevel=4)
 
 
 def _terms(task: Task, transitions: Transitions, info: Mapping[str, Values]) -> dict[str, Values]:

@@ -43,7 +43,9 @@ class Task:
         formula: The reward in words, settings filled in.
         source: Paper and section that the task comes from, and every departure from it.
         obs_dim: Number of observation dimensions, d.
-        velocity_columns: Info that the reward needs → column of the observation that shows it at one instant.
+        needs: Infos that the reward reads.
+        velocity_columns: Info → column of the observation that shows it at one instant, from which it is
+            estimated where data do not hold it; what has none must be logged.
         base_kwargs: Keywords of the base environment.
         settings: Settings of the task that differ from their defaults.
         references: Undiscounted returns of the literature by name, on data of its own.
@@ -56,7 +58,8 @@ class Task:
     formula: str
     source: str
     obs_dim: int
-    velocity_columns: Mapping[str, int]
+    needs: tuple[str, ...] = ()
+    velocity_columns: Mapping[str, int] = field(default_factory=dict)
     base_kwargs: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Setting] = field(default_factory=dict)
     references: Mapping[str, float] = field(default_factory=dict)
@@ -67,9 +70,11 @@ class Task:
         return f"{self.name}:{settings}" if settings else self.name
 
     @property
-    def needs(self) -> tuple[str, ...]:
-        """Infos that the reward reads."""
-        return tuple(self.velocity_columns)
+    def how_to_collect(self) -> str:
+        """How to make data of which every step can be paid, as a sentence."""
+        keywords = "".join(f", {name}={value}" for name, value in self.base_kwargs.items())
+        log = f" and log {', '.join(self.needs)} of its infos" if self.needs else ""
+        return f"Next time collect with gymnasium.make({self.base_env_id!r}{keywords}){log}."
 
     def reward(self, obs: Any, action: Any, next_obs: Any, info: Info) -> Any:
         """The reward, `(...)`, of NumPy arrays or torch tensors of one step or of a batch.

@@ -4,17 +4,16 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.envs.mujoco.mujoco_env import MujocoEnv
-from gymnasium.envs.registration import load_env_creator
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from offline_envs.errors import SettingsError
+from offline_envs.registration import TASK_ENV_IDS
+from offline_envs.tasks.base_class import base_class
+from offline_envs.tasks.base_env import without_reward_terms
 from offline_envs.tasks.task import Task
-
-BASE_REWARD = "reward_"
-"""How Gymnasium's MuJoCo environments begin the names of their reward's parts in `info`."""
 
 
 def real_env(task: Task, **physics: Any) -> "TaskEnv":
@@ -44,6 +43,7 @@ class TaskEnv(MujocoEnv):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array", "depth_array", "rgbd_tuple"]}  # noqa: RUF012
+    _spec: EnvSpec | None = None
     _get_obs: Callable[[], NDArray[np.float64]]
 
     def __init__(self, task: Task, **physics: Any) -> None:
@@ -72,28 +72,30 @@ class TaskEnv(MujocoEnv):
         next_obs, _, terminated, truncated, info = super().step(action)
         terms = self.task.reward_terms(obs, np.asarray(action, dtype=np.float64), next_obs, info)
         paid = {name: np.float64(term) for name, term in terms.items()}
-        kept = {name: value for name, value in info.items() if not name.startswith(BASE_REWARD)}
-        return next_obs, np.float64(sum(paid.values())), terminated, truncated, kept | paid
+        told = without_reward_terms(info) | paid
+        return next_obs, np.float64(sum(paid.values())), terminated, truncated, told
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What `gym.make` made it from, or None.
+
+        Raises:
+            SettingsError: `gym.make` was given the id of one task and `task=` of another.
+        """
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        if spec is not None and spec.id in TASK_ENV_IDS and spec.id != self.task.env_id:
+            raise SettingsError(
+                f"{spec.id} pays the reward of its own task, got task={self.task.name!r}. "
+                f"Leave task= out, or make {self.task.env_id}."
+            )
+        self._spec = spec
 
     def __reduce__(self) -> tuple[Callable[[], "TaskEnv"], tuple[()]]:
         """Copy and pickle as the base does: a new environment with equal settings, to be reset."""
         return partial(real_env, self.task, **self._physics), ()
-
-
-def base_class(base_env_id: str) -> type[MujocoEnv]:
-    """Class of a task's base environment.
-
-    Raises:
-        SettingsError: It is not one of Gymnasium's MuJoCo environments.
-    """
-    entry_point = gym.spec(base_env_id).entry_point
-    found: Any = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-    if not (isinstance(found, type) and issubclass(found, MujocoEnv)):
-        raise SettingsError(
-            "The base of a task is a MuJoCo environment of Gymnasium, e.g. HalfCheetah-v5, got "
-            f"{base_env_id} of {entry_point}."
-        )
-    return found
 
 
 @cache

@@ -9,7 +9,8 @@ from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.errors import SettingsError
 from offline_envs.tasks import termination_rules as rules
-from offline_envs.tasks.finding import known_tasks
+from offline_envs.tasks.finding import extended_to_tasks
+from offline_envs.tasks.task import Task
 from offline_envs.tasks.termination_rules import Bounds, TerminationRule
 
 RuleBuilder = Callable[[Mapping[str, Any]], TerminationRule | None]
@@ -110,11 +111,15 @@ def _bounds(kwargs: Mapping[str, Any], name: str, default: Bounds) -> Bounds:
         raise SettingsError(f"{name} must be two numbers (low, high), got {value!r}.") from error
 
 
-def _of_base(
-    base: RuleBuilder, base_kwargs: Mapping[str, Any], kwargs: Mapping[str, Any]
-) -> TerminationRule | None:
+def _of_task(rule: RuleBuilder, task: Task) -> RuleBuilder:
     """Rule of a task's environment: that of its base environment."""
-    return base({**base_kwargs, **kwargs})
+    return partial(_with_keywords, rule, task.base_kwargs)
+
+
+def _with_keywords(
+    rule: RuleBuilder, base_kwargs: Mapping[str, Any], kwargs: Mapping[str, Any]
+) -> TerminationRule | None:
+    return rule({**base_kwargs, **kwargs})
 
 
 _GYMNASIUM_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
@@ -139,14 +144,5 @@ _GYMNASIUM_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
     }
 )
 
-KNOWN_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
-    {
-        **_GYMNASIUM_RULES,
-        **{
-            task.env_id: partial(_of_base, _GYMNASIUM_RULES[task.base_env_id], task.base_kwargs)
-            for task in known_tasks()
-            if task.base_env_id in _GYMNASIUM_RULES
-        },
-    }
-)
+KNOWN_RULES: Mapping[str, RuleBuilder] = extended_to_tasks(_GYMNASIUM_RULES, _of_task)
 """Exact environment id → builder of its rule; a task's environment ends as its base environment does."""

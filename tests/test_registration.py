@@ -67,7 +67,7 @@ def test_every_environment_is_registered() -> None:
 
 
 def test_the_real_environment_of_every_task_is_registered() -> None:
-    assert TASK_ENV_IDS == ("HalfCheetahJump-v0", "AntAngle-v0", "HalfCheetahVelocity-v0")
+    assert {"HalfCheetahJump-v0", "AntAngle-v0", "HalfCheetahVelocity-v0"} <= set(TASK_ENV_IDS)
     for name, (env_id, _) in TASKS.items():
         assert gym.spec(env_id).kwargs == {"task": name}
     assert not set(TASK_ENV_IDS) & set(IDS)

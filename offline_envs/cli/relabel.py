@@ -32,13 +32,12 @@ def relabel(
     """
     from offline_envs.collect.relabelled import write_relabelled
     from offline_envs.collect.writer import check_new, default_root
-    from offline_envs.data import load_transitions
-    from offline_envs.tasks import find_task, relabelled
+    from offline_envs.tasks import Relabelling
 
     root = default_root() if output_root is None else output_root
     if output_id is not None:
         check_new(output_id, root)
-    found = relabelled(load_transitions(dataset, env_id=env_id), find_task(task))
+    found = Relabelling.of(dataset, task, env_id=env_id)
     console = Console()
     console.print(_table(found.report))
     if output_id is not None:
@@ -59,8 +58,8 @@ def _table(report: "RelabelReport") -> Table:
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    for velocity in report.velocities:
-        table.add_row("velocity", str(velocity))
+    for info in report.infos:
+        table.add_row("needed info", str(info))
     for note in report.notes:
         table.add_row("note", note)
     return table

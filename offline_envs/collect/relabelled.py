@@ -36,7 +36,7 @@ def write_relabelled(relabelling: Relabelling, dataset_id: str, *, root: Path) -
         env_spec=transitions.env_spec,
         observation_space=Box(-np.inf, np.inf, (transitions.obs_dim,)),
         action_space=transitions.action_space,
-        algorithm="unknown",
+        algorithm=report.provenance()["algorithm_name"],
         description=_description(report),
         more=report.provenance(),
     )

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from gymnasium.envs.registration import EnvSpec
@@ -15,7 +16,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
     """Join transitions in the order given; episodes stay whole and apart.
 
     The environment is kept if all parts name the same one, and unknown if some name none. Infos are kept if
-    all parts have them.
+    all parts have them, metadata if all parts agree on them.
 
     Args:
         parts: At least one; all with the same dimensions and the same action space.
@@ -41,6 +42,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         env_spec=_same_env_spec(parts),
         infos=_shared_infos(parts),
         source=" + ".join(part.source for part in parts),
+        metadata=_shared_metadata(parts),
     )
 
 
@@ -74,6 +76,16 @@ def _same_env_spec(parts: Sequence[Transitions]) -> EnvSpec | None:
 
 def _describe(spec: EnvSpec) -> str:
     return f"{spec.id} {dict(sorted(spec.kwargs.items()))}" if spec.kwargs else spec.id
+
+
+def _shared_metadata(parts: Sequence[Transitions]) -> dict[str, Any]:
+    """What all parts agree on."""
+    first, *others = (part.metadata for part in parts)
+    return {
+        name: value
+        for name, value in first.items()
+        if all(name in other and other[name] == value for other in others)
+    }
 
 
 def _shared_infos(parts: Sequence[Transitions]) -> dict[str, Tensor]:

@@ -16,6 +16,25 @@ from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_size, flat_box, float_action_box
 from offline_envs.errors import DatasetError
 
+ABOUT_STORAGE = frozenset(
+    {
+        "action_space",
+        "data_format",
+        "dataset_size",
+        "env_spec",
+        "eval_env_spec",
+        "jpeg_encoding",
+        "minari_version",
+        "num_episodes_average_score",
+        "observation_space",
+        "ref_max_score",
+        "ref_min_score",
+        "total_episodes",
+        "total_steps",
+    }
+)
+"""Entries of the metadata that do not tell where the data come from."""
+
 
 @dataclass(frozen=True)
 class Episode:
@@ -58,7 +77,19 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     rows = _FlatRows(source, size, obs_dim, action_space.shape[0])
     for episode in _episodes(dataset):
         rows.add(episode)
-    return Transitions(**rows.tensors(), action_space=action_space, env_spec=dataset.env_spec, source=source)
+    return Transitions(
+        **rows.tensors(),
+        action_space=action_space,
+        env_spec=dataset.env_spec,
+        source=source,
+        metadata=_metadata(dataset),
+    )
+
+
+def _metadata(dataset: MinariDataset) -> dict[str, Any]:
+    """What the metadata say of the origin; Minari keeps authors in sets, which JSON has not."""
+    kept = {name: value for name, value in dataset.storage.metadata.items() if name not in ABOUT_STORAGE}
+    return {name: sorted(value) if isinstance(value, set) else value for name, value in kept.items()}
 
 
 def _total_steps(source: str, dataset: MinariDataset) -> int:

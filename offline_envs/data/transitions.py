@@ -37,6 +37,7 @@ class Transitions:
         infos: Per-step scalars or vectors logged with the data, float32 `(n, ...)` each; the value of row t
             is the one that came with `next_obs[t]`, NaN where the source does not tell.
         source: Where the data come from, in words, for messages.
+        metadata: What their files say of their origin, JSON values by name, e.g. `algorithm_name`.
     """
 
     obs: Tensor
@@ -49,6 +50,7 @@ class Transitions:
     env_spec: EnvSpec | None = None
     infos: Mapping[str, Tensor] = field(default_factory=dict)
     source: str = "arrays"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.obs)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_envs.tasks import known_tasks
+from offline_envs.tasks.finding import extended_to_tasks
 
 Vector = NDArray[np.float64]
 Recovery = Callable[[Vector, int, int], tuple[Vector, Vector]]
@@ -82,16 +82,7 @@ _GYMNASIUM_LAYOUTS: Mapping[str, ObsLayout] = MappingProxyType(
     }
 )
 
-LAYOUTS: Mapping[str, ObsLayout] = MappingProxyType(
-    {
-        **_GYMNASIUM_LAYOUTS,
-        **{
-            task.env_id: _GYMNASIUM_LAYOUTS[task.base_env_id]
-            for task in known_tasks()
-            if task.base_env_id in _GYMNASIUM_LAYOUTS
-        },
-    }
-)
+LAYOUTS: Mapping[str, ObsLayout] = extended_to_tasks(_GYMNASIUM_LAYOUTS)
 """Exact environment id → layout of its observations with default settings; Ant without contact forces.
 
 A task's environment observes as its base environment does.

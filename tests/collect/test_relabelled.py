@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gymnasium.envs.registration import EnvSpec
 
 import offline_envs
 from offline_envs.collect.relabelled import write_relabelled
 from offline_envs.data import load_transitions
 from offline_envs.data.transitions import TENSOR_FIELDS
 from offline_envs.errors import DatasetError
-from offline_envs.tasks import relabelled
+from offline_envs.tasks import Relabelling
 from tests.tasks.simulated import simulated
 
 NAME = "my/jump-v0"
@@ -23,7 +24,7 @@ def test_what_is_read_back_is_what_was_written(tmp_path: Path) -> None:
     """250 steps: two whole episodes and one that is cut short, an info with unknown values among them."""
     data = simulated("HalfCheetah-v5", 250).transitions
     unknown = torch.full((250,), torch.nan)
-    found = relabelled(replace(data, infos={**data.infos, "unknown": unknown}), "halfcheetah-jump")
+    found = Relabelling.of(replace(data, infos={**data.infos, "unknown": unknown}), "halfcheetah-jump")
     folder = write_relabelled(found, NAME, root=tmp_path)
     written, read = found.transitions, load_transitions(folder)
     for name in TENSOR_FIELDS:
@@ -39,7 +40,7 @@ def test_terminations_are_read_back(tmp_path: Path) -> None:
     data = simulated("Ant-v5", include_cfrc_ext_in_observation=False).transitions
     terminated = data.terminated.clone()
     terminated[data.episode_starts[1:] - 1] = True
-    found = relabelled(replace(data, terminated=terminated), "ant-angle:degrees=45")
+    found = Relabelling.of(replace(data, terminated=terminated), "ant-angle:degrees=45")
     read = load_transitions(write_relabelled(found, "my/angle-v0", root=tmp_path))
     assert torch.equal(read.terminated, terminated)
     assert read.env_spec is not None
@@ -47,18 +48,34 @@ def test_terminations_are_read_back(tmp_path: Path) -> None:
 
 
 def test_the_metadata_say_where_the_rewards_come_from(tmp_path: Path) -> None:
-    found = relabelled(simulated("HalfCheetah-v5").transitions, "halfcheetah-jump:jump_weight=10")
+    found = Relabelling.of(simulated("HalfCheetah-v5").transitions, "halfcheetah-jump:jump_weight=10")
     folder = write_relabelled(found, NAME, root=tmp_path)
     metadata = json.loads((folder / "data" / "metadata.json").read_text())
     assert metadata["relabelled_from"] == "HalfCheetah-v5"
     assert metadata["task"] == "halfcheetah-jump:jump_weight=10.0"
     assert metadata["reward_formula"] == "min(vx, 3) - 0.1 |a|^2 + 10 z"
-    assert metadata["velocity_sources"]["x_velocity"].startswith("x_velocity from logged infos: exact")
+    assert metadata["info_sources"]["x_velocity"].startswith("x_velocity from logged infos: exact")
+    assert metadata["source_fingerprint"] == simulated("HalfCheetah-v5").transitions.fingerprint
+    assert EnvSpec.from_json(metadata["source_env_spec"]).id == "HalfCheetah-v5"
+    assert metadata["algorithm_name"] == "unknown"
     assert metadata["offline_envs_version"] == offline_envs.__version__
 
 
+def test_a_dataset_that_is_relabelled_twice_keeps_both_traces(tmp_path: Path) -> None:
+    data = replace(simulated("HalfCheetah-v5").transitions, metadata={"algorithm_name": "SAC"})
+    first = write_relabelled(Relabelling.of(data, "halfcheetah-velocity"), NAME, root=tmp_path)
+    again = Relabelling.of(first, "halfcheetah-jump")
+    metadata = load_transitions(write_relabelled(again, "my/jump-v1", root=tmp_path)).metadata
+    assert metadata["task"] == "halfcheetah-jump"
+    assert metadata["algorithm_name"] == "SAC"
+    earlier = metadata["source_metadata"]
+    assert (earlier["dataset_id"], earlier["task"]) == (NAME, "halfcheetah-velocity")
+    assert earlier["source_metadata"] == {"algorithm_name": "SAC"}
+    assert earlier["source_fingerprint"] == data.fingerprint
+
+
 def test_a_dataset_is_never_overwritten(tmp_path: Path) -> None:
-    found = relabelled(simulated("HalfCheetah-v5").transitions, "halfcheetah-jump")
+    found = Relabelling.of(simulated("HalfCheetah-v5").transitions, "halfcheetah-jump")
     write_relabelled(found, NAME, root=tmp_path)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(DatasetError, match="never overwritten"):
@@ -71,7 +88,7 @@ def test_steps_that_do_not_follow_on_one_another_are_refused(tmp_path: Path) -> 
     data = simulated("HalfCheetah-v5").transitions
     obs = data.obs.clone()
     obs[[6, 100]] += 1.0  # row 100 begins an episode, where a jump is none
-    found = relabelled(replace(data, obs=obs), "halfcheetah-jump")
+    found = Relabelling.of(replace(data, obs=obs), "halfcheetah-jump")
     with pytest.raises(DatasetError, match=r"in 1 rows next_obs is not the next obs, the first in row 5\."):
         write_relabelled(found, NAME, root=tmp_path)
     assert list(tmp_path.iterdir()) == []

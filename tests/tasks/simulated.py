@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from offline_envs.data import Transitions, load_transitions
 from offline_envs.data.transitions import TENSOR_FIELDS
 
-COLUMNS = {"HalfCheetah-v5": ("x",), "Ant-v5": ("x", "y")}
+COLUMNS = {"HalfCheetah-v5": ("x",), "Ant-v5": ("x", "y"), "Hopper-v5": ("x",)}
 
 
 class Simulated(NamedTuple):

@@ -16,9 +16,8 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 from offline_envs.errors import SettingsError, SettingsTypeError
 from offline_envs.registration import TASK_ENV_IDS, TASKS
-from offline_envs.tasks.entry_point import physics_keywords
+from offline_envs.tasks.base_class import base_class, task_keywords
 from offline_envs.tasks.finding import task_settings
-from offline_envs.tasks.task_env import base_class
 
 MakeEnv = Callable[..., gym.Env[Any, Any]]
 
@@ -137,6 +136,12 @@ def test_unknown_keywords_are_refused_with_the_valid_ones(name: str) -> None:
     assert not {"ctrl_cost_weight", "healthy_reward", "model_path", "kwargs", "self"} & set(valid)
 
 
+def test_the_id_of_one_task_does_not_make_another() -> None:
+    """Its spec would name a reward that it does not pay."""
+    with pytest.raises(SettingsError, match=r"AntAngle-v0 pays .*got task='halfcheetah-jump'"):
+        gym.make("AntAngle-v0", task="halfcheetah-jump")
+
+
 def test_settings_of_a_wrong_type_are_refused() -> None:
     with pytest.raises(
         SettingsError, match=r"degrees of a task must be a finite number, e\.g\. 30\.0, got 'x'"
@@ -148,4 +153,4 @@ def test_settings_of_a_wrong_type_are_refused() -> None:
 def test_no_setting_hides_a_keyword_of_the_base(make_env: MakeEnv, name: str) -> None:
     """One name with two meanings could only reach one of them."""
     env: Any = make_env(TASKS[name][0]).unwrapped
-    assert not task_settings(name).keys() & (physics_keywords(base_class(env.task.base_env_id)) | {"task"})
+    assert not task_settings(name).keys() & (task_keywords(base_class(env.task.base_env_id)) | {"task"})

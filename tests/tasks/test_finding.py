@@ -1,7 +1,10 @@
+from typing import Any
+
 import gymnasium as gym
+import numpy as np
 import pytest
 
-from offline_envs.errors import SettingsError
+from offline_envs.errors import SettingsError, SettingsTypeError
 from offline_envs.registration import TASK_ENV_IDS, TASKS
 from offline_envs.tasks import Task, find_task, known_tasks
 from offline_envs.tasks.finding import make_task, task_settings
@@ -67,8 +70,9 @@ def test_a_task_is_returned_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ant-angel", "Unknown task 'ant-angel'. Valid: ant-angle, halfcheetah-jump, halfcheetah-velocity."),
+        ("ant-angel", f"Unknown task 'ant-angel'. Valid: {', '.join(sorted(TASKS))}."),
         ("", "Unknown task ''"),
+        ("AntAngle-v0", "AntAngle-v0 is the environment of ant-angle."),
         ("ant-angle:angle=3", "Unknown setting of ant-angle 'angle'. Valid: control_cost, degrees, surv"),
         ("ant-angle:45", "Unknown setting of ant-angle '45'"),
         ("ant-angle:degrees", "degrees of a task must be a finite number, e.g. 30.0, got ''"),
@@ -86,3 +90,27 @@ def test_what_is_no_task_is_refused(text: str, message: str) -> None:
     with pytest.raises(SettingsError) as refusal:
         find_task(text)
     assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("nothing", [None, 3, {"name": "ant-angle"}])
+def test_what_is_neither_text_nor_task_is_refused(nothing: Any) -> None:
+    with pytest.raises(SettingsTypeError, match=r"a Task or its name, e\.g\. '"):
+        find_task(nothing)
+
+
+@pytest.mark.parametrize("value", [45, 45.0, np.int64(45), np.float32(45), np.float64(45)])
+def test_numbers_of_numpy_are_numbers(value: Any) -> None:
+    """Sweeps draw their settings from arrays."""
+    settings = make_task("ant-angle", {"degrees": value}).settings
+    assert settings == {"degrees": 45.0}
+    assert type(settings["degrees"]) is float
+
+
+def test_truths_of_numpy_are_truths() -> None:
+    assert make_task("halfcheetah-jump", {"literal_max": np.bool_(True)}).settings == {"literal_max": True}
+    for name, setting, value in [
+        ("ant-angle", "degrees", np.bool_(True)),
+        ("halfcheetah-jump", "literal_max", np.int64(1)),
+    ]:
+        with pytest.raises(SettingsError, match="must be"):
+            make_task(name, {setting: value})

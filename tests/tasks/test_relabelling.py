@@ -15,7 +15,7 @@ from gymnasium.envs.registration import EnvSpec, WrapperSpec
 from offline_envs.data import Transitions
 from offline_envs.dynamics import ensemble_folder
 from offline_envs.errors import DatasetError, SettingsError
-from offline_envs.tasks import find_task, relabel, relabelled, task_transitions
+from offline_envs.tasks import Relabelling, find_task, relabel, task_transitions
 from tests.tasks.simulated import padded, simulated, without
 
 CHEETAH, ANT = "HalfCheetah-v5", "Ant-v5"
@@ -24,10 +24,11 @@ FLAT_ANT = {"include_cfrc_ext_in_observation": False}
 
 def arrays() -> dict[str, Any]:
     """Two episodes of one step: height 0.1, velocity 2; then height −0.2, velocity 5. Actions of 0.5."""
-    next_obs = np.zeros((2, 17))
+    obs, next_obs = np.zeros((2, 17)), np.zeros((2, 17))
     next_obs[:, 0] = [0.1, -0.2]
+    obs[:, 8] = next_obs[:, 8] = [2.0, 5.0]
     return {
-        "obs": np.zeros((2, 17)),
+        "obs": obs,
         "next_obs": next_obs,
         "actions": np.full((2, 6), 0.5),
         "rewards": np.array([1.85, 4.85]),
@@ -89,7 +90,7 @@ def test_everything_but_rewards_is_shared() -> None:
 @pytest.mark.parametrize("n_appended", [78, 84])
 def test_contact_forces_are_left_away_once(n_appended: int) -> None:
     flat = simulated(ANT, **FLAT_ANT).transitions
-    found = relabelled(padded(flat, n_appended), "ant-angle")
+    found = Relabelling.of(padded(flat, n_appended), "ant-angle")
     assert torch.equal(found.transitions.obs, flat.obs)
     assert torch.equal(found.transitions.next_obs, flat.next_obs)
     assert torch.equal(found.transitions.rewards, relabel(flat, "ant-angle").rewards)
@@ -167,7 +168,7 @@ def test_data_of_the_older_version_are_taken() -> None:
 
 
 def test_the_report_compares_returns() -> None:
-    found = relabelled(
+    found = Relabelling.of(
         relabel(arrays(), "halfcheetah-jump:jump_weight=0", env_id=CHEETAH), "halfcheetah-jump"
     )
     report = found.report
@@ -178,7 +179,7 @@ def test_the_report_compares_returns() -> None:
 
 
 def test_unnamed_data_are_taken_by_their_dimensions() -> None:
-    found = relabelled(replace(simulated(CHEETAH).transitions, env_spec=None), "halfcheetah-jump")
+    found = Relabelling.of(replace(simulated(CHEETAH).transitions, env_spec=None), "halfcheetah-jump")
     assert "do not name their environment" in found.report.notes[0]
 
 
@@ -201,7 +202,7 @@ def test_tasks_can_be_copied(name: str) -> None:
 
 def test_data_of_another_body_are_refused() -> None:
     data = with_spec(simulated(CHEETAH).transitions, "Walker2d-v5")
-    with pytest.raises(DatasetError, match=r"needs data of Half.*comes from Walker2d-v5"):
+    with pytest.raises(DatasetError, match=r"needs data of Half.*from Walker2d-v5.*Next time collect .*Half"):
         relabel(data, "halfcheetah-jump")
 
 
@@ -211,6 +212,59 @@ def test_wrapped_data_are_refused() -> None:
     spec.additional_wrappers = (WrapperSpec("RescaleAction", "gymnasium.wrappers:RescaleAction", {}),)
     with pytest.raises(DatasetError, match=r"through RescaleAction\. If .* env_id='HalfCheetah-v5'"):
         relabel(replace(data, env_spec=spec), "halfcheetah-jump")
+
+
+def test_a_name_of_the_body_goes_with_all_its_widths() -> None:
+    """27 columns of Ant-v5 without contact forces, 105 with them, and D4RL's 111."""
+    flat = simulated(ANT, **FLAT_ANT).transitions
+    expected = relabel(flat, "ant-angle")
+    for data in (flat, padded(flat, 78), padded(flat, 84)):
+        unnamed = replace(data, env_spec=None)
+        for dataset in (unnamed, [unnamed]):
+            result = relabel(dataset, "ant-angle", env_id=ANT)
+            assert torch.equal(result.obs, expected.obs)
+            assert torch.equal(result.rewards, expected.rewards)
+    twice = relabel([unnamed, unnamed], "ant-angle", env_id=ANT)
+    assert torch.equal(twice.rewards, expected.rewards.repeat(2))
+
+
+def test_a_name_of_another_body_is_refused_before_the_data_are_read() -> None:
+    with pytest.raises(DatasetError, match=r"needs data of Ant-v4, Ant-v5, AntAngle-v0; what env_id= names"):
+        relabel("no/such-dataset-v0", "ant-angle", env_id=CHEETAH)
+
+
+def test_the_name_keeps_the_keywords_of_the_data_and_drops_their_wrappers() -> None:
+    """Else the physics of wrapped data were forgotten on the advice of a refusal."""
+    data = with_spec(simulated(CHEETAH).transitions, CHEETAH, reset_noise_scale=0.0)
+    assert data.env_spec is not None
+    wrapped: EnvSpec = copy.deepcopy(data.env_spec)
+    wrapped.additional_wrappers = (WrapperSpec("RescaleAction", "gymnasium.wrappers:RescaleAction", {}),)
+    result = relabel(replace(data, env_spec=wrapped), "halfcheetah-jump", env_id=CHEETAH)
+    assert result.env_spec is not None
+    assert result.env_spec.kwargs["reset_noise_scale"] == 0.0
+    assert result.env_spec.additional_wrappers == ()
+
+
+def test_doubtful_logs_are_warned_of() -> None:
+    data = simulated(CHEETAH).transitions
+    zeros = {"x_velocity": torch.zeros(len(data))}
+    with pytest.warns(UserWarning, match="the logged x_velocity is doubtful and not used"):
+        result = relabel(replace(data, infos=zeros), "halfcheetah-jump")
+    np.testing.assert_allclose(result.rewards, relabel(data, "halfcheetah-jump").rewards, rtol=0, atol=1e-5)
+
+
+def test_a_second_relabelling_remembers_the_first() -> None:
+    data = replace(simulated(CHEETAH).transitions, metadata={"algorithm_name": "SAC"})
+    first = relabel(data, "halfcheetah-velocity")
+    metadata = relabel(first, "halfcheetah-jump").metadata
+    assert (metadata["task"], metadata["source_metadata"]["task"]) == (
+        "halfcheetah-jump",
+        "halfcheetah-velocity",
+    )
+    assert metadata["source_fingerprint"] == first.fingerprint
+    assert metadata["source_metadata"]["source_fingerprint"] == data.fingerprint
+    assert metadata["algorithm_name"] == "SAC"
+    assert EnvSpec.from_json(metadata["source_env_spec"]).id == "HalfCheetahVelocity-v0"
 
 
 def test_other_observations_are_refused_with_what_to_log() -> None:
@@ -225,7 +279,7 @@ def test_other_observations_are_refused_with_what_to_log() -> None:
 
 def test_columns_of_unnamed_data_are_not_cut() -> None:
     data = replace(padded(simulated(ANT, **FLAT_ANT).transitions, 78), env_spec=None)
-    with pytest.raises(DatasetError, match="has 105 of an unknown environment"):
+    with pytest.raises(DatasetError, match=r"has 105 of an unknown .* pass env_id='Ant-v5'\."):
         relabel(data, "ant-angle")
 
 

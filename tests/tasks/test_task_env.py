@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from offline_envs.errors import SettingsError
 from offline_envs.registration import TASK_ENV_IDS
 from offline_envs.tasks import find_task, known_tasks
-from offline_envs.tasks.task_env import TaskEnv, base_class, real_env
+from offline_envs.tasks.base_class import base_class
+from offline_envs.tasks.task_env import TaskEnv, real_env
 
 MakeEnv = Callable[..., gym.Env[Any, Any]]
 N_STEPS = 60
@@ -43,16 +44,18 @@ def side_by_side(task_env: Any, bare: Any) -> Iterator[tuple[Any, Any, NDArray[n
             bare.reset(seed=4)
 
 
-def bare_of(make_env: MakeEnv, base: str, **kwargs: Any) -> Any:
-    own = {"include_cfrc_ext_in_observation": False} if base == "Ant-v5" else {}
-    return make_env(base, **own, **kwargs).unwrapped
+def bare_of(make_env: MakeEnv, task: str, **kwargs: Any) -> Any:
+    found = find_task(task)
+    return make_env(found.base_env_id, **found.base_kwargs, **kwargs).unwrapped
 
 
 @pytest.mark.parametrize("max_speed", [3.0, 0.1])
 def test_the_cheetah_is_paid_for_running_and_for_its_height(make_env: MakeEnv, max_speed: float) -> None:
     capped = []
     task_env = make_env("HalfCheetahJump-v0", max_speed=max_speed)
-    for stepped, _, velocities, height, effort in side_by_side(task_env, bare_of(make_env, "HalfCheetah-v5")):
+    for stepped, _, velocities, height, effort in side_by_side(
+        task_env, bare_of(make_env, "halfcheetah-jump")
+    ):
         by_hand = min(velocities[0], max_speed) - 0.1 * effort + 15.0 * height
         assert stepped[1] == pytest.approx(by_hand, abs=1e-12)
         capped.append(velocities[0] > max_speed)
@@ -61,13 +64,13 @@ def test_the_cheetah_is_paid_for_running_and_for_its_height(make_env: MakeEnv, m
 
 def test_the_cheetah_without_weight_of_height_is_paid_for_running(make_env: MakeEnv) -> None:
     task_env = make_env("HalfCheetahJump-v0", jump_weight=0)
-    for stepped, _, velocities, _, effort in side_by_side(task_env, bare_of(make_env, "HalfCheetah-v5")):
+    for stepped, _, velocities, _, effort in side_by_side(task_env, bare_of(make_env, "halfcheetah-jump")):
         assert stepped[1] == pytest.approx(min(velocities[0], 3.0) - 0.1 * effort, abs=1e-12)
 
 
 def test_the_cheetah_is_paid_for_keeping_a_speed(make_env: MakeEnv) -> None:
     task_env = make_env("HalfCheetahVelocity-v0", target_speed=-0.5)
-    for stepped, _, velocities, _, effort in side_by_side(task_env, bare_of(make_env, "HalfCheetah-v5")):
+    for stepped, _, velocities, _, effort in side_by_side(task_env, bare_of(make_env, "halfcheetah-jump")):
         assert stepped[1] == pytest.approx(-abs(velocities[0] + 0.5) - 0.1 * effort, abs=1e-12)
 
 
@@ -75,7 +78,7 @@ def test_the_cheetah_is_paid_for_keeping_a_speed(make_env: MakeEnv) -> None:
 def test_the_ant_is_paid_for_walking_at_an_angle(make_env: MakeEnv, degrees: float) -> None:
     direction = {0: (1.0, 0.0), 30: (np.sqrt(0.75), 0.5), 90: (0.0, 1.0)}[degrees]
     task_env = make_env("AntAngle-v0", degrees=degrees, survive_bonus=1)
-    for stepped, _, velocities, height, effort in side_by_side(task_env, bare_of(make_env, "Ant-v5")):
+    for stepped, _, velocities, height, effort in side_by_side(task_env, bare_of(make_env, "ant-angle")):
         survived = float(0.2 <= height <= 1.0)
         by_hand = direction[0] * velocities[0] + direction[1] * velocities[1] - 0.5 * effort + survived
         assert stepped[1] == pytest.approx(by_hand, abs=1e-12)
@@ -83,7 +86,7 @@ def test_the_ant_is_paid_for_walking_at_an_angle(make_env: MakeEnv, degrees: flo
 
 def test_velocities_are_by_the_second_whatever_the_step(make_env: MakeEnv) -> None:
     task_env = make_env("HalfCheetahVelocity-v0", target_speed=0, frame_skip=2)
-    bare = bare_of(make_env, "HalfCheetah-v5", frame_skip=2)
+    bare = bare_of(make_env, "halfcheetah-jump", frame_skip=2)
     for stepped, _, velocities, _, effort in side_by_side(task_env, bare):
         assert stepped[1] == pytest.approx(-abs(velocities[0]) - 0.1 * effort, abs=1e-12)
 
@@ -94,7 +97,7 @@ def test_all_but_the_reward_is_the_base_environments(
     make_env: MakeEnv, env_id: str, physics: dict[str, Any]
 ) -> None:
     task_env: Any = make_env(env_id, **physics).unwrapped
-    bare = bare_of(make_env, task_env.task.base_env_id, **physics)
+    bare = bare_of(make_env, task_env.task.name, **physics)
     assert task_env.observation_space == bare.observation_space
     assert task_env.action_space == bare.action_space
     assert task_env.metadata == bare.metadata

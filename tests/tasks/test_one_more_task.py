@@ -1,0 +1,86 @@
+"""A task is one file and one line, also on a body that the package knows nothing of."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from offline_envs.data import Transitions
+from offline_envs.errors import DatasetError
+from offline_envs.registration import TASKS, register_all
+from offline_envs.tasks import Relabelling, known_tasks, relabel
+from offline_envs.tasks.needed_infos import OBSERVED
+from tests.tasks.hopper_hop import ENTRY
+from tests.tasks.simulated import simulated, without
+
+HEALTHY: dict[str, Any] = {"healthy_angle_range": (-0.3, 0.3), "healthy_state_range": (-50.0, 50.0)}
+
+
+@pytest.fixture(autouse=True)
+def hopper_hop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The line in the table, for as long as a test."""
+    monkeypatch.setitem(TASKS, "hopper-hop", ENTRY)
+    register_all()
+    yield
+    del gym.registry[ENTRY[0]]
+
+
+@pytest.fixture
+def data() -> Transitions:
+    """A hopper whose episodes end by bounds of its own."""
+    return simulated("Hopper-v5", **HEALTHY).transitions
+
+
+def test_it_is_known_and_made() -> None:
+    assert "hopper-hop" in [task.name for task in known_tasks()]
+    env = gym.make("HopperHop-v0", hop_weight=3, **HEALTHY)
+    env.reset(seed=0)
+    next_obs, reward, _, _, info = env.step(np.zeros(3, dtype=np.float32))
+    assert reward == pytest.approx(info["x_velocity"] + 3 * next_obs[0], abs=1e-12)
+    env.close()
+
+
+def test_data_are_relabelled_with_all_of_their_physics(data: Transitions) -> None:
+    """A policy judged by other bounds than the data's would fall later or sooner than any logged one."""
+    result = relabel(data, "hopper-hop")
+    by_hand = data.infos["x_velocity"] + 2 * data.next_obs[:, 0]
+    np.testing.assert_allclose(result.rewards, by_hand, rtol=0, atol=1e-6)
+    assert result.env_spec is not None
+    assert result.env_spec.id == "HopperHop-v0"
+    assert result.env_spec.kwargs == {"task": "hopper-hop", **HEALTHY}
+
+
+def test_a_body_without_a_record_has_an_estimate_of_unknown_error(data: Transitions) -> None:
+    """The reward of Hopper pays for more than the velocity, and nobody has measured the error."""
+    with pytest.warns(UserWarning, match="an error of unknown size"):
+        found = Relabelling.of(without(data, "x_velocity"), "hopper-hop")
+    (source,) = found.report.infos
+    assert source.origin == OBSERVED
+    observed = (data.obs[:, 5] + data.next_obs[:, 5]) / 2
+    torch.testing.assert_close(found.transitions.rewards, observed + 2 * data.next_obs[:, 0])
+
+
+def test_columns_of_a_body_without_a_record_are_not_cut(data: Transitions) -> None:
+    wide = replace(data, obs=data.obs.repeat(1, 2), next_obs=data.next_obs.repeat(1, 2))
+    with pytest.raises(DatasetError, match="needs observations of 11 dimensions; Hopper-v5 has 22 of Hopper"):
+        relabel(wide, "hopper-hop")
+
+
+def test_its_episodes_end_as_the_hoppers() -> None:
+    """In a process of its own: the tables of rules and of layouts are made at import."""
+    program = (
+        "from offline_envs.registration import TASKS\n"
+        f"TASKS['hopper-hop'] = {ENTRY}\n"
+        "from offline_envs.diagnose.simulator_state import LAYOUTS\n"
+        "from offline_envs.tasks import KNOWN_RULES\n"
+        "rule = KNOWN_RULES['HopperHop-v0']({'healthy_z_range': (0.9, 1.0)})\n"
+        "print(rule.func.__name__, rule.keywords['height'], LAYOUTS['HopperHop-v0'].obs_dim)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split("\n")[0] == "hopper (0.9, 1.0) 11", done.stderr
