@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from stable_baselines3 import SAC
+from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor
 from torch.optim import Adam
 
@@ -33,6 +34,7 @@ class FastSAC(SAC):
     """
 
     _gradient_step: SACStep | None = None
+    _policy_of_step: BasePolicy | None = None
 
     def _setup_model(self) -> None:
         super()._setup_model()
