@@ -146,7 +146,7 @@ class EnsembleDynamics(nn.Module):
 
     def _together(self, inputs: Tensor, members: Tensor | None) -> Tensor:
         """Outputs `(M, B, width)` by one batched product a layer."""
-        layers = [(layer.weight, layer.bias) for layer in self._hidden_layers()] + [self._head()]
+        layers = self._layers()
         if members is not None:
             layers = [(weight[members], bias[members]) for weight, bias in layers]
         *trunk, (weight, bias) = layers
@@ -166,8 +166,7 @@ class EnsembleDynamics(nn.Module):
 
     def _apart_layers(self) -> list[MemberLayers]:
         """Weight and bias of every layer of each member, the head last."""
-        stacked = [(layer.weight, layer.bias) for layer in self._hidden_layers()] + [self._head()]
-        by_layer = [list(zip(weight, bias, strict=True)) for weight, bias in stacked]
+        by_layer = [list(zip(weight, bias, strict=True)) for weight, bias in self._layers()]
         return list(zip(*by_layer, strict=True))
 
     def _gaussian(self, outputs: Tensor) -> Prediction:
@@ -177,9 +176,12 @@ class EnsembleDynamics(nn.Module):
         mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)
         return Prediction(mean, self.bounds.std(logvar))
 
-    def _hidden_layers(self) -> list[MemberLinear]:
-        # `ModuleList` does not say what it holds.
-        return [cast("MemberLinear", layer) for layer in self.trunk]
+    def _layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Weight and bias of every layer of all members, the head last."""
+        trunk = [
+            cast("MemberLinear", layer) for layer in self.trunk
+        ]  # `ModuleList` does not say what it holds
+        return [*((layer.weight, layer.bias) for layer in trunk), self._head()]
 
     def copy(self) -> "EnsembleDynamics":
         """An independent ensemble with the same members, elites and normaliser."""
