@@ -36,9 +36,9 @@ def write_relabelled(relabelling: Relabelling, dataset_id: str, *, root: Path) -
         env_spec=transitions.env_spec,
         observation_space=Box(-np.inf, np.inf, (transitions.obs_dim,)),
         action_space=transitions.action_space,
-        algorithm=report.provenance()["algorithm_name"],
+        algorithm=transitions.metadata["algorithm_name"],
         description=_description(report),
-        more=report.provenance(),
+        more=transitions.metadata,
     )
     _check_following(transitions)
     root.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def episode_buffers(transitions: Transitions) -> Iterator[EpisodeBuffer]:
     reset and is 0. One that did not terminate is truncated at its last step.
     """
     starts = transitions.episode_starts.tolist()
-    ends = [*starts[1:], len(transitions)]
+    ends = (transitions.episode_starts + transitions.episode_lengths).tolist()
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
         yield _buffer(transitions, index, slice(start, end))
 
