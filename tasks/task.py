@@ -4,20 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
 Setting = float | bool
-Array = NDArray[np.floating] | Tensor
-"""NumPy or torch; the functions of a task use only what both can."""
-
 Info = Mapping[str, Any]
 """What a step tells beside the observation, e.g. `x_velocity`, in arrays of the batch's shape."""
 
 
 class RewardTerms(Protocol):
-    """The parts of a reward, by name; the reward is their sum."""
+    """The parts of a reward, by name; the reward is their sum.
+
+    NumPy or torch: it uses only what the arrays of both can.
+    """
 
     def __call__(self, obs: Any, action: Any, next_obs: Any, info: Info) -> dict[str, Any]:
         """Compute the parts, `(...)` each, of one step or of a batch.
