@@ -26,8 +26,8 @@ from stable_baselines3.common.logger import configure
 from timing import seconds_of
 
 from offline_envs.data import Transitions
+from offline_envs.dynamics.products import affine, input_gradient, weight_gradient
 from offline_envs.sb3 import FastSAC, MixedReplayBuffer, SB3VecEnv
-from offline_envs.sb3.products import affine, input_gradient, weight_gradient
 
 BASE = "SAC"
 WIDTH = 256

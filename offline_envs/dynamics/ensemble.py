@@ -1,6 +1,6 @@
 """`EnsembleDynamics`: probabilistic networks that predict the next step, all members at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -11,6 +11,7 @@ from torch.nn import functional
 from offline_envs.dynamics.layers import LogVarianceBounds, MemberLinear
 from offline_envs.dynamics.normalizer import Normalizer
 from offline_envs.dynamics.prediction import Prediction
+from offline_envs.dynamics.products import linear
 from offline_envs.dynamics.settings import EnsembleSettings
 
 APART_FROM = 256
@@ -137,10 +138,12 @@ class EnsembleDynamics(nn.Module):
         sizes = torch.bincount(member, minlength=self.n_members).tolist()
         groups = torch.split(torch.argsort(member), sizes)
         members = self._apart_layers()
+        # As in `predict`, so that a row gets the same numbers from either.
+        product = functional.linear if len(inputs) < APART_FROM else linear
         whole = Prediction(*inputs.new_empty(2, len(inputs), self.n_outputs))
         for layers, rows in zip(members, groups, strict=True):
             if len(rows):
-                part = self._gaussian(_forward_one(inputs[rows], layers))
+                part = self._gaussian(_forward_one(inputs[rows], layers, product))
                 whole.mean[rows], whole.std[rows] = part
         return whole
 
@@ -161,7 +164,7 @@ class EnsembleDynamics(nn.Module):
         layers = self._apart_layers()
         whole = Prediction(*inputs.new_empty(2, len(members), len(inputs), self.n_outputs))
         for row, i in enumerate(members):
-            whole.mean[row], whole.std[row] = self._gaussian(_forward_one(inputs, layers[i]))
+            whole.mean[row], whole.std[row] = self._gaussian(_forward_one(inputs, layers[i], linear))
         return whole
 
     def _apart_layers(self) -> list[MemberLayers]:
@@ -190,10 +193,10 @@ class EnsembleDynamics(nn.Module):
         return twin.to(self.elites.device)
 
 
-def _forward_one(inputs: Tensor, layers: MemberLayers) -> Tensor:
+def _forward_one(inputs: Tensor, layers: MemberLayers, product: Callable[..., Tensor]) -> Tensor:
     """Outputs `(B, width)` of one member for `(B, d + k)`, without gradients."""
     *trunk, (weight, bias) = layers
     hidden = inputs
     for layer_weight, layer_bias in trunk:
-        hidden = functional.silu(torch.addmm(layer_bias, hidden, layer_weight), inplace=True)
-    return torch.addmm(bias, hidden, weight)
+        hidden = functional.silu(product(hidden, layer_weight.t(), layer_bias[0]), inplace=True)
+    return product(hidden, weight.t(), bias[0])

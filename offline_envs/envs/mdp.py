@@ -14,7 +14,7 @@ from offline_envs.envs.step import Step
 from offline_envs.tasks import TerminationRule
 
 CPU_CHUNK = 1024
-"""Rows computed at once on a CPU: enough for each thread, few enough that activations stay near its cache."""
+"""Rows a member computes at once on a CPU: enough for each thread, few enough to stay near its cache."""
 
 GPU_CHUNK = 65_536
 """Rows computed at once elsewhere: enough to fill the device, few enough to bound its memory."""
@@ -63,7 +63,9 @@ class LearnedMDP:
         elite = self.draw_elites(len(obs), generator) if elite is None else elite
         noise = torch.randn((len(obs), 1 + obs.shape[1]), generator=generator, device=obs.device)
         member = self.ensemble.elites.index_select(0, elite)
-        chunks = row_chunks(obs, action, member, noise)
+        # Without pessimism a member computes its own rows alone, so as many more make its share.
+        n_shares = len(self.ensemble.elites) if self.pessimism is None else 1
+        chunks = row_chunks(obs, action, member, noise, n_shares=n_shares)
         return Step.concatenate((self._advance(*chunk) for chunk in chunks), len(obs))
 
     def _advance(self, obs: Tensor, action: Tensor, member: Tensor, noise: Tensor) -> Step:
@@ -90,9 +92,14 @@ class LearnedMDP:
         )
 
 
-def row_chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Split tensors of as many rows into the slices that are computed at once on their device."""
-    size = CPU_CHUNK if tensors[0].device.type == "cpu" else GPU_CHUNK
+def row_chunks(*tensors: Tensor, n_shares: int = 1) -> Iterator[tuple[Tensor, ...]]:
+    """Split tensors of as many rows into the slices that are computed at once on their device.
+
+    Args:
+        tensors: What is split, `(B, ...)` each.
+        n_shares: Parts that a CPU computes a slice in.
+    """
+    size = CPU_CHUNK * n_shares if tensors[0].device.type == "cpu" else GPU_CHUNK
     return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from offline_envs.dynamics.products import affine, input_gradient, weight_gradient
 from offline_envs.sb3.flat_parameters import FlatParameters
-from offline_envs.sb3.products import affine, input_gradient, weight_gradient
 
 
 class Activation(NamedTuple):

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from offline_envs.sb3 import products
-from offline_envs.sb3.products import affine, input_gradient, weight_gradient
+from offline_envs.dynamics import products
+from offline_envs.dynamics.products import affine, input_gradient, linear, weight_gradient
 
 
 def inputs(n: int, rows: int, n_inputs: int, n_outputs: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -17,6 +17,7 @@ def test_by_hand() -> None:
     x, weight = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[3.0, 4.0], [5.0, 6.0]]])
     bias, grad = torch.tensor([[[0.5, -0.5]]]), torch.tensor([[[1.0, 10.0]]])
     assert affine(x, weight, bias).tolist() == [[[11.5, 16.5]]]
+    assert linear(x[0], weight[0], bias[0, 0]).tolist() == [[11.5, 16.5]]
     assert input_gradient(grad, weight).tolist() == [[[53.0, 64.0]]]
     out = torch.empty(1, 2, 2)
     weight_gradient(grad, x, out=out)
@@ -36,6 +37,8 @@ def test_both_libraries_give_the_same(
     close = {"rtol": 1e-4, "atol": 1e-4}
     exact = torch.einsum("nbi,noi->nbo", x.double(), weight.double()) + bias.double()
     torch.testing.assert_close(affine(x, weight, bias).double(), exact, **close)
+    single = torch.stack([linear(*member) for member in zip(x, weight, bias[:, 0], strict=True)])
+    torch.testing.assert_close(single.double(), exact, **close)
     exact = torch.einsum("nbo,noi->nbi", grad.double(), weight.double())
     torch.testing.assert_close(input_gradient(grad, weight).double(), exact, **close)
     out = torch.empty_like(weight)

@@ -5,9 +5,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 LEAST_WIDTH = 4
 """Inputs and outputs from which on oneDNN's product is the faster one; fewer cost more to set up."""
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Apply one layer, x Wᵀ + b.
+
+    Args:
+        inputs: `(B, n_inputs)`.
+        weight: `(n_outputs, n_inputs)`, as `nn.Linear` keeps it.
+        bias: `(n_outputs,)`.
+
+    Returns:
+        `(B, n_outputs)`.
+    """
+    return _onednn(inputs, weight, bias) if _calls_onednn(weight) else functional.linear(inputs, weight, bias)
 
 
 def affine(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -43,14 +58,14 @@ def weight_gradient(grad: Tensor, inputs: Tensor, *, out: Tensor) -> None:
 
 
 def _calls_onednn(weight: Tensor) -> bool:
-    if min(weight.shape[1:]) < LEAST_WIDTH:
+    if min(weight.shape[-2:]) < LEAST_WIDTH:
         return False
     return _onednn_is_faster(weight.device.type, weight.dtype)
 
 
 def _onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    linear: Any = torch.ops.mkldnn._linear_pointwise
-    product: Tensor = linear(inputs, weight, bias, "none", [], "")
+    call: Any = torch.ops.mkldnn._linear_pointwise
+    product: Tensor = call(inputs, weight, bias, "none", [], "")
     return product
 
 
