@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from offline_envs.dynamics.layers import LogVarianceBounds, MemberLinear
+from offline_envs.dynamics.networks import networks
 from offline_envs.dynamics.normalizer import Normalizer
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.dynamics.products import linear
@@ -87,11 +88,7 @@ class EnsembleDynamics(nn.Module):
             Mean and log-variance of (reward, next_obs − obs), `(N, B, 1 + d)` each; the log-variance is None
             for deterministic members.
         """
-        hidden = inputs
-        for layer in self.trunk:
-            hidden = functional.silu(layer(hidden))
-        weight, bias = self._head()
-        outputs = torch.baddbmm(bias, hidden, weight)
+        outputs = networks(inputs, self._layers())
         if self.bounds is None:
             return outputs, None
         mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)

@@ -1,4 +1,4 @@
-"""A linear layer for all members at once, and the soft bounds of their log-variance."""
+"""The parameters of a linear layer of all members, and the soft bounds of their log-variance."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 class MemberLinear(nn.Module):
-    """One linear layer for each of `N` members, computed as one batched product.
+    """Weights and biases of one linear layer for each of `N` members; `networks` computes them.
 
     Weights start from a normal distribution of deviation 1/(2·√n_inputs), truncated at two deviations, and
     biases from zero, as in MBPO's and MOPO's releases.
@@ -18,6 +18,10 @@ class MemberLinear(nn.Module):
         n_inputs: Width of the input.
         n_outputs: Width of the output.
         generator: Source of the initial weights.
+
+    Attributes:
+        weight: `(N, n_inputs, n_outputs)`.
+        bias: `(N, 1, n_outputs)`.
     """
 
     def __init__(self, n_members: int, n_inputs: int, n_outputs: int, *, generator: torch.Generator) -> None:
@@ -27,10 +31,6 @@ class MemberLinear(nn.Module):
         nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std, generator=generator)
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(n_members, 1, n_outputs))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Apply each member's layer: `(N, B, n_inputs)` to `(N, B, n_outputs)`."""
-        return torch.baddbmm(self.bias, inputs, self.weight)
 
 
 class LogVarianceBounds(nn.Module):

@@ -11,18 +11,18 @@ LEAST_WIDTH = 4
 """Inputs and outputs from which on oneDNN's product is the faster one; fewer cost more to set up."""
 
 
-def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Apply one layer, x Wᵀ + b.
 
     Args:
         inputs: `(B, n_inputs)`.
         weight: `(n_outputs, n_inputs)`, as `nn.Linear` keeps it.
-        bias: `(n_outputs,)`.
+        bias: `(n_outputs,)`, or None for zero.
 
     Returns:
         `(B, n_outputs)`.
     """
-    return _onednn(inputs, weight, bias) if _calls_onednn(weight) else functional.linear(inputs, weight, bias)
+    return _onednn(inputs, weight, bias) if calls_onednn(weight) else functional.linear(inputs, weight, bias)
 
 
 def affine(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -36,28 +36,29 @@ def affine(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Returns:
         `(N, B, n_outputs)`.
     """
-    if not _calls_onednn(weight):
+    if not calls_onednn(weight):
         return torch.baddbmm(bias, inputs, weight.mT)
     return _stacked([_onednn(inputs[i], weight[i], bias[i, 0]) for i in range(len(weight))])
 
 
 def input_gradient(grad: Tensor, weight: Tensor) -> Tensor:
     """Gradient with respect to the inputs, G W: `(N, B, n_outputs)` to `(N, B, n_inputs)`."""
-    if not _calls_onednn(weight):
+    if not calls_onednn(weight):
         return torch.bmm(grad, weight)
     return _stacked([_onednn(grad[i], weight[i].t(), None) for i in range(len(weight))])
 
 
 def weight_gradient(grad: Tensor, inputs: Tensor, *, out: Tensor) -> None:
     """Write the gradient with respect to the weights, Gᵀ X, into `out`, `(N, n_outputs, n_inputs)`."""
-    if not _calls_onednn(out):
+    if not calls_onednn(out):
         torch.bmm(grad.mT, inputs, out=out)
         return
     for i in range(len(out)):
         out[i].copy_(_onednn(grad[i].t(), inputs[i].t(), None))
 
 
-def _calls_onednn(weight: Tensor) -> bool:
+def calls_onednn(weight: Tensor) -> bool:
+    """Whether products with a weight, `(..., n_outputs, n_inputs)` or its transpose, come from oneDNN."""
     if min(weight.shape[-2:]) < LEAST_WIDTH:
         return False
     return _onednn_is_faster(weight.device.type, weight.dtype)
