@@ -1,7 +1,11 @@
 """Rows per second of the ensemble's fit against the matrix products that it cannot avoid.
 
-The floor is one batched product forward and two backward for every layer, on the same shapes, into memory
-that exists already. With `--offlinerl-kit`, a checkout of OfflineRL-Kit is measured beside.
+These are one product forward and two backward for every layer, on the same shapes and nothing else:
+
+- products: as the fit computes them.
+- PyTorch's products: one `torch.bmm` a layer, into memory that exists already.
+
+With `--offlinerl-kit`, a checkout of OfflineRL-Kit is measured beside.
 """
 
 import importlib
@@ -22,6 +26,7 @@ from rich.table import Table
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings, FitSettings, fit
+from offline_envs.dynamics.products import calls_onednn, linear
 
 HOLDOUT = FitSettings().holdout
 """Rows that both fits score their members on after an epoch."""
@@ -41,7 +46,8 @@ def main(
         torch.set_num_threads(threads)
     data = random_transitions(rows, obs_dim, action_dim)
     candidates: dict[str, Callable[[], float]] = {
-        "floor (matrix products alone)": floor(data, device),
+        "products": floor(data, device, own=True),
+        "PyTorch's products": floor(data, device, own=False),
         "offline-envs fit": lambda: one_epoch(data, device),
     }
     if offlinerl_kit:
@@ -75,11 +81,12 @@ def one_epoch(data: Transitions, device: str) -> float:
     return report.n_train / report.seconds
 
 
-def floor(data: Transitions, device: str, *, steps: int = 100) -> Callable[[], float]:
+def floor(data: Transitions, device: str, *, own: bool, steps: int = 100) -> Callable[[], float]:
     """Measurement of the products of `steps` gradient steps."""
     settings, batch = EnsembleSettings(), FitSettings().batch_size
     widths = [data.obs_dim + data.action_dim, *settings.hidden, 2 * (1 + data.obs_dim)]
-    layers = [Products(settings.n_members, batch, i, o, device) for i, o in pairwise(widths)]
+    kind = OwnProducts if own and calls_onednn(torch.empty(4, 4, device=device)) else Products
+    layers = [kind(settings.n_members, batch, i, o, device) for i, o in pairwise(widths)]
 
     def measure() -> float:
         synchronize(device)
@@ -116,6 +123,22 @@ class Products:
             torch.bmm(self.outputs, self.weight.mT, out=self.grad_inputs)
 
 
+class OwnProducts(Products):
+    """The same, one member after the other, as the fit computes them where oneDNN is the faster library."""
+
+    def forward(self) -> None:
+        """Inputs times weight."""
+        for inputs, weight in zip(self.inputs, self.weight, strict=True):
+            linear(inputs, weight.t())
+
+    def backward(self, *, inputs: bool = True) -> None:
+        """The gradients of weight and, if wanted, inputs."""
+        for own, weight, grad in zip(self.inputs, self.weight, self.outputs, strict=True):
+            linear(own.t(), grad.t())
+            if inputs:
+                linear(grad, weight)
+
+
 def kit_epoch(data: Transitions, checkout: Path) -> Callable[[], float]:
     """Measurement of one epoch of OfflineRL-Kit's own training code, imported from `checkout`."""
     sys.path.insert(0, str(checkout))
@@ -148,7 +171,7 @@ def synchronize(device: str) -> None:
 
 def show(speeds: dict[str, list[float]], title: str) -> None:
     """Print median speed, best speed, and the median ratio to the first candidate, round by round."""
-    table = Table("", "rows/s (median)", "rows/s (best)", "share of floor", title=title)
+    table = Table("", "rows/s (median)", "rows/s (best)", "share of products", title=title)
     floors = next(iter(speeds.values()))
     for name, values in speeds.items():
         share = statistics.median(v / f for v, f in zip(values, floors, strict=True))

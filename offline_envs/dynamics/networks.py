@@ -56,7 +56,7 @@ class _Apart(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         inputs, *rest = ctx.saved_tensors
         n_layers = (len(ctx.needs_input_grad) - 1) // 2
