@@ -157,11 +157,11 @@ class MixedReplayBuffer(ReplayBuffer):
             raise SettingsError(
                 f"A rollout must have a multiple of n_envs={self.n_envs} transitions, got {len(new)}."
             )
-        n_steps = len(new) // self.n_envs
-        kept = new.view(n_steps, self.n_envs, -1)[-self.buffer_size :]
+        n_steps, width = len(new) // self.n_envs, self.layout.width
+        kept = new.view(n_steps, self.n_envs, width)[-self.buffer_size :]
         first = (self.pos + n_steps - len(kept)) % self.buffer_size
         n_before_wrap = min(len(kept), self.buffer_size - first)
-        ring = rows[self._real_size :].view(self.buffer_size, self.n_envs, -1)
+        ring = rows[self._real_size :].view(self.buffer_size, self.n_envs, width)
         ring[first : first + n_before_wrap] = kept[:n_before_wrap]
         ring[: len(kept) - n_before_wrap] = kept[n_before_wrap:]
         self.full = self.full or self.pos + n_steps >= self.buffer_size
