@@ -112,13 +112,27 @@ def imagine(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]
     return _steps(policy, envs)
 
 
+def learned_under(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:
+    """The learned environment under a vector environment's wrappers.
+
+    Raises:
+        SettingsError: Another environment.
+    """
+    if not isinstance(envs.unwrapped, LearnedVectorEnv):
+        raise SettingsError(
+            "A rollout on the device needs a learned environment of gym.make_vec, such as "
+            f"PenalizedModel-v0, got {envs}."
+        )
+    return envs.unwrapped
+
+
 def check_imaginable(envs: VectorEnv[Any, Any, Any]) -> None:
     """Refuse an environment whose rows cannot be stepped on its device.
 
     Raises:
         SettingsError: No learned vector environment, NumPy output, or another autoreset mode than same-step.
     """
-    learned = _learned(envs)
+    learned = learned_under(envs)
     mode = envs.metadata.get("autoreset_mode")
     if learned.output != "torch" or mode != AutoresetMode.SAME_STEP:
         raise SettingsError(
@@ -128,7 +142,7 @@ def check_imaginable(envs: VectorEnv[Any, Any, Any]) -> None:
 
 
 def _steps(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]:
-    learned = _learned(envs)
+    learned = learned_under(envs)
     while True:
         obs = learned.obs
         with torch.no_grad():
@@ -137,17 +151,8 @@ def _steps(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]:
         yield Rollout(obs, action, reward, infos[FINAL_OBS], terminated, truncated)
 
 
-def _learned(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:
-    if not isinstance(envs.unwrapped, LearnedVectorEnv):
-        raise SettingsError(
-            "A rollout on the device needs a learned environment of gym.make_vec, such as "
-            f"PenalizedModel-v0, got {envs}."
-        )
-    return envs.unwrapped
-
-
 def _lender(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:
-    learned = _learned(envs)
+    learned = learned_under(envs)
     for layer in layers(envs):
         if layer is not learned and not isinstance(layer, tuple(MODES.values())):
             raise SettingsError(

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from offline_envs.envs import Policy, Rollout, imagine
+from offline_envs.envs.rollouts import learned_under
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.device_support import check_on_device, device_envs
 from offline_envs.sb3.host_copy import host_obs
@@ -138,7 +139,7 @@ class DeviceRollouts(OffPolicyAlgorithm):
                 self._on_step()
         finally:
             self._store(steps, replay_buffer)
-            self._last_obs = host_obs(envs.unwrapped.obs, np.float32)  # as SB3 leaves it
+            self._last_obs = host_obs(learned_under(envs).obs, np.float32)  # as SB3 leaves it
         n_episodes = self._episode_num - n_episodes
         if log_interval is not None and self._episode_num % log_interval < n_episodes:
             self.dump_logs()
@@ -154,7 +155,7 @@ class DeviceRollouts(OffPolicyAlgorithm):
             if always_uniform or self.num_timesteps < learning_starts:
                 scaled = 2 * torch.rand(len(obs), len(low), device=self.device) - 1
             else:
-                with _unchecked_distributions():
+                with unchecked_distributions():
                     scaled = self.policy._predict(obs)
             return between(scaled, low, high)
 
@@ -168,7 +169,7 @@ class DeviceRollouts(OffPolicyAlgorithm):
 
 
 @contextmanager
-def _unchecked_distributions() -> Iterator[None]:
+def unchecked_distributions() -> Iterator[None]:
     """Without torch's look at the parameters of each distribution, for which a GPU has to be waited for."""
     checked = Distribution._validate_args
     Distribution.set_default_validate_args(False)

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
+from stable_baselines3.common.type_aliases import TrainFrequencyUnit
 from stable_baselines3.common.vec_env import VecEnv
 
 from offline_envs.envs.autoreset import SameStep
 from offline_envs.envs.known_model import layers
-from offline_envs.envs.rollouts import check_imaginable
+from offline_envs.envs.rollouts import check_imaginable, learned_under
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.uniform_rollouts import UniformRollouts
@@ -50,8 +50,7 @@ def check_on_device(agent: OffPolicyAlgorithm) -> None:
         SettingsError: See `with_device_rollouts`.
     """
     assert agent.env is not None
-    learned: Any = device_envs(agent.env).unwrapped
-    for reason in _reasons(agent, learned.device):
+    for reason in _reasons(agent, learned_under(device_envs(agent.env)).device):
         raise SettingsError(f"Rollouts on the device need {reason}.")
 
 
@@ -73,8 +72,8 @@ def _reasons(agent: OffPolicyAlgorithm, device: torch.device) -> Iterator[str]:
             yield f"SB3's own {name}, which {owner.__name__} overrides and nobody would call"
     if not agent.policy.squash_output:
         yield f"a policy that squashes its actions to bounds, got {type(agent.policy).__name__}"
-    frequency = agent.train_freq
-    if isinstance(frequency, TrainFreq) and frequency.unit != TrainFrequencyUnit.STEP:
+    frequency: Any = agent.train_freq  # a TrainFreq by now
+    if frequency.unit != TrainFrequencyUnit.STEP:
         yield f"train_freq in steps, got {frequency.frequency} episodes, whose ends the host would wait for"
 
 

@@ -8,19 +8,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorWrapper
-from stable_baselines3 import PPO, SAC, TD3
-from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from torch import Tensor
 from torch.distributions import Distribution
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from offline_envs.envs import Rollout, imagine
-from offline_envs.errors import SettingsError
 from offline_envs.sb3 import (
     FastSAC,
     MixedReplayBuffer,
@@ -32,36 +27,9 @@ from offline_envs.sb3 import (
 )
 from offline_envs.sb3.device_rollouts import DeviceRollouts
 from offline_envs.wrappers.vector import HaltOnUnknown, UncertaintyPenalty
+from tests.sb3.device_toy import PENALISED, PESSIMISTIC, N, make, make_envs
 from tests.sb3.toy import WITH_CRITICS
-from tests.toy import halting_options, right_of_six, toy_options, toy_transitions
-
-N = 20
-PENALISED = ("PenalizedModel-v0", toy_options(termination=right_of_six, penalty="max_disagreement"))
-PESSIMISTIC = ("PessimisticModel-v0", halting_options(start="dataset"))
-
-
-def make_envs(model: tuple[str, dict[str, Any]] = PENALISED, num_envs: int = N, **changes: Any) -> Any:
-    env_id, options = model
-    settings = {"output": "torch", "max_episode_steps": 3, **options, **changes}
-    return gym.make_vec(env_id, num_envs=num_envs, **settings)
-
-
-def make(agent: type[Any], envs: Any = None, **options: Any) -> Any:
-    """An agent that takes four steps of all rows and two gradient steps a cycle."""
-    settings: dict[str, Any] = {
-        "train_freq": 4,
-        "gradient_steps": 2,
-        "learning_starts": 0,
-        "batch_size": 8,
-        "buffer_size": 100 * N,
-        "seed": 0,
-        "policy_kwargs": {"net_arch": [8]},
-        "replay_buffer_class": MixedReplayBuffer,
-        "replay_buffer_kwargs": {"dataset": toy_transitions(), "real_ratio": 0.5},
-        "device": "cpu",
-    }
-    vec_env = envs if isinstance(envs, SB3VecEnv) else SB3VecEnv(make_envs() if envs is None else envs)
-    return agent("MlpPolicy", vec_env, **{**settings, **options})
+from tests.toy import right_of_six, toy_options
 
 
 def model_rows(agent: Any) -> Tensor:
@@ -276,50 +244,6 @@ def test_there_is_one_class_for_an_agent() -> None:
     device = with_device_rollouts(SAC)
     assert with_device_rollouts(SAC) is with_device_rollouts(device) is device
     assert device.__name__ == "SACWithDeviceRollouts"
-
-
-class Shifted(VectorWrapper):
-    pass
-
-
-def test_environments_that_cannot_are_refused() -> None:
-    device = with_device_rollouts(SAC)
-    real = SyncVectorEnv([lambda: gym.make("Pendulum-v1")], autoreset_mode=AutoresetMode.SAME_STEP)
-    with pytest.raises(SettingsError, match=r"need SB3VecEnv.* as it is, got VecNormalize"):
-        device("MlpPolicy", VecNormalize(SB3VecEnv(make_envs())), device="cpu")
-    with pytest.raises(SettingsError, match="got DummyVecEnv"):
-        device("MlpPolicy", DummyVecEnv([lambda: gym.make("Pendulum-v1")]), device="cpu")
-    with pytest.raises(SettingsError, match="needs a learned environment"):
-        make(device, real)
-    with pytest.raises(SettingsError, match="got output='numpy'"):
-        make(device, make_envs(output="numpy"))
-    with pytest.raises(SettingsError, match="do not know the wrapper Shifted"):
-        make(device, Shifted(make_envs()))
-    agent = make(device)
-    agent.set_env(SB3VecEnv(make_envs(output="numpy")))
-    with pytest.raises(SettingsError, match="got output='numpy'"):
-        agent.learn(1)
-    real.close()
-
-
-def test_agents_that_cannot_are_refused() -> None:
-    class Own(SAC):
-        def _sample_action(self, *args: Any, **kwargs: Any) -> Any:
-            raise AssertionError
-
-    with pytest.raises(SettingsError, match=r"learns from a replay buffer, such as SAC.* got PPO"):
-        with_device_rollouts(PPO)
-    device = with_device_rollouts(SAC)
-    with pytest.raises(SettingsError, match="need replay_buffer_class=MixedReplayBuffer, got ReplayBuffer"):
-        make(device, replay_buffer_class=ReplayBuffer, replay_buffer_kwargs={})
-    with pytest.raises(SettingsError, match="need independent noise, got use_sde=True"):
-        make(device, use_sde=True)
-    with pytest.raises(SettingsError, match="need action_noise=None, got Normal"):
-        make(with_device_rollouts(TD3), action_noise=NormalActionNoise(np.zeros(1), np.ones(1)))
-    with pytest.raises(SettingsError, match="train_freq in steps, got 2 episodes"):
-        make(device, make_envs(num_envs=1), train_freq=(2, "episode"))
-    with pytest.raises(SettingsError, match="SB3's own _sample_action, which Own overrides"):
-        make(with_device_rollouts(Own))
 
 
 @pytest.mark.parametrize("name", ["_setup_model", "_setup_learn", "collect_rollouts"])
