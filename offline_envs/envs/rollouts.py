@@ -146,7 +146,7 @@ def _steps(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]:
     while True:
         obs = learned.obs
         with torch.no_grad():
-            action = policy(obs)
+            action = policy(obs).to(torch.float32, copy=True)  # it may write there again
         _, reward, terminated, truncated, infos = envs.step(action)
         yield Rollout(obs, action, reward, infos[FINAL_OBS], terminated, truncated)
 

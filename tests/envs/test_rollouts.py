@@ -142,6 +142,12 @@ def test_nothing_that_was_returned_is_written_to_again() -> None:
     assert_same(first, copies)
 
 
+def test_a_policy_may_reuse_its_memory() -> None:
+    memory = torch.empty(N, 1)
+    found = rollout(lambda obs: memory.copy_(lean(obs)), N, 4, within=make("penalised"), seed=0)
+    assert_same(found, rollout(lean, N, 4, within=make("penalised"), seed=0))
+
+
 def test_a_policy_of_parameters_gets_no_gradients() -> None:
     policy = torch.nn.Linear(2, 1)
     steps = rollout(policy, 3, 2, within=make("adversarial"), seed=0)
