@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("model_step", "fit_throughput", "run_shares", "agent_updates", "dataset_loading")
+SCRIPTS = ("model_step", "fit_throughput", "run_shares", "agent_updates", "device_rollout", "dataset_loading")
 COMPARED = ("model_step", "fit_throughput", "run_shares", "agent_updates")
 """Those that can measure OfflineRL-Kit beside."""
 

@@ -8,6 +8,7 @@ from offline_envs.envs.learned_env import LearnedEnv
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.envs.mdp import LearnedMDP
 from offline_envs.envs.pessimism import Halt, Penalize, Pessimism
+from offline_envs.envs.rollouts import Policy, Rollout, imagine, rollout
 from offline_envs.envs.step import Step
 
 __all__ = [
@@ -22,6 +23,10 @@ __all__ = [
     "Penalize",
     "PenaltyOptions",
     "Pessimism",
+    "Policy",
+    "Rollout",
     "Step",
     "check_vector_env",
+    "imagine",
+    "rollout",
 ]

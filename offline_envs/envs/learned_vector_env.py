@@ -39,6 +39,8 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         mdp: The MDP under it.
         transitions: The dataset.
         ensemble: All members of the model.
+        parts: All that it is made of.
+        output: `"numpy"` or `"torch"`.
         exploded: Rows whose last prediction was rejected, bool `(n,)`, on the model's device.
         halts: Whether unknown pairs of obs and action end an episode.
         halted: Rows whose last pair was unknown, bool `(n,)`, on the model's device.
@@ -58,7 +60,8 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
             raise SettingsError(f"num_envs must be at least 1, got {num_envs}.")
         if output not in OUTPUTS:
             raise unknown_name("output", output, OUTPUTS)
-        self.num_envs, self.mdp, self.transitions = num_envs, parts.mdp, parts.transitions
+        self.num_envs, self.parts, self.output = num_envs, parts, output
+        self.mdp, self.transitions = parts.mdp, parts.transitions
         self.ensemble, self._starts = parts.ensemble, parts.starts
         self.single_observation_space, self.single_action_space = learned_spaces(parts.transitions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -66,7 +69,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         self.autoreset_mode = AutoresetMode.DISABLED
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
         self.max_episode_steps = _step_limit(max_episode_steps)
-        self._torch_output, self._step_infos = output == "torch", step_infos
+        self._step_infos = step_infos
         self._generator: torch.Generator | None = None
         self._obs: Tensor | None = None
         self._elapsed = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
@@ -82,6 +85,15 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     def device(self) -> torch.device:
         """Where the model is computed and tensors are returned."""
         return self._starts.obs.device
+
+    @property
+    def obs(self) -> Tensor:
+        """Where the rows stand, float32 `(n, d)`, on the model's device; not to be written to.
+
+        Raises:
+            gymnasium.error.ResetNeeded: There are no episodes yet.
+        """
+        return self._current()
 
     @property
     def n_exploded(self) -> int:
@@ -196,7 +208,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         return None if obs is None else self._starts.given(obs, (self.num_envs, self.transitions.obs_dim))
 
     def _out(self, tensor: Tensor) -> Any:
-        return tensor if self._torch_output else tensor.cpu().numpy()
+        return tensor if self.output == "torch" else tensor.cpu().numpy()
 
     def _infos(self, step: Step) -> dict[str, Any]:
         if not self._step_infos:

@@ -5,6 +5,7 @@ from offline_envs.sb3.agents import AGENTS, agent_class
 from offline_envs.sb3.callback import EvaluationRecord, RealEvalCallback, save_policy
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.critic_view import CriticView
+from offline_envs.sb3.device_rollouts import with_device_rollouts
 from offline_envs.sb3.evaluation import EvaluationResult, evaluate_in
 from offline_envs.sb3.fast_sac import FastSAC
 from offline_envs.sb3.infos import VectorInfos
@@ -30,5 +31,6 @@ __all__ = [
     "evaluate_in",
     "mopo_schedule",
     "save_policy",
+    "with_device_rollouts",
     "with_uniform_rollouts",
 ]

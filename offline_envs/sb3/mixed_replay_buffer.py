@@ -14,9 +14,10 @@ from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
 from offline_envs.data import DatasetSource
+from offline_envs.envs import Rollout
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.infos import TRUNCATED_KEY, VectorInfos
-from offline_envs.sb3.rows import RowLayout, check_box, flat_size, rows_of_transitions
+from offline_envs.sb3.rows import RowLayout, check_box, flat_size, rows_of_rollout, rows_of_transitions
 from offline_envs.tasks import Task, task_transitions
 
 
@@ -134,6 +135,37 @@ class MixedReplayBuffer(ReplayBuffer):
         if self.pos == self.buffer_size:
             self.full = True
             self.pos = 0
+
+    def add_rollout(self, rollout: Rollout) -> None:
+        """Store all transitions of a rollout over the oldest ones, without leaving the device.
+
+        They are what as many calls of `add` would store, `n_envs` transitions each, step after step.
+
+        Args:
+            rollout: `h` steps of `n` rows, with actions in the environment's units; they are rescaled here.
+
+        Raises:
+            SettingsError: Dimensions that are not the buffer's, or transitions that are no whole number of
+                steps of `n_envs`.
+        """
+        rows = self._storage()
+        action_space = check_box("action", self.action_space)
+        new = rows_of_rollout(
+            rollout, self.layout, action_space, timeouts_are_done=not self.handle_timeout_termination
+        )
+        if len(new) % self.n_envs:
+            raise SettingsError(
+                f"A rollout must have a multiple of n_envs={self.n_envs} transitions, got {len(new)}."
+            )
+        n_steps, width = len(new) // self.n_envs, self.layout.width
+        kept = new.view(n_steps, self.n_envs, width)[-self.buffer_size :]
+        first = (self.pos + n_steps - len(kept)) % self.buffer_size
+        n_before_wrap = min(len(kept), self.buffer_size - first)
+        ring = rows[self._real_size :].view(self.buffer_size, self.n_envs, width)
+        ring[first : first + n_before_wrap] = kept[:n_before_wrap]
+        ring[: len(kept) - n_before_wrap] = kept[n_before_wrap:]
+        self.full = self.full or self.pos + n_steps >= self.buffer_size
+        self.pos = (self.pos + n_steps) % self.buffer_size
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
         """Draw exactly `batch_size` rows with replacement, those of the dataset first.

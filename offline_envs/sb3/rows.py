@@ -8,6 +8,7 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from offline_envs.data import Transitions
+from offline_envs.envs import Rollout
 from offline_envs.errors import SettingsError
 
 
@@ -35,17 +36,22 @@ def scale_action(action: Tensor, action_space: Box) -> Tensor:
         action: In the environment's units, `(n, k)`.
         action_space: Bounded space with `k` dimensions.
     """
-    low, high = _bounds(action_space, action.device)
+    low, high = action_bounds(action_space, action.device)
     return 2.0 * ((action - low) / (high - low)) - 1.0
 
 
 def unscale_action(scaled: Tensor, action_space: Box) -> Tensor:
     """The inverse of `scale_action`, as SB3's `policy.unscale_action`."""
-    low, high = _bounds(action_space, scaled.device)
+    return between(scaled, *action_bounds(action_space, scaled.device))
+
+
+def between(scaled: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Move actions from [-1, 1] to [low, high]."""
     return low + 0.5 * (scaled + 1.0) * (high - low)
 
 
-def _bounds(action_space: Box, device: torch.device) -> tuple[Tensor, Tensor]:
+def action_bounds(action_space: Box, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Lowest and highest actions, float32 `(k,)` each; a GPU is waited for until they are there."""
     return torch.as_tensor(action_space.low, device=device), torch.as_tensor(action_space.high, device=device)
 
 
@@ -69,6 +75,37 @@ def rows_of_transitions(transitions: Transitions, layout: RowLayout, action_spac
         transitions.rewards[:, None],
     )
     return torch.cat(parts, dim=1)
+
+
+def rows_of_rollout(
+    rollout: Rollout, layout: RowLayout, action_space: Box, *, timeouts_are_done: bool = False
+) -> Tensor:
+    """Pack a rollout of `h` steps of `n` rows as rows, float32 `(h * n, width)`, on its device, step by step.
+
+    Args:
+        rollout: Its actions are rescaled from the bounds of `action_space` to [-1, 1].
+        layout: Its dimensions.
+        action_space: Bounded space of the actions.
+        timeouts_are_done: Whether a step that is only truncated is done.
+
+    Raises:
+        SettingsError: The rollout has other dimensions.
+    """
+    dims = (rollout.obs.shape[-1], rollout.action.shape[-1])
+    if dims != layout:
+        raise SettingsError(
+            "The rollout must have the dimensions of the agent's environment, obs "
+            f"{layout.obs_dim} and action {layout.action_dim}, got obs {dims[0]} and action {dims[1]}."
+        )
+    done = rollout.terminated | rollout.truncated if timeouts_are_done else rollout.terminated
+    parts = (
+        rollout.obs,
+        scale_action(rollout.action, action_space),
+        rollout.next_obs,
+        done[..., None].float(),
+        rollout.reward[..., None],
+    )
+    return torch.cat(parts, dim=-1).flatten(0, 1)
 
 
 def check_box(name: str, space: object) -> Box:

@@ -65,6 +65,17 @@ def test_agent_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert numbers(rows[2])[2] == 100
 
 
+def test_device_rollout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("device_rollout", monkeypatch)
+    benchmark.main(rows=[3, 8], horizon=2, device="cpu", seconds=0.0, threads=0)
+    rows = cells(capsys.readouterr().out)
+    assert [row[0] for row in rows] == ["3", "8"]
+    assert all(math.isfinite(n) and n > 0 for row in rows for n in numbers(row))
+    cost = benchmark.Cost(4, 5, {"model step": 2.0, "policy": 1.0, "rollout": 4.5})
+    assert cost.times_floor("rollout") == 1.5
+    assert cost.nanoseconds("model step") == 1e8
+
+
 def test_fit_throughput(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = script("fit_throughput", monkeypatch)
     benchmark.main(obs_dim=2, action_dim=1, rows=1500, rounds=1, threads=0, device="cpu", offlinerl_kit=None)
@@ -83,7 +94,11 @@ def test_one_markdown_section_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 @pytest.mark.parametrize(
-    "name", ["model_step", "run_shares", "agent_updates", "fit_throughput", "dataset_loading", "all"]
+    "name",
+    [
+        *("model_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
+        *("dataset_loading", "all"),
+    ],
 )
 def test_every_option_is_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = typer.Typer()

@@ -1,0 +1,162 @@
+"""`rollout`: follow a policy inside a learned MDP, from states of the dataset, without leaving the device."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple, Self
+
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from torch import Tensor
+
+from offline_envs.envs.autoreset import MODES, SameStep
+from offline_envs.envs.info import FINAL_OBS
+from offline_envs.envs.known_model import layers
+from offline_envs.envs.learned_vector_env import LearnedVectorEnv
+from offline_envs.errors import SettingsError
+
+Policy = Callable[[Tensor], Tensor]
+"""From observations `(n, d)`, not to be written to, to actions in the environment's units, `(n, k)`."""
+
+
+class Rollout(NamedTuple):
+    """Transitions of `n` rows at `h` steps, on the device of the model; an entry `[t]` is a step of all rows.
+
+    Flattened, as `field.flatten(0, 1)`, they are `h * n` transitions in the order in which they were made.
+    """
+
+    obs: Tensor  # (h, n, d)
+    action: Tensor  # (h, n, k), in the environment's units
+    reward: Tensor  # (h, n), after pessimism
+    next_obs: Tensor  # (h, n, d), the true successor, also where the episode ended
+    terminated: Tensor  # (h, n), bool
+    truncated: Tensor  # (h, n), bool; a row that terminates at the horizon is both
+
+    @classmethod
+    def stack(cls, steps: Iterable[Self]) -> Self:
+        """Join single steps, whose fields lack the first dimension; there must be one at least."""
+        return cls(*map(torch.stack, zip(*steps, strict=True)))
+
+
+def rollout(
+    policy: Policy,
+    n: int,
+    horizon: int,
+    *,
+    within: VectorEnv[Any, Any, Any],
+    seed: int | None = None,
+) -> Rollout:
+    """Follow `policy` for `horizon` steps in `n` rows of a learned MDP, each from a state of the dataset.
+
+    A row whose episode terminates starts another one in the same step, from another state of the dataset; all
+    rows are truncated at the horizon of their episode. MBPO and MOPO (Janner et al. 2019, algorithm 2; Yu et
+    al. 2020, algorithm 2) drop such rows and go on with the rest. Restarting them is what the vector
+    environment does with same-step autoreset, which agents train in, so what reaches a replay buffer has
+    the same distribution here as there; with one seed and policy, it is the same numbers. The count is
+    `n * horizon`, whatever terminates, so there is nothing to compact, for which a GPU would have to be
+    waited for: no step looks at a value from the host (except that an environment that halts looks at its
+    tally at every hundredth step until it has judged it).
+
+    The episodes are fresh ones: `within` lends its model, its start states, its pessimism and its way of
+    drawing elites, and keeps its own rows, number of rows and horizon.
+
+    Args:
+        policy: Where to go, computed without gradients. Its randomness is its own.
+        n: Number of rows.
+        horizon: Steps of each row, and after how many its episode is truncated.
+        within: Environment of `gym.make_vec` with a learned model, of any number of rows, output and
+            autoreset mode.
+        seed: Seed of start states and predictions; None for other numbers each time.
+
+    Returns:
+        Tensors `(horizon, n, ...)` on the model's device.
+
+    Raises:
+        SettingsError: No learned environment or one in a wrapper, numbers below 1, or actions of another
+            shape than `(n, k)`.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> envs = gym.make_vec(
+        ...     "PenalizedModel-v0", 1, dataset="offline-envs/inverteddoublependulum-replay-v0",
+        ...     fit={"max_epochs": 1}, progress=False,
+        ... )
+        >>> rollout(lambda obs: obs[:, :1].clamp(-1, 1), 100, 5, within=envs, seed=0).reward.shape
+        torch.Size([5, 100])
+    """
+    if horizon < 1:
+        raise SettingsError(f"horizon must be at least 1, got {horizon}.")
+    learned = _lender(within)
+    envs = SameStep(LearnedVectorEnv(n, learned.parts, max_episode_steps=horizon, output="torch"))
+    envs.reset(seed=seed)
+    return Rollout.stack(islice(imagine(policy, envs), horizon))
+
+
+def imagine(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]:
+    """Step `envs` on and on from where it stands, as `policy` says, without leaving the device.
+
+    Episodes go on from one call to the next. Wrappers are stepped as well; they must leave observations and
+    actions as they are, and tensors where they are.
+
+    Args:
+        policy: Where to go, computed without gradients.
+        envs: Learned environment with `output="torch"` and same-step autoreset that has been reset.
+
+    Returns:
+        An endless iterator of single steps of all `n` rows, whose fields are those of a `Rollout` without
+        their first dimension.
+
+    Raises:
+        SettingsError: Another environment.
+    """
+    check_imaginable(envs)
+    return _steps(policy, envs)
+
+
+def learned_under(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:
+    """The learned environment under a vector environment's wrappers.
+
+    Raises:
+        SettingsError: Another environment.
+    """
+    if not isinstance(envs.unwrapped, LearnedVectorEnv):
+        raise SettingsError(
+            "A rollout on the device needs a learned environment of gym.make_vec, such as "
+            f"PenalizedModel-v0, got {envs}."
+        )
+    return envs.unwrapped
+
+
+def check_imaginable(envs: VectorEnv[Any, Any, Any]) -> None:
+    """Refuse an environment whose rows cannot be stepped on its device.
+
+    Raises:
+        SettingsError: No learned vector environment, NumPy output, or another autoreset mode than same-step.
+    """
+    learned = learned_under(envs)
+    mode = envs.metadata.get("autoreset_mode")
+    if learned.output != "torch" or mode != AutoresetMode.SAME_STEP:
+        raise SettingsError(
+            "A rollout on the device needs gym.make_vec(..., output='torch', autoreset_mode='SameStep'), got "
+            f"output={learned.output!r} and autoreset_mode={getattr(mode, 'value', mode)!r}."
+        )
+
+
+def _steps(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]:
+    learned = learned_under(envs)
+    while True:
+        obs = learned.obs
+        with torch.no_grad():
+            action = policy(obs).to(torch.float32, copy=True)  # it may write there again
+        _, reward, terminated, truncated, infos = envs.step(action)
+        yield Rollout(obs, action, reward, infos[FINAL_OBS], terminated, truncated)
+
+
+def _lender(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:
+    learned = learned_under(envs)
+    for layer in layers(envs):
+        if layer is not learned and not isinstance(layer, tuple(MODES.values())):
+            raise SettingsError(
+                f"Fresh rows would not be in the wrapper {type(layer).__name__}. Use the environment without "
+                "it, or PenalizedModel-v0 or PessimisticModel-v0, whose model is pessimistic itself."
+            )
+    return learned
