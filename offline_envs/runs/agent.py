@@ -4,19 +4,28 @@ import inspect
 from copy import deepcopy
 from typing import Any
 
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.runs.cycle import off_policy
 from offline_envs.runs.settings import TrainSettings
-from offline_envs.sb3 import MixedReplayBuffer, agent_class, with_uniform_rollouts
+from offline_envs.sb3 import MixedReplayBuffer, agent_class, with_device_rollouts, with_uniform_rollouts
 
 
 def run_agent_class(settings: TrainSettings) -> type[BaseAlgorithm]:
-    """The class of a run's agent, whose rollouts have the actions that the run asks for."""
+    """The class of a run's agent, whose rollouts are where and have the actions that the run asks for."""
     agent = agent_class(settings.agent)
-    return with_uniform_rollouts(agent) if settings.rollout_actions == "uniform" else agent
+    if settings.rollout_actions == "uniform":
+        agent = with_uniform_rollouts(agent)
+    return with_device_rollouts(agent) if collects_on_device(settings) else agent
+
+
+def collects_on_device(settings: TrainSettings) -> bool:
+    """Whether transitions go from model to replay buffer without leaving the device, which pays on a GPU."""
+    on_gpu = torch.device(settings.device).type != "cpu"
+    return on_gpu and off_policy(settings.agent) and not settings.agent_options.get("use_sde")
 
 
 def check_agent_options(settings: TrainSettings) -> None:

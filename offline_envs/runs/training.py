@@ -19,7 +19,7 @@ from offline_envs.dynamics import save_ensemble
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.envs.assembly import check_device, resolve_model
 from offline_envs.runs.adversary import adversary_callback, finish_update, save_adversary
-from offline_envs.runs.agent import check_agent_options, new_agent, run_agent_class
+from offline_envs.runs.agent import check_agent_options, collects_on_device, new_agent, run_agent_class
 from offline_envs.runs.algorithms import algorithm
 from offline_envs.runs.callback import RunCallback
 from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
@@ -120,7 +120,8 @@ def _model_envs(settings: TrainSettings, run: RunFolder, *, show_progress: bool)
         options |= {"model": str(run.model), "ensemble": None, "fit": None}
     env_id = algorithm(settings.algorithm).env_id
     assert env_id is not None
-    return gym.make_vec(env_id, num_envs=settings.n_envs, progress=show_progress, **options)
+    output = "torch" if collects_on_device(settings) else "numpy"
+    return gym.make_vec(env_id, num_envs=settings.n_envs, output=output, progress=show_progress, **options)
 
 
 def _agent(
