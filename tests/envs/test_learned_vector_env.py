@@ -158,7 +158,7 @@ def test_reset_mask_restarts_its_rows_and_no_other(masks: list[list[bool]]) -> N
         assert infos == {}
         assert np.array_equal(after[~mask], obs[~mask])
         assert after[:, 0] == pytest.approx(elapsed, abs=1e-4)
-        assert envs.unwrapped._elapsed.tolist() == elapsed.tolist()
+        assert envs.unwrapped._episodes.elapsed.tolist() == elapsed.tolist()
 
 
 def test_reset_mask_uses_only_its_rows_of_the_given_obs() -> None:
