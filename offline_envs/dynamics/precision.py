@@ -1,4 +1,14 @@
-"""How precisely a step computes its matrix products: pure functions from pairs to predictions."""
+"""How precisely a step computes its matrix products: pure functions from pairs to predictions.
+
+What rounding does was measured on the embedded dataset with the default ensemble after 30 epochs, whose error
+was 0.18 of the data's deviation: root mean square over rows and members of how far a mean moves, in the worst
+output. TF32 was imitated on a CPU, by rounding the factors of every product.
+
+| precision | in predicted deviations | in the data's | change of predicted deviations: mean, largest |
+|---|---|---|---|
+| `tf32` | 0.017 | 0.0019 | 0.01 %, 0.8 % |
+| `bfloat16` | 0.16 | 0.017 | 0.1 %, 7 % |
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,10 +48,10 @@ def tf32(
 def bfloat16(
     ensemble: EnsembleDynamics, obs: Tensor, action: Tensor, members: Tensor | None = None
 ) -> Prediction:
-    """Predict with weights and activations rounded to bfloat16 (7 bits of 23), on any device.
+    """Predict with hidden layers rounded to bfloat16 (7 bits of 23), on any device.
 
-    Sums within a product, and all that comes before and after the layers, are float32. Weights are rounded
-    at every call, so that the prediction follows whoever changes them.
+    Sums within a product are float32, unless PyTorch's `allow_bf16_reduced_precision_reduction`, which is on
+    by default, lets a GPU round the parts of a sum that it splits.
     """
     return ensemble.predict_rounded(obs, action, members, dtype=torch.bfloat16)
 
