@@ -116,6 +116,8 @@ def cuda_graph(call: Callable[[], Result], generators: Sequence[torch.Generator]
     return replay
 
 
+_REGISTERS = torch.__version__ < "2.14"  # compared as versions; later ones find the generators themselves
+
 _BROKEN: list[torch.cuda.CUDAGraph] = []
 """Graphs whose capture failed: PyTorch's allocator goes on asking them whether memory is for them."""
 
@@ -124,7 +126,7 @@ def _recorded(
     call: Callable[[], Result], generators: Sequence[torch.Generator]
 ) -> tuple[torch.cuda.CUDAGraph, Result]:
     graph = torch.cuda.CUDAGraph()
-    for generator in generators:
+    for generator in generators if _REGISTERS else ():
         graph.register_generator_state(generator)
     try:
         # The outer `with` takes back the current stream, which a capture that fails leaves at its own.

@@ -28,7 +28,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     automatic modes. Everything returned is a fresh array or tensor that is never written to again.
 
     On a CUDA device a step is replayed as a graph, and a reset by mask as another, once each has run a few
-    times; with tensors in and out, nothing waits for the device.
+    times; with tensors in and out, nothing waits for the device (but `HaltTally`, until it has judged).
 
     Args:
         num_envs: Number of episodes, n.
@@ -177,7 +177,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     def _replayed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         if not self._captures:
             return function
-        name = f"{name} of a vector environment"
+        name = f"the {name} of a vector environment"
         return CapturedCall(function, name=name, generators=[self._episodes.generator])
 
     def _check_begun(self) -> None:

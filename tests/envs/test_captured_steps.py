@@ -13,6 +13,7 @@ import offline_envs  # noqa: F401  registers the environments
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.dynamics.captured_call import WARM_UP_CALLS
+from offline_envs.dynamics.precision import PRECISIONS
 from offline_envs.envs.assembly import Parts
 from offline_envs.envs.episodes import Episodes
 from offline_envs.envs.pessimism import Halt
@@ -125,6 +126,7 @@ def test_nothing_is_looked_at_on_the_host(
 ) -> None:
     """A look at a number that is not there raises; a graph cannot be captured around one either."""
     envs = make(env_id, precision=precision).unwrapped
+    assert envs.mdp.ensemble.predictor is PRECISIONS[precision]
     halt = envs.mdp.pessimism if isinstance(envs.mdp.pessimism, Halt) else None
     parts = on_meta(Parts(envs.mdp, envs._starts, envs.transitions, envs.ensemble, member, halt))
     with monkeypatch.context() as patch:
