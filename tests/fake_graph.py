@@ -12,13 +12,15 @@ from offline_envs.envs.vector_play import leaves
 
 def use_fake_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every `CapturedCall` warm up in place and replay fake graphs."""
-    monkeypatch.setattr(captured_call, "aside", lambda call: call())
+    monkeypatch.setattr(captured_call, "aside", lambda call, device: call())
     monkeypatch.setattr(captured_call, "cuda_graph", fake_graph)
 
 
-def fake_graph(call: Callable[[], Any], generators: Sequence[torch.Generator]) -> Callable[[], Any]:
+def fake_graph(
+    call: Callable[[], Any], generators: Sequence[torch.Generator], device: torch.device
+) -> Callable[[], Any]:
     """A capture makes no call; a replay makes it with the tensors as they are then, into the same results."""
-    del generators  # Unused.
+    del generators, device  # Unused.
     kept: list[Any] = []
 
     def replay() -> Any:

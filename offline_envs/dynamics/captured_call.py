@@ -49,7 +49,8 @@ class CapturedCall(Generic[Result]):
         """Call the function; what it returns is overwritten by the next call.
 
         Args:
-            *inputs: Its arguments; those of another shape or dtype than before are captured anew.
+            *inputs: Its arguments, at least one, all on the device. Where they have another shape or dtype
+                than before, the function is captured anew.
         """
         kinds = [(given.shape, given.dtype) for given in inputs]
         if kinds != self._kinds:
@@ -58,7 +59,9 @@ class CapturedCall(Generic[Result]):
             self._capture(inputs)
         self._n_taken += 1
         if self._replay is None:
-            return self._function(*inputs) if self._failed else aside(lambda: self._function(*inputs))
+            if self._failed:
+                return self._function(*inputs)
+            return aside(lambda: self._function(*inputs), inputs[0].device)
         for place, given in zip(self._places, inputs, strict=True):
             place.copy_(given)
         return self._replay()
@@ -66,23 +69,26 @@ class CapturedCall(Generic[Result]):
     def _capture(self, inputs: tuple[Tensor, ...]) -> None:
         self._places = places = tuple(given.clone() for given in inputs)
         try:
-            self._replay = cuda_graph(lambda: self._function(*places), self._generators)
+            self._replay = cuda_graph(lambda: self._function(*places), self._generators, places[0].device)
         except RuntimeError as error:
             self._failed = True
             warnings.warn(f"No CUDA graph of {self._name}, which is slower so: {error}", stacklevel=4)
 
 
-def aside(call: Callable[[], Result]) -> Result:
+def aside(call: Callable[[], Result], device: torch.device) -> Result:
     """Make a call on a stream of its own, as calls before a capture have to be."""
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        result = call()
-    torch.cuda.current_stream().wait_stream(stream)
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            result = call()
+        torch.cuda.current_stream().wait_stream(stream)
     return result
 
 
-def cuda_graph(call: Callable[[], Result], generators: Sequence[torch.Generator]) -> Callable[[], Result]:
+def cuda_graph(
+    call: Callable[[], Result], generators: Sequence[torch.Generator], device: torch.device
+) -> Callable[[], Result]:
     """Capture a call, without making it.
 
     A capture that fails may leave the generators that it knows unable to draw, PyTorch's default one among
@@ -91,6 +97,7 @@ def cuda_graph(call: Callable[[], Result], generators: Sequence[torch.Generator]
     Args:
         call: What is captured.
         generators: Where its random numbers come from, besides PyTorch's default generator.
+        device: The CUDA device that it runs on.
 
     Returns:
         A function that makes the call, and returns the same tensors each time.
@@ -103,11 +110,11 @@ def cuda_graph(call: Callable[[], Result], generators: Sequence[torch.Generator]
     try:
         for generator in at_risk:
             generator.graphsafe_set_state(generator.clone_state())
-        _recorded(call, generators)
+        _recorded(call, generators, device)
     finally:
         for generator, state in zip(at_risk, states, strict=True):
             generator.graphsafe_set_state(state)
-    graph, result = _recorded(call, generators)
+    graph, result = _recorded(call, generators, device)
 
     def replay() -> Result:
         graph.replay()
@@ -123,16 +130,17 @@ _BROKEN: list[torch.cuda.CUDAGraph] = []
 
 
 def _recorded(
-    call: Callable[[], Result], generators: Sequence[torch.Generator]
+    call: Callable[[], Result], generators: Sequence[torch.Generator], device: torch.device
 ) -> tuple[torch.cuda.CUDAGraph, Result]:
-    graph = torch.cuda.CUDAGraph()
-    for generator in generators if _REGISTERS else ():
-        graph.register_generator_state(generator)
-    try:
-        # The outer `with` takes back the current stream, which a capture that fails leaves at its own.
-        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
-            result = call()
-    except RuntimeError:
-        _BROKEN.append(graph)
-        raise
+    with torch.cuda.device(device):
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        for generator in generators if _REGISTERS else ():
+            graph.register_generator_state(generator)
+        try:
+            # The outer stream is the current one, which a capture that fails does not put back.
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=stream):
+                result = call()
+        except RuntimeError:
+            _BROKEN.append(graph)
+            raise
     return graph, result

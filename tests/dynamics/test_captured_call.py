@@ -10,6 +10,8 @@ from offline_envs.dynamics import captured_call
 from offline_envs.dynamics.captured_call import WARM_UP_CALLS, CapturedCall, cuda_graph
 from tests.fake_graph import use_fake_graphs
 
+CUDA = torch.device("cuda")
+
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="a CUDA graph needs a CUDA device")
 
 
@@ -112,7 +114,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Generator:
     default = Generator(State())
 
     @contextmanager
-    def recording(graph: Graph) -> Iterator[None]:
+    def recording(graph: Graph, stream: None) -> Iterator[None]:
         try:
             yield
         except RuntimeError:
@@ -121,12 +123,14 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Generator:
             raise
 
     @contextmanager
-    def stream(stream: None) -> Iterator[None]:
+    def nothing(*arguments: Any) -> Iterator[None]:
         yield
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", recording)
-    monkeypatch.setattr(torch.cuda, "stream", stream)
+    monkeypatch.setattr(torch.cuda, "stream", nothing)
+    monkeypatch.setattr(torch.cuda, "device", nothing)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
     monkeypatch.setattr(torch.cuda, "default_generators", (default,))
     return default
@@ -143,7 +147,7 @@ def test_a_failed_capture_spoils_no_generator(cuda: Generator, monkeypatch: pyte
     monkeypatch.setattr(captured_call, "_REGISTERS", True)
 
     with pytest.raises(RuntimeError, match="it waits"):
-        cuda_graph(fail, [own])  # type: ignore[list-item]
+        cuda_graph(fail, [own], CUDA)  # type: ignore[list-item]
     assert (own.state, cuda.state) == before
     assert not own.state.spoilt
     assert not cuda.state.spoilt
@@ -154,7 +158,7 @@ def test_a_graph_draws_from_the_generator_itself(cuda: Generator, monkeypatch: p
     own = Generator(State())
     before, registered = own.state, []
     monkeypatch.setattr(Graph, "register_generator_state", lambda graph, g: registered.append(g.state))
-    replay = cuda_graph(lambda: "result", [own])  # type: ignore[list-item]
+    replay = cuda_graph(lambda: "result", [own], CUDA)  # type: ignore[list-item]
     assert replay() == "result"
     assert own.state is registered[-1] is before
 
