@@ -44,6 +44,8 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         mdp: The MDP under it.
         transitions: The dataset.
         ensemble: All members of the model.
+        parts: All that it is made of.
+        output: `"numpy"` or `"torch"`.
         max_episode_steps: The step limit, infinity for none.
     """
 
@@ -61,7 +63,8 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
             raise SettingsError(f"num_envs must be at least 1, got {num_envs}.")
         if output not in OUTPUTS:
             raise unknown_name("output", output, OUTPUTS)
-        self.num_envs, self.mdp, self.transitions = num_envs, parts.mdp, parts.transitions
+        self.num_envs, self.parts, self.output = num_envs, parts, output
+        self.mdp, self.transitions = parts.mdp, parts.transitions
         self.ensemble, self._starts = parts.ensemble, parts.starts
         self.single_observation_space, self.single_action_space = learned_spaces(parts.transitions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -69,7 +72,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         self.autoreset_mode = AutoresetMode.DISABLED
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
         self.max_episode_steps = _step_limit(max_episode_steps)
-        self._torch_output, self._captures = output == "torch", capture and self.device.type == "cuda"
+        self._captures = capture and self.device.type == "cuda"
         self._episodes = Episodes(num_envs, parts, max_steps=self.max_episode_steps, step_infos=step_infos)
         self._begun = False
         self._step: Callable[[Tensor], Outcome] = self._replayed(self._episodes.advance, "step")
@@ -79,6 +82,16 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     def device(self) -> torch.device:
         """Where the model is computed and tensors are returned."""
         return self._starts.obs.device
+
+    @property
+    def obs(self) -> Tensor:
+        """Where the rows stand, float32 `(n, d)`, on the model's device; a copy, as a step moves them.
+
+        Raises:
+            gymnasium.error.ResetNeeded: There are no episodes yet.
+        """
+        self._check_begun()
+        return self._episodes.obs.clone()
 
     @property
     def exploded(self) -> Tensor:
@@ -210,7 +223,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _out(self, tensor: Tensor) -> Any:
         """What is handed out: a graph writes to its own tensors again, and an array on the host is a copy."""
-        if not self._torch_output:
+        if self.output != "torch":
             return tensor.cpu().numpy()
         return tensor.clone() if self._captures else tensor
 
