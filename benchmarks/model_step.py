@@ -90,8 +90,8 @@ def measure(
     return Speed(batch, best_seconds(candidates, budget=budget), peak)
 
 
-def world(batch: int, env_id: str = "PenalizedModel-v0") -> tuple[Any, Tensor, Tensor]:
-    """Make a reset vector environment of an unfitted model, observations and actions."""
+def world(batch: int, env_id: str = "PenalizedModel-v0", **options: Any) -> tuple[Any, Tensor, Tensor]:
+    """Make a reset vector environment of an unfitted model, observations and actions (on the CPU)."""
     data = random_transitions(1000, OBS_DIM, ACTION_DIM)
     model = EnsembleDynamics(OBS_DIM, ACTION_DIM).requires_grad_(False)
     envs = gym.make_vec(
@@ -101,20 +101,24 @@ def world(batch: int, env_id: str = "PenalizedModel-v0") -> tuple[Any, Tensor, T
         model=model,
         env_id="HalfCheetah-v5",
         output="torch",
+        **options,
     )
     obs, _ = envs.reset(seed=0)
     generator = torch.Generator().manual_seed(0)
     return envs, obs, torch.rand(batch, ACTION_DIM, generator=generator) * 2 - 1
 
 
-def products(batch: int, *, reuse: bool = False) -> Callable[[], None]:
+def products(
+    batch: int, *, reuse: bool = False, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> Callable[[], None]:
     """Prepare the matrix products of one forward pass of the default ensemble."""
     settings = EnsembleSettings()
     n, widths = settings.n_members, (OBS_DIM + ACTION_DIM, *settings.hidden, 2 * (1 + OBS_DIM))
-    weights = [torch.randn(n, i, o) for i, o in pairwise(widths)]
+    kind: Any = {"device": device, "dtype": dtype}
+    weights = [torch.randn(n, i, o, **kind) for i, o in pairwise(widths)]
     # Layers of one width share their memory: at 100 000 rows each takes half a gigabyte.
-    inputs = {width: torch.randn(n, batch, width) for width in set(widths[:-1])}
-    outputs = {width: torch.empty(n, batch, width) for width in set(widths[1:])} if reuse else {}
+    inputs = {width: torch.randn(n, batch, width, **kind) for width in set(widths[:-1])}
+    outputs = {width: torch.empty(n, batch, width, **kind) for width in set(widths[1:])} if reuse else {}
 
     def multiply() -> None:
         for weight in weights:

@@ -117,6 +117,34 @@ class EnsembleDynamics(nn.Module):
         return self._apart(inputs, range(self.n_members) if members is None else members.tolist())
 
     @torch.no_grad()
+    def predict_rounded(
+        self, obs: Tensor, action: Tensor, members: Tensor | None = None, *, dtype: torch.dtype
+    ) -> Prediction:
+        """Predict with hidden layers computed in `dtype`, on any device by one batched product each.
+
+        Weights are rounded anew at every call, so that it follows whoever changes them. What comes before
+        and after the hidden layers is float32, the last product included: it is the cheapest, and without
+        that the means would be three times as far off.
+
+        Args:
+            obs: See `predict`.
+            action: See `predict`.
+            members: See `predict`.
+            dtype: Of the hidden layers' weights, biases and activations.
+
+        Returns:
+            Mean and standard deviation of each member, float32 `(M, B, 1 + d)`.
+        """
+        *trunk, (weight, bias) = self._layers_of(members)
+        inputs = self.normalizer(torch.cat([obs, action], dim=-1))
+        hidden = inputs.to(dtype).expand(len(weight), -1, -1)
+        for layer_weight, layer_bias in trunk:
+            # Fused, because the sum is then rounded once.
+            hidden = torch.baddbmm(layer_bias.to(dtype), hidden, layer_weight.to(dtype))
+            hidden = functional.silu(hidden, inplace=True)
+        return self._gaussian(torch.bmm(hidden.float(), weight).add_(bias))
+
+    @torch.no_grad()
     def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
         """Predict each row by its own member, without gradients.
 
@@ -146,10 +174,7 @@ class EnsembleDynamics(nn.Module):
 
     def _together(self, inputs: Tensor, members: Tensor | None) -> Tensor:
         """Outputs `(M, B, width)` by one batched product a layer."""
-        layers = self._layers()
-        if members is not None:
-            layers = [(weight[members], bias[members]) for weight, bias in layers]
-        *trunk, (weight, bias) = layers
+        *trunk, (weight, bias) = self._layers_of(members)
         hidden = inputs.expand(len(weight), -1, -1)
         for layer_weight, layer_bias in trunk:
             # Product first: without gradients this is faster than the fused `baddbmm`.
@@ -182,6 +207,12 @@ class EnsembleDynamics(nn.Module):
             cast("MemberLinear", layer) for layer in self.trunk
         ]  # `ModuleList` does not say what it holds
         return [*((layer.weight, layer.bias) for layer in trunk), self._head()]
+
+    def _layers_of(self, members: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+        """The same of some members, int64 `(M,)`, or of all."""
+        if members is None:
+            return self._layers()
+        return [(weight[members], bias[members]) for weight, bias in self._layers()]
 
     def copy(self) -> "EnsembleDynamics":
         """An independent ensemble with the same members, elites and normaliser."""

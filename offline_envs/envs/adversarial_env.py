@@ -16,7 +16,7 @@ def with_own_ensemble(parts: Parts) -> Parts:
     cached model, and every other environment, as they are.
     """
     ensemble = parts.ensemble.copy().requires_grad_(True)
-    evaluated = EvaluatedMembers.of(ensemble, "elites")
+    evaluated = EvaluatedMembers.of(ensemble, "elites", parts.mdp.ensemble.predictor)
     return parts._replace(mdp=replace(parts.mdp, ensemble=evaluated), ensemble=ensemble)
 
 

@@ -19,6 +19,7 @@ from offline_envs.dynamics import (
     read_model_card,
 )
 from offline_envs.dynamics.disagreement import MEMBER_CHOICES, check_comparable
+from offline_envs.dynamics.precision import predictor
 from offline_envs.dynamics.uncertainty import measure
 from offline_envs.envs.drawn_elites import MEMBER_MODES
 from offline_envs.envs.evaluated_members import EvaluatedMembers
@@ -46,6 +47,8 @@ class ModelOptions(TypedDict, total=False):
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
         member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`.
         device: Where the model is computed, e.g. `"cpu"` or `"cuda"`.
+        precision: How precisely its matrix products are: `"float32"`, `"tf32"` or `"bfloat16"`, see
+            `offline_envs.dynamics.precision`. Fits and thresholds are computed in float32 all the same.
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
         fit: Settings of the fit by name, see `FitSettings`.
         cache_dir: Folder of fitted models instead of the user's cache.
@@ -59,6 +62,7 @@ class ModelOptions(TypedDict, total=False):
     start: str
     member: str
     device: str
+    precision: str
     ensemble: Mapping[str, Any] | None
     fit: Mapping[str, Any] | None
     cache_dir: str | None
@@ -102,6 +106,7 @@ def assemble(
     start: str = "dataset",
     member: str = "step",
     device: str = "cpu",
+    precision: str = "float32",
     ensemble: Mapping[str, Any] | None = None,
     fit: Mapping[str, Any] | None = None,
     cache_dir: str | None = None,
@@ -120,6 +125,7 @@ def assemble(
     check_device(device)
     if member not in MEMBER_MODES:
         raise unknown_name("member", member, MEMBER_MODES)
+    predict = predictor(precision)
     settings, fit_settings = EnsembleSettings.from_json(ensemble or {}), FitSettings.from_json(fit or {})
     if model is not None and (ensemble or fit):
         raise SettingsError("model= is already fitted, so ensemble= and fit= cannot be given with it.")
@@ -137,7 +143,7 @@ def assemble(
         if task is not None:
             warn_of_other_data(model, transitions)
     check_pessimism(fitted.settings, penalty, halt)
-    evaluated = EvaluatedMembers.of(fitted, _measured_members(penalty, halt))
+    evaluated = EvaluatedMembers.of(fitted, _measured_members(penalty, halt), predict)
     halts = None if halt is None else halt.halt(fitted, transitions, **cache)
     guard = Guard.from_transitions(transitions, device=device)
     mdp = LearnedMDP(evaluated, rule, guard, penalize if halts is None else halts)

@@ -37,4 +37,7 @@ class DrawnElites:
         if not self._per_episode:
             return
         drawn = self._mdp.draw_elites(n, generator)
-        self.elite = drawn if mask is None or self.elite is None else torch.where(mask, drawn, self.elite)
+        if self.elite is None:
+            self.elite = drawn
+        else:  # in place, for who has captured where it lies
+            self.elite.copy_(drawn if mask is None else torch.where(mask, drawn, self.elite))

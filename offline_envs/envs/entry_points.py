@@ -181,19 +181,25 @@ def _vector(
     max_episode_steps: int | None = None,
     output: str = "numpy",
     step_infos: bool = False,
+    capture: bool = True,
     **options: Any,
 ) -> VectorEnv[Any, Any, Any]:
     own = {**(penalty or {}), **(vars(halt) if halt else {})}
     parts: Parts = assemble(dataset, penalty=penalty, halt=halt, **_known(options, own))
     env = env_class(
-        num_envs, parts, max_episode_steps=max_episode_steps, output=output, step_infos=step_infos
+        num_envs,
+        parts,
+        max_episode_steps=max_episode_steps,
+        output=output,
+        step_infos=step_infos,
+        capture=capture,
     )
     return with_autoreset(env, autoreset_mode)
 
 
 def _single(options: ModelOptions, own: Mapping[str, Any] = MappingProxyType({})) -> ModelOptions:
     """Refuse settings that only `gym.make_vec` takes, and drop those that mean nothing here."""
-    for name in ("autoreset_mode", "output", "step_infos", "num_envs"):
+    for name in ("autoreset_mode", "output", "step_infos", "capture", "num_envs"):
         if name in options:
             raise SettingsError(f"{name}= is a setting of gym.make_vec(...), not of gym.make(...).")
     return _known(options, own)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from offline_envs.dynamics import EnsembleDynamics, Prediction
 from offline_envs.dynamics.disagreement import MEMBER_CHOICES
+from offline_envs.dynamics.precision import Predictor, float32
 from offline_envs.errors import unknown_name
 
 
@@ -21,14 +22,16 @@ class EvaluatedMembers:
         ensemble: The ensemble.
         index: The members that are evaluated, int64 `(M,)`, or None for all.
         elites: Where the elites stand among them, int64 `(E,)`.
+        predictor: How precisely they predict, see `PRECISIONS`.
     """
 
     ensemble: EnsembleDynamics
     index: Tensor | None
     elites: Tensor
+    predictor: Predictor = float32
 
     @classmethod
-    def of(cls, ensemble: EnsembleDynamics, choice: str) -> Self:
+    def of(cls, ensemble: EnsembleDynamics, choice: str, predictor: Predictor = float32) -> Self:
         """Take the elites of `ensemble` or, if `choice` is `"all"`, every member.
 
         Raises:
@@ -37,10 +40,9 @@ class EvaluatedMembers:
         if choice not in MEMBER_CHOICES:
             raise unknown_name("penalty_members", choice, MEMBER_CHOICES)
         if choice == "all":
-            return cls(ensemble, None, ensemble.elites)
-        return cls(
-            ensemble, ensemble.elites, torch.arange(len(ensemble.elites), device=ensemble.elites.device)
-        )
+            return cls(ensemble, None, ensemble.elites, predictor)
+        places = torch.arange(len(ensemble.elites), device=ensemble.elites.device)
+        return cls(ensemble, ensemble.elites, places, predictor)
 
     @property
     def n_members(self) -> int:
@@ -49,11 +51,11 @@ class EvaluatedMembers:
 
     def predict(self, obs: Tensor, action: Tensor) -> Prediction:
         """Predict by every member that is evaluated; see `EnsembleDynamics.predict`."""
-        return self.ensemble.predict(obs, action, self.index)
+        return self.predictor(self.ensemble, obs, action, self.index)
 
     def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
         """Predict each row by its own one of them, at place `member`, int64 `(B,)`: `(B, 1 + d)`."""
-        if obs.device.type != "cpu":  # asking all of them waits for nothing
+        if obs.device.type != "cpu" or self.predictor is not float32:  # asking all waits for nothing
             return self.predict(obs, action).own(member)
         index = member if self.index is None else self.index[member]
         return self.ensemble.predict_own(obs, action, index)

@@ -59,11 +59,20 @@ class HaltTally:
 
         Rows whose episode was over before do not count.
         """
+        self.count(halted, ended)
+        self.look()
+
+    def count(self, halted: Tensor, ended: Tensor) -> None:
+        """The part of `step` that happens on the device, in place."""
         running = self._running
         self._steps += running.sum()
         self._episodes += (ended & running).sum()
         self._halted += (halted & running).sum()
-        self._running = self._open = running & ~ended
+        self._running &= ~ended
+        self._open.copy_(self._running)
+
+    def look(self) -> None:
+        """The part of `step` that happens on the host: a look at the counts, now and then."""
         self._calls += 1
         if not self._judged and self._calls % CHECK_EVERY == 0:
             self._judge()
@@ -72,8 +81,8 @@ class HaltTally:
         """Begin an episode in the rows of `mask`, bool `(n,)`, or in all; open episodes end there."""
         rows = torch.ones_like(self._running) if mask is None else mask
         self._episodes += (self._open & rows).sum()
-        self._open = self._open & ~rows
-        self._running = self._running | rows
+        self._open &= ~rows
+        self._running |= rows
 
     def _judge(self) -> None:
         if self.n_episodes < max(EPISODES, len(self._open)):
@@ -91,5 +100,5 @@ class HaltTally:
             f"{self.n_halted} of the first {begun} episodes were halted, at {self.n_steps / begun:.0f} steps "
             f"an episode: {problem}. {advice} the threshold, e.g. β of "
             "threshold={'mean_std': β}; `offline-envs info` shows what each rule gives.",
-            stacklevel=4,
+            stacklevel=5,
         )

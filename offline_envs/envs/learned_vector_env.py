@@ -1,5 +1,6 @@
 """`LearnedVectorEnv`: many imagined episodes in one forward pass."""
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -9,13 +10,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from offline_envs.envs.assembly import Parts, seeded_generator
-from offline_envs.envs.drawn_elites import DrawnElites
+from offline_envs.dynamics.captured_call import CapturedCall
+from offline_envs.envs.assembly import Parts
+from offline_envs.envs.episodes import Episodes, Outcome
 from offline_envs.envs.halt_tally import HaltTally
 from offline_envs.envs.info import RESET_MASK, START_OBS
 from offline_envs.envs.learned_env import LARGEST_SEED, learned_spaces
-from offline_envs.envs.reported import reported
-from offline_envs.envs.step import Step
 from offline_envs.errors import SettingsError, unknown_name
 
 OUTPUTS = ("numpy", "torch")
@@ -27,6 +27,9 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     It resets only the rows that it is told to (`reset(options={"reset_mask": mask})`); `Autoreset` adds the
     automatic modes. Everything returned is a fresh array or tensor that is never written to again.
 
+    On a CUDA device a step is replayed as a graph, and a reset by mask as another, once each has run a few
+    times; with tensors in and out, nothing waits for the device (but `HaltTally`, until it has judged).
+
     Args:
         num_envs: Number of episodes, n.
         parts: What the environment is made of.
@@ -34,6 +37,8 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         output: `"numpy"` for float32 and bool arrays, `"torch"` for tensors on the model's device. Actions
             may be either.
         step_infos: Whether `step` reports what `LearnedEnv` has in `info`, of every row, `(n,)` each.
+        capture: Whether to replay graphs on a CUDA device. They keep what a termination rule of one's own
+            read on the host when they were captured; without them it is read at every step.
 
     Attributes:
         mdp: The MDP under it.
@@ -41,10 +46,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         ensemble: All members of the model.
         parts: All that it is made of.
         output: `"numpy"` or `"torch"`.
-        exploded: Rows whose last prediction was rejected, bool `(n,)`, on the model's device.
-        halts: Whether unknown pairs of obs and action end an episode.
-        halted: Rows whose last pair was unknown, bool `(n,)`, on the model's device.
-        tally: Number of steps, episodes and halts so far, if `halts`.
+        max_episode_steps: The step limit, infinity for none.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: int | None = None,
         output: str = "numpy",
         step_infos: bool = False,
+        capture: bool = True,
     ) -> None:
         if num_envs < 1:
             raise SettingsError(f"num_envs must be at least 1, got {num_envs}.")
@@ -69,17 +72,11 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         self.autoreset_mode = AutoresetMode.DISABLED
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
         self.max_episode_steps = _step_limit(max_episode_steps)
-        self._step_infos = step_infos
-        self._generator: torch.Generator | None = None
-        self._obs: Tensor | None = None
-        self._elapsed = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
-        self._over = torch.zeros(num_envs, dtype=torch.bool, device=self.device)
-        self.exploded = torch.zeros(num_envs, dtype=torch.bool, device=self.device)
-        self._total_exploded = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._halt, self._elites = parts.halt, DrawnElites(parts.mdp, parts.member)
-        self.halts, self.tally = parts.halt is not None, HaltTally(num_envs, self.device)
-        self.halted = torch.zeros_like(self.exploded)
-        self._ends: Tensor | None = None
+        self._captures = capture and self.device.type == "cuda"
+        self._episodes = Episodes(num_envs, parts, max_steps=self.max_episode_steps, step_infos=step_infos)
+        self._begun = False
+        self._step: Callable[[Tensor], Outcome] = self._replayed(self._episodes.advance, "step")
+        self._restart: Callable[[Tensor], Tensor] = self._replayed(self._episodes.restart, "reset")
 
     @property
     def device(self) -> torch.device:
@@ -88,27 +85,48 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
 
     @property
     def obs(self) -> Tensor:
-        """Where the rows stand, float32 `(n, d)`, on the model's device; not to be written to.
+        """Where the rows stand, float32 `(n, d)`, on the model's device; a copy, as a step moves them.
 
         Raises:
             gymnasium.error.ResetNeeded: There are no episodes yet.
         """
-        return self._current()
+        self._check_begun()
+        return self._episodes.obs.clone()
+
+    @property
+    def exploded(self) -> Tensor:
+        """Rows whose last prediction was rejected, bool `(n,)`, on the model's device."""
+        return self._episodes.exploded
 
     @property
     def n_exploded(self) -> int:
         """Number of steps whose prediction was rejected so far, over all rows whose episode was running."""
-        return int(self._total_exploded)
+        return int(self._episodes.total_exploded)
 
     @property
-    def reward_replaced(self) -> Tensor:
-        """Rows whose last reward pessimism must leave alone: exploded or halted, bool `(n,)`."""
-        return self.exploded | self.halted
+    def halts(self) -> bool:
+        """Whether unknown pairs of obs and action end an episode."""
+        return self._episodes.halts
+
+    @property
+    def halted(self) -> Tensor:
+        """Rows whose last pair was unknown, bool `(n,)`, on the model's device."""
+        return self._episodes.halted
+
+    @property
+    def tally(self) -> HaltTally:
+        """Number of steps, episodes and halts so far, if `halts`."""
+        return self._episodes.tally
 
     @property
     def n_halted(self) -> int:
         """Number of episodes that were halted so far."""
         return self.tally.n_halted
+
+    @property
+    def reward_replaced(self) -> Tensor:
+        """Rows whose last reward pessimism must leave alone: exploded or halted, bool `(n,)`."""
+        return self.exploded | self.halted
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -130,17 +148,16 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         options = options or {}
         mask = self._mask(options.get(RESET_MASK))
         given = self._given(options.get(START_OBS))
+        if mask is not None:
+            self._check_begun()
         super().reset(seed=None if seed is None else int(seed))
-        if seed is not None or self._generator is None:
-            self._generator = seeded_generator(int(self.np_random.integers(LARGEST_SEED)), self._starts.obs)
-        obs = self._starts.draw(self.num_envs, self._generator) if given is None else given
-        self._obs = obs if mask is None else torch.where(mask[:, None], obs, self._current())
-        keep = torch.zeros_like(self._over) if mask is None else ~mask
-        self._elapsed, self._over = self._elapsed * keep, self._over & keep
-        self._elites.reset(self.num_envs, self._generator, mask)
-        if self.halts:
-            self.tally.reset(mask)
-        return self._out(self._obs.clone()), {}
+        if seed is not None or not self._begun:
+            self._episodes.generator.manual_seed(int(self.np_random.integers(LARGEST_SEED)))
+            self._begun = True
+        if mask is not None and given is None:
+            return self._out(self._restart(mask)), {}
+        rows = torch.ones(self.num_envs, dtype=torch.bool, device=self.device) if mask is None else mask
+        return self._out(self._episodes.restart(rows, given)), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Imagine the next step of every episode.
@@ -155,33 +172,30 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
             gymnasium.error.ResetNeeded: There are no episodes yet.
             SettingsError: Actions of another shape.
         """
-        obs = self._current()
-        assert self._generator is not None
-        step = self.mdp.step(obs, self._actions(actions), self._generator, self._elites.elite)
-        if self._ends is not None:
-            step, self._ends = step._replace(terminated=step.terminated | self._ends), None
-        self._obs, self.exploded, self.halted = step.next_obs, step.exploded, step.halted
-        self._total_exploded += (step.exploded & ~self._over).sum()
-        self._elapsed = self._elapsed + 1
-        truncated = self._elapsed >= self.max_episode_steps
-        self._over = self._over | step.terminated | truncated
+        self._check_begun()
+        outcome, infos = self._step(self._actions(actions))
         if self.halts:
-            self.tally.step(step.halted, step.terminated | truncated)
-        outputs = (step.next_obs.clone(), step.reward, step.terminated, truncated)
-        next_obs, rewards, terminations, truncations = map(self._out, outputs)
-        return next_obs, rewards, terminations, truncations, self._infos(step)
+            self.tally.look()
+        next_obs, rewards, terminations, truncations = map(self._out, outcome)
+        reported = {name: self._out(value) for name, value in infos.items()}
+        return next_obs, rewards, terminations, truncations, reported
 
     def end_at_next_step(self, rows: Tensor) -> None:
         """Terminate the episodes of `rows`, bool `(n,)`, at the next step, as a wrapper may ask.
 
         An autoreset layer in between restarts them like any other row, with the same random numbers.
         """
-        self._ends = rows
+        self._episodes.ends.copy_(rows)
 
-    def _current(self) -> Tensor:
-        if self._obs is None:
+    def _replayed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        if not self._captures:
+            return function
+        name = f"the {name} of a vector environment"
+        return CapturedCall(function, name=name, generators=[self._episodes.generator])
+
+    def _check_begun(self) -> None:
+        if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step(), and without reset_mask the first time.")
-        return self._obs
 
     def _actions(self, actions: Any) -> Tensor:
         if isinstance(actions, np.ndarray) and not actions.flags.writeable:
@@ -208,12 +222,10 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         return None if obs is None else self._starts.given(obs, (self.num_envs, self.transitions.obs_dim))
 
     def _out(self, tensor: Tensor) -> Any:
-        return tensor if self.output == "torch" else tensor.cpu().numpy()
-
-    def _infos(self, step: Step) -> dict[str, Any]:
-        if not self._step_infos:
-            return {}
-        return {name: self._out(value) for name, value in reported(step, self._halt).items()}
+        """What is handed out: a graph writes to its own tensors again, and an array on the host is a copy."""
+        if self.output != "torch":
+            return tensor.cpu().numpy()
+        return tensor.clone() if self._captures else tensor
 
 
 def _step_limit(max_episode_steps: int | None) -> float:

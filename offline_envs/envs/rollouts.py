@@ -86,7 +86,9 @@ def rollout(
     if horizon < 1:
         raise SettingsError(f"horizon must be at least 1, got {horizon}.")
     learned = _lender(within)
-    envs = SameStep(LearnedVectorEnv(n, learned.parts, max_episode_steps=horizon, output="torch"))
+    # A graph of these rows would serve for this one call, and cost more than their steps.
+    fresh = LearnedVectorEnv(n, learned.parts, max_episode_steps=horizon, output="torch", capture=False)
+    envs = SameStep(fresh)
     envs.reset(seed=seed)
     return Rollout.stack(islice(imagine(policy, envs), horizon))
 

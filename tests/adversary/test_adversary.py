@@ -156,6 +156,21 @@ def test_a_state_of_another_adversary_is_refused(
         adversary_of(data, pair).load(tmp_path / "nothing")
 
 
+def test_the_weights_stay_where_they_are(data: Transitions, pair: EnsembleDynamics, tmp_path: Path) -> None:
+    """A vector environment on a GPU has captured where it reads them."""
+    adversary = adversary_of(data, pair, horizon=2)
+    before = [value.data_ptr() for value in adversary.ensemble.state_dict().values()]
+    weights = weights_of(adversary.ensemble)
+    adversary.save(tmp_path / "first")
+    adversary.update(AlwaysRight(), 2)
+    assert not torch.equal(weights_of(adversary.ensemble), weights)
+    adversary.load(tmp_path / "first")
+    with pytest.warns(UserWarning, match="stopped"):
+        adversary._safety.stop("of this test")
+    assert torch.equal(weights_of(adversary.ensemble), weights)
+    assert [value.data_ptr() for value in adversary.ensemble.state_dict().values()] == before
+
+
 def test_it_stops_and_takes_back_what_spoils_the_model(data: Transitions, pair: EnsembleDynamics) -> None:
     adversary = adversary_of(data, pair, adv_weight=100.0, learning_rate=0.05, check_every=5)
     with pytest.warns(UserWarning, match=r"stopped: the holdout error .* more than tolerance=2\."):

@@ -44,6 +44,16 @@ def test_model_step_measures_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 <= benchmark.extra_peak_here(50) < 1000
 
 
+def test_device_step(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("device_step", monkeypatch)
+    benchmark.main(batch=[2, 300], device="cpu", steps=1, rounds=1, chunk=65_536)
+    rows = cells(capsys.readouterr().out)
+    assert [row[:2] for row in rows] == [
+        [precision, batch] for precision in ("float32", "tf32", "bfloat16") for batch in ("2", "300")
+    ]
+    assert all(n > 0 for row in rows for n in numbers(row))
+
+
 def test_run_shares(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = script("run_shares", monkeypatch)
     benchmark.main(task=["hopper"], gradient_steps=4, n_envs=10, horizon=5)
@@ -96,7 +106,7 @@ def test_one_markdown_section_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path
 @pytest.mark.parametrize(
     "name",
     [
-        *("model_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
+        *("model_step", "device_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
         *("dataset_loading", "all"),
     ],
 )

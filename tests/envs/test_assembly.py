@@ -86,6 +86,7 @@ def single_ensemble() -> EnsembleDynamics:
         ({"penalty_coef": -0.1}, "penalty_coef must be finite and 0 or more"),
         ({"penalty": "doubt"}, "Unknown penalty 'doubt'"),
         ({"penalty_members": "voters"}, "Unknown penalty_members 'voters'"),
+        ({"precision": "float16"}, "Unknown precision 'float16'"),
         ({"model": deterministic_ensemble()}, "penalty='max_std' needs members that predict a variance"),
         ({"model": single_ensemble(), "penalty": "ensemble_std"}, "a single one is measured"),
     ],

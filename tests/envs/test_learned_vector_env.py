@@ -109,6 +109,20 @@ def test_a_caller_may_write_to_what_was_returned(mode: str, output: str) -> None
     assert all(np.array_equal(a, b) for a, b in zip(*numbers, strict=True))
 
 
+def test_obs_is_a_copy_of_where_the_rows_stand() -> None:
+    """A rollout keeps it as what came before a step, which moves the rows in place."""
+    envs = make(output="torch").unwrapped
+    with pytest.raises(ResetNeeded):
+        _ = envs.obs
+    first, _ = envs.reset(seed=0)
+    before = envs.obs
+    assert torch.equal(before, first)
+    after = envs.step(ACTIONS)[0]
+    assert torch.equal(before, first)
+    assert torch.equal(envs.obs, after)
+    assert not torch.equal(before, after)
+
+
 def test_nothing_returned_by_one_step_shares_memory() -> None:
     envs = make(step_infos=True)
     envs.reset(seed=0)
@@ -158,7 +172,7 @@ def test_reset_mask_restarts_its_rows_and_no_other(masks: list[list[bool]]) -> N
         assert infos == {}
         assert np.array_equal(after[~mask], obs[~mask])
         assert after[:, 0] == pytest.approx(elapsed, abs=1e-4)
-        assert envs.unwrapped._elapsed.tolist() == elapsed.tolist()
+        assert envs.unwrapped._episodes.elapsed.tolist() == elapsed.tolist()
 
 
 def test_reset_mask_uses_only_its_rows_of_the_given_obs() -> None:

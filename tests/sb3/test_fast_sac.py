@@ -266,5 +266,5 @@ def test_a_captured_step_is_the_same_step() -> None:
         agent.set_random_seed(3)
         agent.train(10, batch_size=16)
         agent.train(10, batch_size=16)
-    assert fast._take._graph is not None  # type: ignore[attr-defined]
+    assert fast._take.call._replay is not None  # type: ignore[attr-defined]
     assert_same(numbers(fast), numbers(slow), 1e-4)

@@ -1,0 +1,123 @@
+"""Steps of `PenalizedModel-v0` on a GPU, by precision, as graphs and kernel by kernel.
+
+A step ends with the reset of finished rows, and tensors go in and out. HalfCheetah's sizes. The floor is one
+batched product a layer, the two heads as one, in the same precision, replayed as a graph too. Each figure is
+the best of several rounds of many steps, between which the device is waited for.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Annotated, NamedTuple
+
+import torch
+import typer
+from fit_throughput import synchronize
+from model_step import ACTION_DIM, OBS_DIM, products, world
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from offline_envs.dynamics.captured_call import WARM_UP_CALLS, CapturedCall
+from offline_envs.dynamics.precision import PRECISIONS, tf32_products
+from offline_envs.envs import mdp
+
+BATCHES = (1024, 65_536)
+FLOOR, GRAPHS, KERNELS = "floor", "graphs", "kernels"
+
+
+class Speed(NamedTuple):
+    """Seconds of one call, by candidate."""
+
+    precision: str
+    batch: int
+    seconds: dict[str, float]
+
+
+def main(
+    batch: Annotated[list[int] | None, typer.Option(help="Rows of a step; may be repeated.", min=1)] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="float32, tf32 or bfloat16; repeat.")] = None,
+    device: Annotated[str, typer.Option(help="cuda or cpu; a CPU has no graphs.")] = "cuda",
+    steps: Annotated[int, typer.Option(help="Steps of a round.", min=1)] = 100,
+    rounds: Annotated[int, typer.Option(help="Rounds of each candidate.", min=1)] = 10,
+    chunk: Annotated[int, typer.Option(help="Rows that a GPU computes at once.", min=1)] = mdp.GPU_CHUNK,
+) -> None:
+    """Measure the step and print a table."""
+    mdp.GPU_CHUNK = chunk
+    speeds = [
+        measure(name, n, device=device, steps=steps, rounds=rounds)
+        for name in precision or PRECISIONS
+        for n in batch or BATCHES
+    ]
+    Console().print(table(speeds, device))
+
+
+def measure(precision: str, batch: int, *, device: str, steps: int, rounds: int) -> Speed:
+    """Measure every candidate, turn by turn."""
+    candidates = {FLOOR: floor(precision, batch, device)}
+    for name, capture in ((GRAPHS, True), (KERNELS, False)):
+        candidates[name] = stepper(batch, device=device, precision=precision, capture=capture)
+    seconds = dict.fromkeys(candidates, float("inf"))
+    for call in candidates.values():
+        seconds_a_call(call, WARM_UP_CALLS + 2, device)
+    for _ in range(rounds):
+        for name, call in candidates.items():
+            seconds[name] = min(seconds[name], seconds_a_call(call, steps, device))
+    return Speed(precision, batch, seconds)
+
+
+def stepper(batch: int, *, device: str, precision: str, capture: bool) -> Callable[[], object]:
+    """Prepare a step of the vector environment."""
+    envs, _, action = world(batch, device=device, precision=precision, capture=capture)
+    action = action.to(device)
+    return lambda: envs.step(action)
+
+
+def floor(precision: str, batch: int, device: str) -> Callable[[], object]:
+    """Prepare the matrix products of a step, in its precision."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    multiply = products(batch, reuse=True, device=device, dtype=dtype)
+
+    def call(signal: Tensor) -> Tensor:
+        with tf32_products() if precision == "tf32" else nullcontext():
+            multiply()
+        return signal
+
+    signal = torch.zeros(1, device=device)
+    replayed = CapturedCall(call, name="the floor") if torch.device(device).type == "cuda" else call
+    return lambda: replayed(signal)
+
+
+def seconds_a_call(call: Callable[[], object], n: int, device: str) -> float:
+    """Seconds of a call, of `n` in a row."""
+    synchronize(device)
+    start = time.perf_counter()
+    for _ in range(n):
+        call()
+    synchronize(device)
+    return (time.perf_counter() - start) / n
+
+
+def table(speeds: list[Speed], device: str) -> Table:
+    """Lay out one row a precision and batch size."""
+    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else device
+    grid = Table(title=f"PenalizedModel-v0 on {name}, {OBS_DIM}+{ACTION_DIM} dimensions")
+    columns = ("batch", "µs a step", "transitions/s", "env/floor", "µs without graphs", "µs of the floor")
+    for column in ("precision", *columns):
+        grid.add_column(column, justify="left" if column == "precision" else "right")
+    for speed in speeds:
+        seconds = speed.seconds
+        grid.add_row(
+            speed.precision,
+            f"{speed.batch:,}",
+            f"{1e6 * seconds[GRAPHS]:,.0f}",
+            f"{speed.batch / seconds[GRAPHS]:,.0f}",
+            f"{seconds[FLOOR] / seconds[GRAPHS]:.0%}",
+            f"{1e6 * seconds[KERNELS]:,.0f}",
+            f"{1e6 * seconds[FLOOR]:,.0f}",
+        )
+    return grid
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,146 @@
+"""`CapturedCall`: a function of tensors on a CUDA device, replayed as one graph."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+WARM_UP_CALLS = 3
+"""Calls before a capture, in which libraries allocate what they keep; PyTorch's notes advise as many."""
+
+Result = TypeVar("Result")
+
+
+class CapturedCall(Generic[Result]):
+    """The same function with its hundred kernels launched at once, which is what a GPU otherwise waits for.
+
+    The first calls are made as they are. If a capture fails, a warning says why and all others are, too.
+    Each replay draws the numbers that a call would have drawn, so a seed gives the same ones with and
+    without a graph; products may round differently, where the libraries choose other kernels.
+
+    The function may write to tensors that it holds, which is how a state lives on between calls. What else
+    it reads on the host is read once, at the capture: settings, and where its tensors lie. It may not wait
+    for the device, and it computes no gradients.
+
+    Args:
+        function: From tensors to tensors, in any nesting.
+        name: What it is, for the warning.
+        generators: Where its random numbers come from.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Result],
+        *,
+        name: str,
+        generators: Sequence[torch.Generator] = (),
+    ) -> None:
+        self._function, self._name, self._generators = function, name, tuple(generators)
+        self._kinds: list[tuple[torch.Size, torch.dtype]] = []
+        self._n_taken = 0
+        self._places: tuple[Tensor, ...] = ()
+        self._replay: Callable[[], Result] | None = None
+        self._failed = False
+
+    @torch.no_grad()
+    def __call__(self, *inputs: Tensor) -> Result:
+        """Call the function; what it returns is overwritten by the next call.
+
+        Args:
+            *inputs: Its arguments, at least one, all on the device. Where they have another shape or dtype
+                than before, the function is captured anew.
+        """
+        kinds = [(given.shape, given.dtype) for given in inputs]
+        if kinds != self._kinds:
+            self._kinds, self._n_taken, self._replay = kinds, 0, None
+        if self._replay is None and not self._failed and self._n_taken >= WARM_UP_CALLS:
+            self._capture(inputs)
+        self._n_taken += 1
+        if self._replay is None:
+            if self._failed:
+                return self._function(*inputs)
+            return aside(lambda: self._function(*inputs), inputs[0].device)
+        for place, given in zip(self._places, inputs, strict=True):
+            place.copy_(given)
+        return self._replay()
+
+    def _capture(self, inputs: tuple[Tensor, ...]) -> None:
+        self._places = places = tuple(given.clone() for given in inputs)
+        try:
+            self._replay = cuda_graph(lambda: self._function(*places), self._generators, places[0].device)
+        except RuntimeError as error:
+            self._failed = True
+            warnings.warn(f"No CUDA graph of {self._name}, which is slower so: {error}", stacklevel=4)
+
+
+def aside(call: Callable[[], Result], device: torch.device) -> Result:
+    """Make a call on a stream of its own, as calls before a capture have to be."""
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            result = call()
+        torch.cuda.current_stream().wait_stream(stream)
+    return result
+
+
+def cuda_graph(
+    call: Callable[[], Result], generators: Sequence[torch.Generator], device: torch.device
+) -> Callable[[], Result]:
+    """Capture a call, without making it.
+
+    A capture that fails may leave the generators that it knows unable to draw, PyTorch's default one among
+    them. So it is rehearsed with copies of their states.
+
+    Args:
+        call: What is captured.
+        generators: Where its random numbers come from, besides PyTorch's default generator.
+        device: The CUDA device that it runs on.
+
+    Returns:
+        A function that makes the call, and returns the same tensors each time.
+
+    Raises:
+        RuntimeError: The call cannot be captured. Nothing has changed, and no number was drawn.
+    """
+    at_risk = (*generators, *torch.cuda.default_generators)
+    states = [generator.graphsafe_get_state() for generator in at_risk]
+    try:
+        for generator in at_risk:
+            generator.graphsafe_set_state(generator.clone_state())
+        _recorded(call, generators, device)
+    finally:
+        for generator, state in zip(at_risk, states, strict=True):
+            generator.graphsafe_set_state(state)
+    graph, result = _recorded(call, generators, device)
+
+    def replay() -> Result:
+        graph.replay()
+        return result
+
+    return replay
+
+
+_REGISTERS = torch.__version__ < "2.14"  # compared as versions; later ones find the generators themselves
+
+_BROKEN: list[torch.cuda.CUDAGraph] = []
+"""Graphs whose capture failed: PyTorch's allocator goes on asking them whether memory is for them."""
+
+
+def _recorded(
+    call: Callable[[], Result], generators: Sequence[torch.Generator], device: torch.device
+) -> tuple[torch.cuda.CUDAGraph, Result]:
+    with torch.cuda.device(device):
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        for generator in generators if _REGISTERS else ():
+            graph.register_generator_state(generator)
+        try:
+            # The outer stream is the current one, which a capture that fails does not put back.
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=stream):
+                result = call()
+        except RuntimeError:
+            _BROKEN.append(graph)
+            raise
+    return graph, result
