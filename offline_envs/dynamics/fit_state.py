@@ -165,6 +165,12 @@ def make_optimizer(ensemble: EnsembleDynamics, fit_settings: FitSettings) -> tor
     return optimizer
 
 
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Let all parameters go on with another step size."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+
+
 def adam_tensors(ensemble: EnsembleDynamics, optimizer: torch.optim.Adam) -> dict[str, Tensor]:
     """Step counts and moments of `make_optimizer`'s Adam by name, the tensors themselves."""
     return {

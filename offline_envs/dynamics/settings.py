@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, get_args, get_origin
 
+from offline_envs.dynamics.schedules import SCHEDULES
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 
 
@@ -97,7 +98,9 @@ class FitSettings(JsonSettings):
     """How the ensemble is fitted; the defaults are those of MOPO's release.
 
     Attributes:
-        learning_rate: Adam's step size.
+        learning_rate: Adam's step size, at its largest.
+        schedule: How it goes on: `"constant"`, or `"cosine"` down to zero after `max_epochs`, which reaches
+            the same error several times as fast with a `learning_rate` of 6e-3.
         batch_size: Rows a member sees in one gradient step.
         holdout: Rows kept out to score members, at most a fifth of the dataset.
         weight_decay: Factor of half the squared weights added to the loss: one a hidden layer, then one for
@@ -111,6 +114,7 @@ class FitSettings(JsonSettings):
     """
 
     learning_rate: float = 1e-3
+    schedule: str = "constant"
     batch_size: int = 256
     holdout: int = 1000
     weight_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
@@ -128,6 +132,13 @@ class FitSettings(JsonSettings):
                 raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
         if self.max_epochs is not None and self.max_epochs < 1:
             raise SettingsError(f"max_epochs must be at least 1 or None, got {self.max_epochs}.")
+        if self.schedule not in SCHEDULES:
+            raise unknown_name("schedule", self.schedule, SCHEDULES)
+        if self.schedule != "constant" and self.max_epochs is None:
+            raise SettingsError(
+                f"schedule={self.schedule!r} needs max_epochs, the epochs after which the learning rate is "
+                "zero, e.g. max_epochs=16; got None."
+            )
         if not self.weight_decay or min(self.weight_decay) < 0 or self.bound_weight < 0:
             raise SettingsError("weight_decay and bound_weight must not be negative.")
         if not 0 <= self.improvement < 1:

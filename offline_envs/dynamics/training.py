@@ -12,11 +12,12 @@ from torch import Tensor
 from offline_envs.data.transitions import Transitions
 from offline_envs.dynamics.bootstrap import Bootstrap
 from offline_envs.dynamics.ensemble import EnsembleDynamics
-from offline_envs.dynamics.fit_state import Capture, FitState
+from offline_envs.dynamics.fit_state import Capture, FitState, set_learning_rate
 from offline_envs.dynamics.losses import bound_penalty, data_loss, squared_error
 from offline_envs.dynamics.progress import FitProgress
 from offline_envs.dynamics.report import FitReport
 from offline_envs.dynamics.rows import Rows, generator_for, split_rows
+from offline_envs.dynamics.schedules import SCHEDULES
 from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
 from offline_envs.dynamics.spectral_norm import add_spectral_norm, bake_spectral_norm, refine_spectral_norm
 from offline_envs.errors import OfflineEnvsError
@@ -161,7 +162,10 @@ def _train_epoch(state: FitState, rows: Rows, order: Tensor, display: FitProgres
     ensemble, optimizer, settings = state.ensemble.train(), state.optimizer, state.fit_settings
     total = torch.zeros((), device=order.device)
     batches = torch.split(order, settings.batch_size, dim=1)
+    n_steps = settings.max_epochs and settings.max_epochs * len(batches)
     for done, index in enumerate(batches, start=1):
+        factor = SCHEDULES[settings.schedule](state.epoch * len(batches) + done - 1, n_steps)
+        set_learning_rate(optimizer, factor * settings.learning_rate)
         inputs, targets = rows.batch(index)
         mean, logvar = ensemble(inputs)
         loss = data_loss(mean, logvar, targets).sum()

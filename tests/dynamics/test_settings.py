@@ -49,6 +49,8 @@ def test_a_shape_that_cannot_be_is_refused(values: dict[str, Any], message: str)
         ({"batch_size": 2.5}, "batch_size must be of type int, got 2.5"),
         ({"max_epochs": 1.5}, r"max_epochs must be of type int \| None, got 1.5"),
         ({"max_epochs": 0}, "max_epochs must be at least 1 or None, got 0"),
+        ({"schedule": "linear"}, "schedule"),
+        ({"schedule": "cosine"}, "schedule='cosine' needs max_epochs"),
         ({"weight_decay": [-1.0]}, "must not be negative"),
         ({"improvement": 1.0}, "improvement must be at least 0 and less than 1, got 1.0"),
         ({"seed": -1}, "seed must be 0 or more, got -1"),

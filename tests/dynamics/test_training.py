@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,9 +7,10 @@ import pytest
 import torch
 
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, Fitted, fit, training
-from offline_envs.dynamics.fit_state import STATE_FILE, FitState
+from offline_envs.dynamics.fit_state import STATE_FILE, FitState, set_learning_rate
 from offline_envs.dynamics.report import FitReport
 from offline_envs.dynamics.rows import Rows, split_rows
+from offline_envs.dynamics.schedules import cosine
 from offline_envs.errors import CheckpointError, DatasetError, OfflineEnvsError
 from tests.dynamics.linear_data import NOISE, QUICK, TINY, linear_transitions
 
@@ -128,6 +130,30 @@ def test_interrupted_and_resumed_fit_equals_an_uninterrupted_one(
     assert resumed.report.holdout_history == whole.report.holdout_history
     assert resumed.report.train_loss == whole.report.train_loss
     assert_same_weights(run().ensemble, whole.ensemble)  # A finished fit is not fitted again.
+
+
+def test_an_interrupted_cosine_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit_settings = replace(QUICK, schedule="cosine", max_epochs=3)
+    rates: list[float] = []
+
+    def noted(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+        rates.append(learning_rate)
+        set_learning_rate(optimizer, learning_rate)
+
+    def run(folder: Path | None) -> Fitted:
+        return fit(linear_transitions(), TINY, fit_settings=fit_settings, progress=False, folder=folder)
+
+    monkeypatch.setattr(training, "set_learning_rate", noted)
+    whole = run(None)
+    n_steps = 3 * math.ceil(320 / QUICK.batch_size)
+    expected = [QUICK.learning_rate * cosine(step, n_steps) for step in range(n_steps)]
+    assert rates == pytest.approx(expected)
+    interrupt = InterruptAt(n_steps // 3 + 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Rows, "batch", lambda rows, index: interrupt(rows, index))
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path)
+    assert_same_weights(run(tmp_path).ensemble, whole.ensemble)
 
 
 def test_state_of_another_fit_is_refused(tmp_path: Path) -> None:

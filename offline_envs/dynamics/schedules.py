@@ -1,0 +1,37 @@
+"""Schedules of the learning rate: pure functions from the share of a fit that is done to a factor."""
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+WARM_UP_STEPS = 50
+"""Gradient steps in which the cosine schedule starts from zero, at most a tenth of all."""
+
+
+def constant(step: int, n_steps: int | None) -> float:
+    """The same learning rate throughout, as in MOPO's release; the fit may be of any length."""
+    del step, n_steps
+    return 1.0
+
+
+def cosine(step: int, n_steps: int | None) -> float:
+    """Half a cosine down to zero (Loshchilov and Hutter 2017, eq. 5, without restarts), after a warm-up.
+
+    Args:
+        step: Number of gradient steps already taken.
+        n_steps: Number of gradient steps of the whole fit.
+
+    Returns:
+        Factor of the learning rate, in [0, 1].
+    """
+    assert n_steps is not None  # FitSettings has seen to it
+    warm_up = min(WARM_UP_STEPS, n_steps // 10)
+    if step < warm_up:
+        return (step + 1) / (warm_up + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / (n_steps - warm_up)))
+
+
+SCHEDULES: Mapping[str, Callable[[int, int | None], float]] = MappingProxyType(
+    {"constant": constant, "cosine": cosine}
+)
+"""Every schedule by the name that the `schedule` setting of a fit takes."""
