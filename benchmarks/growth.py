@@ -21,7 +21,7 @@ from typing import Annotated, NamedTuple
 import torch
 import typer
 from dataset_loading import MEGABYTE, memory, reset_peak
-from growth_axes import AXES, Operation
+from growth_axes import AXES, Cost, Operation
 from rich.console import Console
 from rich.table import Table
 from timing import finished, seconds_of, timed
@@ -29,15 +29,6 @@ from timing import finished, seconds_of, timed
 LARGEST_EXPONENT = 1.1
 LEAST_MEMORY = 32.0
 """MiB below which a peak says little: the allocator serves smaller blocks from what was freed before."""
-
-
-class Cost(NamedTuple):
-    """What an operation took at one size."""
-
-    operation: str
-    size: int
-    seconds: float
-    extra_peak: float | None  # MiB
 
 
 class Grown(NamedTuple):
@@ -147,11 +138,8 @@ def grown(costs: Sequence[Cost]) -> list[Grown]:
 
 def exponents(before: Cost, after: Cost) -> tuple[float, float | None]:
     """Exponents of time and memory between two sizes."""
-    known = before.extra_peak is not None and after.extra_peak is not None
-    if known and min(before.extra_peak, after.extra_peak) >= LEAST_MEMORY:
-        peak = exponent(before.size, after.size, before.extra_peak, after.extra_peak)
-    else:
-        peak = None
+    peaks = before.extra_peak or 0.0, after.extra_peak or 0.0
+    peak = exponent(before.size, after.size, *peaks) if min(peaks) >= LEAST_MEMORY else None
     return exponent(before.size, after.size, before.seconds, after.seconds), peak
 
 
@@ -163,8 +151,8 @@ def exponent(size: float, larger: float, cost: float, dearer: float) -> float:
 def too_fast(rows: Sequence[Grown]) -> list[Grown]:
     """The rows of the largest size whose time or memory outgrows the size."""
     largest = max(row.cost.size for row in rows)
-    steep = lambda p: p is not None and p > LARGEST_EXPONENT  # noqa: E731
-    return [row for row in rows if row.cost.size == largest and (steep(row.time) or steep(row.memory))]
+    last = [row for row in rows if row.cost.size == largest]
+    return [row for row in last if max(row.time or 0.0, row.memory or 0.0) > LARGEST_EXPONENT]
 
 
 def verdict(tables: dict[str, list[Grown]]) -> list[str]:

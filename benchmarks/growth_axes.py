@@ -48,6 +48,15 @@ class Operation(NamedTuple):
     per: float = 1.0
 
 
+class Cost(NamedTuple):
+    """What an operation took at one size."""
+
+    operation: str
+    size: int
+    seconds: float
+    extra_peak: float | None  # MiB
+
+
 def batch(size: int, device: str) -> Iterator[Operation]:
     """Rows of one step of the penalised MDP."""
     envs, obs, action = world(1, device=device)

@@ -2,22 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from growth_axes import Cost
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-PANEL = (3.4, 2.8)  # inches
+PANEL = (3.4, 3.2)  # inches
 DPI = 120
 
 
-class Cost(Protocol):
-    """What is drawn of a cost."""
-
-    operation: str
-    size: int
-    seconds: float
-    extra_peak: float | None
+LEAST_MEMORY = 1.0
+"""MiB; what is smaller is not drawn."""
 
 
 def plot_growth(costs: Mapping[str, Sequence[Cost]], path: Path) -> None:
@@ -32,14 +27,21 @@ def plot_growth(costs: Mapping[str, Sequence[Cost]], path: Path) -> None:
     for (axis, points), (above, below) in zip(costs.items(), panels.T, strict=True):
         for name in dict.fromkeys(point.operation for point in points):
             own = [point for point in points if point.operation == name]
-            sizes, known = [p.size for p in own], [p for p in own if p.extra_peak]
-            above.plot(sizes, [1000 * p.seconds for p in own], "-o", markersize=3, label=name)
-            below.plot([p.size for p in known], [p.extra_peak for p in known], "-o", markersize=3)
+            sizes, known = [p.size for p in own], [p for p in own if (p.extra_peak or 0.0) >= LEAST_MEMORY]
+            (line,) = above.plot(sizes, [1000 * p.seconds for p in own], "-o", markersize=3, label=name)
+            below.plot(
+                [p.size for p in known],
+                [p.extra_peak for p in known],
+                "-o",
+                markersize=3,
+                color=line.get_color(),
+            )
         largest = max(points, key=lambda point: (point.size, point.seconds))
         _finish(above, axis, "ms")
         _finish(below, axis, "extra MiB")
         _in_proportion(above, min(p.size for p in points), largest.size, 1000 * largest.seconds)
-        above.legend(fontsize="x-small")
+        labels = above.get_legend_handles_labels()
+        below.legend(*labels, loc="upper center", bbox_to_anchor=(0.5, -0.25), fontsize="x-small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", dpi=DPI)
 

@@ -7,7 +7,7 @@ with AVX-512; on another device there are none, and the ratios are only shown.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -17,6 +17,7 @@ from agent_updates import updates_of
 from fit_throughput import Products as LayerProducts
 from fit_throughput import random_transitions
 from growth_axes import ACTION_DIM, OBS_DIM, ensemble, noise, vector_env
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from run_shares import TASKS, calm_transitions
@@ -100,13 +101,19 @@ def pairs(device: str) -> dict[str, Pair]:
 def products(rows: int, device: str, *, times: int = 1) -> Call:
     """The matrix products of a step of the ensemble, into memory that exists already."""
     layers = layer_products(rows, device)
-    return lambda: [layer.forward() for _ in range(times) for layer in layers]
+
+    def forward() -> None:
+        for _ in range(times):
+            for layer in layers:
+                layer.forward()
+
+    return forward
 
 
 def layer_products(rows: int, device: str) -> list[LayerProducts]:
     """The products of every layer of the default ensemble, the two heads as one."""
     weights = [weight for weight, _ in ensemble(OBS_DIM)._layers()]
-    return [LayerProducts(len(w), rows, *w.shape[1:], device) for w in weights]
+    return [LayerProducts(len(w), rows, w.shape[1], w.shape[2], device) for w in weights]
 
 
 def step(rows: int, device: str, env_id: str = "PenalizedModel-v0") -> Call:
@@ -118,7 +125,12 @@ def step(rows: int, device: str, env_id: str = "PenalizedModel-v0") -> Call:
 
 def single_step(device: str, *, times: int) -> Call:
     """Step an environment of one episode."""
-    settings = {"dataset": noise(1000), "model": ensemble(OBS_DIM), "termination": "never", "device": device}
+    settings: dict[str, Any] = {
+        "dataset": noise(1000),
+        "model": ensemble(OBS_DIM),
+        "termination": "never",
+        "device": device,
+    }
     env = gym.make("PenalizedModel-v0", disable_env_checker=True, **settings)
     env.reset(seed=0)
     action = np.zeros(ACTION_DIM, np.float32)
@@ -131,10 +143,10 @@ def vector_views(rows: int, device: str) -> Pair:
     view = SB3VecEnv(vector_env(noise(1000), ensemble(OBS_DIM), rows, device))
     view.reset()
     actions = np.zeros((rows, ACTION_DIM), np.float32)
-    return Pair(*(partial(rollout, env, actions) for env in (envs, view)))
+    return Pair(partial(rollout, envs, actions), partial(rollout, view, actions))
 
 
-def rollout(env: gym.vector.VectorEnv | SB3VecEnv, actions: np.ndarray, steps: int = 5) -> None:
+def rollout(env: Any, actions: NDArray[np.float32], steps: int = 5) -> None:
     """Step as often as a rollout is long."""
     for _ in range(steps):
         env.step(actions)
@@ -143,7 +155,8 @@ def rollout(env: gym.vector.VectorEnv | SB3VecEnv, actions: np.ndarray, steps: i
 def agents(device: str, updates: int = 10) -> Pair:
     """Gradient steps of Stable-Baselines3's SAC and of FastSAC."""
     data = calm_transitions(TASKS["hopper"])
-    return Pair(*(partial(updates_of(kind, data, device), updates) for kind in (SAC, FastSAC)))
+    base, fast = (partial(updates_of(kind, data, device), updates) for kind in (SAC, FastSAC))
+    return Pair(base, fast)
 
 
 def fits(device: str) -> Pair:
