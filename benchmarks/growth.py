@@ -2,8 +2,11 @@
 
 Sizes are measured in fresh processes. The exponent of a row is log(time ratio) / log(size ratio) to the row
 before: 1 is as the work grows, 0 is a cost that the size does not change. What exceeds 1.1 between the two
-largest sizes is marked and named below the tables. Memory is the peak of a first call beyond what was held
-before it, its result included; of a GPU, that of its tensors.
+largest sizes is marked and named below the tables.
+
+Time on a CPU is the process's own, of all its threads, not the clock's: beside other programs a long call is
+interrupted and a short one is not, which would look like growth. Memory is the peak of a first call beyond
+what was held before it, its result included; of a GPU, that of its tensors.
 
 An epoch of the fit is extrapolated from 20 gradient steps on rows drawn from all of the dataset.
 """
@@ -11,7 +14,7 @@ An epoch of the fit is extrapolated from 20 gradient steps on rows drawn from al
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from multiprocessing import get_context
@@ -24,7 +27,7 @@ from dataset_loading import MEGABYTE, memory, reset_peak
 from growth_axes import AXES, Cost, Operation
 from rich.console import Console
 from rich.table import Table
-from timing import finished, seconds_of, timed
+from timing import finished
 
 LARGEST_EXPONENT = 1.1
 LEAST_MEMORY = 32.0
@@ -52,7 +55,7 @@ def main(
     largest_dims: Annotated[int, typer.Option(help="Most dimensions of an observation.")] = 400,
     seconds: Annotated[float, typer.Option(help="Time for an operation and size; at least two calls.")] = 0.5,
     plot: Annotated[Path | None, typer.Option(help="PNG file for a figure of all tables.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads; 0 means PyTorch's own choice.")] = 0,
+    threads: Annotated[int, typer.Option(help="Threads; 0 means PyTorch's own choice.")] = 1,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Measure how costs grow and print a table an axis."""
@@ -105,7 +108,7 @@ def cost_of(operation: Operation, size: int, budget: float, device: str) -> Cost
     first, peak = first_call(operation, device)
     calls = [first]
     while len(calls) < 2 or time.perf_counter() - begin < budget:
-        calls.append(seconds_of(lambda: finished(operation.call, device)))
+        calls.append(spent(operation.call, device)[1])
     return Cost(operation.name, size, min(calls) * operation.per, peak)
 
 
@@ -119,11 +122,19 @@ def first_call(operation: Operation, device: str) -> tuple[float, float | None]:
     elif sys.platform == "linux":
         before = reset_peak()
     else:
-        return seconds_of(operation.call), None
-    kept, seconds = timed(lambda: finished(operation.call, device))
+        return spent(operation.call, device)[1], None
+    kept, seconds = spent(operation.call, device)
     peak = torch.cuda.max_memory_allocated() / MEGABYTE if on_gpu else memory("VmHWM")
     del kept  # Only its memory mattered.
     return seconds, max(peak - before, 0.0)
+
+
+def spent(call: Callable[[], object], device: str) -> tuple[object, float]:
+    """What a call returns, and its seconds: of the processor on a CPU, else of the clock."""
+    clock = time.process_time if torch.device(device).type == "cpu" else time.perf_counter
+    start = clock()
+    result = finished(call, device)
+    return result, clock() - start
 
 
 def grown(costs: Sequence[Cost]) -> list[Grown]:
