@@ -63,3 +63,9 @@ clean:
 benchmark: $(STAMP)
 	@echo "==> Running all benchmarks into benchmarks.md"
 	$(BIN)/python benchmarks/all.py --output benchmarks.md $(BENCHMARK_ARGS)
+
+# Ratios of speeds, not seconds: it may run beside other programs.
+.PHONY: guard
+guard: $(STAMP)
+	@echo "==> Comparing ratios of speeds with their bounds"
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/guard.py $(GUARD_ARGS)

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("model_step", "fit_throughput", "run_shares", "agent_updates", "device_rollout", "dataset_loading")
+SCRIPTS = (
+    "model_step",
+    "fit_throughput",
+    "run_shares",
+    "agent_updates",
+    "device_rollout",
+    "dataset_loading",
+    "whole_run",
+    "growth",
+)
 COMPARED = ("model_step", "fit_throughput", "run_shares", "agent_updates")
 """Those that can measure OfflineRL-Kit beside."""
 
@@ -52,18 +61,23 @@ def printed(command: list[str]) -> str:
 
 
 def markdown(text: str) -> str:
-    """Turn a printed table, its title above it, into a Markdown section."""
-    title = []
-    rows: list[str] = []
+    """Turn printed tables, each with its title above it, into Markdown sections."""
+    lines: list[str] = []
+    words: list[str] = []
     for line in text.splitlines():
-        if line.startswith(("┃", "│")):
+        if line.startswith("┏"):
+            lines += [f"## {' '.join(words)}", ""]
+            words = []
+        elif line.startswith(("┃", "│")):
             cells = [cell.strip() for cell in line.strip("┃│").replace("┃", "│").split("│")]
-            rows.append(f"| {' | '.join(cells)} |")
+            lines.append(f"| {' | '.join(cells)} |")
             if line.startswith("┃"):
-                rows.append("|" + " --- |" * len(cells))
-        elif not line.startswith(("┏", "┡", "├", "└")) and line.strip():
-            title.append(line.strip())
-    return "\n".join([f"## {' '.join(title)}", "", *rows])
+                lines.append("|" + " --- |" * len(cells))
+        elif line.startswith("└"):
+            lines.append("")
+        elif not line.startswith(("┡", "├")) and line.strip():
+            words.append(line.strip())
+    return "\n".join([*lines, *words]).strip()
 
 
 if __name__ == "__main__":

@@ -8,21 +8,20 @@ These are one product forward and two backward for every layer, on the same shap
 With `--offlinerl-kit`, a checkout of OfflineRL-Kit is measured beside.
 """
 
-import importlib
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
-from unittest.mock import MagicMock
+from typing import Annotated
 
 import torch
 import typer
 from gymnasium.spaces import Box
+from peers import kit_unfitted
 from rich.console import Console
 from rich.table import Table
+from timing import synchronize
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings, FitSettings, fit
@@ -141,32 +140,18 @@ class OwnProducts(Products):
 
 def kit_epoch(data: Transitions, checkout: Path) -> Callable[[], float]:
     """Measurement of one epoch of OfflineRL-Kit's own training code, imported from `checkout`."""
-    sys.path.insert(0, str(checkout))
-    for name in ("gym", "gym.envs", "gym.envs.mujoco"):  # Imported on the way, never used by the fit.
-        sys.modules.setdefault(name, MagicMock())
-    ensemble_dynamics = importlib.import_module("offlinerlkit.dynamics.ensemble_dynamics")
-    modules = importlib.import_module("offlinerlkit.modules.dynamics_module")
-    decays = list(FitSettings().weight_decay)
-    model = modules.EnsembleDynamicsModel(data.obs_dim, data.action_dim, [200] * 4, weight_decays=decays)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    dynamics: Any = ensemble_dynamics.EnsembleDynamics(model, optimizer, None, None)
+    dynamics = kit_unfitted(checkout, data.obs_dim, data.action_dim, ends=None)
     inputs = torch.cat([data.obs, data.actions], dim=-1).numpy()
     targets = torch.cat([data.next_obs - data.obs, data.rewards[:, None]], dim=-1).numpy()
 
     def measure() -> float:
-        index = torch.randint(len(data), (model.num_ensemble, len(data))).numpy()
+        index = torch.randint(len(data), (dynamics.model.num_ensemble, len(data))).numpy()
         start = time.perf_counter()
         dynamics.learn(inputs[index], targets[index])
         dynamics.validate(inputs[:HOLDOUT], targets[:HOLDOUT])
         return len(data) / (time.perf_counter() - start)
 
     return measure
-
-
-def synchronize(device: str) -> None:
-    """Wait until the device has done what it was told."""
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize()
 
 
 def show(speeds: dict[str, list[float]], title: str) -> None:

@@ -9,8 +9,18 @@ from unittest.mock import MagicMock
 import numpy as np
 import torch
 
+from offline_envs.data import Transitions
+from offline_envs.dynamics import FitSettings
+
 ABSENT = ("gym", "gym.envs", "gym.envs.mujoco", "gym.envs.mujoco.half_cheetah")
 """Modules that OfflineRL-Kit imports on the way and the measured parts never use."""
+
+KIT_ENDS = {
+    "Hopper": "termination_fn_hopper",
+    "HalfCheetah": "termination_fn_halfcheetah",
+    "Walker2d": "termination_fn_walker2d",
+}
+"""Environment → OfflineRL-Kit's termination function."""
 
 
 def kit_module(checkout: Path, name: str) -> Any:
@@ -40,14 +50,57 @@ def kit_dynamics(checkout: Path, obs_dim: int, action_dim: int) -> Any:
     return dynamics.EnsembleDynamics(model, None, scaler, ends, penalty_coef=1.0)
 
 
-def kit_sac(checkout: Path, obs_dim: int, action_dim: int) -> Any:
+def kit_ends(checkout: Path, env_id: str) -> Any:
+    """OfflineRL-Kit's termination function of an environment.
+
+    Raises:
+        ValueError: It is measured in none by that name.
+    """
+    name = env_id.split("-")[0]
+    if name not in KIT_ENDS:
+        raise ValueError(
+            f"OfflineRL-Kit is measured in {', '.join(KIT_ENDS)}, whose termination functions it has, "
+            f"got {env_id}."
+        )
+    return getattr(kit_module(checkout, "utils.termination_fns"), KIT_ENDS[name])
+
+
+def kit_unfitted(checkout: Path, obs_dim: int, action_dim: int, ends: Any, device: str = "cpu") -> Any:
+    """OfflineRL-Kit's `EnsembleDynamics` before its fit, as `run_mopo.py` makes it, λ = 1."""
+    dynamics, modules = kit_module(checkout, "dynamics"), kit_module(checkout, "modules")
+    decays = list(FitSettings().weight_decay)
+    model = modules.EnsembleDynamicsModel(obs_dim, action_dim, [200] * 4, weight_decays=decays, device=device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    scaler = kit_module(checkout, "utils.scaler").StandardScaler()
+    return dynamics.EnsembleDynamics(model, optimizer, scaler, ends, penalty_coef=1.0)
+
+
+def kit_buffer(
+    checkout: Path, size: int, data: Transitions, *, filled: bool = False, device: str = "cpu"
+) -> Any:
+    """OfflineRL-Kit's buffer for rows of a dataset's widths, with or without the dataset in it."""
+    sizes = (size, (data.obs_dim,), np.float32, data.action_dim, np.float32)
+    buffer = kit_module(checkout, "buffer").ReplayBuffer(*sizes, device=device)
+    if filled:
+        arrays = {
+            "observations": data.obs,
+            "next_observations": data.next_obs,
+            "actions": data.actions,
+            "rewards": data.rewards,
+            "terminals": data.terminated,
+        }
+        buffer.load_dataset({name: tensor.numpy() for name, tensor in arrays.items()})
+    return buffer
+
+
+def kit_sac(checkout: Path, obs_dim: int, action_dim: int, device: str = "cpu") -> Any:
     """OfflineRL-Kit's MOPO agent, as its `run_mopo.py` makes it: networks of 2x256, learned temperature."""
     nets, modules = kit_module(checkout, "nets"), kit_module(checkout, "modules")
     policies = kit_module(checkout, "policy")
     distribution = modules.TanhDiagGaussian(256, action_dim, unbounded=True, conditioned_sigma=True)
-    actor = modules.ActorProb(nets.MLP(obs_dim, [256, 256]), distribution)
-    critics = [modules.Critic(nets.MLP(obs_dim + action_dim, [256, 256])) for _ in range(2)]
+    actor = modules.ActorProb(nets.MLP(obs_dim, [256, 256]), distribution, device)
+    critics = [modules.Critic(nets.MLP(obs_dim + action_dim, [256, 256]), device) for _ in range(2)]
     optimizers = [torch.optim.Adam(net.parameters(), lr=3e-4) for net in (actor, *critics)]
-    log_alpha = torch.zeros(1, requires_grad=True)
+    log_alpha = torch.zeros(1, requires_grad=True, device=device)
     alpha = (-float(action_dim), log_alpha, torch.optim.Adam([log_alpha], lr=1e-4))
     return policies.MOPOPolicy(None, actor, *critics, *optimizers, alpha=alpha)

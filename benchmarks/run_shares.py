@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import gymnasium as gym
-import numpy as np
 import torch
 import typer
 from fit_throughput import random_transitions
-from peers import kit_module, kit_sac
+from peers import kit_buffer, kit_sac
 from rich.console import Console
 from rich.table import Table
 from stable_baselines3 import SAC
@@ -235,18 +234,7 @@ def kit_rate(checkout: Path, data: Transitions, updates: int) -> float:
 def kit_update(checkout: Path, data: Transitions) -> Callable[[int], None]:
     """Make OfflineRL-Kit's agent and its two buffers; give what takes a number of updates."""
     policy = kit_sac(checkout, data.obs_dim, data.action_dim)
-    buffer_type = kit_module(checkout, "buffer").ReplayBuffer
-    sizes = (len(data), (data.obs_dim,), np.float32, data.action_dim, np.float32)
-    real, model = buffer_type(*sizes), buffer_type(*sizes)
-    arrays = {
-        "observations": data.obs.numpy(),
-        "next_observations": data.next_obs.numpy(),
-        "actions": data.actions.numpy(),
-        "rewards": data.rewards.numpy(),
-        "terminals": data.terminated.numpy(),
-    }
-    real.load_dataset(arrays)
-    model.load_dataset(arrays)
+    real, model = (kit_buffer(checkout, len(data), data, filled=True) for _ in range(2))
     n_real = int(BATCH * REAL_RATIO)
 
     def update(n: int) -> None:

@@ -2,6 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
+from statistics import median
+from typing import Any, TypeVar
+
+import torch
+
+Result = TypeVar("Result")
 
 
 def best_seconds(
@@ -27,22 +33,83 @@ def best_seconds(
     return best
 
 
+def median_ratio(
+    reference: Callable[[], object], candidate: Callable[[], object], *, rounds: int, device: str = "cpu"
+) -> float:
+    """Return how many times the speed of `reference` a candidate has: the median of the rounds.
+
+    The two take turns and each round is compared in itself, so that what else the machine does cancels out.
+
+    Args:
+        reference: What the candidate is compared with.
+        candidate: What is measured.
+        rounds: Turns of each; a first one is not counted.
+        device: What is waited for after every call.
+    """
+    calls = [lambda: finished(reference, device), lambda: finished(candidate, device)]
+    turns = [[seconds_of(call) for call in calls] for _ in range(rounds + 1)]
+    return median(first / second for first, second in turns[1:])
+
+
 def seconds_of(call: Callable[[], object]) -> float:
     """Return the seconds that one call takes."""
+    return timed(call)[1]
+
+
+def timed(call: Callable[[], Result]) -> tuple[Result, float]:
+    """Return what a call returns, and its seconds."""
     start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+    result = call()
+    return result, time.perf_counter() - start
+
+
+def finished(call: Callable[[], Result], device: str) -> Result:
+    """Call and wait for the device."""
+    result = call()
+    synchronize(device)
+    return result
+
+
+def synchronize(device: str) -> None:
+    """Wait until the device has done what it was told."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
 
 
 class Stopwatch:
-    """Adds up the seconds spent inside its `with` blocks."""
+    """Adds up the seconds spent inside its `with` blocks.
 
-    def __init__(self) -> None:
+    Args:
+        device: What is waited for at both ends of a block.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
         self.seconds = 0.0
         self._start = 0.0
+        self._device = device
 
     def __enter__(self) -> None:
+        synchronize(self._device)
         self._start = time.perf_counter()
 
     def __exit__(self, *error: object) -> None:
+        synchronize(self._device)
         self.seconds += time.perf_counter() - self._start
+
+
+def watch(owner: Any, method: str, device: str = "cpu") -> Stopwatch:
+    """Put a stopwatch around a method of one object.
+
+    Args:
+        owner: The object; its class stays as it is.
+        method: Name of the method.
+        device: What is waited for before and after each call.
+    """
+    stopwatch, call = Stopwatch(device), getattr(owner, method)
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        with stopwatch:
+            return call(*args, **kwargs)
+
+    setattr(owner, method, watched)
+    return stopwatch

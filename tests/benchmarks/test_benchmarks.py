@@ -103,11 +103,21 @@ def test_one_markdown_section_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert text == "# Benchmarks\n\n## Title\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n"
 
 
+def test_several_tables_of_a_script_are_sections(monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = script("all", monkeypatch)
+    one = "  First of\n  two\n┏━━━┓\n┃ a ┃\n┡━━━┩\n│ 1 │\n├───┤\n│ 2 │\n└───┘\n"
+    text = benchmark.markdown(one + "Second\n┏━━━┓\n┃ b ┃\n┡━━━┩\n│ 3 │\n└───┘\nAll is well.\n")
+    assert text == (
+        "## First of two\n\n| a |\n| --- |\n| 1 |\n| 2 |\n\n"
+        "## Second\n\n| b |\n| --- |\n| 3 |\n\nAll is well."
+    )
+
+
 @pytest.mark.parametrize(
     "name",
     [
         *("model_step", "device_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
-        *("dataset_loading", "all"),
+        *("dataset_loading", "whole_run", "growth", "guard", "all"),
     ],
 )
 def test_every_option_is_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
