@@ -30,7 +30,7 @@ from offline_envs.sb3 import FastSAC, SB3VecEnv
 BOUNDS: Mapping[str, float] = {
     "step of 1000 rows / products": 0.6,
     "step of 2000 rows / products": 0.6,
-    "step without penalty / with": 2.6,
+    "step without penalty / with": 2.0,
     "single step / products": 0.07,
     "SB3VecEnv / vector environment": 0.68,
     "FastSAC / SAC": 1.45,
@@ -90,7 +90,7 @@ def pairs(device: str) -> dict[str, Pair]:
     return {
         "step of 1000 rows / products": Pair(products(1000, device), step(1000, device)),
         "step of 2000 rows / products": Pair(products(2000, device), step(2000, device)),
-        "step without penalty / with": Pair(step(1000, device), step(1000, device, "LearnedModel-v0")),
+        "step without penalty / with": Pair(step(2000, device), step(2000, device, "LearnedModel-v0")),
         "single step / products": Pair(products(1, device, times=400), single_step(device, times=20), 1 / 20),
         "SB3VecEnv / vector environment": vector_views(500, device),
         "FastSAC / SAC": agents(device),
