@@ -117,7 +117,7 @@ def test_several_tables_of_a_script_are_sections(monkeypatch: pytest.MonkeyPatch
     "name",
     [
         *("model_step", "device_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
-        *("dataset_loading", "whole_run", "growth", "guard", "all"),
+        *("fit_to_error", "dataset_loading", "whole_run", "growth", "guard", "all"),
     ],
 )
 def test_every_option_is_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
