@@ -155,7 +155,10 @@ def make_optimizer(ensemble: EnsembleDynamics, fit_settings: FitSettings) -> tor
     if ensemble.bounds is not None:
         by_factor[0.0] += ensemble.bounds.parameters()
     groups = [{"params": group, "weight_decay": factor} for factor, group in by_factor.items()]
-    optimizer = torch.optim.Adam(groups, lr=fit_settings.learning_rate, fused=True)
+    device = ensemble.elites.device
+    on_gpu = device.type == "cuda"
+    rate = torch.tensor(fit_settings.learning_rate, device=device) if on_gpu else fit_settings.learning_rate
+    optimizer = torch.optim.Adam(groups, lr=rate, fused=True, capturable=on_gpu)
     for parameter in ensemble.parameters():
         optimizer.state[parameter] = {
             "step": torch.zeros((), device=parameter.device),
@@ -166,9 +169,12 @@ def make_optimizer(ensemble: EnsembleDynamics, fit_settings: FitSettings) -> tor
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Let all parameters go on with another step size."""
+    """Let all parameters go on with another step size, which a captured step reads where it lies."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(learning_rate)
+        else:
+            group["lr"] = learning_rate
 
 
 def adam_tensors(ensemble: EnsembleDynamics, optimizer: torch.optim.Adam) -> dict[str, Tensor]:

@@ -13,7 +13,8 @@ from offline_envs.data.transitions import Transitions
 from offline_envs.dynamics.bootstrap import Bootstrap
 from offline_envs.dynamics.ensemble import EnsembleDynamics
 from offline_envs.dynamics.fit_state import Capture, FitState, set_learning_rate
-from offline_envs.dynamics.losses import bound_penalty, data_loss, squared_error
+from offline_envs.dynamics.gradient_step import GradientStep
+from offline_envs.dynamics.losses import squared_error
 from offline_envs.dynamics.progress import FitProgress
 from offline_envs.dynamics.report import FitReport
 from offline_envs.dynamics.rows import Rows, generator_for, split_rows
@@ -129,6 +130,7 @@ def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) 
         replace=settings.bootstrap,
         device=rows.train.device,
     )
+    take_step = GradientStep(state, rows)
     steps = math.ceil(len(rows.train) / settings.batch_size)
     display = FitProgress(
         state.ensemble.n_members, steps, max_epochs=settings.max_epochs, done=state.epoch, shown=shown
@@ -136,7 +138,7 @@ def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) 
     with display:
         try:
             while not state.stopped_by:
-                _run_epoch(state, rows, members, display)
+                _run_epoch(state, rows, take_step, members, display)
                 if keeper:
                     keeper.keep(state)
         except KeyboardInterrupt:
@@ -146,9 +148,11 @@ def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) 
             raise
 
 
-def _run_epoch(state: FitState, rows: Rows, members: Bootstrap, display: FitProgress) -> None:
+def _run_epoch(
+    state: FitState, rows: Rows, take_step: GradientStep, members: Bootstrap, display: FitProgress
+) -> None:
     start = time.perf_counter()
-    train_loss = _train_epoch(state, rows, members.order(state.epoch), display)
+    train_loss = _train_epoch(state, take_step, members.order(state.epoch), display)
     if state.ensemble.settings.spectral_norm:
         refine_spectral_norm(state.ensemble)
     holdout_mse = _holdout_mse(state.ensemble, rows)
@@ -157,27 +161,22 @@ def _run_epoch(state: FitState, rows: Rows, members: Bootstrap, display: FitProg
     display.epoch(train_loss, holdout_mse, last=bool(state.stopped_by))
 
 
-def _train_epoch(state: FitState, rows: Rows, order: Tensor, display: FitProgress) -> float:
+def _train_epoch(state: FitState, take_step: GradientStep, order: Tensor, display: FitProgress) -> float:
     """One pass over the rows in `order`, `(N, n_train)`; returns the mean loss on the data."""
-    ensemble, optimizer, settings = state.ensemble.train(), state.optimizer, state.fit_settings
+    state.ensemble.train()
+    settings = state.fit_settings
     total = torch.zeros((), device=order.device)
     batches = torch.split(order, settings.batch_size, dim=1)
     n_steps = settings.max_epochs and settings.max_epochs * len(batches)
     for done, index in enumerate(batches, start=1):
         factor = SCHEDULES[settings.schedule](state.epoch * len(batches) + done - 1, n_steps)
-        set_learning_rate(optimizer, factor * settings.learning_rate)
-        inputs, targets = rows.batch(index)
-        mean, logvar = ensemble(inputs)
-        loss = data_loss(mean, logvar, targets).sum()
-        optimizer.zero_grad()
-        torch.autograd.backward(loss + bound_penalty(ensemble.bounds, settings.bound_weight))
-        optimizer.step()
-        total += loss.detach()
+        set_learning_rate(state.optimizer, factor * settings.learning_rate)
+        total += take_step(index)
         if done % _STEPS_BETWEEN_LOOKS == 0:
             _require_finite(total, state)
             display.step(done)
     _require_finite(total, state)
-    return total.item() / (len(batches) * ensemble.n_members)
+    return total.item() / (len(batches) * state.ensemble.n_members)
 
 
 def _require_finite(total: Tensor, state: FitState) -> None:
