@@ -1,8 +1,9 @@
 """Steps per second of the learned environments against the matrix products that a penalised one cannot avoid.
 
 The floor is one batched product a layer (`torch.bmm`), the two heads as one, on the whole batch: into fresh
-memory, as a plain program would, and into memory that exists already. HalfCheetah's sizes. Memory is what a
-step of the MDP holds at its peak beyond what it was given and what it returned.
+memory, as a plain program would, and into memory that exists already. Products are the same as the package
+computes them: one member after the other in chunks, with whatever library is the faster one. HalfCheetah's
+sizes. Memory is what a step of the MDP holds at its peak beyond what it was given and what it returned.
 """
 
 from collections.abc import Callable
@@ -22,13 +23,17 @@ from rich.console import Console
 from rich.table import Table
 from timing import best_seconds
 from torch import Tensor
+from torch.nn import functional
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.dynamics.ensemble import APART_FROM
+from offline_envs.dynamics.products import linear
+from offline_envs.envs.mdp import CPU_CHUNK
 
 OBS_DIM, ACTION_DIM = 17, 6  # HalfCheetah and Walker2d
 BATCHES = (1, 10, 100, 1000, 2000, 10_000, 100_000)
-FLOOR, REUSED, KIT = "floor", "floor, memory reused", "OfflineRL-Kit"
+FLOOR, REUSED, OWN, KIT = "floor", "floor, memory reused", "products", "OfflineRL-Kit"
 MDP, ENV, PLAIN = "LearnedMDP", "vector env", "without penalty"
 
 
@@ -75,6 +80,7 @@ def measure(
     candidates: dict[str, Callable[[], object]] = {
         FLOOR: products(batch),
         REUSED: products(batch, reuse=True),
+        OWN: own_products(batch),
         MDP: lambda: envs.unwrapped.mdp.step(obs, action, generator),
         ENV: lambda: envs.step(action),
         PLAIN: lambda: plain.step(action),
@@ -128,6 +134,24 @@ def products(
     return multiply
 
 
+def own_products(batch: int) -> Callable[[], None]:
+    """Prepare the same as the package computes them: member by member, in chunks that stay in the cache."""
+    settings = EnsembleSettings()
+    widths = (OBS_DIM + ACTION_DIM, *settings.hidden, 2 * (1 + OBS_DIM))
+    members = [[torch.randn(o, i) for i, o in pairwise(widths)] for _ in range(settings.n_members)]
+    product = linear if batch >= APART_FROM else functional.linear
+    chunks = torch.split(torch.randn(batch, widths[0]), CPU_CHUNK)
+
+    def multiply() -> None:
+        for hidden in chunks:
+            for weights in members:
+                outputs = hidden
+                for weight in weights:
+                    outputs = product(outputs, weight)
+
+    return multiply
+
+
 def extra_peak(batch: int) -> float:
     """MiB that one step needs beyond its inputs and outputs, in a process of its own."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
@@ -151,15 +175,16 @@ def table(speeds: list[Speed]) -> Table:
     grid = Table(
         title=f"Model step, {OBS_DIM}+{ACTION_DIM} dimensions, {torch.get_num_threads()} threads, rows/s"
     )
-    columns = ["batch", FLOOR, REUSED, MDP, ENV, PLAIN, "env/floor", "env/reused", "plain/env", "extra MiB"]
+    columns = ["batch", FLOOR, REUSED, OWN, MDP, ENV, PLAIN]
+    columns += ["env/floor", "env/reused", "env/products", "plain/env", "extra MiB"]
     for column in columns + [KIT, "env/Kit"] * with_kit:
         grid.add_column(column, justify="right")
     for speed in speeds:
         numbers = [
             f"{speed.batch:,}",
-            *(f"{speed.rows_per_second(name):,.0f}" for name in (FLOOR, REUSED, MDP, ENV, PLAIN)),
+            *(f"{speed.rows_per_second(name):,.0f}" for name in (FLOOR, REUSED, OWN, MDP, ENV, PLAIN)),
         ]
-        numbers += [f"{speed.times(ENV, FLOOR):.0%}", f"{speed.times(ENV, REUSED):.0%}"]
+        numbers += [f"{speed.times(ENV, name):.0%}" for name in (FLOOR, REUSED, OWN)]
         numbers.append(f"{speed.times(PLAIN, ENV):.1f}x")
         numbers.append("" if speed.extra_peak is None else f"{speed.extra_peak:.1f}")
         if with_kit:
