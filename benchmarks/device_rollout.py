@@ -9,6 +9,7 @@ HalfCheetah's sizes; an unfitted model of generated data, whose speed is that of
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import gymnasium as gym
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from run_shares import BATCH, REAL_RATIO, TASKS, calm_model, calm_transitions
 from stable_baselines3 import SAC
-from timing import best_seconds
+from timing import best_seconds, finished
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.envs import rollout
@@ -76,9 +77,8 @@ def measure(n: int, horizon: int, *, device: str, budget: float) -> Cost:
         STORED: lambda: buffer.add_rollout(rollout(act, n, horizon, within=envs, seed=0)),
         SB3: repeated(lambda: sb3_step(agent), horizon),
     }
-    return Cost(
-        n, horizon, best_seconds({k: finished(c, device) for k, c in candidates.items()}, budget=budget)
-    )
+    waited = {name: partial(finished, call, device) for name, call in candidates.items()}
+    return Cost(n, horizon, best_seconds(waited, budget=budget))
 
 
 def make(n: int, horizon: int, device: str) -> tuple[Any, Any]:
@@ -131,17 +131,6 @@ def repeated(call: Callable[[], object], times: int) -> Callable[[], None]:
             call()
 
     return calls
-
-
-def finished(call: Callable[[], object], device: str) -> Callable[[], None]:
-    """Make a call that returns once the device has done what it was asked."""
-
-    def wait() -> None:
-        call()
-        if device != "cpu":
-            torch.cuda.synchronize()
-
-    return wait
 
 
 def table(costs: list[Cost], title: str) -> Table:

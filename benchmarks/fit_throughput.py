@@ -50,7 +50,7 @@ def main(
         "offline-envs fit": lambda: one_epoch(data, device),
     }
     if offlinerl_kit:
-        candidates["OfflineRL-Kit fit"] = kit_epoch(data, offlinerl_kit)
+        candidates["OfflineRL-Kit fit"] = kit_epoch(data, offlinerl_kit, device)
     speeds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, measure in candidates.items():
@@ -138,9 +138,9 @@ class OwnProducts(Products):
                 linear(grad, weight)
 
 
-def kit_epoch(data: Transitions, checkout: Path) -> Callable[[], float]:
+def kit_epoch(data: Transitions, checkout: Path, device: str) -> Callable[[], float]:
     """Measurement of one epoch of OfflineRL-Kit's own training code, imported from `checkout`."""
-    dynamics = kit_unfitted(checkout, data.obs_dim, data.action_dim, ends=None)
+    dynamics = kit_unfitted(checkout, data.obs_dim, data.action_dim, ends=None, device=device)
     inputs = torch.cat([data.obs, data.actions], dim=-1).numpy()
     targets = torch.cat([data.next_obs - data.obs, data.rewards[:, None]], dim=-1).numpy()
 

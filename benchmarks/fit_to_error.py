@@ -50,9 +50,7 @@ class Fit(NamedTuple):
 
 
 def main(
-    dataset: Annotated[
-        str, typer.Option(help="Id or path.")
-    ] = "offline-envs/inverteddoublependulum-replay-v0",
+    dataset: Annotated[str, typer.Option(help="Id or path.")] = EMBEDDED,
     settings: Annotated[str, typer.Option("--fit", help="Settings of our fit, JSON.")] = json.dumps(FAST),
     seeds: Annotated[int, typer.Option(help="Fits of ours.", min=1)] = 3,
     kit_seeds: Annotated[int, typer.Option(help="Fits of OfflineRL-Kit.")] = 1,
@@ -80,12 +78,7 @@ def own_fit(data: Any, fit_settings: FitSettings) -> Fit:
     start = time.process_time()
     ensemble, report = fit(data, fit_settings=fit_settings, progress=False)
     seconds = time.process_time() - start
-    rows = split_rows(
-        data,
-        Normalizer(data.obs_dim + data.action_dim),
-        fit_settings=fit_settings,
-        device=torch.device("cpu"),
-    )
+    rows = split(data, fit_settings)
     return scored(f"offline-envs, seed {fit_settings.seed}", report.epochs, seconds, outputs(ensemble), rows)
 
 
@@ -110,12 +103,7 @@ def kit_fit(checkout: Path | None, data: Any, fit_settings: FitSettings, max_epo
     """Fit as OfflineRL-Kit's `EnsembleDynamics.train` does, on our rows and without its log."""
     assert checkout is not None
     torch.manual_seed(fit_settings.seed)
-    rows = split_rows(
-        data,
-        Normalizer(data.obs_dim + data.action_dim),
-        fit_settings=fit_settings,
-        device=torch.device("cpu"),
-    )
+    rows = split(data, fit_settings)
     ends = kit_ends(checkout, "HalfCheetah-v5")  # nobody asks for them
     dynamics = kit_unfitted(checkout, data.obs_dim, data.action_dim, ends)
     epochs, start = 0, time.process_time()

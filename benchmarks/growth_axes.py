@@ -22,6 +22,7 @@ from offline_envs.data import Transitions, load_transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fit
 from offline_envs.dynamics.bootstrap import Bootstrap
 from offline_envs.dynamics.fit_state import FitState
+from offline_envs.dynamics.gradient_step import GradientStep
 from offline_envs.dynamics.progress import FitProgress
 from offline_envs.dynamics.rows import Rows, holdout_size, split_rows
 from offline_envs.dynamics.training import _train_epoch
@@ -123,9 +124,12 @@ def fit_of_rows(data: Transitions, device: str) -> Iterator[Operation]:
     order = drawn.order(0)
     index = order[:, : FIT_STEPS * settings.batch_size].contiguous()
     display = FitProgress(len(index), FIT_STEPS, max_epochs=None, done=0, shown=False)
+    take_step = GradientStep(state, rows)
     n_steps, taken = (math.ceil(part.shape[1] / settings.batch_size) for part in (order, index))
     yield Operation(
-        "fit: gradient steps of an epoch", lambda: _train_epoch(state, rows, index, display), n_steps / taken
+        "fit: gradient steps of an epoch",
+        lambda: _train_epoch(state, take_step, index, display),
+        n_steps / taken,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import gymnasium as gym
+import torch
 from peers import kit_buffer, kit_sac, kit_unfitted
 from run_shares import BATCH, REAL_RATIO, learn
 from timing import Stopwatch, finished, seconds_of, timed, watch
@@ -14,7 +15,7 @@ from timing import Stopwatch, finished, seconds_of, timed, watch
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.data import Transitions
 from offline_envs.dynamics import FitSettings, fit
-from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, agent_class, mopo_schedule
+from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, agent_class, mopo_schedule, with_device_rollouts
 from offline_envs.sb3.schedule import EPOCH_GRADIENT_STEPS, RETAINED_EPOCHS, ROLLOUT_STARTS
 
 HORIZON = 5
@@ -120,15 +121,19 @@ class OwnProgram(Program):
         self._model = fit(self._data, fit_settings=settings, device=self._device, progress=False).ensemble
 
     def _make(self) -> None:
+        on_gpu = torch.device(self._device).type != "cpu"
         envs = gym.make_vec(
             "PenalizedModel-v0",
             num_envs=self._n_envs,
+            output="torch" if on_gpu else "numpy",
             dataset=self._data,
             model=self._model,
             max_episode_steps=HORIZON,
             device=self._device,
         )
         kind: Any = agent_class(self._agent_name)
+        if on_gpu:  # as runs do
+            kind = with_device_rollouts(kind)
         self._agent = kind(
             "MlpPolicy",
             SB3VecEnv(envs),
@@ -144,11 +149,18 @@ class OwnProgram(Program):
         agent, device = self._agent, self._device
         # Batches are drawn without waiting for the device: the gradient steps around them do not wait either.
         self._sampling = watch(agent.replay_buffer, "sample")
+        gradient = [watch(agent, "train", device)]
+        if torch.device(device).type != "cpu":
+            envs, acting = agent.get_env().env, (agent.policy, "_predict")
+            storing, stepping = (agent.replay_buffer, "add_rollout"), (envs, "step")
+        else:
+            envs, acting = agent.get_env(), (agent, "_sample_action")
+            storing, stepping = (agent.replay_buffer, "add"), (envs, "step_wait")
         return {
-            "model rollouts": [watch(agent.get_env(), "step_wait", device)],
-            "buffer": [watch(agent.replay_buffer, "add", device), self._sampling],
-            "policy": [watch(agent, "_sample_action", device)],
-            "gradient": [watch(agent, "train", device)],
+            "model rollouts": [watch(*stepping, device)],
+            "buffer": [watch(*storing, device), self._sampling],
+            "policy": [watch(*acting, device)],
+            "gradient": gradient,
         }
 
     def _nested_seconds(self) -> float:

@@ -163,7 +163,7 @@ class EnsembleDynamics(nn.Module):
         sizes = torch.bincount(member, minlength=self.n_members).tolist()
         groups = torch.split(torch.argsort(member), sizes)
         members = self._apart_layers()
-        # As in `predict`, so that a row gets the same numbers from either.
+        # The library that `predict` calls, so that the two round alike in most rows.
         product = functional.linear if len(inputs) < APART_FROM else linear
         whole = Prediction(*inputs.new_empty(2, len(inputs), self.n_outputs))
         for layers, rows in zip(members, groups, strict=True):

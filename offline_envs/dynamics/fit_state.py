@@ -170,11 +170,12 @@ def make_optimizer(ensemble: EnsembleDynamics, fit_settings: FitSettings) -> tor
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
     """Let all parameters go on with another step size, which a captured step reads where it lies."""
+    shared = optimizer.param_groups[0]["lr"]
+    if isinstance(shared, Tensor):
+        shared.fill_(learning_rate)
+        return
     for group in optimizer.param_groups:
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(learning_rate)
-        else:
-            group["lr"] = learning_rate
+        group["lr"] = learning_rate
 
 
 def adam_tensors(ensemble: EnsembleDynamics, optimizer: torch.optim.Adam) -> dict[str, Tensor]:

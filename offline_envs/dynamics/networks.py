@@ -28,7 +28,7 @@ def networks(inputs: Tensor, layers: Layers) -> Tensor:
     Returns:
         Outputs of the last layer, `(N, B, n_outputs)`.
     """
-    if calls_onednn(layers[0][0]):
+    if any(calls_onednn(weight) for weight, _ in layers):
         parts = [part for layer in layers for part in layer]
         apart: Tensor = _Apart.apply(inputs, *parts)  # type: ignore[no-untyped-call]
         return apart

@@ -62,15 +62,15 @@ PRECISIONS: Mapping[str, Predictor] = MappingProxyType(
 """Every precision by the name that the `precision` setting of an environment takes."""
 
 
-def predictor(name: str) -> Predictor:
-    """The function that predicts in the precision of that name.
+def predictor(name: str, device: torch.device) -> Predictor:
+    """The function that predicts in the precision of that name on a device; TF32 is float32 without CUDA.
 
     Raises:
         SettingsError: No precision has the name.
     """
-    if name not in PRECISIONS:
+    if not isinstance(name, str) or name not in PRECISIONS:
         raise unknown_name("precision", name, PRECISIONS)
-    return PRECISIONS[name]
+    return float32 if name == "tf32" and device.type != "cuda" else PRECISIONS[name]
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The three matrix products of a linear layer and its gradients, for several networks at once."""
 
+import platform
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -83,10 +85,17 @@ def _onednn_is_faster(device_type: str, dtype: torch.dtype) -> bool:
     """
     if device_type != "cpu" or dtype != torch.float32:
         return False
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not _is_of_amd():
         return False
     try:
         product = _onednn(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([5.0]))
     except (AttributeError, RuntimeError):
         return False
     return product.tolist() == [[16.0]]
+
+
+def _is_of_amd() -> bool:
+    try:
+        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        return "AuthenticAMD" in platform.processor()

@@ -50,7 +50,8 @@ def fit(
 ) -> Fitted:
     """Fit an ensemble to a dataset.
 
-    Equal arguments give the same weights, bit by bit, on the same machine with the same number of threads.
+    Equal arguments give the same weights, bit by bit, on the same CPU with the same number of threads. A GPU
+    may round a step that is replayed as a graph differently from one that is not.
 
     Args:
         transitions: The dataset.

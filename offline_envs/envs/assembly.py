@@ -125,7 +125,7 @@ def assemble(
     check_device(device)
     if member not in MEMBER_MODES:
         raise unknown_name("member", member, MEMBER_MODES)
-    predict = predictor(precision)
+    predict = predictor(precision, torch.device(device))
     settings, fit_settings = EnsembleSettings.from_json(ensemble or {}), FitSettings.from_json(fit or {})
     if model is not None and (ensemble or fit):
         raise SettingsError("model= is already fitted, so ensemble= and fit= cannot be given with it.")

@@ -49,13 +49,21 @@ class EvaluatedMembers:
         """Number of members that are evaluated."""
         return self.ensemble.n_members if self.index is None else len(self.index)
 
+    @property
+    def asks_own(self) -> bool:
+        """Whether `predict_own` asks each row's own member alone.
+
+        A GPU would have to be waited for until the host knows which, and other precisions ask all at once.
+        """
+        return self.elites.device.type == "cpu" and self.predictor is float32
+
     def predict(self, obs: Tensor, action: Tensor) -> Prediction:
         """Predict by every member that is evaluated; see `EnsembleDynamics.predict`."""
         return self.predictor(self.ensemble, obs, action, self.index)
 
     def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
         """Predict each row by its own one of them, at place `member`, int64 `(B,)`: `(B, 1 + d)`."""
-        if obs.device.type != "cpu" or self.predictor is not float32:  # asking all waits for nothing
+        if not self.asks_own:
             return self.predict(obs, action).own(member)
         index = member if self.index is None else self.index[member]
         return self.ensemble.predict_own(obs, action, index)

@@ -96,7 +96,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     @property
     def exploded(self) -> Tensor:
         """Rows whose last prediction was rejected, bool `(n,)`, on the model's device."""
-        return self._episodes.exploded
+        return self._episodes.exploded.clone()
 
     @property
     def n_exploded(self) -> int:
@@ -111,7 +111,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     @property
     def halted(self) -> Tensor:
         """Rows whose last pair was unknown, bool `(n,)`, on the model's device."""
-        return self._episodes.halted
+        return self._episodes.halted.clone()
 
     @property
     def tally(self) -> HaltTally:

@@ -64,7 +64,8 @@ class LearnedMDP:
         noise = torch.randn((len(obs), 1 + obs.shape[1]), generator=generator, device=obs.device)
         member = self.ensemble.elites.index_select(0, elite)
         # Without pessimism a member computes its own rows alone, so as many more make its share.
-        n_shares = len(self.ensemble.elites) if self.pessimism is None else 1
+        apart = self.pessimism is None and self.ensemble.asks_own
+        n_shares = len(self.ensemble.elites) if apart else 1
         chunks = row_chunks(obs, action, member, noise, n_shares=n_shares)
         return Step.concatenate((self._advance(*chunk) for chunk in chunks), len(obs))
 

@@ -71,8 +71,8 @@ def rollout(
         Tensors `(horizon, n, ...)` on the model's device.
 
     Raises:
-        SettingsError: No learned environment or one in a wrapper, numbers below 1, or actions of another
-            shape than `(n, k)`.
+        SettingsError: No learned environment or one in a wrapper, numbers that are no integers of at least 1,
+            or actions that are no tensor of shape `(n, k)`.
 
     Example:
         >>> import gymnasium as gym
@@ -83,8 +83,9 @@ def rollout(
         >>> rollout(lambda obs: obs[:, :1].clamp(-1, 1), 100, 5, within=envs, seed=0).reward.shape
         torch.Size([5, 100])
     """
-    if horizon < 1:
-        raise SettingsError(f"horizon must be at least 1, got {horizon}.")
+    for name, number in (("n", n), ("horizon", horizon)):
+        if not isinstance(number, int) or number < 1:
+            raise SettingsError(f"{name} must be an integer of at least 1, got {number!r}.")
     learned = _lender(within)
     # A graph of these rows would serve for this one call, and cost more than their steps.
     fresh = LearnedVectorEnv(n, learned.parts, max_episode_steps=horizon, output="torch", capture=False)
@@ -148,7 +149,10 @@ def _steps(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]:
     while True:
         obs = learned.obs
         with torch.no_grad():
-            action = policy(obs).to(torch.float32, copy=True)  # it may write there again
+            chosen = policy(obs)
+            if not isinstance(chosen, Tensor):
+                raise SettingsError(f"A policy must return a tensor, got {type(chosen).__name__}.")
+            action = chosen.to(torch.float32, copy=True)  # it may write there again
         _, reward, terminated, truncated, infos = envs.step(action)
         yield Rollout(obs, action, reward, infos[FINAL_OBS], terminated, truncated)
 

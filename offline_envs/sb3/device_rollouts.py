@@ -38,7 +38,9 @@ def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
     `train_freq` steps, then `gradient_steps`. From the same seed it draws the same random numbers, so its
     buffer holds the plain agent's transitions up to rounding; only the uniform actions before
     `learning_starts`, and those of `with_uniform_rollouts`, come from torch's generator here, which SB3 seeds
-    too. The host waits for a GPU once a cycle, not at every step.
+    too. After a callback has stopped a cycle, an agent that learns on starts from where its environment
+    stands, where SB3 starts from the step before. The host waits for a GPU a few times a cycle, not at
+    every step.
 
     What it needs is checked before any work: `SB3VecEnv` around `gym.make_vec(..., output="torch")` with a
     learned model, bare or in our `UncertaintyPenalty` and `HaltOnUnknown`; `MixedReplayBuffer`; all on the
@@ -127,7 +129,7 @@ class DeviceRollouts(OffPolicyAlgorithm):
         self.policy.set_training_mode(False)
         callback.on_rollout_start()
         envs, steps = device_envs(env), list[Rollout]()
-        n_episodes = self._episode_num
+        episodes_before = self._episode_num
         try:
             for transition in islice(imagine(self._explorer(learning_starts), envs), train_freq.frequency):
                 self.num_timesteps += env.num_envs
@@ -139,8 +141,8 @@ class DeviceRollouts(OffPolicyAlgorithm):
                 self._on_step()
         finally:
             self._store(steps, replay_buffer)
-            self._last_obs = host_obs(learned_under(envs).obs, np.float32)  # as SB3 leaves it
-        n_episodes = self._episode_num - n_episodes
+            self._last_obs = host_obs(learned_under(envs).obs, np.float32)
+        n_episodes = self._episode_num - episodes_before
         if log_interval is not None and self._episode_num % log_interval < n_episodes:
             self.dump_logs()
         callback.on_rollout_end()
@@ -171,7 +173,7 @@ class DeviceRollouts(OffPolicyAlgorithm):
 @contextmanager
 def unchecked_distributions() -> Iterator[None]:
     """Without torch's look at the parameters of each distribution, for which a GPU has to be waited for."""
-    checked = Distribution._validate_args
+    checked = Distribution._validate_args  # there is no public way to ask
     Distribution.set_default_validate_args(False)
     try:
         yield

@@ -78,5 +78,6 @@ def _reasons(agent: OffPolicyAlgorithm, device: torch.device) -> Iterator[str]:
 
 
 def _place(device: torch.device) -> tuple[str, int]:
-    """Kind and number of a device; "cuda" is "cuda:0"."""
-    return device.type, device.index or 0
+    """Kind and number of a device; "cuda" is the current one."""
+    index = torch.cuda.current_device() if device.type == "cuda" and device.index is None else device.index
+    return device.type, index or 0

@@ -78,3 +78,19 @@ def test_single_precision_alone_goes_one_by_one() -> None:
         return networks(inputs, list(zip(parts[::2], parts[1::2], strict=True)))
 
     assert torch.autograd.gradcheck(together, (inputs, *parts))
+
+
+def test_narrow_inputs_do_not_keep_wide_layers_from_the_faster_library(apart: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    layers = [
+        (torch.randn(2, i, o, generator=generator), torch.randn(2, 1, o, generator=generator))
+        for i, o in ((3, 8), (8, 8), (8, 2))
+    ]
+    inputs = torch.randn(2, 4, 3, generator=generator, requires_grad=True)
+    outputs = networks(inputs, layers)
+    assert ("Apart" in type(outputs.grad_fn).__name__) is apart
+    hidden = inputs
+    for depth, (weight, bias) in enumerate(layers):
+        hidden = hidden @ weight + bias
+        hidden = hidden / (1 + torch.exp(-hidden)) if depth < 2 else hidden
+    torch.testing.assert_close(outputs, hidden, rtol=1e-4, atol=1e-4)

@@ -96,7 +96,13 @@ def test_the_switch_of_tf32_is_put_back_also_after_an_error() -> None:
 
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"Unknown precision 'float16'\. Valid: bfloat16, float32, tf32"):
-        predictor("float16")
+        predictor("float16", torch.device("cpu"))
+
+
+def test_tf32_without_cuda_is_float32_itself() -> None:
+    """So that what a processor does faster in float32 it does here, too."""
+    assert predictor("tf32", torch.device("cpu")) is PRECISIONS["float32"]
+    assert predictor("tf32", torch.device("cuda:1")) is PRECISIONS["tf32"]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

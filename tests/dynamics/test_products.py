@@ -49,3 +49,14 @@ def test_both_libraries_give_the_same(
 def test_only_single_precision_on_the_processor_asks_onednn() -> None:
     assert not products._onednn_is_faster("cuda", torch.float32)
     assert not products._onednn_is_faster("cpu", torch.float64)
+
+
+def test_only_processors_of_amd_with_avx512_ask_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = products._onednn_is_faster.__wrapped__
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr(products, "_is_of_amd", lambda: False)
+    assert not ask("cpu", torch.float32)
+    monkeypatch.setattr(products, "_is_of_amd", lambda: True)
+    assert ask("cpu", torch.float32) == hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert not ask("cpu", torch.float32)

@@ -14,6 +14,7 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.dynamics.captured_call import WARM_UP_CALLS
 from offline_envs.dynamics.precision import PRECISIONS
+from offline_envs.envs import assembly
 from offline_envs.envs.assembly import Parts
 from offline_envs.envs.episodes import Episodes
 from offline_envs.envs.pessimism import Halt
@@ -125,6 +126,7 @@ def test_nothing_is_looked_at_on_the_host(
     env_id: str, member: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look at a number that is not there raises; a graph cannot be captured around one either."""
+    monkeypatch.setattr(assembly, "predictor", lambda name, device: PRECISIONS[name])  # as on a GPU
     envs = make(env_id, precision=precision).unwrapped
     assert envs.mdp.ensemble.predictor is PRECISIONS[precision]
     halt = envs.mdp.pessimism if isinstance(envs.mdp.pessimism, Halt) else None

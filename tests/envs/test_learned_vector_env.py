@@ -123,6 +123,16 @@ def test_obs_is_a_copy_of_where_the_rows_stand() -> None:
     assert not torch.equal(before, after)
 
 
+@pytest.mark.parametrize("name", ["exploded", "halted"])
+def test_flags_of_the_last_step_are_copies(name: str) -> None:
+    envs = make(output="torch").unwrapped
+    envs.reset(seed=0)
+    before = getattr(envs, name)
+    getattr(envs._episodes, name).fill_(True)
+    assert not before.any()
+    assert getattr(envs, name).all()
+
+
 def test_nothing_returned_by_one_step_shares_memory() -> None:
     envs = make(step_infos=True)
     envs.reset(seed=0)
