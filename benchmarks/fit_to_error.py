@@ -107,8 +107,11 @@ def kit_fit(checkout: Path | None, data: Any, fit_settings: FitSettings, max_epo
     ends = kit_ends(checkout, "HalfCheetah-v5")  # nobody asks for them
     dynamics = kit_unfitted(checkout, data.obs_dim, data.action_dim, ends)
     epochs, start = 0, time.process_time()
-    for _ in epochs_of_kit(dynamics, rows, fit_settings.seed):
+    for mse in epochs_of_kit(dynamics, rows, fit_settings.seed):
         epochs += 1
+        typer.echo(
+            f"OfflineRL-Kit, epoch {epochs}: {mse:.4g} after {time.process_time() - start:,.0f} s", err=True
+        )
         if epochs == max_epochs:
             break
     dynamics.model.load_save()
@@ -116,8 +119,8 @@ def kit_fit(checkout: Path | None, data: Any, fit_settings: FitSettings, max_epo
     return scored(f"OfflineRL-Kit, seed {fit_settings.seed}", epochs, seconds, dynamics.model, rows)
 
 
-def epochs_of_kit(dynamics: Any, rows: Rows, seed: int, *, patience: int = 5) -> Iterator[None]:
-    """Epochs until no member has improved by a hundredth for `patience` of them; the best are kept."""
+def epochs_of_kit(dynamics: Any, rows: Rows, seed: int, *, patience: int = 5) -> Iterator[float]:
+    """Best errors, epoch by epoch, until no member has improved by a hundredth for `patience` of them; the best are kept."""
     inputs, targets = (part.numpy() for part in torch.split(rows.train, _widths(rows), dim=1))
     holdout = tuple(part[0].numpy() for part in rows.scored())
     generator = np.random.default_rng(seed)
@@ -132,7 +135,7 @@ def epochs_of_kit(dynamics: Any, rows: Rows, seed: int, *, patience: int = 5) ->
         dry = 0 if len(improved) else dry + 1
         if len(improved):
             dynamics.model.update_save(improved.tolist())
-        yield
+        yield float(np.sort(best)[: EnsembleSettings().n_elites].mean())
 
 
 @torch.no_grad()
