@@ -109,9 +109,8 @@ def kit_fit(checkout: Path | None, data: Any, fit_settings: FitSettings, max_epo
     epochs, start = 0, time.process_time()
     for mse in epochs_of_kit(dynamics, rows, fit_settings.seed):
         epochs += 1
-        typer.echo(
-            f"OfflineRL-Kit, epoch {epochs}: {mse:.4g} after {time.process_time() - start:,.0f} s", err=True
-        )
+        seconds = time.process_time() - start
+        typer.echo(f"OfflineRL-Kit, epoch {epochs}: {mse:.4g} after {seconds:,.0f} s", err=True)
         if epochs == max_epochs:
             break
     dynamics.model.load_save()
@@ -120,7 +119,10 @@ def kit_fit(checkout: Path | None, data: Any, fit_settings: FitSettings, max_epo
 
 
 def epochs_of_kit(dynamics: Any, rows: Rows, seed: int, *, patience: int = 5) -> Iterator[float]:
-    """Best errors, epoch by epoch, until no member has improved by a hundredth for `patience` of them; the best are kept."""
+    """Give the error of the best so far, epoch by epoch.
+
+    They end when no member has improved by a hundredth for `patience` of them.
+    """
     inputs, targets = (part.numpy() for part in torch.split(rows.train, _widths(rows), dim=1))
     holdout = tuple(part[0].numpy() for part in rows.scored())
     generator = np.random.default_rng(seed)
