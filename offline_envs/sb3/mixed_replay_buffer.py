@@ -17,7 +17,7 @@ from offline_envs.data import DatasetSource
 from offline_envs.envs import Rollout
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.infos import TRUNCATED_KEY, VectorInfos
-from offline_envs.sb3.rows import RowLayout, check_box, flat_size, rows_of_rollout, rows_of_transitions
+from offline_envs.sb3.rows import RowLayout, check_box, flat_size, rows_of_rollout, write_transitions
 from offline_envs.tasks import Task, task_transitions
 
 
@@ -205,18 +205,19 @@ class MixedReplayBuffer(ReplayBuffer):
         if self._rows is None:
             assert self.dataset is not None
             transitions = task_transitions(self.dataset, self.task, env_id=self.env_id)
-            self._join(rows_of_transitions(transitions, self.layout, check_box("action", self.action_space)))
+            rows, action_space = self._allocated(len(transitions)), check_box("action", self.action_space)
+            write_transitions(rows[: len(transitions)], transitions, self.layout, action_space)
+            self._rows, self._real_size = rows, len(transitions)
         assert self._rows is not None
         # SB3 sets `device` anew when it loads a buffer.
         if self._rows.device.type != self.device.type:
             self._rows = self._rows.to(self.device)
         return self._rows
 
-    def _join(self, real: Tensor) -> None:
-        self._real_size = len(real)
-        size = self._real_size + self.buffer_size * self.n_envs
-        self._rows = torch.zeros(size, self.layout.width, device=self.device)
-        self._rows[: self._real_size] = real
+    def _allocated(self, real_size: int) -> Tensor:
+        """Place for a dataset and the ring behind it, `(real_size + buffer_size * n_envs, width)`."""
+        size = real_size + self.buffer_size * self.n_envs
+        return torch.zeros(size, self.layout.width, device=self.device)
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -238,7 +239,8 @@ class MixedReplayBuffer(ReplayBuffer):
         if not torch.cuda.is_available():
             self.device = torch.device("cpu")
         if real_rows is not None:
-            self._join(real_rows)
+            self._rows, self._real_size = self._allocated(len(real_rows)), len(real_rows)
+            self._rows[: self._real_size] = real_rows
         if model_rows is not None:
             self._storage()[self._real_size :][: len(model_rows)] = model_rows.to(self.device)
 

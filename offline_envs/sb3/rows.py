@@ -55,8 +55,8 @@ def action_bounds(action_space: Box, device: torch.device) -> tuple[Tensor, Tens
     return torch.as_tensor(action_space.low, device=device), torch.as_tensor(action_space.high, device=device)
 
 
-def rows_of_transitions(transitions: Transitions, layout: RowLayout, action_space: Box) -> Tensor:
-    """Pack a dataset as rows, float32 `(n, width)` on the CPU; a truncated step is not done.
+def write_transitions(rows: Tensor, transitions: Transitions, layout: RowLayout, action_space: Box) -> None:
+    """Pack a dataset into `rows`, float32 `(n, width)` on any device; a truncated step is not done.
 
     Raises:
         SettingsError: The dataset's dimensions are not those of the agent's environment.
@@ -71,10 +71,11 @@ def rows_of_transitions(transitions: Transitions, layout: RowLayout, action_spac
         transitions.obs,
         scale_action(transitions.actions, action_space),
         transitions.next_obs,
-        transitions.terminated[:, None].float(),
+        transitions.terminated[:, None],
         transitions.rewards[:, None],
     )
-    return torch.cat(parts, dim=1)
+    for place, part in zip(torch.split(rows, list(layout.sizes), dim=1), parts, strict=True):
+        place.copy_(part)
 
 
 def rows_of_rollout(
