@@ -10,6 +10,7 @@ of the ratios within them, so that what else the machine does cancels out.
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -23,7 +24,7 @@ from rich.table import Table
 from run_shares import BATCH, REAL_RATIO, TASKS, calm_model, calm_transitions, kit_update
 from stable_baselines3 import SAC
 from stable_baselines3.common.logger import configure
-from timing import seconds_of
+from timing import finished, seconds_of
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics.products import affine, input_gradient, weight_gradient
@@ -138,17 +139,10 @@ def seconds_by_turn(
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(rounds + 1):
         for name, update in candidates.items():
-            spent = seconds_of(lambda update=update: finished(update, updates, device))  # type: ignore[misc]
+            spent = seconds_of(partial(finished, partial(update, updates), device))
             if turn > 0:
                 seconds[name].append(spent)
     return seconds
-
-
-def finished(update: Updates, updates: int, device: str) -> None:
-    """Take the steps and wait for the device."""
-    update(updates)
-    if device != "cpu":
-        torch.cuda.synchronize()
 
 
 def table(seconds: dict[str, list[float]], updates: int, title: str) -> Table:

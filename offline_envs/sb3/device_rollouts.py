@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from gymnasium.spaces import Box
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
@@ -21,14 +19,12 @@ from torch.distributions import Distribution
 
 from offline_envs.envs import Policy, Rollout, imagine
 from offline_envs.envs.rollouts import learned_under
-from offline_envs.errors import SettingsError
+from offline_envs.sb3.collecting import Agent, collecting_as
 from offline_envs.sb3.device_support import check_on_device, device_envs
 from offline_envs.sb3.host_copy import host_obs
 from offline_envs.sb3.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.rows import action_bounds, between
 from offline_envs.sb3.uniform_rollouts import UniformRollouts
-
-Agent = TypeVar("Agent", bound=BaseAlgorithm)
 
 
 def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
@@ -81,14 +77,11 @@ def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
         >>> agent.learn(1000).replay_buffer.model_size
         1000
     """
-    if issubclass(agent, DeviceRollouts):
-        return agent
-    if not issubclass(agent, OffPolicyAlgorithm):
-        raise SettingsError(
-            "Rollouts on the device need an agent that learns from a replay buffer, such as SAC, TD3, DDPG, "
-            f"TQC or CrossQ, got {agent.__name__}."
-        )
-    return cast(type[Agent], _subclass(agent))
+    refusal = (
+        "Rollouts on the device need an agent that learns from a replay buffer, such as SAC, TD3, DDPG, "
+        f"TQC or CrossQ, got {agent.__name__}."
+    )
+    return collecting_as(DeviceRollouts, agent, refusal=refusal)
 
 
 class DeviceRollouts(OffPolicyAlgorithm):
@@ -179,8 +172,3 @@ def unchecked_distributions() -> Iterator[None]:
         yield
     finally:
         Distribution.set_default_validate_args(checked)
-
-
-@cache
-def _subclass(agent: type[OffPolicyAlgorithm]) -> type[OffPolicyAlgorithm]:
-    return type(f"{agent.__name__}WithDeviceRollouts", (DeviceRollouts, agent), {"__doc__": agent.__doc__})

@@ -1,18 +1,15 @@
 """`with_uniform_rollouts`: an off-policy SB3 agent that learns from actions drawn uniformly."""
 
-from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.errors import SettingsError
-
-Agent = TypeVar("Agent", bound=BaseAlgorithm)
+from offline_envs.sb3.collecting import Agent, collecting_as
 
 
 def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
@@ -48,14 +45,11 @@ def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
         >>> isinstance(agent.learn(3), SAC)
         True
     """
-    if issubclass(agent, UniformRollouts):
-        return agent
-    if not issubclass(agent, OffPolicyAlgorithm):
-        raise SettingsError(
-            "Uniform actions need an agent that learns from a replay buffer, such as SAC, TD3, DDPG, TQC or "
-            f"CrossQ; {agent.__name__} learns from actions of its own policy alone."
-        )
-    return cast(type[Agent], _subclass(agent))
+    refusal = (
+        "Uniform actions need an agent that learns from a replay buffer, such as SAC, TD3, DDPG, TQC or "
+        f"CrossQ; {agent.__name__} learns from actions of its own policy alone."
+    )
+    return collecting_as(UniformRollouts, agent, refusal=refusal)
 
 
 class UniformRollouts(OffPolicyAlgorithm):
@@ -79,8 +73,3 @@ class UniformRollouts(OffPolicyAlgorithm):
         shape = (n_envs, *cast(Box, self.action_space).shape)
         scaled = self.action_space.np_random.uniform(-1.0, 1.0, shape).astype(np.float32)
         return self.policy.unscale_action(scaled), scaled
-
-
-@cache
-def _subclass(agent: type[OffPolicyAlgorithm]) -> type[OffPolicyAlgorithm]:
-    return type(f"{agent.__name__}WithUniformRollouts", (UniformRollouts, agent), {"__doc__": agent.__doc__})

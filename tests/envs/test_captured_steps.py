@@ -183,18 +183,23 @@ def test_on_cuda_a_graph_gives_the_numbers_of_plain_steps(env_id: str, member: s
     assert not plain.unwrapped._captures
 
 
-@needs_cuda
-def test_on_cuda_nothing_returned_is_written_again_or_waited_for() -> None:
-    envs = on_cuda("PenalizedModel-v0", precision="bfloat16")
-    kept = run(envs, n_steps=WARM_UP_CALLS + 3)
-    before = to_numpy(kept)
-    actions = torch.zeros((300, 1), device="cuda")
+def step_without_waiting(envs: Any, actions: Tensor) -> None:
+    """Take steps, and fail where one of them waits for the device."""
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(5):
             envs.step(actions)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@needs_cuda
+def test_on_cuda_nothing_returned_is_written_again_or_waited_for() -> None:
+    envs = on_cuda("PenalizedModel-v0", precision="bfloat16")
+    kept = run(envs, n_steps=WARM_UP_CALLS + 3)
+    before = to_numpy(kept)
+    actions = torch.zeros((300, 1), device="cuda")
+    step_without_waiting(envs, actions)
     assert equal(to_numpy(kept), before)
 
 
@@ -203,12 +208,7 @@ def test_on_cuda_plain_steps_do_not_wait_either() -> None:
     envs = on_cuda("PessimisticModel-v0", capture=False)
     run(envs)
     actions = torch.zeros((300, 1), device="cuda")
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for _ in range(5):
-            envs.step(actions)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+    step_without_waiting(envs, actions)
 
 
 @needs_cuda
