@@ -6,7 +6,8 @@ offline-envs collect AntAngle-v0 my/ant-forward-v0 --kind replay --steps 350000 
     --env-kwargs '{"degrees": 0, "control_cost": 0.1, "survive_bonus": 0.3}'
 python examples/ant_angle.py my/ant-forward-v0 runs/ant-angle
 
-It is `offline-envs train my/ant-forward-v0 --preset mopo/ant-angle` with fewer steps.
+It is `offline-envs train my/ant-forward-v0 --preset mopo-trpo/ant-angle`: the paper's penalised model, and in
+it TRPO, which starts from a clone of the data and learns from whole episodes.
 """
 
 import sys
@@ -19,26 +20,20 @@ from offline_envs.runs import TrainSettings, preset, train
 
 @dataclass(frozen=True)
 class Settings:
-    """MOPO for this task, with fewer steps than the paper's."""
+    """MOPO for this task; `changes` are settings of a run that differ from the preset's."""
 
     dataset: str
     folder: Path
     degrees: float = 30.0
-    changes: dict[str, Any] = field(
-        default_factory=lambda: {
-            "gradient_steps": 100_000,
-            "transitions_per_gradient_step": 250.0,
-            "fit": {"max_epochs": 30},
-        }
-    )
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
 def main(settings: Settings) -> float:
     """Train on the relabelled data and return the mean score in the real environment of the task."""
-    paper = preset("mopo/ant-angle").settings
-    task = f"ant-angle:degrees={settings.degrees}"
+    found = preset("mopo-trpo/ant-angle").settings
+    task = f"ant-angle:degrees={settings.degrees},survive_bonus=1"
     run = TrainSettings.for_algorithm(
-        {**paper, "dataset": settings.dataset, "task": task, **settings.changes}
+        {**found, "dataset": settings.dataset, "task": task, **settings.changes}
     )
     result = train(run, settings.folder)
     print(f"dataset: mean return {result.dataset_mean:.0f}, best {result.dataset_best:.0f}")

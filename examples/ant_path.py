@@ -1,6 +1,8 @@
 """Plot where ants walk: the best episodes of a dataset for ant-angle, and those of a policy trained for it.
 
-python examples/ant_path.py DATASET POLICY.zip ant_path.png
+python examples/ant_path.py DATASET POLICY.zip ant_path.png [AGENT]
+
+AGENT saved the policy: sac, if nothing is said, or trpo, tqc, ...
 """
 
 import math
@@ -11,9 +13,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from stable_baselines3 import SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from offline_envs import Transitions
+from offline_envs.sb3 import agent_class
 from offline_envs.tasks import relabel
 
 
@@ -24,6 +27,7 @@ class Settings:
     dataset: str
     policy: Path
     output: Path
+    agent: str = "sac"
     degrees: float = 30.0
     n_episodes: int = 10
 
@@ -32,7 +36,7 @@ def main(settings: Settings) -> float:
     """Draw the plot, and return how many degrees lie between the policy's way and the one asked for."""
     transitions = relabel(settings.dataset, f"ant-angle:degrees={settings.degrees}")
     env: Any = transitions.make_env()
-    policy = SAC.load(settings.policy, device="cpu")
+    policy = agent_class(settings.agent).load(settings.policy, device="cpu")
     walked = [policy_path(env, policy, seed) for seed in range(settings.n_episodes)]
     env.close()
     figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
@@ -60,7 +64,7 @@ def best_paths(transitions: Transitions, settings: Settings) -> list[Any]:
     return [positions[starts[e] : starts[e] + lengths[e]] for e in best]
 
 
-def policy_path(env: Any, policy: SAC, seed: int) -> Any:
+def policy_path(env: Any, policy: BaseAlgorithm, seed: int) -> Any:
     """Where the policy's deterministic actions lead in one episode, `(T + 1, 2)`."""
     obs, _ = env.reset(seed=seed)
     path = [env.unwrapped.data.qpos[:2].copy()]
@@ -72,4 +76,4 @@ def policy_path(env: Any, policy: SAC, seed: int) -> Any:
 
 
 if __name__ == "__main__":
-    main(Settings(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
+    main(Settings(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:5]))

@@ -2,7 +2,9 @@
 
 Where there is no screen, MuJoCo needs `MUJOCO_GL=egl` or `MUJOCO_GL=osmesa`:
 
-MUJOCO_GL=egl python examples/film.py DATASET TASK POLICY.zip FOLDER
+MUJOCO_GL=egl python examples/film.py DATASET TASK POLICY.zip FOLDER [AGENT]
+
+AGENT saved the policy: sac, if nothing is said, or trpo, tqc, ...
 """
 
 import sys
@@ -14,9 +16,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
-from stable_baselines3 import SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from offline_envs import Transitions
+from offline_envs.sb3 import agent_class
 from offline_envs.tasks import relabel
 
 COORDINATES = ("x_position", "y_position")
@@ -31,16 +34,18 @@ class Settings:
     task: str
     policy: Path
     output: Path
+    agent: str = "sac"
     n_steps: int = 200
 
 
 def main(settings: Settings) -> list[Path]:
     """Write the clip (data left, policy right) and the stills; return the two files."""
     transitions = relabel(settings.dataset, settings.task)
+    policy = agent_class(settings.agent).load(settings.policy, device="cpu")
     env: Any = transitions.make_env(render_mode="rgb_array", camera_name="track", width=240, height=180)
     films = {
         "best episode of the data": film(env, logged_states(env, transitions), settings.n_steps),
-        "policy": film(env, policy_states(env, SAC.load(settings.policy, device="cpu")), settings.n_steps),
+        "policy": film(env, policy_states(env, policy), settings.n_steps),
     }
     seconds = env.unwrapped.dt * EVERY
     env.close()
@@ -69,7 +74,7 @@ def logged_states(env: Any, transitions: Transitions) -> Iterator[None]:
         yield
 
 
-def policy_states(env: Any, policy: SAC) -> Iterator[None]:
+def policy_states(env: Any, policy: BaseAlgorithm) -> Iterator[None]:
     """Follow the policy's deterministic actions through one episode."""
     obs, _ = env.reset(seed=0)
     terminated = truncated = False
@@ -96,4 +101,4 @@ def save_stills(films: Mapping[str, list[Any]], file: Path, n_stills: int = 8) -
 
 
 if __name__ == "__main__":
-    main(Settings(*sys.argv[1:3], *map(Path, sys.argv[3:5])))
+    main(Settings(*sys.argv[1:3], *map(Path, sys.argv[3:5]), *sys.argv[5:6]))

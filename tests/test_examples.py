@@ -90,7 +90,10 @@ def check_ant_angle(tmp_path: Path) -> None:
         "horizon": 2,
         "n_envs": 10,
         "gradient_steps": 2,
-        "transitions_per_gradient_step": 10.0,
+        "transitions_per_gradient_step": 20.0,
+        "agent_options": {"batch_size": 20},
+        "eval_every": 2,
+        "eval_episodes": 1,
         "final_episodes": 1,
     }
     settings = example.Settings(collected("AntAngle-v0", tmp_path), tmp_path / "run", changes=changes)

@@ -8,7 +8,7 @@ from offline_envs.runs import PRESETS, TrainSettings, preset
 def test_every_preset_is_a_run(name: str) -> None:
     found = preset(name)
     settings = TrainSettings.for_algorithm({"dataset": "a-v0", **found.settings})
-    assert name.split("/")[0].removesuffix("-kit") == settings.algorithm
+    assert name.split("/")[0].split("-")[0] == settings.algorithm
     assert settings.to_json() | dict(found.settings) == settings.to_json()
 
 
@@ -38,6 +38,7 @@ def test_the_tables_of_the_papers_are_whole() -> None:
     for family, n in (
         ("mopo", 14),
         ("mopo-kit", 9),
+        ("mopo-trpo", 1),
         ("mbpo", 12),
         ("rambo", 12),
         ("rambo-kit", 9),

@@ -95,6 +95,14 @@ def test_an_algorithm_with_another_agent_leaves_that_agent_its_own_options() -> 
     assert (sac.agent_options, sac.horizon, sac.transitions_ratio) == ({}, 500, 250)
 
 
+@pytest.mark.parametrize("name", ["mopo", "mbpo"])
+def test_trpo_learns_from_whole_episodes_whatever_the_model(name: str) -> None:
+    """A million steps of 250 transitions, as SAC takes them, would be steps on noise."""
+    run = TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": name, "agent": "trpo"})
+    assert (run.horizon, run.start, run.gradient_steps, run.eval_every) == (500, "initial", 500, 10)
+    assert (run.cycle().timesteps, run.cycle().keywords) == (25_000, {"n_steps": 250})
+
+
 def test_an_unknown_algorithm_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match=r"Unknown algorithm 'ppo'\. Valid: bc, mbpo"):
         TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "ppo"})
