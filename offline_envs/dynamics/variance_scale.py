@@ -12,7 +12,8 @@ def scale_variances(ensemble: EnsembleDynamics, inputs: Tensor, targets: Tensor)
 
     The factor is the mean of (y − μ)²/σ² over members and rows (Laves et al. 2020, σ scaling; Levi et al.
     2022), one an output. A long fit learns its training rows so well that it promises more precision than
-    others have. Means stay as they are.
+    others have. Means stay as they are, and so does an output without any error, for which no variance is
+    most likely.
 
     Args:
         ensemble: Probabilistic members.
@@ -23,6 +24,7 @@ def scale_variances(ensemble: EnsembleDynamics, inputs: Tensor, targets: Tensor)
         The factors, `(1 + d,)`.
     """
     mean, logvar = ensemble(inputs.expand(ensemble.n_members, -1, -1))
-    factors: Tensor = ((mean - targets).square() * torch.exp(-logvar)).mean(dim=(0, 1))
+    ratios = ((mean - targets).square() * torch.exp(-logvar)).mean(dim=(0, 1))
+    factors = torch.where(ratios > 0, ratios, 1.0)
     ensemble.shift_logvar(factors.log())
     return factors

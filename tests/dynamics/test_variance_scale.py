@@ -33,6 +33,19 @@ def test_each_output_gets_the_factor_that_its_errors_ask_for(separate_heads: boo
     torch.testing.assert_close(new_logvar - logvar, (2 * misses.log()).expand_as(logvar), atol=1e-5, rtol=0)
 
 
+def test_an_output_without_errors_keeps_its_variance() -> None:
+    ensemble = EnsembleDynamics(2, 1, settings=SMALL, seed=3)
+    inputs = torch.zeros(1, 5, 3)
+    with torch.no_grad():
+        for part in ensemble.parameters():
+            part.zero_()  # all means are zero
+    targets = torch.ones(1, 5, 3)
+    targets[..., 1] = 0.0
+    factors = scale_variances(ensemble, inputs, targets)
+    assert factors[1] == 1.0
+    assert torch.isfinite(gaussians(ensemble, inputs)[1]).all()
+
+
 def test_a_fit_is_scaled_on_its_holdout_and_predicts_the_same_means() -> None:
     data = linear_transitions(600)
     plain = fit(data, SMALL, fit_settings=SHORT, progress=False).ensemble
