@@ -95,17 +95,6 @@ class EnsembleDynamics(nn.Module):
         return mean, self.bounds(logvar)
 
     @torch.no_grad()
-    def shift_logvar(self, shift: Tensor) -> None:
-        """Add to the log-variances of all members, in place, one number an output, `(1 + d,)`.
-
-        Value and bounds move together, so that the soft bounds, which only know differences, move with them.
-        """
-        assert self.bounds is not None
-        values = cast("MemberLinear", self.heads[-1]).bias[..., -self.n_outputs :]
-        for part in (values, self.bounds.low, self.bounds.high):
-            part.add_(shift)
-
-    @torch.no_grad()
     def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
         """Predict the next step, without gradients.
 

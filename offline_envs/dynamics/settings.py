@@ -107,8 +107,6 @@ class FitSettings(JsonSettings):
             the heads. More hidden layers than values repeat the last hidden one, fewer take the first.
         bound_weight: Factor of the term that pulls the log-variance bounds together.
         bootstrap: Whether each member draws its own rows with replacement.
-        scale_variances: Whether variances are scaled in the end to the errors on the holdout, as long fits
-            need it, see `scale_variances`.
         patience: Number of epochs in a row without any member improving after which the fit stops.
         improvement: Share by which a member's holdout error must fall to count as an improvement.
         max_epochs: Upper limit of epochs, or None.
@@ -122,7 +120,6 @@ class FitSettings(JsonSettings):
     weight_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
     bound_weight: float = 0.01
     bootstrap: bool = True
-    scale_variances: bool = False
     patience: int = 5
     improvement: float = 0.01
     max_epochs: int | None = None

@@ -21,8 +21,7 @@ from offline_envs.dynamics.rows import Rows, generator_for, split_rows
 from offline_envs.dynamics.schedules import SCHEDULES
 from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
 from offline_envs.dynamics.spectral_norm import add_spectral_norm, bake_spectral_norm, refine_spectral_norm
-from offline_envs.dynamics.variance_scale import scale_variances
-from offline_envs.errors import OfflineEnvsError, SettingsError
+from offline_envs.errors import OfflineEnvsError
 
 FIT_VERSION = 2
 """Raised whenever equal settings begin to give another ensemble."""
@@ -64,14 +63,12 @@ def fit(
             of a fit that was not interrupted. None keeps nothing.
 
     Raises:
-        SettingsError: Variances to be scaled that the ensemble does not have.
         DatasetError: Too few rows for a holdout.
         CheckpointError: `folder` holds a damaged fit, or one of other data or settings.
         OfflineEnvsError: The loss is not finite.
     """
     settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
     device = torch.device(device)
-    _check_variances(settings, fit_settings)
     ensemble = EnsembleDynamics(
         transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
     )
@@ -83,15 +80,7 @@ def fit(
     if keeper:
         keeper.resume(state)
     _train(state, rows, keeper, shown=progress)
-    return Fitted(_finished(state, rows), _report(state, rows))
-
-
-def _check_variances(settings: EnsembleSettings, fit_settings: FitSettings) -> None:
-    if fit_settings.scale_variances and not settings.probabilistic:
-        raise SettingsError(
-            "scale_variances=True needs an ensemble with variances, but probabilistic is False. "
-            "Leave one of them out."
-        )
+    return Fitted(_finished(state), _report(state, rows))
 
 
 def fit_identity(
@@ -208,14 +197,12 @@ def _holdout_mse(ensemble: EnsembleDynamics, rows: Rows) -> list[float]:
     return errors
 
 
-def _finished(state: FitState, rows: Rows) -> EnsembleDynamics:
+def _finished(state: FitState) -> EnsembleDynamics:
     ensemble = state.ensemble
     state.restore_best()
     if ensemble.settings.spectral_norm:
         bake_spectral_norm(ensemble)
     ensemble.elites.copy_(torch.tensor(state.elites()))
-    if state.fit_settings.scale_variances:
-        scale_variances(ensemble, *rows.scored())
     return ensemble.eval().requires_grad_(False)
 
 
