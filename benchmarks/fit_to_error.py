@@ -31,8 +31,8 @@ from offline_envs.dynamics.rows import Rows, split_rows
 FAST = {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 24}
 EMBEDDED = "offline-envs/inverteddoublependulum-replay-v0"
 KIT_BATCH = 256
-INSIDE_HALF, INSIDE_MOST = 0.6745, 1.6449
-"""Deviations of a normal distribution around half, and around nine tenths, of what is drawn from it."""
+LEVELS = (0.5, 0.9)
+"""Shares of the holdout that the reported intervals are to contain."""
 
 Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Standardised inputs `(B, d + k)` to mean and log-variance of every member, `(N, B, 1 + d)`."""
@@ -151,10 +151,10 @@ def scored(name: str, epochs: int, seconds: float, predict: Any, rows: Rows) -> 
     error = mean - targets
     mse = error.square().mean(dim=(1, 2))
     best = mse.argsort()[: EnsembleSettings().n_elites]
-    deviations = error.abs() / torch.exp(0.5 * logvar)
-    shares = [(deviations < limit).float().mean().item() for limit in (INSIDE_HALF, INSIDE_MOST)]
-    mixture = mixture_quantile(Prediction(mean[best], torch.exp(0.5 * logvar[best])), targets[0])
-    shares += interval_shares(mixture, (0.5, 0.9)).mean(dim=1).tolist()
+    std = torch.exp(0.5 * logvar)
+    alone = torch.special.ndtr(error.double() / std).flatten(end_dim=1)
+    mixture = mixture_quantile(Prediction(mean[best], std[best]), targets[0])
+    shares = [share for of in (alone, mixture) for share in interval_shares(of, LEVELS).mean(dim=1).tolist()]
     nll = (error.square() * torch.exp(-logvar) + logvar).mean().item()
     return Fit(name, epochs, seconds, mse[best].mean().item(), nll, *shares)
 

@@ -1,4 +1,4 @@
-"""`offline-envs presets`: the settings that papers and releases give."""
+"""`offline-envs presets`: settings from papers, releases and own runs."""
 
 from rich.console import Console
 from rich.table import Table

@@ -50,13 +50,13 @@ ON_POLICY: Mapping[str, Any] = {
     "gradient_steps": 500,
     "eval_every": 10,
     "transitions_per_gradient_step": 25_000.0,
-    "horizon": 500,
-    "start": "initial",
 }
-"""An agent without a replay buffer takes few steps with many transitions, and learns from whole episodes."""
+"""An agent without a replay buffer takes few steps, each on many transitions."""
 
 TRPO_FROM_CLONE: Mapping[str, Any] = {
     **ON_POLICY,
+    "horizon": 500,
+    "start": "initial",
     "clone_epochs": 10,
     "n_envs": 100,
     "agent_options": {

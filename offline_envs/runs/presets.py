@@ -1,4 +1,4 @@
-"""Presets: settings for D4RL's locomotion datasets and new tasks by name, from papers and releases."""
+"""Presets: settings for D4RL's locomotion datasets and new tasks, from papers, releases and own runs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
