@@ -4,6 +4,7 @@ These are one product forward and two backward for every layer, on the same shap
 
 - products: as the fit computes them.
 - PyTorch's products: one `torch.bmm` a layer, into memory that exists already.
+- with `--bfloat16`, the fit of that precision, and its products by `torch.bmm`, the last layer's in float32.
 
 With `--offlinerl-kit`, a checkout of OfflineRL-Kit is measured beside.
 """
@@ -38,6 +39,7 @@ def main(
     rounds: Annotated[int, typer.Option(help="Measurements of each candidate, in turn.")] = 5,
     threads: Annotated[int, typer.Option(help="Threads; 0 means PyTorch's own choice.")] = 0,
     device: Annotated[str, typer.Option(help="Device of fit and floor.")] = "cpu",
+    bfloat16: Annotated[bool, typer.Option(help="Measure that precision as well.")] = False,
     offlinerl_kit: Annotated[Path | None, typer.Option(help="Checkout of OfflineRL-Kit.")] = None,
 ) -> None:
     """Measure the fit of the default ensemble and print a table."""
@@ -49,6 +51,9 @@ def main(
         "PyTorch's products": floor(data, device, own=False),
         "offline-envs fit": lambda: one_epoch(data, device),
     }
+    if bfloat16:
+        candidates["products in bfloat16"] = floor(data, device, own=False, dtype=torch.bfloat16)
+        candidates["offline-envs fit in bfloat16"] = lambda: one_epoch(data, device, precision="bfloat16")
     if offlinerl_kit:
         candidates["OfflineRL-Kit fit"] = kit_epoch(data, offlinerl_kit, device)
     speeds: dict[str, list[float]] = {name: [] for name in candidates}
@@ -74,18 +79,22 @@ def random_transitions(n: int, obs_dim: int, action_dim: int) -> Transitions:
     )
 
 
-def one_epoch(data: Transitions, device: str) -> float:
+def one_epoch(data: Transitions, device: str, *, precision: str = "float32") -> float:
     """Rows per second of the first epoch of a fit, holdout included."""
-    report = fit(data, fit_settings=FitSettings(max_epochs=1), device=device, progress=False).report
+    settings = FitSettings(max_epochs=1, precision=precision)
+    report = fit(data, fit_settings=settings, device=device, progress=False).report
     return report.n_train / report.seconds
 
 
-def floor(data: Transitions, device: str, *, own: bool, steps: int = 100) -> Callable[[], float]:
-    """Measurement of the products of `steps` gradient steps."""
+def floor(
+    data: Transitions, device: str, *, own: bool, dtype: torch.dtype = torch.float32, steps: int = 100
+) -> Callable[[], float]:
+    """Measurement of the products of `steps` gradient steps, those of all layers but the last in `dtype`."""
     settings, batch = EnsembleSettings(), FitSettings().batch_size
     widths = [data.obs_dim + data.action_dim, *settings.hidden, 2 * (1 + data.obs_dim)]
     kind = OwnProducts if own and calls_onednn(torch.empty(4, 4, device=device)) else Products
-    layers = [kind(settings.n_members, batch, i, o, device) for i, o in pairwise(widths)]
+    shapes = [(settings.n_members, batch, i, o) for i, o in pairwise(widths)]
+    layers = [*(kind(*shape, device, dtype) for shape in shapes[:-1]), kind(*shapes[-1], device)]
 
     def measure() -> float:
         synchronize(device)
@@ -105,10 +114,18 @@ def floor(data: Transitions, device: str, *, own: bool, steps: int = 100) -> Cal
 class Products:
     """The three products of one layer, on memory of their own."""
 
-    def __init__(self, n_members: int, batch: int, n_inputs: int, n_outputs: int, device: str) -> None:
-        self.inputs = torch.randn(n_members, batch, n_inputs, device=device)
-        self.weight = torch.randn(n_members, n_inputs, n_outputs, device=device)
-        self.outputs = torch.randn(n_members, batch, n_outputs, device=device)
+    def __init__(
+        self,
+        n_members: int,
+        batch: int,
+        n_inputs: int,
+        n_outputs: int,
+        device: str,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.inputs = torch.randn(n_members, batch, n_inputs, device=device, dtype=dtype)
+        self.weight = torch.randn(n_members, n_inputs, n_outputs, device=device, dtype=dtype)
+        self.outputs = torch.randn(n_members, batch, n_outputs, device=device, dtype=dtype)
         self.grad_inputs, self.grad_weight = torch.empty_like(self.inputs), torch.empty_like(self.weight)
 
     def forward(self) -> None:

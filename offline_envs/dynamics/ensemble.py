@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from offline_envs.dynamics.layers import LogVarianceBounds, MemberLinear
-from offline_envs.dynamics.networks import networks
+from offline_envs.dynamics.networks import networks, rounded_networks
 from offline_envs.dynamics.normalizer import Normalizer
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.dynamics.products import linear
@@ -78,17 +78,22 @@ class EnsembleDynamics(nn.Module):
             return heads[0].weight, heads[0].bias
         return torch.cat([h.weight for h in heads], dim=-1), torch.cat([h.bias for h in heads], dim=-1)
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(self, inputs: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor | None]:
         """Predict from standardised inputs, with gradients; this is what the fit calls.
 
         Args:
             inputs: Standardised (obs, action), `(N, B, d + k)`.
+            dtype: Of the hidden layers, see `rounded_networks`; float32 leaves them as they are.
 
         Returns:
             Mean and log-variance of (reward, next_obs − obs), `(N, B, 1 + d)` each; the log-variance is None
             for deterministic members.
         """
-        outputs = networks(inputs, self._layers())
+        layers = self._layers()
+        if dtype == torch.float32:
+            outputs = networks(inputs, layers)
+        else:
+            outputs = rounded_networks(inputs, layers, dtype)
         if self.bounds is None:
             return outputs, None
         mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)
@@ -120,11 +125,7 @@ class EnsembleDynamics(nn.Module):
     def predict_rounded(
         self, obs: Tensor, action: Tensor, members: Tensor | None = None, *, dtype: torch.dtype
     ) -> Prediction:
-        """Predict with hidden layers computed in `dtype`, on any device by one batched product each.
-
-        Weights are rounded anew at every call, so that it follows whoever changes them. What comes before
-        and after the hidden layers is float32, the last product included: it is the cheapest, and without
-        that the means would be three times as far off.
+        """Predict with hidden layers computed in `dtype`, as `rounded_networks` does, on any device.
 
         Args:
             obs: See `predict`.
@@ -135,14 +136,9 @@ class EnsembleDynamics(nn.Module):
         Returns:
             Mean and standard deviation of each member, float32 `(M, B, 1 + d)`.
         """
-        *trunk, (weight, bias) = self._layers_of(members)
+        layers = self._layers_of(members)
         inputs = self.normalizer(torch.cat([obs, action], dim=-1))
-        hidden = inputs.to(dtype).expand(len(weight), -1, -1)
-        for layer_weight, layer_bias in trunk:
-            # Fused, because the sum is then rounded once.
-            hidden = torch.baddbmm(layer_bias.to(dtype), hidden, layer_weight.to(dtype))
-            hidden = functional.silu(hidden, inplace=True)
-        return self._gaussian(torch.bmm(hidden.float(), weight).add_(bias))
+        return self._gaussian(rounded_networks(inputs.expand(len(layers[0][0]), -1, -1), layers, dtype))
 
     @torch.no_grad()
     def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:

@@ -6,6 +6,7 @@ from torch import Tensor
 from offline_envs.dynamics.captured_call import CapturedCall
 from offline_envs.dynamics.fit_state import FitState
 from offline_envs.dynamics.losses import bound_penalty, data_loss
+from offline_envs.dynamics.rounding import HIDDEN_DTYPES, products_of
 from offline_envs.dynamics.rows import Rows
 
 
@@ -23,6 +24,7 @@ class GradientStep:
     def __init__(self, state: FitState, rows: Rows) -> None:
         self._ensemble, self._optimizer, self._rows = state.ensemble, state.optimizer, rows
         self._bound_weight = state.fit_settings.bound_weight
+        self._precision = state.fit_settings.precision
         self._full = state.fit_settings.batch_size
         captures = rows.train.device.type == "cuda" and not state.ensemble.settings.spectral_norm
         self._take_full = CapturedCall(self._take, name="the fit's gradient step") if captures else self._take
@@ -33,12 +35,14 @@ class GradientStep:
         Returns:
             The loss on the data, summed over members, a scalar that the next step may overwrite.
         """
-        return self._take_full(index) if index.shape[1] == self._full else self._take(index)
+        take = self._take_full if index.shape[1] == self._full else self._take
+        with products_of(self._precision):
+            return take(index)
 
     @torch.enable_grad()  # a captured call is made without
     def _take(self, index: Tensor) -> Tensor:
         inputs, targets = self._rows.batch(index)
-        mean, logvar = self._ensemble(inputs)
+        mean, logvar = self._ensemble(inputs, dtype=HIDDEN_DTYPES[self._precision])
         loss = data_loss(mean, logvar, targets).sum()
         self._optimizer.zero_grad()
         torch.autograd.backward(loss + bound_penalty(self._ensemble.bounds, self._bound_weight))

@@ -38,6 +38,28 @@ def networks(inputs: Tensor, layers: Layers) -> Tensor:
     return torch.baddbmm(bias, inputs, weight)
 
 
+def rounded_networks(inputs: Tensor, layers: Layers, dtype: torch.dtype) -> Tensor:
+    """Outputs of every member with hidden layers computed in `dtype`, by one batched product each.
+
+    Weights are rounded anew at every call, so that it follows whoever changes them. The last product is
+    float32: it is the cheapest, and without that the means would be three times as far off.
+
+    Args:
+        inputs: See `networks`.
+        layers: See `networks`.
+        dtype: Of the hidden layers' weights, biases and activations, and of their gradients.
+
+    Returns:
+        Outputs of the last layer, float32 `(N, B, n_outputs)`.
+    """
+    *trunk, (weight, bias) = layers
+    hidden = inputs.to(dtype)
+    for layer_weight, layer_bias in trunk:
+        # Fused, because the sum is then rounded once.
+        hidden = functional.silu(torch.baddbmm(layer_bias.to(dtype), hidden, layer_weight.to(dtype)))
+    return torch.baddbmm(bias, hidden.float(), weight)
+
+
 class _Apart(torch.autograd.Function):
     """One member after the other, with the gradient written out."""
 

@@ -10,16 +10,15 @@ output. TF32 was imitated on a CPU, by rounding the factors of every product.
 | `bfloat16` | 0.16 | 0.017 | 0.1 %, 7 % |
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from offline_envs.dynamics.ensemble import EnsembleDynamics
 from offline_envs.dynamics.prediction import Prediction
+from offline_envs.dynamics.rounding import HIDDEN_DTYPES, tf32_products
 from offline_envs.errors import unknown_name
 
 Predictor = Callable[[EnsembleDynamics, Tensor, Tensor, Tensor | None], Prediction]
@@ -53,7 +52,7 @@ def bfloat16(
     Sums within a product are float32, unless PyTorch's `allow_bf16_reduced_precision_reduction`, which is on
     by default, lets a GPU round the parts of a sum that it splits.
     """
-    return ensemble.predict_rounded(obs, action, members, dtype=torch.bfloat16)
+    return ensemble.predict_rounded(obs, action, members, dtype=HIDDEN_DTYPES["bfloat16"])
 
 
 PRECISIONS: Mapping[str, Predictor] = MappingProxyType(
@@ -71,17 +70,3 @@ def predictor(name: str, device: torch.device) -> Predictor:
     if not isinstance(name, str) or name not in PRECISIONS:
         raise unknown_name("precision", name, PRECISIONS)
     return float32 if name == "tf32" and device.type != "cuda" else PRECISIONS[name]
-
-
-@contextmanager
-def tf32_products() -> Iterator[None]:
-    """Let CUDA devices round the factors of float32 products to TF32, for a while."""
-    switches: Any = torch.backends.cuda.matmul
-    # PyTorch 2.8 knows the older name alone; later ones refuse to read it where the newer was written.
-    name, value = ("fp32_precision", "tf32") if hasattr(switches, "fp32_precision") else ("allow_tf32", True)
-    before = getattr(switches, name)
-    setattr(switches, name, value)
-    try:
-        yield
-    finally:
-        setattr(switches, name, before)

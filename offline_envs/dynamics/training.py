@@ -17,6 +17,7 @@ from offline_envs.dynamics.gradient_step import GradientStep
 from offline_envs.dynamics.losses import squared_error
 from offline_envs.dynamics.progress import FitProgress
 from offline_envs.dynamics.report import FitReport
+from offline_envs.dynamics.rounding import warn_of_emulation
 from offline_envs.dynamics.rows import Rows, generator_for, split_rows
 from offline_envs.dynamics.schedules import SCHEDULES
 from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
@@ -69,6 +70,7 @@ def fit(
     """
     settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
     device = torch.device(device)
+    warn_of_emulation(fit_settings.precision, device)
     ensemble = EnsembleDynamics(
         transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
     )

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.dynamics import products
-from offline_envs.dynamics.networks import networks
+from offline_envs.dynamics.networks import networks, rounded_networks
 
 N, WIDTHS = 3, (5, 8, 6, 7)
 
@@ -94,3 +94,42 @@ def test_narrow_inputs_do_not_keep_wide_layers_from_the_faster_library(apart: bo
         hidden = hidden @ weight + bias
         hidden = hidden / (1 + torch.exp(-hidden)) if depth < 2 else hidden
     torch.testing.assert_close(outputs, hidden, rtol=1e-4, atol=1e-4)
+
+
+def rounded(values: Tensor) -> Tensor:
+    """Float64 values rounded to bfloat16's eight significant bits, halves to even."""
+    mantissa, exponent = torch.frexp(values)
+    return torch.ldexp((mantissa * 2**8).round() / 2**8, exponent)
+
+
+def test_rounded_networks_round_what_they_say() -> None:
+    """Inputs, weights, biases, sums and activations of hidden layers are rounded, the last layer is not."""
+    inputs, layers = made()
+    outputs = rounded_networks(inputs, layers, torch.bfloat16)
+    *trunk, (weight, bias) = [(w.detach().double(), b.detach().double()) for w, b in layers]
+    hidden = rounded(inputs.detach().double())
+    for layer_weight, layer_bias in trunk:
+        before = rounded(hidden @ rounded(layer_weight) + rounded(layer_bias))
+        hidden = rounded(before / (1 + torch.exp(-before)))
+    expected = hidden @ weight + bias
+    exact = networks(inputs, layers).detach().double()
+    assert outputs.dtype == torch.float32
+    error, unrounded_error = (outputs.detach() - expected).abs(), (exact - expected).abs()
+    # A sum next to a half may be rounded to the other side, which few are.
+    assert error.median() < 1e-5
+    assert error.mean() < 0.1 * unrounded_error.mean()
+
+
+def test_gradients_of_rounded_networks_are_off_by_their_bits() -> None:
+    inputs, layers = made(rows=50)
+    tensors = [inputs, *(part for layer in layers for part in layer)]
+    factor = torch.linspace(-1, 1, WIDTHS[-1])
+    found, exact = (
+        torch.autograd.grad((outputs * factor).sum(), tensors)
+        for outputs in (rounded_networks(inputs, layers, torch.bfloat16), networks(inputs, layers))
+    )
+    for gradient, truth in zip(found, exact, strict=True):
+        assert gradient.dtype == torch.float32
+        assert (gradient - truth).norm() < 2**-6 * truth.norm()
+    assert torch.equal(found[-1], exact[-1])  # of the last bias, which is never rounded
+    assert not torch.equal(found[0], exact[0])

@@ -50,6 +50,8 @@ def test_a_shape_that_cannot_be_is_refused(values: dict[str, Any], message: str)
         ({"max_epochs": 1.5}, r"max_epochs must be of type int \| None, got 1.5"),
         ({"max_epochs": 0}, "max_epochs must be at least 1 or None, got 0"),
         ({"schedule": "linear"}, "schedule"),
+        ({"precision": "float16"}, "Unknown precision 'float16'. Valid: bfloat16, float32, tf32"),
+        ({"precision": 16}, "precision must be of type str, got 16"),
         ({"schedule": "cosine"}, "schedule='cosine' needs max_epochs"),
         ({"weight_decay": [-1.0]}, "must not be negative"),
         ({"improvement": 1.0}, "improvement must be at least 0 and less than 1, got 1.0"),

@@ -9,6 +9,7 @@ import torch
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, Fitted, fit, training
 from offline_envs.dynamics.fit_state import STATE_FILE, FitState, set_learning_rate
 from offline_envs.dynamics.report import FitReport
+from offline_envs.dynamics.rounding import HIDDEN_DTYPES
 from offline_envs.dynamics.rows import Rows, split_rows
 from offline_envs.dynamics.schedules import cosine
 from offline_envs.errors import CheckpointError, DatasetError, OfflineEnvsError
@@ -24,11 +25,19 @@ def assert_same_weights(a: EnsembleDynamics, b: EnsembleDynamics) -> None:
         assert torch.equal(value, b.state_dict()[name]), name
 
 
+@pytest.mark.filterwarnings("ignore:precision=")  # not every processor has bfloat16
+@pytest.mark.parametrize("precision", HIDDEN_DTYPES)
 @pytest.mark.parametrize("probabilistic", [True, False])
-def test_fit_finds_mean_and_noise_of_a_linear_system(probabilistic: bool) -> None:
+def test_fit_finds_mean_and_noise_of_a_linear_system(probabilistic: bool, precision: str) -> None:
     settings = EnsembleSettings(n_members=2, n_elites=1, hidden=(32,), probabilistic=probabilistic)
     fit_settings = FitSettings(
-        learning_rate=3e-3, weight_decay=(0.0,), max_epochs=30, patience=30, improvement=0.0, batch_size=128
+        learning_rate=3e-3,
+        weight_decay=(0.0,),
+        max_epochs=30,
+        patience=30,
+        improvement=0.0,
+        batch_size=128,
+        precision=precision,
     )
     data = linear_transitions(4000)
     ensemble, report = fit(data, settings, fit_settings=fit_settings, progress=False)

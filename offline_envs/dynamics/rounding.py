@@ -1,0 +1,51 @@
+"""The precisions of matrix products by name, and what PyTorch and a processor have to do with them."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+HIDDEN_DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
+    {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
+)
+"""What hidden layers are computed in, by the name that the `precision` setting takes."""
+
+
+@contextmanager
+def tf32_products() -> Iterator[None]:
+    """Let CUDA devices round the factors of float32 products to TF32, for a while."""
+    switches: Any = torch.backends.cuda.matmul
+    # PyTorch 2.8 knows the older name alone; later ones refuse to read it where the newer was written.
+    name, value = ("fp32_precision", "tf32") if hasattr(switches, "fp32_precision") else ("allow_tf32", True)
+    before = getattr(switches, name)
+    setattr(switches, name, value)
+    try:
+        yield
+    finally:
+        setattr(switches, name, before)
+
+
+def products_of(precision: str) -> AbstractContextManager[None]:
+    """The switch that float32 products need for a precision, for a while."""
+    return tf32_products() if precision == "tf32" else nullcontext()
+
+
+def warn_of_emulation(precision: str, device: torch.device) -> None:
+    """Warn of bfloat16 on a processor that is known to lack instructions for it."""
+    if HIDDEN_DTYPES[precision] == torch.bfloat16 and _emulates_bfloat16(device):
+        warnings.warn(
+            'precision="bfloat16" on a processor without instructions for it takes up to ten times as long '
+            'as "float32".',
+            stacklevel=3,
+        )
+
+
+def _emulates_bfloat16(device: torch.device) -> bool:
+    find: Callable[[], Mapping[str, Any]] | None = getattr(torch.cpu, "get_capabilities", None)
+    if device.type != "cpu" or find is None:  # PyTorch 2.8 does not tell
+        return False
+    found = find()
+    return found.get("architecture") == "x86_64" and not (found["avx512_bf16"] or found["amx_bf16"])
