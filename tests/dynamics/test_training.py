@@ -50,12 +50,18 @@ def test_fit_finds_mean_and_noise_of_a_linear_system(probabilistic: bool, precis
     assert all(0.7 * floor < mse < 1.3 * floor for mse in report.holdout_mse)
 
 
-def test_equal_arguments_give_equal_weights_and_no_global_randomness() -> None:
+@pytest.mark.filterwarnings("ignore:precision=")
+@pytest.mark.parametrize("precision", HIDDEN_DTYPES)
+def test_equal_arguments_give_equal_weights_and_no_global_randomness(precision: str) -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    first = tiny_fit()
+    settings = replace(QUICK, precision=precision)
+    first, second = (
+        fit(linear_transitions(), TINY, fit_settings=settings, progress=False).ensemble for _ in range(2)
+    )
     assert torch.equal(torch.get_rng_state(), state)
-    assert_same_weights(first.ensemble, tiny_fit().ensemble)
+    assert_same_weights(first, second)
+    assert all(value.dtype == torch.float32 for value in first.parameters())
 
 
 def test_report_tells_the_course_of_the_fit() -> None:
