@@ -47,8 +47,8 @@ class FitState:
     def record(self, train_loss: float, holdout_mse: Sequence[float]) -> None:
         """End an epoch: keep the members that improved, and decide whether the fit goes on.
 
-        The fit stops once `patience` epochs in a row passed without any improvement. OfflineRL-Kit stops
-        there too; MOPO's TensorFlow release waits one epoch longer.
+        At a constant rate the fit stops once `patience` epochs in a row passed without any improvement.
+        OfflineRL-Kit stops there too; MOPO's TensorFlow release waits one epoch longer.
         """
         needed = 1 - self.fit_settings.improvement
         improved = [i for i, mse in enumerate(holdout_mse) if mse < needed * self.best_mse[i]]
@@ -59,9 +59,10 @@ class FitState:
         self.dry_epochs = 0 if improved else self.dry_epochs + 1
         self.train_loss.append(train_loss)
         self.holdout_history.append(list(holdout_mse))
-        if self.dry_epochs >= self.fit_settings.patience:
+        settings = self.fit_settings
+        if settings.schedule == "constant" and self.dry_epochs >= settings.patience:
             self.stopped_by = "patience"
-        elif self.epoch == self.fit_settings.max_epochs:
+        elif self.epoch == settings.max_epochs:
             self.stopped_by = "max_epochs"
 
     def restore_best(self) -> None:

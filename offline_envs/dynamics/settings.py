@@ -108,7 +108,8 @@ class FitSettings(JsonSettings):
             the heads. More hidden layers than values repeat the last hidden one, fewer take the first.
         bound_weight: Factor of the term that pulls the log-variance bounds together.
         bootstrap: Whether each member draws its own rows with replacement.
-        patience: Number of epochs in a row without any member improving after which the fit stops.
+        patience: Number of epochs in a row without any member improving after which the fit stops. A cosine
+            goes on to its end, for the last epochs, of small steps, are what it is for.
         improvement: Share by which a member's holdout error must fall to count as an improvement.
         max_epochs: Upper limit of epochs, or None.
         precision: Of the gradient steps' matrix products: `"float32"`; `"tf32"`, which is a CUDA device's;

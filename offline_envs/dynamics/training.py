@@ -24,7 +24,7 @@ from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
 from offline_envs.dynamics.spectral_norm import add_spectral_norm, bake_spectral_norm, refine_spectral_norm
 from offline_envs.errors import OfflineEnvsError
 
-FIT_VERSION = 2
+FIT_VERSION = 3
 """Raised whenever equal settings begin to give another ensemble."""
 
 SECONDS_BETWEEN_WRITES = 10.0

@@ -109,6 +109,17 @@ def test_best_snapshot_of_each_member_and_patience() -> None:
     assert state.best_mse == [1.0, 1.0]
 
 
+def test_a_cosine_goes_on_to_its_end_without_improving() -> None:
+    settings = EnsembleSettings(n_members=1, n_elites=1, hidden=(3,))
+    fit_settings = FitSettings(patience=2, schedule="cosine", max_epochs=5)
+    state = FitState(EnsembleDynamics(1, 1, settings=settings), fit_settings)
+    for _ in range(4):
+        record(state, 1.0)
+    assert (state.dry_epochs, state.stopped_by) == (3, "")
+    record(state, 1.0)
+    assert state.stopped_by == "max_epochs"
+
+
 class InterruptAt:
     """Raises `KeyboardInterrupt` at the n-th gradient step."""
 
