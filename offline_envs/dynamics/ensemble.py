@@ -136,9 +136,8 @@ class EnsembleDynamics(nn.Module):
         Returns:
             Mean and standard deviation of each member, float32 `(M, B, 1 + d)`.
         """
-        layers = self._layers_of(members)
         inputs = self.normalizer(torch.cat([obs, action], dim=-1))
-        return self._gaussian(rounded_networks(inputs.expand(len(layers[0][0]), -1, -1), layers, dtype))
+        return self._gaussian(rounded_networks(inputs[None], self._layers_of(members), dtype))
 
     @torch.no_grad()
     def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:

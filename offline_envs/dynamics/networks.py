@@ -45,7 +45,7 @@ def rounded_networks(inputs: Tensor, layers: Layers, dtype: torch.dtype) -> Tens
     float32: it is the cheapest, and without that the means would be three times as far off.
 
     Args:
-        inputs: See `networks`.
+        inputs: Inputs of each member, `(N, B, n_inputs)`, or `(1, B, n_inputs)` of all.
         layers: See `networks`.
         dtype: Of the hidden layers' weights, biases and activations, and of their gradients.
 
@@ -53,7 +53,7 @@ def rounded_networks(inputs: Tensor, layers: Layers, dtype: torch.dtype) -> Tens
         Outputs of the last layer, float32 `(N, B, n_outputs)`.
     """
     *trunk, (weight, bias) = layers
-    hidden = inputs.to(dtype)
+    hidden = inputs.to(dtype).expand(len(weight), -1, -1)
     for layer_weight, layer_bias in trunk:
         # Fused, because the sum is then rounded once.
         hidden = functional.silu(torch.baddbmm(layer_bias.to(dtype), hidden, layer_weight.to(dtype)))

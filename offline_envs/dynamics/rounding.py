@@ -48,4 +48,5 @@ def _emulates_bfloat16(device: torch.device) -> bool:
     if device.type != "cpu" or find is None:  # PyTorch 2.8 does not tell
         return False
     found = find()
-    return found.get("architecture") == "x86_64" and not (found["avx512_bf16"] or found["amx_bf16"])
+    has_it = found.get("avx512_bf16", True) or found.get("amx_bf16", False)
+    return found.get("architecture") == "x86_64" and not has_it

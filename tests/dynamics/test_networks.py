@@ -133,3 +133,10 @@ def test_gradients_of_rounded_networks_are_off_by_their_bits() -> None:
         assert (gradient - truth).norm() < 2**-6 * truth.norm()
     assert torch.equal(found[-1], exact[-1])  # of the last bias, which is never rounded
     assert not torch.equal(found[0], exact[0])
+
+
+def test_rounded_networks_take_inputs_shared_by_all_members() -> None:
+    inputs, layers = made()
+    shared = inputs.detach()[:1]
+    one, each = (rounded_networks(x, layers, torch.bfloat16) for x in (shared, shared.repeat(N, 1, 1)))
+    torch.testing.assert_close(one, each)
