@@ -114,8 +114,8 @@ class FitSettings(JsonSettings):
         max_epochs: Upper limit of epochs, or None.
         precision: Of the gradient steps' matrix products: `"float32"`; `"tf32"`, which is a CUDA device's;
             or `"bfloat16"`, in which hidden layers are computed, weights staying float32. Members are scored
-            in float32 all the same. bfloat16 takes three fifths of the time on a CPU that has instructions
-            for it (AMD from Zen 4, Intel with AMX or AVX512_BF16), and longer than float32 on others.
+            in float32 all the same. bfloat16 takes half to two thirds of the time on a CPU that has
+            instructions for it (AMD from Zen 4, Intel with AMX or AVX512_BF16), and longer on others.
         seed: Seed of initial weights, holdout split, bootstrap and batch order.
     """
 
