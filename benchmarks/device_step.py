@@ -7,7 +7,6 @@ the best of several rounds of many steps, between which the device is waited for
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Annotated, NamedTuple
 
 import torch
@@ -19,7 +18,8 @@ from rich.table import Table
 from torch import Tensor
 
 from offline_envs.dynamics.captured_call import WARM_UP_CALLS, CapturedCall
-from offline_envs.dynamics.precision import PRECISIONS, tf32_products
+from offline_envs.dynamics.precision import PRECISIONS
+from offline_envs.dynamics.rounding import HIDDEN_DTYPES, products_of
 from offline_envs.envs import mdp
 
 BATCHES = (1024, 65_536)
@@ -54,9 +54,11 @@ def main(
 
 def measure(precision: str, batch: int, *, device: str, steps: int, rounds: int) -> Speed:
     """Measure every candidate, turn by turn."""
-    candidates = {FLOOR: floor(precision, batch, device)}
-    for name, capture in ((GRAPHS, True), (KERNELS, False)):
-        candidates[name] = stepper(batch, device=device, precision=precision, capture=capture)
+    candidates = {  # first those that refuse an unknown precision
+        name: stepper(batch, device=device, precision=precision, capture=capture)
+        for name, capture in ((GRAPHS, True), (KERNELS, False))
+    }
+    candidates[FLOOR] = floor(precision, batch, device)
     seconds = dict.fromkeys(candidates, float("inf"))
     for call in candidates.values():
         seconds_a_call(call, WARM_UP_CALLS + 2, device)
@@ -75,11 +77,10 @@ def stepper(batch: int, *, device: str, precision: str, capture: bool) -> Callab
 
 def floor(precision: str, batch: int, device: str) -> Callable[[], object]:
     """Prepare the matrix products of a step, in its precision."""
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    multiply = products(batch, reuse=True, device=device, dtype=dtype)
+    multiply = products(batch, reuse=True, device=device, dtype=HIDDEN_DTYPES[precision])
 
     def call(signal: Tensor) -> Tensor:
-        with tf32_products() if precision == "tf32" else nullcontext():
+        with products_of(precision):
             multiply()
         return signal
 

@@ -11,7 +11,7 @@ With `--offlinerl-kit`, a checkout of OfflineRL-Kit is measured beside.
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -100,15 +100,20 @@ def floor(
         synchronize(device)
         start = time.perf_counter()
         for _ in range(steps):
-            for layer in layers:
-                layer.forward()
-            for layer in layers[:0:-1]:
-                layer.backward()
-            layers[0].backward(inputs=False)  # Nobody needs the gradient of the dataset.
+            forward_and_back(layers)
         synchronize(device)
         return steps * batch / (time.perf_counter() - start)
 
     return measure
+
+
+def forward_and_back(layers: Sequence["Products"]) -> None:
+    """Compute the products of one gradient step."""
+    for layer in layers:
+        layer.forward()
+    for layer in layers[:0:-1]:
+        layer.backward()
+    layers[0].backward(inputs=False)  # Nobody needs the gradient of the dataset.
 
 
 class Products:

@@ -15,7 +15,7 @@ import torch
 import typer
 from agent_updates import updates_of
 from fit_throughput import Products as LayerProducts
-from fit_throughput import random_transitions
+from fit_throughput import forward_and_back, random_transitions
 from growth_axes import ACTION_DIM, OBS_DIM, ensemble, noise, vector_env
 from numpy.typing import NDArray
 from rich.console import Console
@@ -168,11 +168,7 @@ def fits(device: str) -> Pair:
 
     def reference() -> None:
         for _ in range(times):
-            for layer in layers:
-                layer.forward()
-            for layer in layers[:0:-1]:
-                layer.backward()
-            layers[0].backward(inputs=False)  # nobody needs the gradient of the dataset
+            forward_and_back(layers)
 
     call = partial(fit, data, fit_settings=settings, device=device, progress=False)
     return Pair(reference, call, n_train / (times * settings.batch_size))

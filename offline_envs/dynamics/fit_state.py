@@ -60,7 +60,7 @@ class FitState:
         self.train_loss.append(train_loss)
         self.holdout_history.append(list(holdout_mse))
         settings = self.fit_settings
-        if settings.schedule == "constant" and self.dry_epochs >= settings.patience:
+        if not settings.is_planned and self.dry_epochs >= settings.patience:
             self.stopped_by = "patience"
         elif self.epoch == settings.max_epochs:
             self.stopped_by = "max_epochs"

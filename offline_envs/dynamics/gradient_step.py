@@ -35,16 +35,15 @@ class GradientStep:
         Returns:
             The loss on the data, summed over members, a scalar that the next step may overwrite.
         """
-        take = self._take_full if index.shape[1] == self._full else self._take
-        with products_of(self._precision):
-            return take(index)
+        return self._take_full(index) if index.shape[1] == self._full else self._take(index)
 
     @torch.enable_grad()  # a captured call is made without
     def _take(self, index: Tensor) -> Tensor:
         inputs, targets = self._rows.batch(index)
-        mean, logvar = self._ensemble(inputs, dtype=HIDDEN_DTYPES[self._precision])
-        loss = data_loss(mean, logvar, targets).sum()
         self._optimizer.zero_grad()
-        torch.autograd.backward(loss + bound_penalty(self._ensemble.bounds, self._bound_weight))
+        with products_of(self._precision):
+            mean, logvar = self._ensemble(inputs, dtype=HIDDEN_DTYPES[self._precision])
+            loss = data_loss(mean, logvar, targets).sum()
+            torch.autograd.backward(loss + bound_penalty(self._ensemble.bounds, self._bound_weight))
         self._optimizer.step()
         return loss.detach()

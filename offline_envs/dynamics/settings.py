@@ -143,7 +143,7 @@ class FitSettings(JsonSettings):
             raise unknown_name("schedule", self.schedule, SCHEDULES)
         if self.precision not in HIDDEN_DTYPES:
             raise unknown_name("precision", self.precision, HIDDEN_DTYPES)
-        if self.schedule != "constant" and self.max_epochs is None:
+        if self.is_planned and self.max_epochs is None:
             raise SettingsError(
                 f"schedule={self.schedule!r} needs max_epochs, the epochs after which the learning rate is "
                 "zero, e.g. max_epochs=16; got None."
@@ -154,3 +154,8 @@ class FitSettings(JsonSettings):
             raise SettingsError(f"improvement must be at least 0 and less than 1, got {self.improvement}.")
         if self.seed < 0:
             raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the schedule leads to an end, `max_epochs`, before which the fit must not stop."""
+        return self.schedule != "constant"

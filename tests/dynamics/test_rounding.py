@@ -35,11 +35,7 @@ def test_a_fit_in_bfloat16_warns_where_the_processor_lacks_it(monkeypatch: pytes
         ({"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": True}, "bfloat16", CPU),
         ({"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": False}, "float32", CPU),
         ({"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": False}, "tf32", CPU),
-        (
-            {"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": False},
-            "bfloat16",
-            torch.device("cuda"),
-        ),
+        ({"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": False}, "bfloat16", CUDA),
         ({"architecture": "aarch64"}, "bfloat16", CPU),
     ],
 )
