@@ -27,7 +27,7 @@ from stable_baselines3.common.logger import configure
 from timing import finished, seconds_of
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics.products import affine, input_gradient, weight_gradient
+from offline_envs.kernels.products import affine, input_gradient, weight_gradient
 from offline_envs.sb3 import FastSAC, MixedReplayBuffer, SB3VecEnv
 
 BASE = "SAC"

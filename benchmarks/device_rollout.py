@@ -24,7 +24,7 @@ from timing import best_seconds, finished
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.envs import rollout
 from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, with_device_rollouts
-from offline_envs.sb3.device_rollouts import unchecked_distributions
+from offline_envs.sb3.rollouts.device_rollouts import unchecked_distributions
 
 ROWS = (100, 1000, 10_000)
 MODEL, POLICY, ROLLOUT, STORED, SB3 = "model step", "policy", "rollout", "with buffer", "SB3's path"

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from offline_envs.dynamics.captured_call import WARM_UP_CALLS, CapturedCall
-from offline_envs.dynamics.precision import PRECISIONS
-from offline_envs.dynamics.rounding import HIDDEN_DTYPES, products_of
-from offline_envs.envs import mdp
+from offline_envs.dynamics.ensemble.precision import PRECISIONS
+from offline_envs.kernels.captured_call import WARM_UP_CALLS, CapturedCall
+from offline_envs.kernels.rounding import HIDDEN_DTYPES, products_of
+from offline_envs.mdp import mdp
 
 BATCHES = (1024, 65_536)
 FLOOR, GRAPHS, KERNELS = "floor", "graphs", "kernels"

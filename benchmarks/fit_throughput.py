@@ -26,7 +26,7 @@ from timing import synchronize
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings, FitSettings, fit
-from offline_envs.dynamics.products import calls_onednn, linear
+from offline_envs.kernels.products import calls_onednn, linear
 
 HOLDOUT = FitSettings().holdout
 """Rows that both fits score their members on after an epoch."""

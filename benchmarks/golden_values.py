@@ -1,7 +1,7 @@
 """Golden values: digests of what the package computes, recorded before a change that should change no number.
 
     python benchmarks/golden_values.py record before.json    # with the old code
-    python benchmarks/golden_values.py compare before.json   # with the new code: names every value that differs
+    python benchmarks/golden_values.py compare before.json   # with the new code: names what differs
 
 Bit for bit, on one thread of one machine; another processor gives other digests, so the file is not kept.
 Only public names are used, so that the same script runs before and after.
@@ -144,7 +144,7 @@ def single_envs() -> Golden:
 
 
 def vector_envs() -> Golden:
-    """Fifty steps of every id and wrapper, nine rows and 1 100, in three autoreset modes, arrays and tensors."""
+    """Steps of every id and wrapper in three autoreset modes, 9 rows and 1 100, as arrays and tensors."""
     for name, (env_id, more, wrap) in _worlds().items():
         for n in (9, 1100):
             for mode in ("SameStep", "NextStep", "Disabled"):

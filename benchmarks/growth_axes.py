@@ -20,12 +20,12 @@ from torch import Tensor
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.data import Transitions, load_transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fit
-from offline_envs.dynamics.bootstrap import Bootstrap
-from offline_envs.dynamics.fit_state import FitState
-from offline_envs.dynamics.gradient_step import GradientStep
-from offline_envs.dynamics.progress import FitProgress
-from offline_envs.dynamics.rows import Rows, holdout_size, split_rows
-from offline_envs.dynamics.training import _train_epoch
+from offline_envs.dynamics.fitting.bootstrap import Bootstrap
+from offline_envs.dynamics.fitting.fit_state import FitState
+from offline_envs.dynamics.fitting.gradient_step import GradientStep
+from offline_envs.dynamics.fitting.progress import FitProgress
+from offline_envs.dynamics.fitting.rows import Rows, holdout_size, split_rows
+from offline_envs.dynamics.fitting.training import _train_epoch
 from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv
 
 OBS_DIM, ACTION_DIM = 17, 6  # HalfCheetah and Walker2d

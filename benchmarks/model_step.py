@@ -27,9 +27,9 @@ from torch.nn import functional
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
-from offline_envs.dynamics.ensemble import APART_FROM
-from offline_envs.dynamics.products import linear
-from offline_envs.envs.mdp import CPU_CHUNK
+from offline_envs.dynamics.ensemble.ensemble import APART_FROM
+from offline_envs.kernels.products import linear
+from offline_envs.mdp.mdp import CPU_CHUNK
 
 OBS_DIM, ACTION_DIM = 17, 6  # HalfCheetah and Walker2d
 BATCHES = (1, 10, 100, 1000, 2000, 10_000, 100_000)

@@ -8,15 +8,15 @@ The real environment that pays it is registered: `gym.make("AntAngle-v0", degree
 """
 
 from offline_envs.tasks.finding import find_task, known_tasks
-from offline_envs.tasks.physics import real_env_spec
 from offline_envs.tasks.reference_scores import (
     REFERENCE_SCORES,
     ReferenceScore,
     normalized_score,
     reference_score,
 )
-from offline_envs.tasks.relabel_report import RelabelReport
-from offline_envs.tasks.relabelling import Relabelling, relabel, task_transitions
+from offline_envs.tasks.relabelling.physics import real_env_spec
+from offline_envs.tasks.relabelling.relabelling import Relabelling, relabel, task_transitions
+from offline_envs.tasks.relabelling.report import RelabelReport
 from offline_envs.tasks.task import Task
 from offline_envs.tasks.termination import KNOWN_RULES, termination_rule
 from offline_envs.tasks.termination_rules import TerminationRule, never

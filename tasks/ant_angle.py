@@ -6,8 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from offline_envs.tasks.base_env import ANT
-from offline_envs.tasks.changed import changed_settings
-from offline_envs.tasks.task import Info, Task
+from offline_envs.tasks.task import Info, Task, changed_settings
 
 HEIGHT = 0  # obs: height of the torso [m]
 HEALTHY_HEIGHT = (0.2, 1.0)  # closed interval, Ant's own [m]

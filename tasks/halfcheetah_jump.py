@@ -5,8 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from offline_envs.tasks.base_env import HALFCHEETAH
-from offline_envs.tasks.changed import changed_settings
-from offline_envs.tasks.task import Info, Task
+from offline_envs.tasks.task import Info, Task, changed_settings
 
 HEIGHT = 0  # obs: height of the torso above its nominal 0.7 m, the joint rootz [m]
 CONTROL_COST = HALFCHEETAH.control_cost  # of a squared action

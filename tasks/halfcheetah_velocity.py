@@ -4,8 +4,7 @@ from functools import partial
 from typing import Any
 
 from offline_envs.tasks.base_env import HALFCHEETAH
-from offline_envs.tasks.changed import changed_settings
-from offline_envs.tasks.task import Info, Task
+from offline_envs.tasks.task import Info, Task, changed_settings
 
 CONTROL_COST = HALFCHEETAH.control_cost  # of a squared action
 

@@ -1,6 +1,7 @@
 """`Task`: a reward of one's own on a known environment, for data that were collected under another."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -82,3 +83,9 @@ class Task:
             info: Holds the infos in `needs`, `(...)` each.
         """
         return sum(self.reward_terms(obs, action, next_obs, info).values())
+
+
+def changed_settings(build: Callable[..., object], settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """The settings that differ from the defaults in the signature of `build`."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(build).parameters.items()}
+    return {name: value for name, value in settings.items() if value != defaults[name]}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from offline_envs.dynamics import captured_call
-from offline_envs.envs.vector_play import leaves
+from offline_envs.envs.checker.recorded_calls import leaves
+from offline_envs.kernels import captured_call
 
 
 def use_fake_graphs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,23 +23,32 @@ MAX_FUNCTION_LINES = 60
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "misc"}
 SLOW_MODULES = ("torch", "stable_baselines3", "minari", "matplotlib")
 
-BASE = {"errors", "tasks", "data", "dynamics", "envs"}
+GROUND = {"errors", "registration", "registry", "versions", "settings", "files", "kernels"}
+MODEL = GROUND | {"data", "tasks", "dynamics"}
+WORLD = MODEL | {"mdp", "methods", "envs"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"registration", "data"},  # offline_envs/__init__.py; data only when first asked for
     "registration": set(),  # strings only
     "errors": set(),
     "versions": set(),
-    "data": {"errors"},
-    "tasks": {"data", "registration", "errors"},
-    "dynamics": {"data", "tasks", "errors"},
-    "envs": {"dynamics", "data", "tasks", "errors"},
-    "wrappers": BASE,
-    "adversary": BASE,
-    "collect": {"tasks", "data", "errors", "versions"},
-    "sb3": BASE | {"wrappers", "adversary"},
-    "runs": BASE | {"wrappers", "collect", "adversary", "sb3", "versions"},
-    "diagnose": BASE | {"wrappers", "collect", "sb3", "runs"},
-    "cli": BASE | {"wrappers", "adversary", "sb3", "runs", "collect", "diagnose"},
+    "registry": {"errors"},
+    "settings": {"errors"},
+    "files": {"errors"},
+    "kernels": {"errors"},
+    "data": {"errors", "files", "registry"},
+    "tasks": {"data", "registration", "registry", "errors"},
+    "dynamics": GROUND | {"data", "tasks"},
+    "mdp": MODEL,
+    "methods": MODEL | {"mdp"},
+    "envs": MODEL | {"mdp", "methods"},
+    "wrappers": WORLD,
+    "evaluation": WORLD,
+    "adversary": WORLD,
+    "collect": GROUND | {"tasks", "data", "evaluation"},
+    "diagnose": WORLD | {"evaluation"},
+    "sb3": WORLD | {"wrappers", "adversary", "evaluation"},
+    "runs": WORLD | {"wrappers", "collect", "adversary", "evaluation", "sb3"},
+    "cli": WORLD | {"wrappers", "adversary", "evaluation", "sb3", "runs", "collect", "diagnose"},
 }
 """Part → parts it may import. Every part may import itself and the package's version."""
 

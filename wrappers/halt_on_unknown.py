@@ -11,10 +11,9 @@ from torch import Tensor
 
 from offline_envs.data import DatasetSource
 from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.halt_meter import HaltMeter
-from offline_envs.envs.halt_tally import HaltTally
-from offline_envs.envs.info import PENALTY, RAW_REWARD
-from offline_envs.envs.reported import halt_entries
+from offline_envs.mdp.infos import PENALTY, RAW_REWARD, halt_entries
+from offline_envs.methods.halt_counter import HaltTally
+from offline_envs.wrappers.halt_meter import HaltMeter
 from offline_envs.wrappers.rows import one_row
 
 

@@ -17,3 +17,13 @@ def many_rows(values: Any) -> Tensor:
     if isinstance(values, Tensor):
         return values.detach().to(torch.float32, copy=True)
     return torch.tensor(np.asarray(values), dtype=torch.float32)
+
+
+def like(values: Tensor, sample: Any) -> Any:
+    """`values` as the kind of array that `sample` is, and where it is."""
+    return values.to(sample.device) if isinstance(sample, Tensor) else values.cpu().numpy()
+
+
+def on_host(values: Any) -> Any:
+    """`values`, array or tensor, as a NumPy array."""
+    return values.cpu().numpy() if isinstance(values, Tensor) else values

@@ -9,8 +9,8 @@ from gymnasium.utils import RecordConstructorArgs
 from torch import Tensor
 
 from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.info import PENALTY, RAW_REWARD
-from offline_envs.envs.penalty_meter import PenaltyMeter
+from offline_envs.mdp.infos import PENALTY, RAW_REWARD
+from offline_envs.wrappers.penalty_meter import PenaltyMeter
 from offline_envs.wrappers.rows import one_row
 
 

@@ -18,12 +18,12 @@ from offline_envs.adversary.settings import AdversarySettings
 from offline_envs.adversary.supervision import Supervision
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics, FitSettings
-from offline_envs.dynamics.fit_state import adam_tensors, make_optimizer
-from offline_envs.dynamics.tensor_files import read_tensors, write_tensors
+from offline_envs.dynamics.fitting.fit_state import adam_tensors, make_optimizer
 from offline_envs.envs.assembly import seeded_generator
-from offline_envs.envs.mdp import LearnedMDP
-from offline_envs.envs.starts import StartStates
 from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.files import differences, read_tensors, write_tensors
+from offline_envs.mdp.mdp import LearnedMDP
+from offline_envs.mdp.starts import StartStates
 
 
 class Adversary:
@@ -211,8 +211,7 @@ class Adversary:
         return tensors | {"obs": self._rollouts.obs, "first_mse": self._safety.first}
 
     def _check_foreign(self, path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-        saved = header.get("identity", {})
-        different = [name for name in self._identity if saved.get(name) != self._identity[name]]
+        different = differences(self._identity, header.get("identity", {}))
         own = {name: value.shape for name, value in self._tensors().items()}
         if own != {name: value.shape for name, value in tensors.items()}:
             different.append("networks")

@@ -10,8 +10,8 @@ from offline_envs.adversary.losses import mixture_log_prob
 from offline_envs.adversary.settings import AdversarySettings
 from offline_envs.dynamics import Prediction
 from offline_envs.dynamics.prediction import DELTA
-from offline_envs.envs.mdp import LearnedMDP, sample
-from offline_envs.envs.starts import StartStates
+from offline_envs.mdp.mdp import LearnedMDP, sample
+from offline_envs.mdp.starts import StartStates
 
 
 class Imagined(NamedTuple):

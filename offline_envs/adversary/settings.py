@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from offline_envs.dynamics.settings import JsonSettings
 from offline_envs.errors import SettingsError
+from offline_envs.settings import JsonSettings
 
 
 @dataclass(frozen=True)

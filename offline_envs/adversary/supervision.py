@@ -7,10 +7,10 @@ from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics, FitSettings
-from offline_envs.dynamics.bootstrap import Bootstrap
-from offline_envs.dynamics.losses import bound_penalty, data_loss, squared_error
-from offline_envs.dynamics.normalizer import Normalizer
-from offline_envs.dynamics.rows import Rows, rows_of_fit
+from offline_envs.dynamics.ensemble.layers import Normalizer
+from offline_envs.dynamics.fitting.bootstrap import Bootstrap
+from offline_envs.dynamics.fitting.losses import bound_penalty, data_loss, squared_error
+from offline_envs.dynamics.fitting.rows import Rows, rows_of_fit
 
 LARGEST_SHIFT = 1e-5
 """How far the mean of standardised training rows may lie from 0, in deviations, by rounding alone."""

@@ -8,7 +8,7 @@ import typer
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
-    from offline_envs.dynamics.settings import JsonSettings
+    from offline_envs.settings import JsonSettings
 
 Settings = TypeVar("Settings", bound="JsonSettings")
 
@@ -64,7 +64,7 @@ def parse_settings(kind: type[Settings], values: dict[str, Any], option: str) ->
     try:
         return kind.from_json(values)
     except TypeError as error:
-        raise SettingsError(f"{option} has a value of the wrong type: {error}.") from error
+        raise SettingsError(f"{option} has a value of the wrong type: {error}") from error
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -15,6 +15,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.collect.agents import load_agent, new_agent, policy_digest
 from offline_envs.collect.learning import learn
+from offline_envs.collect.recorded_phase import CHECKPOINT_STEPS, Stage
 from offline_envs.collect.rollouts import Act, mean_random_return, policy_actions, roll_out, uniform_actions
 from offline_envs.collect.settings import CollectSettings, Kind
 from offline_envs.collect.snapshots import (
@@ -23,8 +24,7 @@ from offline_envs.collect.snapshots import (
     choose_snapshot,
     read_snapshots,
 )
-from offline_envs.collect.stage import CHECKPOINT_STEPS, Stage
-from offline_envs.collect.unfinished import begun, remove, unfinished_folder
+from offline_envs.collect.work_folder import begun, remove, unfinished_folder
 from offline_envs.collect.writer import Provenance, check_new, default_root, write_dataset
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.versions import versions

@@ -1,6 +1,6 @@
 """Episodes in a file: whole ones, end to end in flat arrays."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,25 +8,12 @@ import numpy as np
 from minari.data_collector import EpisodeBuffer
 from numpy.typing import NDArray
 
+from offline_envs.evaluation.recorder import info_shapes, infos_of, keep_shared_infos, shared_infos
+
 Arrays = dict[str, NDArray[Any]]
 
 _INFO = "infos/"  # in front of an info's name
 _ROWS_PER_STEP = ("actions", "rewards", "terminations", "truncations")
-
-
-def infos_of(episode: EpisodeBuffer) -> Arrays:
-    """Return the infos of an episode by name, T+1 rows each."""
-    assert isinstance(episode.infos, dict)
-    return episode.infos
-
-
-def keep_shared_infos(episodes: Sequence[EpisodeBuffer]) -> None:
-    """Delete, in place, the infos that not every episode has in one shape."""
-    shared = _shared(set(_shapes(infos_of(episode))) for episode in episodes)
-    for episode in episodes:
-        infos = infos_of(episode)
-        for name, _ in set(_shapes(infos)) - shared:
-            del infos[name]
 
 
 def write_episodes(path: Path, episodes: Sequence[EpisodeBuffer]) -> None:
@@ -53,7 +40,7 @@ def read_episodes(paths: Sequence[Path]) -> Iterator[EpisodeBuffer]:
     Yields:
         Episodes as they were written, with the infos that those of every file have.
     """
-    shared = _shared(set(_info_shapes(path)) for path in paths)
+    shared = shared_infos(set(_shapes_in(path)) for path in paths)
     for path in paths:
         with np.load(path) as file:
             yield from _split({name: file[name] for name in file.files}, {name for name, _ in shared})
@@ -72,16 +59,7 @@ def _split(arrays: Arrays, infos: set[str]) -> Iterator[EpisodeBuffer]:
         )
 
 
-def _info_shapes(path: Path) -> list[tuple[str, tuple[int, ...]]]:
+def _shapes_in(path: Path) -> list[tuple[str, tuple[int, ...]]]:
     with np.load(path) as file:
         names = [name for name in file.files if name.startswith(_INFO)]
-        return _shapes({name.removeprefix(_INFO): file[name] for name in names})
-
-
-def _shapes(infos: Arrays) -> list[tuple[str, tuple[int, ...]]]:
-    return [(name, array.shape[1:]) for name, array in infos.items()]
-
-
-def _shared(names: Iterable[set[tuple[str, tuple[int, ...]]]]) -> set[tuple[str, tuple[int, ...]]]:
-    every = list(names)
-    return set.intersection(*every) if every else set()
+        return info_shapes({name.removeprefix(_INFO): file[name] for name in names})

@@ -12,9 +12,9 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.collect.agents import load_agent, new_agent
 from offline_envs.collect.episode_files import read_episodes
+from offline_envs.collect.recorded_phase import AGENT_FILE, EPISODES_FILE, Stage, damaged_checkpoint
 from offline_envs.collect.settings import CollectSettings
 from offline_envs.collect.snapshots import SnapshotCallback
-from offline_envs.collect.stage import AGENT_FILE, EPISODES_FILE, Stage, damaged_checkpoint
 from offline_envs.errors import CheckpointError
 
 SCALED_ACTIONS_FILE = "scaled_actions.npy"

@@ -11,8 +11,8 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 
+from offline_envs.collect.recorded_phase import damaged_checkpoint
 from offline_envs.collect.settings import Kind
-from offline_envs.collect.stage import damaged_checkpoint
 
 N_SNAPSHOTS = 20  # policies kept over a training
 N_EVALUATION_EPISODES = 5  # behind the return of each

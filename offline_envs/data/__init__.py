@@ -1,8 +1,8 @@
 """Any dataset as `Transitions`: Minari, D4RL files, arrays, or several of them together."""
 
 from offline_envs.data.concatenation import concatenate
-from offline_envs.data.embedded import embedded_ids
 from offline_envs.data.loading import DatasetSource, load_transitions
+from offline_envs.data.minari_ids import embedded_ids
 from offline_envs.data.transitions import Transitions
 
 __all__ = ["DatasetSource", "Transitions", "concatenate", "embedded_ids", "load_transitions"]

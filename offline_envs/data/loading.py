@@ -2,15 +2,16 @@
 
 import os
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import Any, TypeAlias
 
 from gymnasium.spaces import Box
 from minari import MinariDataset
 
 from offline_envs.data.array_source import transitions_from_arrays, transitions_from_npz
-from offline_envs.data.cache import RecentlyLoaded
 from offline_envs.data.concatenation import concatenate
 from offline_envs.data.d4rl_source import transitions_from_d4rl
 from offline_envs.data.environment import Setting
@@ -19,6 +20,30 @@ from offline_envs.data.minari_source import open_minari, transitions_from_minari
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_size, check_transitions
 from offline_envs.errors import DatasetError
+
+
+class RecentlyLoaded:
+    """Keeps the `size` datasets used last; safe to use from several threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: OrderedDict[Hashable, Transitions] = OrderedDict()
+        self._lock = RLock()
+
+    def get(self, key: Hashable, load: Callable[[], Transitions]) -> Transitions:
+        """Return the entry of `key`, after calling `load` if there is none.
+
+        The lock is held while loading, so that two threads do not read the same file twice. `load` may itself
+        get another entry.
+        """
+        with self._lock:
+            if key not in self._entries:
+                self._entries[key] = load()
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+            return self._entries[key]
+
 
 DatasetSource: TypeAlias = (
     str | os.PathLike[str] | MinariDataset | Mapping[str, Any] | Transitions | Sequence["DatasetSource"]

@@ -8,8 +8,22 @@ from pathlib import Path
 import minari
 from rich.console import Console
 
-from offline_envs.data.embedded import EMBEDDED_ROOT, ids_under
 from offline_envs.errors import DatasetError
+
+EMBEDDED_ROOT = Path(__file__).parent / "embedded"
+"""Folder of `<namespace>/<name>/data/{metadata.json, main_data.hdf5}`."""
+
+
+def ids_under(root: Path) -> list[str]:
+    """Ids of the Minari datasets below a folder, sorted; empty if there is no such folder."""
+    found = root.rglob("data/metadata.json") if root.is_dir() else ()
+    return sorted(path.parent.parent.relative_to(root).as_posix() for path in found)
+
+
+def embedded_ids() -> list[str]:
+    """Ids of the datasets that come with the package, sorted; they need no download."""
+    return ids_under(EMBEDDED_ROOT)
+
 
 MINARI_ID = re.compile(r"(?:[-\w]+/)*[-\w]+-v\d+")
 """`[namespace/]name-vN`."""

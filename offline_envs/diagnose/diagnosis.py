@@ -26,9 +26,9 @@ from offline_envs.diagnose.rollouts import (
 from offline_envs.diagnose.scale import DataScale
 from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.diagnose.sources import DATASET, POLICY, REAL, UNIFORM
-from offline_envs.dynamics.rows import generator_for
+from offline_envs.dynamics.fitting.rows import generator_for
 from offline_envs.envs.assembly import Parts
-from offline_envs.sb3.evaluation import EvaluationResult, Predictor
+from offline_envs.evaluation.scoring import EvaluationResult, Predictor
 
 
 @dataclass(frozen=True)

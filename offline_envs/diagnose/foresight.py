@@ -28,7 +28,7 @@ from offline_envs.diagnose.simulator import Simulator
 from offline_envs.diagnose.table import Row
 from offline_envs.diagnose.windows import Windows, simulated_windows
 from offline_envs.envs import LearnedMDP
-from offline_envs.sb3.evaluation import Predictor
+from offline_envs.evaluation.scoring import Predictor
 
 LIMIT = 0.5
 """Largest median error that counts as useful, in deviations of the data."""

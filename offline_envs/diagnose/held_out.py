@@ -10,7 +10,7 @@ from torch import Tensor
 from offline_envs.data import Transitions
 from offline_envs.diagnose.sources import HELD_OUT, SEEN
 from offline_envs.dynamics import FitSettings
-from offline_envs.dynamics.rows import generator_for, split_index
+from offline_envs.dynamics.fitting.rows import generator_for, split_index
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from offline_envs.diagnose.intervals import mixture_quantile
 from offline_envs.dynamics import MEASURES, EnsembleDynamics, Prediction
 from offline_envs.dynamics.prediction import DELTA
-from offline_envs.dynamics.unknown import scaled_disagreement
+from offline_envs.dynamics.uncertainty.unknown import scaled_disagreement
 
 CHUNK = 1024
 """Rows predicted at once, which bounds the memory."""

@@ -23,10 +23,10 @@ from offline_envs.diagnose.scale import DataScale
 from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.diagnose.simulator import Simulator
 from offline_envs.diagnose.windows import Windows, recorded_windows
-from offline_envs.dynamics.rows import generator_for
+from offline_envs.dynamics.fitting.rows import generator_for
 from offline_envs.envs.assembly import Parts
 from offline_envs.errors import SettingsError
-from offline_envs.sb3.evaluation import Predictor
+from offline_envs.evaluation.scoring import Predictor
 
 RECORDED, CHOSEN = "dataset actions", "policy actions"
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from offline_envs.runs.model_error import mean_ranks
+from offline_envs.evaluation.model_error import mean_ranks
 
 
 @dataclass(frozen=True)

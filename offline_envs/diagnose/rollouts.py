@@ -10,10 +10,10 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
-from offline_envs.collect.recorder import EpisodeRecorder
 from offline_envs.envs import LearnedMDP
-from offline_envs.envs.starts import StartStates
-from offline_envs.sb3.evaluation import EvaluationResult, Predictor, evaluate_in
+from offline_envs.evaluation.recorder import EpisodeRecorder
+from offline_envs.evaluation.scoring import EvaluationResult, Predictor, evaluate_in
+from offline_envs.mdp.starts import StartStates
 
 Act = Callable[[Tensor], Tensor]
 """From observations `(B, d)` to actions `(B, k)`, on the same device."""

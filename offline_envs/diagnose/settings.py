@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from offline_envs.dynamics.disagreement import MEMBER_CHOICES
-from offline_envs.dynamics.settings import JsonSettings
+from offline_envs.dynamics.uncertainty.disagreement import MEMBER_CHOICES
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.settings import JsonSettings
 
 
 @dataclass(frozen=True)

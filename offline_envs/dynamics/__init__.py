@@ -1,11 +1,12 @@
 """The dynamics ensemble: its networks, its fit, its uncertainty and its files."""
 
 from offline_envs.dynamics.checkpoint import load_ensemble, read_model_card, save_ensemble
-from offline_envs.dynamics.disagreement import DisagreementStats, dataset_disagreement
-from offline_envs.dynamics.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.fitting.report import FitReport
+from offline_envs.dynamics.fitting.settings import FitSettings
+from offline_envs.dynamics.fitting.training import Fitted, fit
 from offline_envs.dynamics.prediction import Prediction
-from offline_envs.dynamics.report import FitReport
-from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
 from offline_envs.dynamics.store import (
     cache_folder,
     disagreement_stats,
@@ -15,9 +16,8 @@ from offline_envs.dynamics.store import (
     load_model,
 )
 from offline_envs.dynamics.termination_head import LearnedTermination, fit_termination
-from offline_envs.dynamics.thresholds import RULES, ThresholdRule
-from offline_envs.dynamics.training import Fitted, fit
-from offline_envs.dynamics.uncertainty import (
+from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats, dataset_disagreement
+from offline_envs.dynamics.uncertainty.measures import (
     MEASURES,
     ensemble_std,
     max_deviation,
@@ -25,7 +25,8 @@ from offline_envs.dynamics.uncertainty import (
     max_std,
     measure,
 )
-from offline_envs.dynamics.unknown import UnknownDetector, obs_scale
+from offline_envs.dynamics.uncertainty.thresholds import RULES, ThresholdRule
+from offline_envs.dynamics.uncertainty.unknown import UnknownDetector, obs_scale
 
 __all__ = [
     "MEASURES",

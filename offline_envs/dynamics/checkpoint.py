@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,11 +12,12 @@ import safetensors.torch
 import torch
 
 from offline_envs.data.transitions import Transitions
-from offline_envs.dynamics.ensemble import EnsembleDynamics
-from offline_envs.dynamics.report import FitReport
-from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
-from offline_envs.dynamics.tensor_files import tensor_bytes
+from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.fitting.report import FitReport
+from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.files import new_folder, tensor_bytes
 
 FORMAT_VERSION = 1
 """Version of the folder's layout; a reader refuses what is newer than itself."""
@@ -134,20 +132,8 @@ def _dataset_card(transitions: Transitions) -> dict[str, Any]:
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write `files` beside `folder` first, then put them in its place."""
     if folder.is_file() or (folder.is_dir() and {p.name for p in folder.iterdir()} - files.keys()):
         raise CheckpointError(f"{folder} holds something else than a model; choose another folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    fresh, old = temporary / "new", temporary / "old"
-    try:
-        fresh.mkdir()
+    with new_folder(folder) as part:
         for name, content in files.items():
-            (fresh / name).write_bytes(content)
-        if folder.exists():
-            os.rename(folder, old)
-        os.rename(fresh, folder)
-    finally:
-        if old.exists() and not folder.exists():
-            os.rename(old, folder)
-        shutil.rmtree(temporary, ignore_errors=True)
+            (part / name).write_bytes(content)

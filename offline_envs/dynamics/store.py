@@ -5,23 +5,18 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
-from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
-from rich.console import Console
 
 from offline_envs.data.transitions import Transitions
 from offline_envs.dynamics.checkpoint import CARD_FILE, FORMAT_VERSION, load_ensemble, save_ensemble
-from offline_envs.dynamics.disagreement import DisagreementStats, dataset_disagreement
-from offline_envs.dynamics.ensemble import EnsembleDynamics
-from offline_envs.dynamics.settings import EnsembleSettings, FitSettings
-from offline_envs.dynamics.tensor_files import tensor_bytes, write_bytes
+from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.fitting.settings import FitSettings
+from offline_envs.dynamics.fitting.training import fit, fit_identity
 from offline_envs.dynamics.termination_head import (
     HEAD_VERSION,
     LearnedTermination,
@@ -29,8 +24,9 @@ from offline_envs.dynamics.termination_head import (
     load_termination,
     save_termination,
 )
-from offline_envs.dynamics.training import fit, fit_identity
+from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats, dataset_disagreement
 from offline_envs.errors import CheckpointError
+from offline_envs.files import cached, key_of, say, tensor_bytes, write_text
 
 CACHE_VARIABLE = "OFFLINE_ENVS_CACHE"
 """Environment variable that names the cache folder."""
@@ -61,7 +57,7 @@ def ensemble_folder(
 ) -> Path:
     """The folder that `fitted_ensemble` keeps the model of these data and settings in."""
     identity = fit_identity(transitions, settings or EnsembleSettings(), fit_settings or FitSettings())
-    return cache_folder(cache_dir) / "ensembles" / _key({**identity, "format": FORMAT_VERSION})
+    return cache_folder(cache_dir) / "ensembles" / key_of({**identity, "format": FORMAT_VERSION})
 
 
 def fitted_ensemble(
@@ -91,30 +87,22 @@ def fitted_ensemble(
         CheckpointError: The cache holds a damaged model; the message names the folder to delete.
     """
     folder = ensemble_folder(transitions, settings, fit_settings=fit_settings, cache_dir=cache_dir)
-    if not folder.exists():
-        with _only_process(folder, progress=progress):
-            if not folder.exists():
-                partial = folder.with_suffix(".partial")
-                ensemble, report = fit(
-                    transitions,
-                    settings,
-                    fit_settings=fit_settings,
-                    device=device,
-                    progress=progress,
-                    folder=partial,
-                )
-                save_ensemble(
-                    folder,
-                    ensemble,
-                    transitions=transitions,
-                    fit_settings=fit_settings or FitSettings(),
-                    report=report,
-                )
-                shutil.rmtree(partial)
-    try:
-        return load_model(folder, device)
-    except CheckpointError as error:
-        raise CheckpointError(f"{error} Delete the folder {folder} to fit the model anew.") from error
+
+    def make(folder: Path) -> None:
+        partial = folder.with_suffix(".partial")
+        ensemble, report = fit(
+            transitions, settings, fit_settings=fit_settings, device=device, progress=progress, folder=partial
+        )
+        save_ensemble(
+            folder,
+            ensemble,
+            transitions=transitions,
+            fit_settings=fit_settings or FitSettings(),
+            report=report,
+        )
+        shutil.rmtree(partial)
+
+    return cached(folder, make=make, load=lambda folder: load_model(folder, device), progress=progress)
 
 
 def load_model(folder: Path | str, device: torch.device | str = "cpu") -> EnsembleDynamics:
@@ -153,17 +141,14 @@ def fitted_termination(
     Raises:
         CheckpointError: The cache holds a damaged file; the message names the file to delete.
     """
-    key = _key({"dataset": transitions.fingerprint, "seed": seed, "version": HEAD_VERSION})
+    key = key_of({"dataset": transitions.fingerprint, "seed": seed, "version": HEAD_VERSION})
+
+    def make(path: Path) -> None:
+        say(f"Training a termination head on {len(transitions)} transitions …", shown=progress)
+        save_termination(path, fit_termination(transitions, seed=seed, device=device))
+
     path = cache_folder(cache_dir) / "terminations" / f"{key}.safetensors"
-    if not path.exists():
-        with _only_process(path, progress=progress):
-            if not path.exists():
-                _say(f"Training a termination head on {len(transitions)} transitions …", shown=progress)
-                save_termination(path, fit_termination(transitions, seed=seed, device=device))
-    try:
-        return load_termination(path, device)
-    except CheckpointError as error:
-        raise CheckpointError(f"{error} Delete the file {path} to train the head anew.") from error
+    return cached(path, make=make, load=lambda path: load_termination(path, device), progress=progress)
 
 
 def disagreement_stats(
@@ -199,39 +184,18 @@ def disagreement_stats(
         "units": units,
         "version": STATS_VERSION,
     }
-    path = cache_folder(cache_dir) / "disagreements" / f"{_key(identity)}.json"
-    if not path.exists():
-        with _only_process(path, progress=progress):
-            if not path.exists():
-                _say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
-                found = dataset_disagreement(ensemble, transitions, members=members, units=units)
-                write_bytes(path, json.dumps(DisagreementStats.of(found).to_json()).encode())
+
+    def make(path: Path) -> None:
+        say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
+        found = dataset_disagreement(ensemble, transitions, members=members, units=units)
+        write_text(path, json.dumps(DisagreementStats.of(found).to_json()))
+
+    path = cache_folder(cache_dir) / "disagreements" / f"{key_of(identity)}.json"
+    return cached(path, make=make, load=_read_stats, progress=progress)
+
+
+def _read_stats(path: Path) -> DisagreementStats:
     try:
         return DisagreementStats.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}). Delete it to compute it anew.") from error
-
-
-def _key(identity: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _say(text: str, *, shown: bool) -> None:
-    if shown:
-        Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _only_process(path: Path, *, progress: bool) -> Iterator[None]:
-    """Hold the lock beside `path`; say so when another process has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        _say(f"Waiting for another process that makes {path} …", shown=progress)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        raise CheckpointError(f"{path} is damaged ({error}).") from error

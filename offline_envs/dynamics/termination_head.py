@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from offline_envs.data.transitions import Transitions
-from offline_envs.dynamics.normalizer import Normalizer
-from offline_envs.dynamics.rows import generator_for
-from offline_envs.dynamics.tensor_files import read_tensors, write_tensors
+from offline_envs.dynamics.ensemble.layers import Normalizer
+from offline_envs.dynamics.fitting.rows import generator_for
 from offline_envs.errors import CheckpointError
+from offline_envs.files import read_tensors, write_tensors
 
 HEAD_VERSION = 1
 """Raised whenever the file's layout, or what equal data give, changes."""

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from offline_envs.envs.assembly import Parts
-from offline_envs.envs.evaluated_members import EvaluatedMembers
 from offline_envs.envs.learned_env import LearnedEnv
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
+from offline_envs.mdp.member_selection import EvaluatedMembers
 
 
 def with_own_ensemble(parts: Parts) -> Parts:

@@ -18,18 +18,18 @@ from offline_envs.dynamics import (
     load_model,
     read_model_card,
 )
-from offline_envs.dynamics.disagreement import MEMBER_CHOICES, check_comparable
-from offline_envs.dynamics.precision import predictor
-from offline_envs.dynamics.uncertainty import measure
-from offline_envs.envs.drawn_elites import MEMBER_MODES
-from offline_envs.envs.evaluated_members import EvaluatedMembers
-from offline_envs.envs.guard import Guard
-from offline_envs.envs.halting import HaltSettings
-from offline_envs.envs.mdp import LearnedMDP
-from offline_envs.envs.pessimism import Halt, Penalize
-from offline_envs.envs.starts import StartStates
-from offline_envs.envs.termination import resolve_termination
+from offline_envs.dynamics.ensemble.precision import predictor
+from offline_envs.dynamics.uncertainty.disagreement import MEMBER_CHOICES, check_comparable
+from offline_envs.dynamics.uncertainty.measures import measure
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.mdp.guard import Guard
+from offline_envs.mdp.mdp import LearnedMDP
+from offline_envs.mdp.member_selection import EvaluatedMembers
+from offline_envs.mdp.pessimism import Halt, Penalize
+from offline_envs.mdp.samplers import MEMBER_MODES
+from offline_envs.mdp.starts import StartStates
+from offline_envs.mdp.termination import resolve_termination
+from offline_envs.methods.halt import HaltSettings
 from offline_envs.tasks import Task, TerminationRule, task_transitions
 
 
@@ -48,7 +48,7 @@ class ModelOptions(TypedDict, total=False):
         member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`.
         device: Where the model is computed, e.g. `"cpu"` or `"cuda"`.
         precision: How precisely its matrix products are: `"float32"`, `"tf32"` or `"bfloat16"`, see
-            `offline_envs.dynamics.precision`. Fits and thresholds are computed in float32 all the same.
+            `offline_envs.dynamics.ensemble.precision`. Fits and thresholds stay in float32.
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
         fit: Settings of the fit by name, see `FitSettings`.
         cache_dir: Folder of fitted models instead of the user's cache.

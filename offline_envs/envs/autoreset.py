@@ -7,8 +7,8 @@ import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
-from offline_envs.envs.info import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
 from offline_envs.errors import unknown_name
+from offline_envs.mdp.infos import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
 
 
 class _Mode(VectorWrapper):

@@ -10,10 +10,10 @@ from offline_envs.data import DatasetSource
 from offline_envs.envs.adversarial_env import AdversarialEnv, AdversarialVectorEnv
 from offline_envs.envs.assembly import ModelOptions, Parts, PenaltyOptions, assemble
 from offline_envs.envs.autoreset import with_autoreset
-from offline_envs.envs.halting import KAPPA, HaltSettings
 from offline_envs.envs.learned_env import LearnedEnv
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
+from offline_envs.methods.halt import KAPPA, HaltSettings
 
 IGNORED = ("disable_env_checker", "order_enforce", "render_mode")
 """Settings of `gym.make` that `gym.make_vec` hands on to a vector environment, where they mean nothing."""

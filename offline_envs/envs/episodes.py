@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from offline_envs.envs.assembly import Parts
-from offline_envs.envs.drawn_elites import DrawnElites
-from offline_envs.envs.halt_tally import HaltTally
-from offline_envs.envs.reported import reported
+from offline_envs.mdp.infos import reported
+from offline_envs.mdp.samplers import DrawnElites
+from offline_envs.methods.halt_counter import HaltTally
 
 Outcome = tuple[tuple[Tensor, Tensor, Tensor, Tensor], dict[str, Tensor]]
 """Observations `(n, d)`, rewards, terminations and truncations `(n,)`; and the infos of a step."""

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from offline_envs.data import Transitions
 from offline_envs.envs.assembly import Parts, seeded_generator
-from offline_envs.envs.drawn_elites import DrawnElites
-from offline_envs.envs.halt_tally import HaltTally
-from offline_envs.envs.info import START_OBS
-from offline_envs.envs.mdp import LearnedMDP
-from offline_envs.envs.reported import reported
 from offline_envs.errors import SettingsError
+from offline_envs.mdp.infos import START_OBS, reported
+from offline_envs.mdp.mdp import LearnedMDP
+from offline_envs.mdp.samplers import DrawnElites
+from offline_envs.methods.halt_counter import HaltTally
 
 LARGEST_SEED = 2**63 - 1
 

@@ -10,13 +10,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from offline_envs.dynamics.captured_call import CapturedCall
 from offline_envs.envs.assembly import Parts
 from offline_envs.envs.episodes import Episodes, Outcome
-from offline_envs.envs.halt_tally import HaltTally
-from offline_envs.envs.info import RESET_MASK, START_OBS
 from offline_envs.envs.learned_env import LARGEST_SEED, learned_spaces
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.kernels.captured_call import CapturedCall
+from offline_envs.mdp.infos import RESET_MASK, START_OBS
+from offline_envs.methods.halt_counter import HaltTally
 
 OUTPUTS = ("numpy", "torch")
 

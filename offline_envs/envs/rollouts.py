@@ -9,10 +9,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor
 
 from offline_envs.envs.autoreset import MODES, SameStep
-from offline_envs.envs.info import FINAL_OBS
-from offline_envs.envs.known_model import layers
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
+from offline_envs.envs.model_lookup import layers
 from offline_envs.errors import SettingsError
+from offline_envs.mdp.infos import FINAL_OBS
 
 Policy = Callable[[Tensor], Tensor]
 """From observations `(n, d)`, not to be written to, to actions in the environment's units, `(n, k)`."""

@@ -18,7 +18,7 @@ from offline_envs.runs.result import TrainResult
 from offline_envs.runs.seeds import EVALUATION_SEED, FINAL_SEED
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.sb3 import BehaviorCloner, EvaluationResult, evaluate_in, save_policy
-from offline_envs.sb3.callback import BEST_POLICY, LAST_POLICY
+from offline_envs.sb3.callbacks.real_evaluation import BEST_POLICY, LAST_POLICY
 
 
 def clone_start(

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from offline_envs.data import Transitions
+from offline_envs.evaluation.model_error import ModelError
 from offline_envs.runs.metrics import MetricsRow
-from offline_envs.runs.model_error import ModelError
 
 SIZE = (7.0, 4.5)  # inches
 DPI = 120

@@ -1,18 +1,17 @@
 """Settings of a training run: frozen, checked, and written into the run's folder."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, Self, get_origin
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from offline_envs.adversary import AdversarySettings
 from offline_envs.dynamics import EnsembleSettings, FitSettings
-from offline_envs.dynamics.settings import JsonSettings
 from offline_envs.envs.assembly import penalizer
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.runs.algorithms import ALGORITHMS, algorithm
 from offline_envs.runs.cycle import Cycle, make_cycle, off_policy
 from offline_envs.sb3 import AGENTS
+from offline_envs.settings import JsonSettings
 from offline_envs.tasks import find_task
 
 TERMINATIONS = ("auto", "never", "learned")
@@ -108,8 +107,7 @@ class TrainSettings(JsonSettings):
     final_episodes: int = 20
 
     def __post_init__(self) -> None:
-        for setting in fields(self):
-            object.__setattr__(self, setting.name, _checked_type(setting, getattr(self, setting.name)))
+        super().__post_init__()
         tables = {
             "algorithm": ALGORITHMS,
             "agent": AGENTS,
@@ -186,7 +184,7 @@ class TrainSettings(JsonSettings):
             try:
                 kind.from_json(getattr(self, name))
             except TypeError as error:
-                raise SettingsError(f"{name} has a value of the wrong type: {error}.") from error
+                raise SettingsError(f"{name} has a value of the wrong type: {error}") from error
 
     @classmethod
     def for_algorithm(cls, values: Mapping[str, Any]) -> Self:
@@ -246,22 +244,3 @@ class TrainSettings(JsonSettings):
             "max_episode_steps": self.horizon,
             **{name: getattr(self, name) for name in algorithm(self.algorithm).env_settings},
         }
-
-
-def _checked_type(setting: Field[Any], value: Any) -> Any:
-    """Give back a value of the type that the field is annotated with, mappings as they come out of JSON."""
-    if get_origin(setting.type) is Mapping:
-        if not isinstance(value, Mapping):
-            raise SettingsError(f"{setting.name} must be settings by name, got {value!r}.")
-        try:
-            return json.loads(json.dumps(dict(value)))
-        except TypeError as error:
-            raise SettingsError(f"{setting.name} must hold only what JSON can: {error}.") from error
-    kind: Any = setting.type
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    if is_number and isinstance(0.0, kind):
-        return float(value)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        name = getattr(kind, "__name__", str(kind))
-        raise SettingsError(f"{setting.name} must be of type {name}, got {value!r}.")
-    return value

@@ -18,6 +18,8 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import save_ensemble
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.envs.assembly import check_device, resolve_model
+from offline_envs.evaluation.model_error import evaluate_with_error
+from offline_envs.evaluation.model_return import ReturnPredictor
 from offline_envs.runs.adversary import adversary_callback, finish_update, save_adversary
 from offline_envs.runs.agent import check_agent_options, collects_on_device, new_agent, run_agent_class
 from offline_envs.runs.algorithms import algorithm
@@ -25,8 +27,6 @@ from offline_envs.runs.callback import RunCallback
 from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from offline_envs.runs.cloning import clone_start, train_clone
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.model_error import evaluate_with_error
-from offline_envs.runs.model_return import ReturnPredictor
 from offline_envs.runs.model_source import keep_model
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import RunProgress

@@ -11,7 +11,7 @@ from offline_envs.errors import unknown_name
 AGENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "sac": ("stable_baselines3", "SAC"),
-        "fastsac": ("offline_envs.sb3.fast_sac", "FastSAC"),
+        "fastsac": ("offline_envs.sb3.fast_sac.fast_sac", "FastSAC"),
         "td3": ("stable_baselines3", "TD3"),
         "ddpg": ("stable_baselines3", "DDPG"),
         "tqc": ("sb3_contrib", "TQC"),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from offline_envs.data import DatasetSource, Transitions
 from offline_envs.errors import SettingsError
-from offline_envs.sb3.rows import check_box, flat_size, scale_action
+from offline_envs.sb3.buffers.rows import check_box, flat_size, scale_action
 from offline_envs.tasks import Task, task_transitions
 
 HOLDOUT_SHARE = 0.05

@@ -14,7 +14,7 @@ from offline_envs.adversary import Adversary, AdversarySettings, UpdateReport
 from offline_envs.adversary.supervision import Supervision
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, load_model, save_ensemble
-from offline_envs.dynamics.fit_state import make_optimizer
+from offline_envs.dynamics.fitting.fit_state import make_optimizer
 from offline_envs.envs.assembly import seeded_generator
 from offline_envs.errors import CheckpointError, SettingsError
 from tests.adversary.toy import FIT, NOISE, AlwaysRight, adversary_of, fitted, known, two_states, weights_of

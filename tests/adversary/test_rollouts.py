@@ -9,7 +9,7 @@ from torch import Tensor
 from offline_envs.adversary import AdversarySettings
 from offline_envs.adversary.rollouts import Rollouts
 from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.starts import StartStates
+from offline_envs.mdp.starts import StartStates
 from tests.adversary.toy import AlwaysRight, adversary_of, known, two_states
 from tests.toy import toy_ensemble
 

@@ -5,7 +5,7 @@ import torch
 
 from offline_envs.adversary.supervision import Supervision
 from offline_envs.dynamics import FitSettings, fit
-from offline_envs.dynamics.losses import gaussian_nll
+from offline_envs.dynamics.fitting.losses import gaussian_nll
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from offline_envs.adversary import Adversary, AdversarySettings
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fit
-from offline_envs.dynamics.rows import split_rows
+from offline_envs.dynamics.fitting.rows import split_rows
 from tests.toy import toy_ensemble
 
 NOISE = 0.1

@@ -8,7 +8,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.collect import Agent, CollectSettings, Kind, learning
 from offline_envs.collect.agents import new_agent
-from offline_envs.collect.stage import Stage
+from offline_envs.collect.recorded_phase import Stage
 
 SETTINGS = CollectSettings(Kind.REPLAY, 300, agent=Agent.TD3, net_arch=(8,))
 

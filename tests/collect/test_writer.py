@@ -9,9 +9,9 @@ from gymnasium.spaces import Box
 from minari.data_collector import EpisodeBuffer
 
 from offline_envs.collect import writer
-from offline_envs.collect.recorder import EpisodeRecorder
 from offline_envs.collect.rollouts import roll_out, uniform_actions
 from offline_envs.errors import DatasetError
+from offline_envs.evaluation.recorder import EpisodeRecorder
 
 DATASET_ID = "some/where/pendulum-random-v0"
 

@@ -7,7 +7,7 @@ import pytest
 from gymnasium.spaces import Box
 
 from offline_envs.data import load_transitions
-from offline_envs.data.cache import RecentlyLoaded
+from offline_envs.data.loading import RecentlyLoaded
 from offline_envs.errors import DatasetError
 from tests.data.worlds import arrays, episode, transitions, write_minari
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from offline_envs.dynamics import fit_termination
-from offline_envs.dynamics.tensor_files import write_tensors
 from offline_envs.dynamics.termination_head import best_threshold, load_termination, save_termination
 from offline_envs.errors import CheckpointError
+from offline_envs.files.tensors import write_tensors
 from tests.dynamics.linear_data import linear_transitions
 
 

@@ -12,13 +12,13 @@ from torch import Tensor
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.dynamics.captured_call import WARM_UP_CALLS
-from offline_envs.dynamics.precision import PRECISIONS
+from offline_envs.dynamics.ensemble.precision import PRECISIONS
 from offline_envs.envs import assembly
 from offline_envs.envs.assembly import Parts
+from offline_envs.envs.checker.recorded_calls import equal, leaves, play, to_numpy
 from offline_envs.envs.episodes import Episodes
-from offline_envs.envs.pessimism import Halt
-from offline_envs.envs.vector_play import equal, leaves, play, to_numpy
+from offline_envs.kernels.captured_call import WARM_UP_CALLS
+from offline_envs.mdp.pessimism import Halt
 from tests.fake_graph import use_fake_graphs
 from tests.toy import halting_options, right_of_six, toy_options
 

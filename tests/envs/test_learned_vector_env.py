@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import offline_envs  # noqa: F401  registers the environments
-from offline_envs.envs import mdp
 from offline_envs.errors import SettingsError
+from offline_envs.mdp import mdp
 from tests.toy import counting_ensemble, right_of_six, toy_options, toy_transitions
 
 N = 4

@@ -10,8 +10,8 @@ from torch import Tensor
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.envs import Rollout, imagine, rollout
-from offline_envs.envs.halt_tally import CHECK_EVERY
 from offline_envs.errors import SettingsError
+from offline_envs.methods.halt_counter import CHECK_EVERY
 from offline_envs.wrappers.vector import UncertaintyPenalty
 from tests.toy import counting_ensemble, halting_options, right_of_six, spreading_ensemble, toy_options
 

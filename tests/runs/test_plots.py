@@ -4,8 +4,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from offline_envs.evaluation.model_error import ModelError
 from offline_envs.runs.metrics import MetricsRow
-from offline_envs.runs.model_error import ModelError
 from offline_envs.runs.plots import (
     plot_learning_curve,
     plot_model_error,

@@ -15,7 +15,7 @@ from offline_envs.data import Transitions
 from offline_envs.errors import DatasetError
 from offline_envs.registration import TASKS, register_all
 from offline_envs.tasks import Relabelling, known_tasks, relabel
-from offline_envs.tasks.needed_infos import OBSERVED
+from offline_envs.tasks.relabelling.needed_infos import OBSERVED
 from tests.tasks.hopper_hop import ENTRY
 from tests.tasks.simulated import simulated, without
 

@@ -12,14 +12,12 @@ from torch import Tensor
 
 from offline_envs.data import DatasetSource
 from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.added_ends import added_ends
-from offline_envs.envs.arrays import like
 from offline_envs.envs.autoreset import without_reset_rows, zero_rows
-from offline_envs.envs.halt_meter import HaltMeter
-from offline_envs.envs.halt_tally import HaltTally
-from offline_envs.envs.info import PENALTY, RAW_REWARD, RESET_MASK
-from offline_envs.envs.reported import halt_entries
-from offline_envs.wrappers.rows import many_rows
+from offline_envs.mdp.infos import PENALTY, RAW_REWARD, RESET_MASK, halt_entries
+from offline_envs.methods.halt_counter import HaltTally
+from offline_envs.wrappers.extra_terminations import added_ends
+from offline_envs.wrappers.halt_meter import HaltMeter
+from offline_envs.wrappers.rows import like, many_rows
 
 
 class HaltOnUnknown(VectorWrapper):

@@ -8,11 +8,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from torch import Tensor
 
 from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.arrays import like
 from offline_envs.envs.autoreset import without_reset_rows, zero_rows
-from offline_envs.envs.info import PENALTY, RAW_REWARD
-from offline_envs.envs.penalty_meter import PenaltyMeter
-from offline_envs.wrappers.rows import many_rows
+from offline_envs.mdp.infos import PENALTY, RAW_REWARD
+from offline_envs.wrappers.penalty_meter import PenaltyMeter
+from offline_envs.wrappers.rows import like, many_rows
 
 
 class UncertaintyPenalty(VectorWrapper):

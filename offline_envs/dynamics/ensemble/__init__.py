@@ -1,0 +1,1 @@
+"""The ensemble of probabilistic networks: layers, forward passes, precision and spectral norm."""

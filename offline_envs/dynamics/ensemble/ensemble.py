@@ -1,0 +1,224 @@
+"""`EnsembleDynamics`: probabilistic networks that predict the next step, all members at once."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from offline_envs.dynamics.ensemble.layers import LogVarianceBounds, MemberLinear, Normalizer
+from offline_envs.dynamics.ensemble.networks import networks, rounded_networks
+from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.prediction import Prediction
+from offline_envs.kernels.products import linear
+
+APART_FROM = 256
+"""Rows from which a CPU computes one member after the other; with fewer, each product is too short."""
+
+
+MemberLayers = tuple[tuple[Tensor, Tensor], ...]
+"""Weight `(n_inputs, n_outputs)` and bias `(1, n_outputs)` of each layer of one member."""
+
+
+class EnsembleDynamics(nn.Module):
+    """N networks from (obs, action) to a Gaussian over (reward, next_obs − obs).
+
+    Chua et al. 2018 (PETS), section 4, with the sizes of Yu et al. 2020 (MOPO), appendix D. Inputs are
+    standardised, outputs are in raw units. Members are the leading axis of every weight.
+
+    Args:
+        obs_dim: Number of observation dimensions, d.
+        action_dim: Number of action dimensions, k.
+        settings: Shape of the ensemble.
+        seed: Seed of the initial weights.
+    """
+
+    elites: Tensor
+
+    def __init__(
+        self, obs_dim: int, action_dim: int, *, settings: EnsembleSettings | None = None, seed: int = 0
+    ) -> None:
+        super().__init__()
+        settings = settings or EnsembleSettings()
+        self.obs_dim, self.action_dim, self.settings = obs_dim, action_dim, settings
+        self.n_outputs = 1 + obs_dim
+        generator = torch.Generator().manual_seed(seed)
+        widths = (obs_dim + action_dim, *settings.hidden)
+        n = settings.n_members
+        self.normalizer = Normalizer(widths[0])
+        self.trunk = nn.ModuleList(MemberLinear(n, i, o, generator=generator) for i, o in pairwise(widths))
+        self.heads = nn.ModuleList(
+            MemberLinear(n, widths[-1], width, generator=generator) for width in self._head_widths()
+        )
+        self.bounds = LogVarianceBounds(self.n_outputs) if settings.probabilistic else None
+        self.register_buffer("elites", torch.arange(settings.n_elites))
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "EnsembleDynamics":
+        # Gymnasium copies every keyword of an environment several times; `copy` makes a copy on purpose.
+        del memo  # Unused.
+        return self
+
+    @property
+    def n_members(self) -> int:
+        """Number of members, N."""
+        return self.settings.n_members
+
+    def _head_widths(self) -> tuple[int, ...]:
+        if not self.settings.probabilistic:
+            return (self.n_outputs,)
+        return (self.n_outputs, self.n_outputs) if self.settings.separate_heads else (2 * self.n_outputs,)
+
+    def _head(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of all heads side by side: one product is faster than two narrow ones."""
+        heads = [cast("MemberLinear", head) for head in self.heads]
+        if len(heads) == 1:
+            return heads[0].weight, heads[0].bias
+        return torch.cat([h.weight for h in heads], dim=-1), torch.cat([h.bias for h in heads], dim=-1)
+
+    def forward(self, inputs: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor | None]:
+        """Predict from standardised inputs, with gradients; this is what the fit calls.
+
+        Args:
+            inputs: Standardised (obs, action), `(N, B, d + k)`.
+            dtype: Of the hidden layers, see `rounded_networks`; float32 leaves them as they are.
+
+        Returns:
+            Mean and log-variance of (reward, next_obs − obs), `(N, B, 1 + d)` each; the log-variance is None
+            for deterministic members.
+        """
+        layers = self._layers()
+        if dtype == torch.float32:
+            outputs = networks(inputs, layers)
+        else:
+            outputs = rounded_networks(inputs, layers, dtype)
+        if self.bounds is None:
+            return outputs, None
+        mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)
+        return mean, self.bounds(logvar)
+
+    @torch.no_grad()
+    def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
+        """Predict the next step, without gradients.
+
+        On a CPU the numbers of a member are the same to the last bit whichever others are asked.
+
+        Args:
+            obs: Observations, float32 `(B, d)`, on the ensemble's device.
+            action: Actions, float32 `(B, k)`.
+            members: Index of the M members to ask, int64 `(M,)`, on the same device; None for all.
+
+        Returns:
+            Mean and standard deviation of each of them, `(M, B, 1 + d)`.
+        """
+        inputs = self.normalizer(torch.cat([obs, action], dim=-1))
+        if inputs.device.type != "cpu":
+            return self._gaussian(self._together(inputs, members))
+        if len(inputs) < APART_FROM:
+            everyone = self._gaussian(self._together(inputs, None))
+            return everyone if members is None else everyone.members(members)
+        return self._apart(inputs, range(self.n_members) if members is None else members.tolist())
+
+    @torch.no_grad()
+    def predict_rounded(
+        self, obs: Tensor, action: Tensor, members: Tensor | None = None, *, dtype: torch.dtype
+    ) -> Prediction:
+        """Predict with hidden layers computed in `dtype`, as `rounded_networks` does, on any device.
+
+        Args:
+            obs: See `predict`.
+            action: See `predict`.
+            members: See `predict`.
+            dtype: Of the hidden layers' weights, biases and activations.
+
+        Returns:
+            Mean and standard deviation of each member, float32 `(M, B, 1 + d)`.
+        """
+        inputs = self.normalizer(torch.cat([obs, action], dim=-1))
+        return self._gaussian(rounded_networks(inputs[None], self._layers_of(members), dtype))
+
+    @torch.no_grad()
+    def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
+        """Predict each row by its own member, without gradients.
+
+        Rows are grouped by member, so that it costs what one member costs. The sizes of the groups come to
+        the host, which a GPU would have to wait for.
+
+        Args:
+            obs: Observations, float32 `(B, d)`, on the ensemble's device.
+            action: Actions, float32 `(B, k)`.
+            member: Index of each row's member, int64 `(B,)`, on the same device.
+
+        Returns:
+            Mean and standard deviation, `(B, 1 + d)`.
+        """
+        inputs = self.normalizer(torch.cat([obs, action], dim=-1))
+        sizes = torch.bincount(member, minlength=self.n_members).tolist()
+        groups = torch.split(torch.argsort(member), sizes)
+        members = self._apart_layers()
+        # The library that `predict` calls, so that the two round alike in most rows.
+        product = functional.linear if len(inputs) < APART_FROM else linear
+        whole = Prediction(*inputs.new_empty(2, len(inputs), self.n_outputs))
+        for layers, rows in zip(members, groups, strict=True):
+            if len(rows):
+                part = self._gaussian(_forward_one(inputs[rows], layers, product))
+                whole.mean[rows], whole.std[rows] = part
+        return whole
+
+    def _together(self, inputs: Tensor, members: Tensor | None) -> Tensor:
+        """Outputs `(M, B, width)` by one batched product a layer."""
+        *trunk, (weight, bias) = self._layers_of(members)
+        hidden = inputs.expand(len(weight), -1, -1)
+        for layer_weight, layer_bias in trunk:
+            # Product first: without gradients this is faster than the fused `baddbmm`.
+            hidden = functional.silu(torch.bmm(hidden, layer_weight).add_(layer_bias), inplace=True)
+        return torch.bmm(hidden, weight).add_(bias)
+
+    def _apart(self, inputs: Tensor, members: Sequence[int]) -> Prediction:
+        """One member after the other, whose activations stay in a CPU's cache."""
+        layers = self._apart_layers()
+        whole = Prediction(*inputs.new_empty(2, len(members), len(inputs), self.n_outputs))
+        for row, i in enumerate(members):
+            whole.mean[row], whole.std[row] = self._gaussian(_forward_one(inputs, layers[i], linear))
+        return whole
+
+    def _apart_layers(self) -> list[MemberLayers]:
+        """Weight and bias of every layer of each member, the head last."""
+        by_layer = [list(zip(weight, bias, strict=True)) for weight, bias in self._layers()]
+        return list(zip(*by_layer, strict=True))
+
+    def _gaussian(self, outputs: Tensor) -> Prediction:
+        """Mean and deviation from the last layer's outputs, `(..., width)`."""
+        if self.bounds is None:
+            return Prediction(outputs, torch.zeros_like(outputs))
+        mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)
+        return Prediction(mean, self.bounds.std(logvar))
+
+    def _layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Weight and bias of every layer of all members, the head last."""
+        trunk = [
+            cast("MemberLinear", layer) for layer in self.trunk
+        ]  # `ModuleList` does not say what it holds
+        return [*((layer.weight, layer.bias) for layer in trunk), self._head()]
+
+    def _layers_of(self, members: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+        """The same of some members, int64 `(M,)`, or of all."""
+        if members is None:
+            return self._layers()
+        return [(weight[members], bias[members]) for weight, bias in self._layers()]
+
+    def copy(self) -> "EnsembleDynamics":
+        """An independent ensemble with the same members, elites and normaliser."""
+        twin = EnsembleDynamics(self.obs_dim, self.action_dim, settings=self.settings)
+        twin.load_state_dict(self.state_dict())
+        return twin.to(self.elites.device)
+
+
+def _forward_one(inputs: Tensor, layers: MemberLayers, product: Callable[..., Tensor]) -> Tensor:
+    """Outputs `(B, width)` of one member for `(B, d + k)`, without gradients."""
+    *trunk, (weight, bias) = layers
+    hidden = inputs
+    for layer_weight, layer_bias in trunk:
+        hidden = functional.silu(product(hidden, layer_weight.t(), layer_bias[0]), inplace=True)
+    return product(hidden, weight.t(), bias[0])

@@ -1,0 +1,72 @@
+"""How precisely a step computes its matrix products: pure functions from pairs to predictions.
+
+What rounding does was measured on the embedded dataset with the default ensemble after 30 epochs, whose error
+was 0.18 of the data's deviation: root mean square over rows and members of how far a mean moves, in the worst
+output. TF32 was imitated on a CPU, by rounding the factors of every product.
+
+| precision | in predicted deviations | in the data's | change of predicted deviations: mean, largest |
+|---|---|---|---|
+| `tf32` | 0.017 | 0.0019 | 0.01 %, 0.8 % |
+| `bfloat16` | 0.16 | 0.017 | 0.1 %, 7 % |
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.prediction import Prediction
+from offline_envs.errors import unknown_name
+from offline_envs.kernels.rounding import HIDDEN_DTYPES, tf32_products
+
+Predictor = Callable[[EnsembleDynamics, Tensor, Tensor, Tensor | None], Prediction]
+"""`predictor(ensemble, obs, action, members)`, with the shapes of `EnsembleDynamics.predict`."""
+
+
+def float32(
+    ensemble: EnsembleDynamics, obs: Tensor, action: Tensor, members: Tensor | None = None
+) -> Prediction:
+    """Predict with PyTorch's own settings, which are float32 throughout unless somebody changed them."""
+    return ensemble.predict(obs, action, members)
+
+
+def tf32(
+    ensemble: EnsembleDynamics, obs: Tensor, action: Tensor, members: Tensor | None = None
+) -> Prediction:
+    """Predict with factors rounded to TF32 (10 bits of 23), on the CUDA devices that have it.
+
+    Elsewhere this is `float32`. PyTorch has one switch for all products, which is back where it was
+    afterwards; a captured graph keeps the kernels that it was captured with.
+    """
+    with tf32_products():
+        return ensemble.predict(obs, action, members)
+
+
+def bfloat16(
+    ensemble: EnsembleDynamics, obs: Tensor, action: Tensor, members: Tensor | None = None
+) -> Prediction:
+    """Predict with hidden layers rounded to bfloat16 (7 bits of 23), on any device.
+
+    Sums within a product are float32, unless PyTorch's `allow_bf16_reduced_precision_reduction`, which is on
+    by default, lets a GPU round the parts of a sum that it splits.
+    """
+    return ensemble.predict_rounded(obs, action, members, dtype=HIDDEN_DTYPES["bfloat16"])
+
+
+PRECISIONS: Mapping[str, Predictor] = MappingProxyType(
+    {"float32": float32, "tf32": tf32, "bfloat16": bfloat16}
+)
+"""Every precision by the name that the `precision` setting of an environment takes."""
+
+
+def predictor(name: str, device: torch.device) -> Predictor:
+    """The function that predicts in the precision of that name on a device; TF32 is float32 without CUDA.
+
+    Raises:
+        SettingsError: No precision has the name.
+    """
+    if not isinstance(name, str) or name not in PRECISIONS:
+        raise unknown_name("precision", name, PRECISIONS)
+    return float32 if name == "tf32" and device.type != "cuda" else PRECISIONS[name]

@@ -1,0 +1,49 @@
+"""`EnsembleSettings`: the shape of an ensemble."""
+
+from dataclasses import dataclass
+
+from offline_envs.errors import SettingsError
+from offline_envs.settings import JsonSettings
+
+
+@dataclass(frozen=True)
+class EnsembleSettings(JsonSettings):
+    """Shape of the ensemble; the defaults are those of MOPO (Yu et al. 2020, appendix D).
+
+    The four model kinds of PETS (Chua et al. 2018, table 1) are `probabilistic` on or off with `n_members`
+    1 (P, D) or more (PE, DE).
+
+    Attributes:
+        n_members: Number of networks, N.
+        n_elites: Number of members, those of lowest holdout error, that transitions are drawn from, E.
+        hidden: Width of each hidden layer.
+        probabilistic: Whether members predict a variance; otherwise they are fitted by squared error.
+        separate_heads: Whether mean and log-variance come from two linear layers (MOPO) or one (MBPO).
+        spectral_norm: Whether the largest singular value of every layer but the log-variance head is held
+            at 1, as MOPO's paper describes and its release leaves out.
+    """
+
+    n_members: int = 7
+    n_elites: int = 5
+    hidden: tuple[int, ...] = (200, 200, 200, 200)
+    probabilistic: bool = True
+    separate_heads: bool = True
+    spectral_norm: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.n_elites <= self.n_members:
+            raise SettingsError(
+                f"n_elites must lie in 1..n_members={self.n_members}, got {self.n_elites}. "
+                "Set both, e.g. n_members=1, n_elites=1 for a single model."
+            )
+        if not self.hidden or min(self.hidden) < 1:
+            raise SettingsError(f"hidden must hold the width of each hidden layer, got {self.hidden}.")
+        if self.spectral_norm and self.probabilistic and not self.separate_heads:
+            raise SettingsError(
+                "spectral_norm spares the log-variance head, so it needs separate_heads=True."
+            )
+
+    def n_compared(self, members: str) -> int:
+        """Number of members in a choice, `"all"` or `"elites"`."""
+        return self.n_members if members == "all" else self.n_elites

@@ -1,0 +1,1 @@
+"""The fit of an ensemble: rows, losses, gradient steps, checkpoints and progress."""

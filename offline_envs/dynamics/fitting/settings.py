@@ -1,0 +1,75 @@
+"""`FitSettings`: how an ensemble is fitted."""
+
+from dataclasses import dataclass
+
+from offline_envs.dynamics.fitting.schedules import SCHEDULES
+from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.kernels.rounding import HIDDEN_DTYPES
+from offline_envs.settings import JsonSettings
+
+
+@dataclass(frozen=True)
+class FitSettings(JsonSettings):
+    """How the ensemble is fitted; the defaults are those of MOPO's release.
+
+    Attributes:
+        learning_rate: Adam's step size, at its largest.
+        schedule: How it goes on: `"constant"`, or `"cosine"` down to zero after `max_epochs`, which reaches
+            the same error in fewer epochs with a higher `learning_rate`, such as 4e-3.
+        batch_size: Rows a member sees in one gradient step.
+        holdout: Rows kept out to score members, at most a fifth of the dataset.
+        weight_decay: Factor of half the squared weights added to the loss: one a hidden layer, then one for
+            the heads. More hidden layers than values repeat the last hidden one, fewer take the first.
+        bound_weight: Factor of the term that pulls the log-variance bounds together.
+        bootstrap: Whether each member draws its own rows with replacement.
+        patience: Number of epochs in a row without any member improving after which the fit stops. A cosine
+            goes on to its end, for the last epochs, of small steps, are what it is for.
+        improvement: Share by which a member's holdout error must fall to count as an improvement.
+        max_epochs: Upper limit of epochs, or None.
+        precision: Of the gradient steps' matrix products: `"float32"`; `"tf32"`, which is a CUDA device's;
+            or `"bfloat16"`, in which hidden layers are computed, weights staying float32. Members are scored
+            in float32 all the same. bfloat16 takes half to two thirds of the time on a CPU that has
+            instructions for it (AMD from Zen 4, Intel with AMX or AVX512_BF16), and longer on others.
+        seed: Seed of initial weights, holdout split, bootstrap and batch order.
+    """
+
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    batch_size: int = 256
+    holdout: int = 1000
+    weight_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+    bound_weight: float = 0.01
+    bootstrap: bool = True
+    patience: int = 5
+    improvement: float = 0.01
+    max_epochs: int | None = None
+    precision: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("learning_rate", "batch_size", "holdout", "patience"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
+        if self.max_epochs is not None and self.max_epochs < 1:
+            raise SettingsError(f"max_epochs must be at least 1 or None, got {self.max_epochs}.")
+        if self.schedule not in SCHEDULES:
+            raise unknown_name("schedule", self.schedule, SCHEDULES)
+        if self.precision not in HIDDEN_DTYPES:
+            raise unknown_name("precision", self.precision, HIDDEN_DTYPES)
+        if self.is_planned and self.max_epochs is None:
+            raise SettingsError(
+                f"schedule={self.schedule!r} needs max_epochs, the epochs after which the learning rate is "
+                "zero, e.g. max_epochs=16; got None."
+            )
+        if not self.weight_decay or min(self.weight_decay) < 0 or self.bound_weight < 0:
+            raise SettingsError("weight_decay and bound_weight must not be negative.")
+        if not 0 <= self.improvement < 1:
+            raise SettingsError(f"improvement must be at least 0 and less than 1, got {self.improvement}.")
+        if self.seed < 0:
+            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the schedule leads to an end, `max_epochs`, before which the fit must not stop."""
+        return self.schedule != "constant"

@@ -1,0 +1,227 @@
+"""`fit`: from transitions to an ensemble, as in MOPO (Yu et al. 2020, appendix D)."""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from offline_envs.data.transitions import Transitions
+from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.ensemble.spectral_norm import (
+    add_spectral_norm,
+    bake_spectral_norm,
+    refine_spectral_norm,
+)
+from offline_envs.dynamics.fitting.bootstrap import Bootstrap
+from offline_envs.dynamics.fitting.fit_state import Capture, FitState, set_learning_rate
+from offline_envs.dynamics.fitting.gradient_step import GradientStep
+from offline_envs.dynamics.fitting.losses import squared_error
+from offline_envs.dynamics.fitting.progress import FitProgress
+from offline_envs.dynamics.fitting.report import FitReport
+from offline_envs.dynamics.fitting.rows import Rows, generator_for, split_rows
+from offline_envs.dynamics.fitting.schedules import SCHEDULES
+from offline_envs.dynamics.fitting.settings import FitSettings
+from offline_envs.errors import OfflineEnvsError
+from offline_envs.kernels.rounding import warn_of_emulation
+
+FIT_VERSION = 3
+"""Raised whenever equal settings begin to give another ensemble."""
+
+SECONDS_BETWEEN_WRITES = 10.0
+"""How often an epoch's end is written to the folder of a fit; an interrupt always writes the last one."""
+
+_SPECTRAL_NORM, _STEPS_BETWEEN_LOOKS = 3, 50
+
+
+class Fitted(NamedTuple):
+    """An ensemble and how it came to be."""
+
+    ensemble: EnsembleDynamics
+    report: FitReport
+
+
+def fit(
+    transitions: Transitions,
+    settings: EnsembleSettings | None = None,
+    *,
+    fit_settings: FitSettings | None = None,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+    folder: Path | str | None = None,
+) -> Fitted:
+    """Fit an ensemble to a dataset.
+
+    Equal arguments give the same weights, bit by bit, on the same CPU with the same number of threads. A GPU
+    may round a step that is replayed as a graph differently from one that is not.
+
+    Args:
+        transitions: The dataset.
+        settings: Shape of the ensemble; None means MOPO's.
+        fit_settings: How it is fitted; None means as in MOPO's release.
+        device: Where it is fitted and where it stays.
+        progress: Whether to show progress on standard error.
+        folder: Where an interrupted fit is kept. The same call goes on from there, and ends with the weights
+            of a fit that was not interrupted. None keeps nothing.
+
+    Raises:
+        DatasetError: Too few rows for a holdout.
+        CheckpointError: `folder` holds a damaged fit, or one of other data or settings.
+        OfflineEnvsError: The loss is not finite.
+    """
+    settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
+    device = torch.device(device)
+    warn_of_emulation(fit_settings.precision, device)
+    ensemble = EnsembleDynamics(
+        transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
+    )
+    rows = split_rows(transitions, ensemble.normalizer, fit_settings=fit_settings, device=device)
+    if settings.spectral_norm:
+        add_spectral_norm(ensemble, generator=generator_for(fit_settings.seed, _SPECTRAL_NORM))
+    state = FitState(ensemble.to(device), fit_settings)
+    keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings)) if folder else None
+    if keeper:
+        keeper.resume(state)
+    _train(state, rows, keeper, shown=progress)
+    return Fitted(_finished(state), _report(state, rows))
+
+
+def fit_identity(
+    transitions: Transitions, settings: EnsembleSettings, fit_settings: FitSettings
+) -> dict[str, Any]:
+    """What a fit depends on, as JSON values: dataset, settings, version."""
+    return {
+        "dataset": transitions.fingerprint,
+        "ensemble settings": settings.to_json(),
+        "fit settings": fit_settings.to_json(),
+        "version": FIT_VERSION,
+    }
+
+
+class _Keeper:
+    """Keeps the last finished epoch in a folder."""
+
+    def __init__(self, folder: Path | str, identity: Mapping[str, Any]) -> None:
+        self._folder, self._identity = Path(folder), identity
+        self._last: Capture | None = None
+        self._written_at = time.monotonic()
+
+    def resume(self, state: FitState) -> None:
+        """Go on from what the folder holds, if anything."""
+        capture = Capture.read(self._folder, self._identity)
+        if capture:
+            state.restore(capture)
+
+    def keep(self, state: FitState) -> None:
+        """Remember the epoch that just ended, and write it if the last write was a while ago."""
+        self._last = state.capture()
+        if state.stopped_by or time.monotonic() - self._written_at >= SECONDS_BETWEEN_WRITES:
+            self.write()
+
+    def write(self) -> None:
+        """Write the last finished epoch, unless it is written."""
+        if self._last is not None:
+            self._last.write(self._folder, self._identity)
+            self._last, self._written_at = None, time.monotonic()
+
+
+def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) -> None:
+    settings = state.fit_settings
+    members = Bootstrap(
+        state.ensemble.n_members,
+        len(rows.train),
+        seed=settings.seed,
+        replace=settings.bootstrap,
+        device=rows.train.device,
+    )
+    take_step = GradientStep(state, rows)
+    steps = math.ceil(len(rows.train) / settings.batch_size)
+    display = FitProgress(
+        state.ensemble.n_members, steps, max_epochs=settings.max_epochs, done=state.epoch, shown=shown
+    )
+    with display:
+        try:
+            while not state.stopped_by:
+                _run_epoch(state, rows, take_step, members, display)
+                if keeper:
+                    keeper.keep(state)
+        except KeyboardInterrupt:
+            if keeper:
+                keeper.write()
+                display.note(f"Interrupted after {state.epoch} epochs; the same call goes on from there.")
+            raise
+
+
+def _run_epoch(
+    state: FitState, rows: Rows, take_step: GradientStep, members: Bootstrap, display: FitProgress
+) -> None:
+    start = time.perf_counter()
+    train_loss = _train_epoch(state, take_step, members.order(state.epoch), display)
+    if state.ensemble.settings.spectral_norm:
+        refine_spectral_norm(state.ensemble)
+    holdout_mse = _holdout_mse(state.ensemble, rows)
+    state.seconds += time.perf_counter() - start
+    state.record(train_loss, holdout_mse)
+    display.epoch(train_loss, holdout_mse, last=bool(state.stopped_by))
+
+
+def _train_epoch(state: FitState, take_step: GradientStep, order: Tensor, display: FitProgress) -> float:
+    """One pass over the rows in `order`, `(N, n_train)`; returns the mean loss on the data."""
+    state.ensemble.train()
+    settings = state.fit_settings
+    total = torch.zeros((), device=order.device)
+    batches = torch.split(order, settings.batch_size, dim=1)
+    n_steps = settings.max_epochs and settings.max_epochs * len(batches)
+    for done, index in enumerate(batches, start=1):
+        factor = SCHEDULES[settings.schedule](state.epoch * len(batches) + done - 1, n_steps)
+        set_learning_rate(state.optimizer, factor * settings.learning_rate)
+        total += take_step(index)
+        if done % _STEPS_BETWEEN_LOOKS == 0:
+            _require_finite(total, state)
+            display.step(done)
+    _require_finite(total, state)
+    return total.item() / (len(batches) * state.ensemble.n_members)
+
+
+def _require_finite(total: Tensor, state: FitState) -> None:
+    if not math.isfinite(total.item()):
+        raise OfflineEnvsError(
+            f"The loss is {total.item()} in epoch {state.epoch + 1}: the fit diverged. Try a learning_rate "
+            f"below {state.fit_settings.learning_rate:g}, and look for extreme values in the dataset."
+        )
+
+
+@torch.no_grad()
+def _holdout_mse(ensemble: EnsembleDynamics, rows: Rows) -> list[float]:
+    """Holdout error of every member, N values, in raw units."""
+    inputs, targets = rows.scored()
+    mean, _ = ensemble.eval()(inputs.expand(ensemble.n_members, -1, -1))
+    errors: list[float] = squared_error(mean, targets).tolist()
+    return errors
+
+
+def _finished(state: FitState) -> EnsembleDynamics:
+    ensemble = state.ensemble
+    state.restore_best()
+    if ensemble.settings.spectral_norm:
+        bake_spectral_norm(ensemble)
+    ensemble.elites.copy_(torch.tensor(state.elites()))
+    return ensemble.eval().requires_grad_(False)
+
+
+def _report(state: FitState, rows: Rows) -> FitReport:
+    return FitReport(
+        epochs=state.epoch,
+        train_loss=tuple(state.train_loss),
+        holdout_history=tuple(tuple(mse) for mse in state.holdout_history),
+        holdout_mse=tuple(state.best_mse),
+        elites=tuple(state.elites()),
+        seconds=state.seconds,
+        n_train=len(rows.train),
+        n_holdout=len(rows.holdout),
+        stopped_by=state.stopped_by,
+    )

@@ -1,0 +1,1 @@
+"""How unsure an ensemble is: measures, disagreement, thresholds and the detector of unknown pairs."""

@@ -1,0 +1,138 @@
+"""`DisagreementStats`: how far the members of an ensemble are apart on a dataset, in a few numbers."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from offline_envs.data.transitions import Transitions
+from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.uncertainty.unknown import obs_scale, scaled_disagreement
+from offline_envs.errors import SettingsError, unknown_name
+
+CHUNK = 4096
+"""Rows of the dataset that are predicted at once."""
+
+MEMBER_CHOICES = ("all", "elites")
+"""Whose predictions are compared."""
+
+GRID = tuple(np.concatenate([np.arange(1000) / 1000, 1 - np.arange(9, 0, -1) / 10_000, [1.0]]).tolist())
+"""Levels of the quantiles that are kept: steps of 0.1 %, and of 0.01 % in the last 0.1 %."""
+
+
+@dataclass(frozen=True)
+class DisagreementStats:
+    """Statistics of max_{i,j} ‖μ_i − μ_j‖₂ over the pairs of obs and action of a dataset.
+
+    Attributes:
+        n: Number of pairs.
+        mean: Their average disagreement.
+        std: Standard deviation, dividing by n.
+        max: The largest.
+        quantiles: Quantiles at the levels of `GRID`.
+    """
+
+    n: int
+    mean: float
+    std: float
+    max: float
+    quantiles: tuple[float, ...]
+
+    @classmethod
+    def of(cls, disagreement: NDArray[np.float32]) -> Self:
+        """Summarise the disagreements of all pairs, `(n,)`.
+
+        Raises:
+            SettingsError: One of them is not finite.
+        """
+        values = disagreement.astype(np.float64)
+        broken = int((~np.isfinite(values)).sum())
+        if broken:
+            raise SettingsError(
+                f"The model's predictions must be finite on its dataset, got {broken} of {len(values)} "
+                "that are not. Fit it anew."
+            )
+        quantiles = tuple(np.quantile(values, GRID).tolist())
+        return cls(len(values), float(values.mean()), float(values.std()), float(values.max()), quantiles)
+
+    def quantile(self, level: float) -> float:
+        """The quantile of a level between 0 and 1, interpolated between those that are kept."""
+        return float(np.interp(level, GRID, self.quantiles))
+
+    def share_above(self, threshold: float) -> float:
+        """Share of the pairs that disagree more, as far as the kept quantiles tell."""
+        return 1 - float(np.interp(threshold, self.quantiles, GRID))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain numbers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: Another number of quantiles.
+            TypeError: Other names.
+        """
+        stats = cls(**{**values, "quantiles": tuple(values["quantiles"])})
+        if len(stats.quantiles) != len(GRID):
+            raise ValueError(f"{len(stats.quantiles)} quantiles instead of {len(GRID)}")
+        return stats
+
+
+def dataset_disagreement(
+    ensemble: EnsembleDynamics, transitions: Transitions, *, members: str = "all", units: str = "std"
+) -> NDArray[np.float32]:
+    """Disagreement on each (obs, action) of a dataset, float32 `(n,)`, computed in chunks.
+
+    Args:
+        ensemble: The members, on any device.
+        transitions: The dataset.
+        members: Who is compared: `"all"` (MOReL) or `"elites"`.
+        units: See `obs_scale`.
+
+    Raises:
+        SettingsError: Another choice of members or units.
+    """
+    index = compared_members(ensemble, members)
+    device = ensemble.elites.device
+    scale = obs_scale(transitions, units).to(device)
+    found = np.empty(len(transitions), np.float32)
+    for start in range(0, len(transitions), CHUNK):
+        rows = slice(start, start + CHUNK)
+        pairs = (transitions.obs[rows].to(device), transitions.actions[rows].to(device))
+        found[rows] = scaled_disagreement(ensemble.predict(*pairs, index), scale).cpu().numpy()
+    return found
+
+
+def compared_members(ensemble: EnsembleDynamics, members: str) -> Tensor | None:
+    """Index of the members that are compared, int64 `(M,)`, or None for all.
+
+    Raises:
+        SettingsError: Another choice than `"all"` or `"elites"`, or a single member.
+    """
+    check_comparable(ensemble.settings, members)
+    return None if members == "all" else ensemble.elites
+
+
+def check_comparable(settings: EnsembleSettings, members: str) -> None:
+    """Refuse members that cannot disagree.
+
+    Args:
+        settings: Shape of the ensemble, fitted or not.
+        members: Who is compared.
+
+    Raises:
+        SettingsError: Another choice than `"all"` or `"elites"`, or a single member.
+    """
+    if members not in MEMBER_CHOICES:
+        raise unknown_name("halt_members", members, MEMBER_CHOICES)
+    if settings.n_compared(members) < 2:
+        raise SettingsError(
+            "A disagreement needs at least two members, but a single one is compared. Use halt_members='all' "
+            "or an ensemble of more members (ensemble={'n_members': ..., 'n_elites': ...})."
+        )

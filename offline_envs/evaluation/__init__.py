@@ -1,0 +1,1 @@
+"""How good policies and models are: returns, recorded episodes, model errors and calibration."""

@@ -1,0 +1,85 @@
+"""The return that a model predicts for a policy: whole episodes imagined from the data's first states."""
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from offline_envs.envs import LearnedMDP, LearnedVectorEnv
+from offline_envs.evaluation.scoring import Predictor
+from offline_envs.mdp.starts import StartStates
+
+PREDICTION_SEED = 1_000
+"""Seed of the imagined episodes: the same ones at each call, so that returns differ by the policy alone."""
+
+
+class Starts(Protocol):
+    """Anything that draws start observations."""
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw `n` observations, `(n, d)`."""
+
+
+def model_return(
+    mdp: LearnedMDP, starts: Starts, policy: Predictor, *, n_episodes: int, max_steps: int, seed: int
+) -> NDArray[np.float64]:
+    """Imagine whole episodes of a policy's deterministic actions, without pessimism.
+
+    Args:
+        mdp: The learned MDP; its raw rewards are summed, before any penalty.
+        starts: Where episodes begin.
+        policy: The policy.
+        n_episodes: Number of episodes, imagined together.
+        max_steps: Steps after which an episode is cut, as the real environment cuts it.
+        seed: Seed of starts and predictions.
+
+    Returns:
+        Undiscounted return of each episode, `(n_episodes,)`.
+    """
+    device = mdp.ensemble.elites.device
+    generator = torch.Generator(device=device).manual_seed(seed)
+    obs = starts.draw(n_episodes, generator)
+    returns = torch.zeros(n_episodes, dtype=torch.float64, device=device)
+    running = torch.arange(n_episodes, device=device)
+    for _ in range(max_steps):
+        action, _ = policy.predict(obs.cpu().numpy(), deterministic=True)
+        step = mdp.step(obs, torch.as_tensor(action, dtype=torch.float32, device=device), generator)
+        returns[running] += step.raw_reward.double()
+        alive = ~step.terminated
+        running, obs = running[alive], step.next_obs[alive]
+        if not len(running):
+            break
+    result: NDArray[np.float64] = returns.cpu().numpy()
+    return result
+
+
+class ReturnPredictor:
+    """The return that a model predicts for a policy, over episodes as long as the real ones may be.
+
+    Args:
+        learned: Environment of the model; its raw rewards count.
+        policy: The policy, read anew at each call.
+        real_env: Real environment, for its time limit; without one, the longest episode of the data counts.
+    """
+
+    def __init__(self, learned: LearnedVectorEnv, policy: Predictor, real_env: gym.Env[Any, Any]) -> None:
+        self._mdp, self._policy = replace(learned.mdp, pessimism=None), policy
+        self._starts = StartStates.from_transitions(learned.transitions, "initial", device=learned.device)
+        limit = None if real_env.spec is None else real_env.spec.max_episode_steps
+        self._max_steps = limit or int(learned.transitions.episode_lengths.max())
+
+    def mean(self, n_episodes: int = 20) -> float:
+        """Mean over `n_episodes` imagined episodes."""
+        returns = model_return(
+            self._mdp,
+            self._starts,
+            self._policy,
+            n_episodes=n_episodes,
+            max_steps=self._max_steps,
+            seed=PREDICTION_SEED,
+        )
+        return float(returns.mean())

@@ -1,0 +1,43 @@
+"""`cached`: a result from its file, or computed now by one process while the others wait."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from offline_envs.errors import CheckpointError
+from offline_envs.files.locks import locked
+
+Result = TypeVar("Result")
+
+
+def cached(
+    path: Path, *, make: Callable[[Path], None], load: Callable[[Path], Result], progress: bool = True
+) -> Result:
+    """Load a result, after computing it if it is not there.
+
+    Args:
+        path: File or folder of the result.
+        make: Computes the result and writes it to `path`, whole or not at all.
+        load: Reads it.
+        progress: Whether to say on standard error that another process is waited for.
+
+    Raises:
+        CheckpointError: What is at `path` is damaged; the message says to delete it.
+    """
+    if not path.exists():
+        waiting = f"Waiting for another process that makes {path} …"
+        with locked(path.with_suffix(".lock"), busy=lambda: say(waiting, shown=progress)):
+            if not path.exists():
+                make(path)
+    try:
+        return load(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} Delete {path} to compute it again.") from error
+
+
+def say(text: str, *, shown: bool = True) -> None:
+    """Print a line on standard error, as it is."""
+    if shown:
+        Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)

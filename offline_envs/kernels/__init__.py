@@ -1,0 +1,1 @@
+"""Fast building blocks of tensor code: matrix products, CUDA graphs, rounding, and stacked networks."""

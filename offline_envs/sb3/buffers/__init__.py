@@ -1,0 +1,1 @@
+"""Replay buffers that mix a dataset with imagined transitions."""

@@ -1,0 +1,272 @@
+"""`MixedReplayBuffer`: every batch has a fixed share of the dataset, the rest from the model."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
+from torch import Tensor
+
+from offline_envs.data import DatasetSource
+from offline_envs.envs import Rollout
+from offline_envs.errors import SettingsError
+from offline_envs.sb3.buffers.rows import RowLayout, check_box, flat_size, rows_of_rollout, write_transitions
+from offline_envs.sb3.vec_env.infos import TRUNCATED_KEY, VectorInfos
+from offline_envs.tasks import Task, task_transitions
+
+
+class MixedReplayBuffer(ReplayBuffer):
+    """A replay buffer with a fixed share of every batch from a dataset: `int(batch_size * real_ratio)` rows.
+
+    MBPO and MOPO train on such batches (`real_ratio` in the code of Janner et al. 2019 and Yu et al. 2020).
+    Filling SB3's own buffer with the dataset once is not the same: the ring overwrites it, the share decays.
+    Here the dataset stays, and the ring beside it keeps the latest `buffer_size` transitions of the model.
+    While the ring is empty, batches come from the dataset alone.
+
+    Memory: `dataset + buffer_size` rows of `2 * obs_dim + action_dim + 2` float32 numbers, on `device`.
+
+    The dataset is read at the first `add` or `sample`, so that loading a saved policy needs no dataset. Rows
+    are drawn by a NumPy generator seeded, at construction, from NumPy's global one, which SB3 seeds with the
+    agent's `seed` before it makes the buffer: the same seed gives the same batches.
+
+    `agent.save` keeps these settings: give the dataset by id or path, or the file holds a copy of it.
+    `agent.save_replay_buffer` writes the model's rows, and the dataset's only if it was given as arrays.
+
+    Args:
+        buffer_size: Transitions of the model to keep (SB3 rounds down to whole steps of `n_envs`).
+        observation_space: Box.
+        action_space: Bounded Box; dataset actions are rescaled from it to [-1, 1] as the agent's are.
+        device: Where rows are kept and batches are returned.
+        n_envs: Transitions an `add` brings.
+        optimize_memory_usage: Must be False.
+        handle_timeout_termination: Whether truncated rows count as not done (they bootstrap). True as in SB3.
+        dataset: Anything that `offline_envs.data.load_transitions` accepts. Required.
+        real_ratio: Share of a batch that comes from the dataset, in [0, 1]; 0.05 in MOPO.
+        env_id: Environment of the data, where their metadata do not name it. The same as the environment was
+            given, so that the two share one copy in memory.
+        task: Task whose reward the dataset's rows get instead of their own, the same as the environment was
+            given: a name with settings, or a `Task`.
+
+    Raises:
+        SettingsError: A setting outside what is valid.
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        device: torch.device | str = "auto",
+        n_envs: int = 1,
+        optimize_memory_usage: bool = False,
+        handle_timeout_termination: bool = True,
+        *,
+        dataset: DatasetSource | None = None,
+        real_ratio: float = 0.05,
+        env_id: str | None = None,
+        task: str | Task | None = None,
+    ) -> None:
+        _check_settings(optimize_memory_usage, dataset, real_ratio)
+        # ReplayBuffer's own constructor would allocate a second, NumPy, storage.
+        BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs=n_envs)
+        self.buffer_size = max(buffer_size // n_envs, 1)
+        self.optimize_memory_usage = False
+        self.handle_timeout_termination = handle_timeout_termination
+        self.dataset = dataset
+        self.real_ratio = real_ratio
+        self.env_id = env_id
+        self.task = task
+        self.layout = RowLayout(
+            flat_size(check_box("observation", observation_space)),
+            flat_size(check_box("action", action_space)),
+        )
+        self.generator = np.random.default_rng(np.random.randint(2**31))  # noqa: NPY002 the one SB3 seeds
+        self._rows: Tensor | None = None  # (real_size + buffer_size * n_envs, width): dataset, then ring
+        self._real_size = 0
+
+    @property
+    def model_size(self) -> int:
+        """Number of model transitions held, `size() * n_envs`."""
+        return self.size() * self.n_envs
+
+    @property
+    def real_size(self) -> int:
+        """Number of transitions of the dataset."""
+        self._storage()
+        return self._real_size
+
+    def add(
+        self,
+        obs: NDArray[Any],
+        next_obs: NDArray[Any],
+        action: NDArray[Any],
+        reward: NDArray[Any],
+        done: NDArray[Any],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Store one step of `n_envs` rows over the oldest one.
+
+        Args:
+            obs: `(n_envs, *obs_shape)`.
+            next_obs: True successors, not those after a reset, `(n_envs, *obs_shape)`.
+            action: Rescaled to [-1, 1], `(n_envs, action_dim)`.
+            reward: `(n_envs,)`.
+            done: Whether the episode ended, `(n_envs,)`.
+            infos: One dict a row; the truncated rows are read from its `truncated` if it is a `VectorInfos`.
+        """
+        rows = self._storage()
+        n = self.n_envs
+        ended = np.asarray(done, dtype=np.bool_).reshape(n)
+        if self.handle_timeout_termination:
+            ended = ended & ~_truncated(infos)
+        columns = (obs, action, next_obs, ended, reward)
+        step = np.concatenate(
+            [np.asarray(column, dtype=np.float32).reshape(n, -1) for column in columns], axis=1
+        )
+        start = self._real_size + self.pos * n
+        rows[start : start + n] = torch.from_numpy(step).to(rows.device)
+        self.pos += 1
+        if self.pos == self.buffer_size:
+            self.full = True
+            self.pos = 0
+
+    def add_rollout(self, rollout: Rollout) -> None:
+        """Store all transitions of a rollout over the oldest ones, without leaving the device.
+
+        They are what as many calls of `add` would store, `n_envs` transitions each, step after step.
+
+        Args:
+            rollout: `h` steps of `n` rows, with actions in the environment's units; they are rescaled here.
+
+        Raises:
+            SettingsError: Dimensions that are not the buffer's, or transitions that are no whole number of
+                steps of `n_envs`.
+        """
+        rows = self._storage()
+        action_space = check_box("action", self.action_space)
+        new = rows_of_rollout(
+            rollout, self.layout, action_space, timeouts_are_done=not self.handle_timeout_termination
+        )
+        if len(new) % self.n_envs:
+            raise SettingsError(
+                f"A rollout must have a multiple of n_envs={self.n_envs} transitions, got {len(new)}."
+            )
+        n_steps, width = len(new) // self.n_envs, self.layout.width
+        kept = new.view(n_steps, self.n_envs, width)[-self.buffer_size :]
+        first = (self.pos + n_steps - len(kept)) % self.buffer_size
+        n_before_wrap = min(len(kept), self.buffer_size - first)
+        ring = rows[self._real_size :].view(self.buffer_size, self.n_envs, width)
+        ring[first : first + n_before_wrap] = kept[:n_before_wrap]
+        ring[: len(kept) - n_before_wrap] = kept[n_before_wrap:]
+        self.full = self.full or self.pos + n_steps >= self.buffer_size
+        self.pos = (self.pos + n_steps) % self.buffer_size
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
+        """Draw exactly `batch_size` rows with replacement, those of the dataset first.
+
+        Args:
+            batch_size: Number of rows.
+            env: Normalises observations and rewards, of the dataset's rows as well.
+
+        Returns:
+            Float32 tensors on `device` with `batch_size` rows each; actions in [-1, 1], `dones` 0 or 1.
+        """
+        self._storage()
+        n_model = 0 if self.model_size == 0 else batch_size - int(batch_size * self.real_ratio)
+        real = self.generator.integers(self._real_size, size=batch_size - n_model)
+        if n_model == 0:
+            return self._get_samples(real, env)
+        model = self.generator.integers(self.model_size, size=n_model) + self._real_size
+        return self._get_samples(np.concatenate([real, model]), env)
+
+    def _get_samples(self, batch_inds: NDArray[Any], env: VecNormalize | None = None) -> ReplayBufferSamples:
+        rows = self._storage()
+        batch = rows.index_select(0, torch.from_numpy(batch_inds).to(rows.device))
+        obs, action, next_obs, done, reward = torch.split(batch, list(self.layout.sizes), dim=1)
+        if len(self.obs_shape) != 1:
+            obs, next_obs = obs.reshape(-1, *self.obs_shape), next_obs.reshape(-1, *self.obs_shape)
+        if env is not None:
+            obs = self._normalized(env.normalize_obs, obs)
+            next_obs = self._normalized(env.normalize_obs, next_obs)
+            reward = self._normalized(env.normalize_reward, reward)
+        return ReplayBufferSamples(obs, action, next_obs, done, reward)
+
+    def _normalized(self, normalize: Any, values: Tensor) -> Tensor:
+        return torch.as_tensor(normalize(values.cpu().numpy()), dtype=torch.float32, device=values.device)
+
+    def _storage(self) -> Tensor:
+        """Give dataset and ring, read and allocated at the first call, on the current device."""
+        if self._rows is None:
+            assert self.dataset is not None
+            transitions = task_transitions(self.dataset, self.task, env_id=self.env_id)
+            rows, action_space = self._allocated(len(transitions)), check_box("action", self.action_space)
+            write_transitions(rows[: len(transitions)], transitions, self.layout, action_space)
+            self._rows, self._real_size = rows, len(transitions)
+        assert self._rows is not None
+        # SB3 sets `device` anew when it loads a buffer.
+        if self._rows.device.type != self.device.type:
+            self._rows = self._rows.to(self.device)
+        return self._rows
+
+    def _allocated(self, real_size: int) -> Tensor:
+        """Place for a dataset and the ring behind it, `(real_size + buffer_size * n_envs, width)`."""
+        size = real_size + self.buffer_size * self.n_envs
+        return torch.zeros(size, self.layout.width, device=self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        rows = state.pop("_rows")
+        # A slice would be pickled with the whole storage behind it, hence the clones.
+        state["_model_rows"] = (
+            None if rows is None else rows[self._real_size :][: self.model_size].cpu().clone()
+        )
+        state["_real_rows"] = None
+        if not _is_reference(self.dataset) and rows is not None:
+            state["_real_rows"] = rows[: self._real_size].cpu().clone()
+            state["dataset"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        model_rows, real_rows = state.pop("_model_rows"), state.pop("_real_rows")
+        self.__dict__.update({"task": None, **state})  # files of version 0.1.0 know no task
+        self._rows = None
+        if not torch.cuda.is_available():
+            self.device = torch.device("cpu")
+        if real_rows is not None:
+            self._rows, self._real_size = self._allocated(len(real_rows)), len(real_rows)
+            self._rows[: self._real_size] = real_rows
+        if model_rows is not None:
+            self._storage()[self._real_size :][: len(model_rows)] = model_rows.to(self.device)
+
+
+def _check_settings(optimize_memory_usage: bool, dataset: DatasetSource | None, real_ratio: float) -> None:
+    if optimize_memory_usage:
+        raise SettingsError(
+            "MixedReplayBuffer keeps the true successor of every row, which optimize_memory_usage=True gives "
+            "up. Pass optimize_memory_usage=False and, if memory is short, a smaller buffer_size."
+        )
+    if dataset is None:
+        raise SettingsError(
+            "MixedReplayBuffer needs a dataset: pass replay_buffer_kwargs={'dataset': <id, path or arrays>}."
+        )
+    if not 0.0 <= real_ratio <= 1.0:
+        raise SettingsError(f"real_ratio must be between 0 and 1, got {real_ratio}.")
+
+
+def _truncated(infos: list[dict[str, Any]]) -> NDArray[np.bool_]:
+    if isinstance(infos, VectorInfos):
+        return infos.truncated
+    return np.array([info.get(TRUNCATED_KEY, False) for info in infos], dtype=np.bool_)
+
+
+def _is_reference(dataset: object) -> bool:
+    """Whether the dataset can be read again from what was given: an id, a path, or a list of these."""
+    if isinstance(dataset, Sequence) and not isinstance(dataset, str):
+        return all(_is_reference(part) for part in dataset)
+    return isinstance(dataset, str | os.PathLike)

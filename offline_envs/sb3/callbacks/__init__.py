@@ -1,0 +1,1 @@
+"""Callbacks: evaluation in the real environment, and RAMBO's adversary."""

@@ -1,0 +1,160 @@
+"""`AdversarialCallback`: an SB3 agent trains against a model that moves against it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+
+from offline_envs.adversary import Adversary, AdversarySettings, UpdateReport
+from offline_envs.dynamics import FitSettings
+from offline_envs.envs import AdversarialEnv, AdversarialVectorEnv
+from offline_envs.errors import SettingsError
+from offline_envs.sb3.callbacks.actor_critic import CriticView
+from offline_envs.sb3.callbacks.adversarial_layers import adversarial_env_of
+
+
+class AdversarialCallback(BaseCallback):
+    """RAMBO (Rigter et al. 2022): update the model against the agent every `every` gradient steps of it.
+
+    The agent trains in `AdversarialModel-v0`, whose model this changes with the agent's actor and critics as
+    they are. Gradient steps are SB3's `agent._n_updates`. SB3 takes a cycle's gradient steps in one go, so
+    the model is updated after the first cycle that reaches a multiple of `every`: before the next transitions
+    are collected, and at the end of `learn`.
+
+    Steps that are due and not taken, because `learn` was interrupted, are taken first when it goes on, also
+    in another process with the agent saved then and `state`. What the agent learned before its adversary was
+    first attached is not made up for, and neither are steps that the adversary itself declined.
+
+    It logs `adversary/adversarial_loss`, `log_prob`, `advantage`, `advantage_std`, `supervised_loss` and
+    `holdout_ratio` (see `UpdateReport`), `adversary/steps` in all, and `adversary/stopped`, which is 1 once
+    the holdout error has ended it. Put it before a `RealEvalCallback` in the list, which writes them.
+
+    RAMBO's release mixes half of every batch from the dataset: `MixedReplayBuffer` with `real_ratio=0.5`.
+
+    Args:
+        settings: How the model is changed; None means `AdversarySettings()` with the agent's γ.
+        every: Gradient steps of the agent between updates; 1000 in the release.
+        fit_settings: How the model was fitted, so that its holdout stays out of training; None means as in
+            MOPO's release.
+        state: File that `save` wrote, to go on exactly from there; None begins anew.
+        verbose: 1 prints a line for each update.
+
+    Attributes:
+        adversary: The adversary, once training has started.
+        history: An `UpdateReport` for each update, oldest first.
+
+    Raises:
+        SettingsError: `every` below 1, or so small that an update would have no step.
+    """
+
+    def __init__(
+        self,
+        settings: AdversarySettings | None = None,
+        *,
+        every: int = 1000,
+        fit_settings: FitSettings | None = None,
+        state: Path | str | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(verbose)
+        ratio = (settings or AdversarySettings()).steps_per_update
+        if every < 1 or round(every * ratio) < 1:
+            raise SettingsError(
+                f"every must be at least 1 and every · steps_per_update give a whole step, got {every} and "
+                f"{ratio}."
+            )
+        self.every = every
+        self.steps_at_once = round(every * ratio)
+        self.adversary: Adversary | None = None
+        self.history: list[UpdateReport] = []
+        self._settings, self._fit_settings, self._state = settings, fit_settings, state
+
+    def _on_training_start(self) -> None:
+        self._view = CriticView(self.model)
+        env = adversarial_env_of(self.training_env)
+        if self.adversary is None or self.adversary.ensemble is not env.ensemble:
+            self.adversary = self._new_adversary(env)
+        unattached = self.adversary.schedule_offset is None
+        if unattached or self._due(self.adversary) < 0:  # below 0: an agent that did not come as far
+            self._settle(self.adversary)
+
+    def _on_rollout_start(self) -> None:
+        self._catch_up()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_training_end(self) -> None:
+        self._catch_up()
+
+    def save(self, path: Path | str) -> None:
+        """Write the adversary and its model to a file, see `Adversary.save`; for `state`.
+
+        Raises:
+            SettingsError: Training has not started.
+        """
+        if self.adversary is None:
+            raise SettingsError("There is nothing to save before learn(...) has started.")
+        self.adversary.save(path)
+
+    def _new_adversary(self, env: AdversarialEnv | AdversarialVectorEnv) -> Adversary:
+        adversary = Adversary(
+            env.mdp,
+            env.transitions,
+            settings=settings_for(self.model, self._settings),
+            fit_settings=self._fit_settings,
+        )
+        if self._state is not None:
+            adversary.load(self._state)
+        return adversary
+
+    def _asked_for(self) -> int:
+        """Steps of the adversary that all the agent's gradient steps so far stand for."""
+        updates: int = self.model._n_updates
+        return updates // self.every * self.steps_at_once
+
+    def _due(self, adversary: Adversary) -> int:
+        assert adversary.schedule_offset is not None
+        return self._asked_for() - adversary.n_steps - adversary.schedule_offset
+
+    def _settle(self, adversary: Adversary) -> None:
+        """Let nothing be due until the agent has learned more."""
+        adversary.schedule_offset = self._asked_for() - adversary.n_steps
+
+    def _catch_up(self) -> None:
+        assert self.adversary is not None
+        due = self._due(self.adversary)
+        if due > 0:
+            report = self.adversary.update(self._view, due)
+            self._settle(self.adversary)  # a stopped adversary would be asked for ever more steps
+            self.history.append(report)
+            self._log(report)
+
+    def _log(self, report: UpdateReport) -> None:
+        assert self.adversary is not None
+        self.logger.record("adversary/steps", self.adversary.n_steps)
+        self.logger.record("adversary/stopped", int(bool(self.adversary.stopped)))
+        self.logger.record("adversary/holdout_ratio", report.holdout_ratio)
+        if report.n_steps > 0:
+            for name in ("adversarial_loss", "log_prob", "advantage", "advantage_std", "supervised_loss"):
+                self.logger.record(f"adversary/{name}", getattr(report, name))
+        if self.verbose > 0:
+            print(
+                f"{self.model._n_updates} gradient steps: {report.n_steps} of the adversary, log-probability "
+                f"{report.log_prob:.3f}, holdout error {report.holdout_ratio:.3f} times the first"
+            )
+
+
+def settings_for(agent: BaseAlgorithm, settings: AdversarySettings | None) -> AdversarySettings:
+    """The settings, or the defaults with the agent's γ.
+
+    Raises:
+        SettingsError: Settings with another γ than the agent's, whose values mean something else then.
+    """
+    gamma: float = agent.gamma  # type: ignore[attr-defined]
+    if settings is None:
+        return replace(AdversarySettings(), gamma=gamma)
+    if settings.gamma != gamma:
+        raise SettingsError(f"gamma must be the agent's, {gamma}, got {settings.gamma}.")
+    return settings

@@ -1,0 +1,70 @@
+"""`adversarial_env_of`: the environment with the model under what an agent's environment is wrapped in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, TimeLimit
+from gymnasium.wrappers import vector as vector_wrappers
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecCheckNan, VecEnv, VecEnvWrapper, VecMonitor
+
+from offline_envs.envs import AdversarialEnv, AdversarialVectorEnv
+from offline_envs.envs.autoreset import MODES
+from offline_envs.envs.learned_env import learned_spaces
+from offline_envs.envs.model_lookup import layers
+from offline_envs.errors import SettingsError
+from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
+
+FAITHFUL: tuple[type, ...] = (
+    *(Monitor, VecCheckNan, VecMonitor),
+    *(OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, TimeLimit),
+    vector_wrappers.RecordEpisodeStatistics,
+    *MODES.values(),
+)
+"""Wrappers that hand on observations, actions and rewards as they are. No other can be known to."""
+
+
+def adversarial_env_of(vec_env: VecEnv) -> AdversarialEnv | AdversarialVectorEnv:
+    """Find the environment with the model, if the agent sees it in the model's own units.
+
+    The adversary compares rewards of the model with values of the agent, and asks the agent what it does at
+    observations of the model: both would be wrong, and nothing would fail, if a wrapper changed them.
+
+    Args:
+        vec_env: The environment that the agent trains in.
+
+    Raises:
+        SettingsError: Another environment than a single `AdversarialModel-v0` or a batch of them, a wrapper
+            that may change observations, actions or rewards, or other spaces than the model's.
+    """
+    wrapped = list(_layers(vec_env))
+    env = wrapped.pop()
+    if not isinstance(env, AdversarialEnv | AdversarialVectorEnv):
+        raise SettingsError(
+            f"An adversary needs AdversarialModel-v0, whose model it may change, got {env}. Use "
+            "SB3VecEnv(gym.make_vec('AdversarialModel-v0', num_envs=..., dataset=...))."
+        )
+    for layer in wrapped:
+        if not isinstance(layer, FAITHFUL):
+            names = ", ".join(sorted({kind.__name__ for kind in FAITHFUL}))
+            raise SettingsError(
+                "An adversary needs an agent that sees the model's own observations, actions and rewards, "
+                f"but {type(layer).__name__} is in between. Train without it. These may stay: {names}."
+            )
+    spaces = (vec_env.observation_space, vec_env.action_space)
+    for space, learned in zip(spaces, learned_spaces(env.transitions), strict=True):
+        if space != learned:
+            raise SettingsError(f"An adversary needs an agent with the model's {learned}, got {space}.")
+    return env
+
+
+def _layers(vec_env: VecEnv) -> Iterator[Any]:
+    """Wrappers of either library, outermost first, and what they are put around."""
+    while isinstance(vec_env, VecEnvWrapper):
+        yield vec_env
+        vec_env = vec_env.venv
+    envs: list[gym.Env[Any, Any]] = getattr(vec_env, "envs", [])
+    yield from layers(
+        vec_env.env if isinstance(vec_env, SB3VecEnv) else envs[0] if len(envs) == 1 else vec_env
+    )

@@ -1,0 +1,1 @@
+"""`FastSAC`: Stable-Baselines3's SAC with a faster gradient step."""

@@ -1,0 +1,135 @@
+"""`FastSAC`: Stable-Baselines3's SAC with a faster gradient step."""
+
+from typing import Any
+
+import torch
+from stable_baselines3 import SAC
+from stable_baselines3.common.policies import BasePolicy
+from torch import Tensor
+from torch.optim import Adam
+
+from offline_envs.kernels.flat_parameters import FlatAdam, FlatParameters
+from offline_envs.sb3.fast_sac.captured_step import CapturedStep
+from offline_envs.sb3.fast_sac.sac_step import SACBatch, SACLosses, SACStep
+from offline_envs.sb3.fast_sac.support import check_supported, stacked_actor, stacked_critics
+from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
+
+
+class FastSAC(SAC):
+    """SAC with the arguments, the files and, up to rounding, the numbers of `stable_baselines3.SAC`.
+
+    Critics are computed as one batch, gradients are written out instead of recorded, Adam and the targets'
+    average are one operation each on all weights, and nothing waits for the device until the losses are
+    logged. On a CUDA device the step is replayed as a graph. From the same seed it draws the same random
+    numbers as SAC. Either class loads what the other saved.
+
+    Networks of any depth and width with ReLU or tanh are supported, and any number of critics.
+
+    Raises:
+        SettingsError: gSDE, images, dictionaries, another features extractor, activation or optimizer.
+
+    Example:
+        >>> from offline_envs.sb3 import FastSAC
+        >>> agent = FastSAC("MlpPolicy", "Pendulum-v1", device="cpu", seed=0).learn(200)
+    """
+
+    _gradient_step: SACStep | None = None
+    _policy_of_step: BasePolicy | None = None
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        check_supported(self.policy, self._optimizers())
+        self._gradient_step = None
+
+    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
+        """Take gradient steps on batches from the replay buffer, and log the means of the losses.
+
+        Args:
+            gradient_steps: How many.
+            batch_size: Rows of each batch.
+        """
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self._optimizers())
+        if self._gradient_step is None or self._policy_of_step is not self.policy:
+            self._gradient_step, self._policy_of_step = self._new_step(), self.policy
+            self._take = (
+                CapturedStep(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
+            )
+        step = self._gradient_step
+        self._refresh(step.temperature)
+        step.gather()
+        sums, taken = torch.zeros(len(SACLosses._fields), device=self.device), 0
+        try:
+            with torch.no_grad():
+                for index in range(gradient_steps):
+                    sums += torch.stack(self._take(self._batch(batch_size)))
+                    taken += 1
+                    if index % self.target_update_interval == 0:
+                        step.follow(self.tau)
+        finally:  # an agent that was interrupted may be saved
+            step.count(taken)
+        self._n_updates += gradient_steps
+        self._log(sums / gradient_steps)
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        own = [self.actor.optimizer, self.critic.optimizer]
+        return own if self.ent_coef_optimizer is None else [*own, self.ent_coef_optimizer]
+
+    def _new_step(self) -> SACStep:
+        activation = self.policy.activation_fn
+        actor, critics = stacked_actor(self.actor), stacked_critics(self.critic, activation)
+        return SACStep(
+            actor,
+            FlatAdam(_adam(self.actor.optimizer), actor.flat),
+            critics,
+            FlatAdam(_adam(self.critic.optimizer), critics.flat),
+            stacked_critics(self.critic_target, activation),
+            self._temperature(),
+        )
+
+    def _temperature(self) -> FixedTemperature | LearnedTemperature:
+        if self.ent_coef_optimizer is None or self.log_ent_coef is None:
+            return FixedTemperature(self.ent_coef_tensor)
+        adam = FlatAdam(self.ent_coef_optimizer, FlatParameters([self.log_ent_coef]))
+        return LearnedTemperature(adam, float(self.target_entropy))
+
+    def _refresh(self, temperature: FixedTemperature | LearnedTemperature) -> None:
+        """Take over what may have been changed since the last call, in place: a graph reads it there."""
+        if isinstance(temperature, LearnedTemperature):
+            temperature.target_entropy.fill_(float(self.target_entropy))
+        else:
+            temperature.value.copy_(self.ent_coef_tensor)
+
+    def _batch(self, size: int) -> SACBatch:
+        assert self.replay_buffer is not None
+        samples = self.replay_buffer.sample(size, env=self._vec_normalize_env)
+        dtype = next(self.actor.parameters()).dtype
+        discounts = self.gamma if samples.discounts is None else samples.discounts
+        noise = torch.empty(2, *samples.actions.shape, dtype=dtype, device=self.device)
+        for part in noise:  # one after the other, as SAC draws them
+            part.normal_()
+        parts = (
+            samples.observations.flatten(1),
+            samples.actions,
+            samples.next_observations.flatten(1),
+            samples.rewards,
+            (1 - samples.dones) * discounts,
+            noise.flatten(0, 1),
+        )
+        return SACBatch(*(part.to(dtype) for part in parts))
+
+    def _log(self, means: Tensor) -> None:
+        losses = dict(zip(SACLosses._fields, means.tolist(), strict=True))
+        if self.ent_coef_optimizer is None:
+            del losses["ent_coef_loss"]
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        for name, value in losses.items():
+            self.logger.record(f"train/{name}", value)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_gradient_step", "_policy_of_step", "_take"]
+
+
+def _adam(optimizer: Any) -> Adam:
+    assert isinstance(optimizer, Adam)  # check_supported has seen to it
+    return optimizer

@@ -1,0 +1,126 @@
+"""`SACStep`: one gradient step of Soft Actor-Critic, in the order of Stable-Baselines3's."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from offline_envs.kernels.flat_parameters import FlatAdam
+from offline_envs.kernels.stacked_mlp import StackedMLP
+from offline_envs.sb3.fast_sac.squashed_gaussian import SquashedSample, heads_gradient, squashed_sample
+from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
+
+
+class SACBatch(NamedTuple):
+    """What a gradient step learns from."""
+
+    obs: Tensor
+    """`(B, d)`."""
+    action: Tensor
+    """In [−1, 1], `(B, k)`."""
+    next_obs: Tensor
+    """`(B, d)`."""
+    reward: Tensor
+    """`(B, 1)`."""
+    discount: Tensor
+    """What the next value counts, 0 where the MDP ended, `(B, 1)`."""
+    noise: Tensor
+    """Standard normal, for the actions at `obs`, then for those at `next_obs`, `(2B, k)`."""
+
+
+class SACLosses(NamedTuple):
+    """Scalars of one step, or their means over several."""
+
+    ent_coef: Tensor
+    ent_coef_loss: Tensor
+    critic_loss: Tensor
+    actor_loss: Tensor
+
+
+class SACStep:
+    """Soft Actor-Critic's gradient step with all gradients written out (Haarnoja et al. 2018b, algorithm 1).
+
+    It computes what `stable_baselines3.SAC.train` does, up to rounding. Nothing waits for the device.
+
+    Args:
+        actor: One network from obs to means and log-deviations of actions, `2k` outputs.
+        actor_adam: Its optimizer.
+        critics: Networks from obs and action to a value.
+        critic_adam: Their optimizer.
+        targets: The target networks.
+        temperature: Gives the entropy coefficient.
+    """
+
+    def __init__(
+        self,
+        actor: StackedMLP,
+        actor_adam: FlatAdam,
+        critics: StackedMLP,
+        critic_adam: FlatAdam,
+        targets: StackedMLP,
+        temperature: FixedTemperature | LearnedTemperature,
+    ) -> None:
+        self.actor, self.critics, self.targets = actor, critics, targets
+        self.temperature = temperature
+        self.adams = [actor_adam, critic_adam]
+        if isinstance(temperature, LearnedTemperature):
+            self.adams.append(temperature.adam)
+        self._actor_adam, self._critic_adam = actor_adam, critic_adam
+
+    def gather(self) -> None:
+        """Take weights and optimizers' states as they are now; to be called before steps."""
+        self.targets.flat.gather()
+        for adam in self.adams:
+            adam.gather()
+
+    def count(self, n_steps: int) -> None:
+        """Tell the optimizers how many steps were taken since `gather`."""
+        for adam in self.adams:
+            adam.count(n_steps)
+
+    def __call__(self, batch: SACBatch) -> SACLosses:
+        """Change temperature, critics and actor; the targets stay.
+
+        Args:
+            batch: The batch.
+        """
+        n = len(batch.obs)
+        # No network changes before both are needed, so one pass gives the actions at obs and at next_obs.
+        values = self.actor.forward(torch.cat([batch.obs, batch.next_obs])[None])
+        sample = squashed_sample(values[-1][0], batch.noise)
+        now = sample.first(n)
+        alpha, alpha_loss = self.temperature.learn(now.log_prob)
+        target = self._target(batch, sample.action[n:], sample.log_prob[n:], alpha)
+        critic_loss = self._learn_critics(batch, target)
+        actor_loss = self._learn_actor(batch.obs, [value[:, :n] for value in values], now, alpha)
+        return SACLosses(alpha, alpha_loss, critic_loss, actor_loss)
+
+    def follow(self, tau: float) -> None:
+        """Move the targets towards the critics: θ̄ ← (1 − τ) θ̄ + τ θ."""
+        self.targets.flat.values.lerp_(self.critics.flat.values, tau)
+
+    def _target(self, batch: SACBatch, action: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
+        """Compute r + γ (1 − done) (min_j Q̄_j(s′, a′) − α log π(a′|s′)), `(B, 1)`."""
+        value = self.targets.forward(torch.cat([batch.next_obs, action], dim=1)[None])[-1].amin(0)
+        return torch.addcmul(batch.reward, batch.discount, torch.addcmul(value, alpha, log_prob, value=-1))
+
+    def _learn_critics(self, batch: SACBatch, target: Tensor) -> Tensor:
+        """Step along the gradient of ½ Σ_j mean (Q_j − target)²."""
+        values = self.critics.forward(torch.cat([batch.obs, batch.action], dim=1)[None])
+        error = values[-1] - target
+        self.critics.backward(values, error / len(target))
+        self._critic_adam.update()
+        return 0.5 * (error * error).sum() / len(target)
+
+    def _learn_actor(
+        self, obs: Tensor, values: list[Tensor], sample: SquashedSample, alpha: Tensor
+    ) -> Tensor:
+        """Step along the gradient of mean (α log π − min_j Q_j)."""
+        n = len(obs)
+        critic_values = self.critics.forward(torch.cat([obs, sample.action], dim=1)[None])
+        smallest, member = critic_values[-1].min(dim=0, keepdim=True)
+        grad = torch.zeros_like(critic_values[-1]).scatter_(0, member, -1 / n)
+        action_grad = self.critics.input_gradient(critic_values, grad, first_column=obs.shape[1]).sum(0)
+        self.actor.backward(values, heads_gradient(sample, action_grad, alpha / n)[None])
+        self._actor_adam.update()
+        return (alpha * sample.log_prob - smallest[0]).mean()

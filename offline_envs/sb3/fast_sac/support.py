@@ -1,0 +1,72 @@
+"""Which agents `FastSAC` can compute, and their networks as it computes them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from gymnasium.spaces import Box
+from stable_baselines3.common.policies import ContinuousCritic
+from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.torch_layers import FlattenExtractor
+from stable_baselines3.sac.policies import Actor, SACPolicy
+from torch import nn
+
+from offline_envs.errors import SettingsError
+from offline_envs.kernels.stacked_mlp import ACTIVATIONS, Block, StackedMLP
+
+ADAM_OPTIONS = ("amsgrad", "maximize", "decoupled_weight_decay")
+"""Options of Adam that make other steps of it."""
+
+
+def check_supported(policy: SACPolicy, optimizers: list[torch.optim.Optimizer]) -> None:
+    """Refuse a policy whose gradient step is not the one that is written out.
+
+    Raises:
+        SettingsError: Anything but plain MLPs of ReLU or tanh on flat observations, trained by plain Adam.
+    """
+    for reason in _reasons(policy, optimizers):
+        raise SettingsError(f"FastSAC {reason}. Use stable_baselines3.SAC, which has the same arguments.")
+
+
+def _reasons(policy: SACPolicy, optimizers: list[torch.optim.Optimizer]) -> Iterator[str]:
+    space, actor, critic = policy.observation_space, policy.actor, policy.critic
+    if not isinstance(space, Box) or (is_image_space(space) and policy.normalize_images):
+        yield f"needs a Box of observations that is not an image, got {space}"
+    if type(actor) is not Actor or type(critic) is not ContinuousCritic:
+        yield f"needs SB3's own actor and critic, got {type(actor).__name__} and {type(critic).__name__}"
+    if actor.use_sde:
+        yield "needs independent noise, got use_sde=True"
+    extractor = policy.features_extractor_class
+    if extractor is not FlattenExtractor:
+        yield f"needs FlattenExtractor as features_extractor_class, got {extractor.__name__}"
+    if policy.activation_fn not in ACTIVATIONS:
+        names = " or ".join(kind.__name__ for kind in ACTIVATIONS)
+        yield f"needs {names} as activation_fn, got {policy.activation_fn.__name__}"
+    for optimizer in optimizers:
+        group = optimizer.param_groups[0]
+        if type(optimizer) is not torch.optim.Adam:
+            yield f"needs plain torch.optim.Adam, got {type(optimizer).__name__}"
+        for option in ADAM_OPTIONS:
+            if group.get(option):
+                yield f"needs plain torch.optim.Adam, got Adam with {option}=True"
+
+
+def stacked_actor(actor: Actor) -> StackedMLP:
+    """The actor as one network with the means' and the log-deviations' heads side by side."""
+    heads: list[Any] = [actor.mu, actor.log_std]
+    layers = [*([layer] for layer in _linear(actor.latent_pi)), heads]
+    return StackedMLP([_block(layer) for layer in layers], 1, actor.activation_fn)
+
+
+def stacked_critics(critic: ContinuousCritic, activation: type[nn.Module]) -> StackedMLP:
+    """All critics as one batch of networks."""
+    layers = zip(*(_linear(network) for network in critic.q_networks), strict=True)
+    return StackedMLP([_block(list(layer)) for layer in layers], critic.n_critics, activation)
+
+
+def _linear(network: nn.Module) -> list[nn.Linear]:
+    return [layer for layer in network.children() if isinstance(layer, nn.Linear)]
+
+
+def _block(layers: list[nn.Linear]) -> Block:
+    return Block([layer.weight for layer in layers], [layer.bias for layer in layers])

@@ -1,0 +1,1 @@
+"""Mixins that change how an off-policy agent collects its transitions."""

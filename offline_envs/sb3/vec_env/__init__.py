@@ -1,0 +1,1 @@
+"""Any Gymnasium vector environment as a Stable-Baselines3 `VecEnv`."""

@@ -1,0 +1,235 @@
+"""`SB3VecEnv`: any Gymnasium vector environment as a Stable-Baselines3 `VecEnv`."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from numpy.typing import NDArray
+from stable_baselines3.common.env_util import is_wrapped
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
+
+from offline_envs.errors import SettingsError
+from offline_envs.sb3.vec_env.host_copy import host_obs, host_step, last_obs_of_ended
+from offline_envs.sb3.vec_env.infos import VectorInfos, info_of_row
+
+ARRAY_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+"""Observation spaces whose batches are one array."""
+
+
+class SB3VecEnv(VecEnv):
+    """A Gymnasium vector environment as SB3 sees one, cheap for thousands of rows.
+
+    * `terminal_observation`, `TimeLimit.truncated` (truncated and not terminated) and the `episode`
+      statistics that `rollout/ep_rew_mean` is made of are in the infos of ended rows; no `VecMonitor` needed.
+    * The infos are a `VectorInfos`: rows whose episode goes on **share one dict**, see there.
+    * Environments that return tensors are copied to the host once a step.
+    * `reset_infos` describe the last `reset` call, not the automatic resets after it.
+
+    SB3's `log_interval` counts finished episodes (default 4): with thousands of short rollouts it would write
+    logs hundreds of times a step. Pass `learn(..., log_interval=None)` and let `RealEvalCallback` write
+    them, or a large number.
+
+    Args:
+        env: Vector environment with `autoreset_mode=SAME_STEP` and an array observation space.
+
+    Raises:
+        SettingsError: Another autoreset mode, or a Dict or Tuple observation space.
+
+    Example:
+        >>> from gymnasium.vector import AutoresetMode, SyncVectorEnv
+        >>> envs = SyncVectorEnv(
+        ...     [lambda: gym.make("Pendulum-v1")] * 2, autoreset_mode=AutoresetMode.SAME_STEP
+        ... )
+        >>> SB3VecEnv(envs).reset().shape
+        (2, 3)
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        check_same_step(env)
+        if not isinstance(env.single_observation_space, ARRAY_SPACES):
+            raise SettingsError(
+                f"SB3VecEnv needs observations that are one array, got {env.single_observation_space}. "
+                "Wrap each single environment in gymnasium.wrappers.FlattenObservation."
+            )
+        self.env = env
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self._obs_dtype = env.single_observation_space.dtype
+        self._device: torch.device | None = None
+        self._actions: Any = None
+        self._started = time.perf_counter()
+        self._clear_statistics()
+
+    def reset(self) -> NDArray[Any]:
+        """Reset all rows with the seeds and options given since the last reset.
+
+        Returns:
+            First observations, `(n, *obs_shape)`.
+
+        Raises:
+            SettingsError: Options that differ between rows: a vector environment takes one dict.
+        """
+        # Gymnasium's own vector environments also take a list of seeds; the base class says int only.
+        obs, arrays = self.env.reset(seed=self._next_seed(), options=self._next_options())  # type: ignore[arg-type]
+        self._reset_seeds()
+        self._reset_options()
+        self._device = obs.device if isinstance(obs, torch.Tensor) else None
+        self.reset_infos = [info_of_row(arrays, row) if arrays else {} for row in range(self.num_envs)]
+        self._clear_statistics()
+        return host_obs(obs, self._obs_dtype)
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keep the actions for `step_wait`, in the environment's own units, `(n, *action_shape)`."""
+        self._actions = actions if self._device is None else torch.as_tensor(actions, device=self._device)
+
+    def step_wait(
+        self,
+    ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Step all rows.
+
+        Returns:
+            Observations `(n, *obs_shape)` (of the next episode where one ended), rewards float32 `(n,)`, ends
+            of episodes bool `(n,)`, and a `VectorInfos`.
+        """
+        result = self.env.step(self._actions)
+        step = host_step(result, self._obs_dtype)
+        dones = step.terminated | step.truncated
+        self._returns += step.rewards
+        self._lengths += 1
+        truncated = step.truncated & ~step.terminated
+        infos = VectorInfos(dones, truncated, last_obs_of_ended(step, dones), result[-1])
+        infos.add_ended(self._returns, self._lengths, round(time.perf_counter() - self._started, 6))
+        self._returns[dones] = 0.0
+        self._lengths[dones] = 0
+        return step.obs, step.rewards, dones, infos
+
+    def close(self) -> None:
+        """Close the vector environment."""
+        self.env.close()
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """Read an attribute of each sub-environment, or of the vector environment where there are none."""
+        rows = list(self._get_indices(indices))
+        envs = self._sub_envs()
+        if envs is not None:
+            return [envs[row].get_wrapper_attr(attr_name) for row in rows]
+        if hasattr(self.env, "get_attr"):  # AsyncVectorEnv
+            values = self.env.get_attr(attr_name)
+            return [values[row] for row in rows]
+        return [getattr(self.env, attr_name)] * len(rows)
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of each sub-environment, or of the vector environment where there are none.
+
+        Raises:
+            SettingsError: Some rows only, of an environment that has no separate sub-environments.
+        """
+        envs = self._sub_envs()
+        if envs is not None:
+            for row in self._get_indices(indices):
+                envs[row].set_wrapper_attr(attr_name, value)
+            return
+        self._check_all_rows("set_attr", indices)
+        if hasattr(self.env, "set_attr"):  # AsyncVectorEnv
+            self.env.set_attr(attr_name, [value] * self.num_envs)
+        else:
+            setattr(_layer_with(self.env, attr_name), attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call a method of each sub-environment, or once that of the vector environment where there are none.
+
+        Raises:
+            SettingsError: Some rows only, of an environment that has no separate sub-environments.
+        """
+        envs = self._sub_envs()
+        if envs is not None:
+            methods: list[Callable[..., Any]] = self.get_attr(method_name, indices)
+            return [method(*method_args, **method_kwargs) for method in methods]
+        self._check_all_rows("env_method", indices)
+        if hasattr(self.env, "call"):  # AsyncVectorEnv
+            return list(self.env.call(method_name, *method_args, **method_kwargs))
+        return [getattr(self.env, method_name)(*method_args, **method_kwargs)] * self.num_envs
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """Whether each row is wrapped in `wrapper_class`.
+
+        The answer is yes for SB3's `Monitor`: SB3 asks to know whether infos carry `episode`, and ours do.
+        """
+        rows = list(self._get_indices(indices))
+        envs = self._sub_envs()
+        if issubclass(wrapper_class, Monitor):
+            return [True] * len(rows)
+        return [envs is not None and is_wrapped(envs[row], wrapper_class) for row in rows]
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """Render every row, uint8 `(height, width, 3)` each."""
+        frames: Any = self.env.render()
+        return [None] * self.num_envs if frames is None else list(frames)
+
+    def _clear_statistics(self) -> None:
+        self._returns = np.zeros(self.num_envs, dtype=np.float64)
+        self._lengths = np.zeros(self.num_envs, dtype=np.int64)
+
+    def _next_seed(self) -> int | list[int | None] | None:
+        first = self._seeds[0]
+        if first is None and not any(seed is not None for seed in self._seeds):
+            return None
+        # An integer is what every vector environment takes; Gymnasium's own count up from it in the same way.
+        if first is not None and self._seeds == [first + row for row in range(self.num_envs)]:
+            return int(first)
+        return self._seeds
+
+    def _next_options(self) -> dict[str, Any] | None:
+        first = self._options[0]
+        if all(not options for options in self._options):
+            return None
+        if any(options is not first for options in self._options):
+            raise SettingsError(
+                "A vector environment takes one options dict for all rows, got a list of different ones. "
+                "Use set_options({...}); arrays in it have one entry a row."
+            )
+        return first
+
+    def _sub_envs(self) -> Sequence[gym.Env[Any, Any]] | None:
+        envs: Sequence[gym.Env[Any, Any]] | None = getattr(self.env.unwrapped, "envs", None)
+        return envs
+
+    def _check_all_rows(self, method: str, indices: VecEnvIndices) -> None:
+        rows = sorted(set(self._get_indices(indices)))
+        if rows != list(range(self.num_envs)):
+            raise SettingsError(
+                f"{method} on rows {rows}: the {self.num_envs} rows of {self.env} are one object. "
+                "Use indices=None."
+            )
+
+
+def check_same_step(env: VectorEnv[Any, Any, Any]) -> None:
+    """Refuse a vector environment whose ended rows are not reset within the same step.
+
+    Raises:
+        SettingsError: `env.metadata["autoreset_mode"]` is not SAME_STEP.
+    """
+    mode = (env.metadata or {}).get("autoreset_mode")
+    if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.SAME_STEP.value):
+        raise SettingsError(
+            f"SB3VecEnv needs autoreset_mode=SAME_STEP, as SB3's own environments behave, got {mode}. Pass "
+            "autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP to the environment, or "
+            "vector_kwargs={'autoreset_mode': ...} to gym.make_vec with vectorization_mode='sync' or 'async'."
+        )
+
+
+def _layer_with(env: VectorEnv[Any, Any, Any], attr_name: str) -> VectorEnv[Any, Any, Any]:
+    layer = env
+    while isinstance(layer, VectorWrapper) and attr_name not in vars(layer):
+        layer = layer.env
+    return layer

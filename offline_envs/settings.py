@@ -1,0 +1,89 @@
+"""`JsonSettings`: frozen dataclasses of settings whose fields are checked by their annotations."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import Field, asdict, fields
+from typing import Any, Self, get_args, get_origin
+
+from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
+
+__all__ = ["JsonSettings"]
+
+
+class JsonSettings:
+    """Base of a frozen dataclass of settings: checks field types, and converts from and to JSON.
+
+    Fields may be annotated with `bool`, `int`, `float`, `str`, a tuple of one of them, a mapping of JSON
+    values, or a union of these. An integer given for a float becomes a float, so that equal settings are
+    equal in a file, too. A subclass that checks more calls `super().__post_init__()` first.
+
+    Raises:
+        SettingsTypeError: A value of another type than its field's.
+        SettingsError: A mapping that holds something else than JSON values.
+    """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name, as JSON values."""
+        return {
+            name: list(v) if isinstance(v, tuple) else v
+            for name, v in asdict(self).items()  # type: ignore[call-overload]
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Build the settings from JSON values; what is left out keeps its default.
+
+        Raises:
+            SettingsError: A name that is not a setting, or a value of another type or outside its range.
+        """
+        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        for name in values:
+            if name not in names:
+                raise unknown_name(f"setting of {cls.__name__}", name, names)
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _checked(field: Field[Any], value: Any) -> Any:
+    """The value as the field's type has it, mappings as they come out of JSON."""
+    if get_origin(field.type) is Mapping:
+        return _checked_mapping(field.name, value)
+    if not _is_of(field.type, value):
+        kind = (
+            field.type.__name__ if isinstance(field.type, type) and not get_args(field.type) else field.type
+        )
+        raise SettingsTypeError(f"{field.name} must be of type {kind}, got {value!r}.")
+    return _as_float(field.type, value)
+
+
+def _checked_mapping(name: str, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise SettingsTypeError(f"{name} must be settings by name, got {value!r}.")
+    try:
+        return json.loads(json.dumps(dict(value)))
+    except TypeError as error:
+        raise SettingsError(f"{name} must hold only what JSON can: {error}.") from error
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    """Whether a value is of an annotated type; a flag is no number, an int will do for a float."""
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_is_of(get_args(kind)[0], v) for v in value)
+    if get_args(kind):
+        return any(_is_of(option, value) for option in get_args(kind))
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind)
+
+
+def _as_float(kind: Any, value: Any) -> Any:
+    """An integer as a float, where the type has floats and no integers."""
+    if isinstance(value, tuple) and get_origin(kind) is tuple:
+        return tuple(_as_float(get_args(kind)[0], v) for v in value)
+    kinds = get_args(kind) or (kind,)
+    if isinstance(value, int) and not isinstance(value, bool) and float in kinds and int not in kinds:
+        return float(value)
+    return value

@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from offline_envs.dynamics import FitSettings
+from offline_envs.dynamics.ensemble.layers import Normalizer
+from offline_envs.dynamics.fitting.rows import Rows, holdout_size, rows_of_fit, split_rows
+from offline_envs.errors import DatasetError
+from tests.dynamics.linear_data import linear_transitions
+
+
+def split(seed: int = 0) -> tuple[Rows, Normalizer]:
+    normalizer = Normalizer(3)
+    rows = split_rows(
+        linear_transitions(100),
+        normalizer,
+        fit_settings=FitSettings(seed=seed),
+        device=torch.device("cpu"),
+    )
+    return rows, normalizer
+
+
+def test_rows_are_the_dataset_split_and_standardised() -> None:
+    rows, normalizer = split()
+    data = linear_transitions(100)
+    assert (len(rows.train), len(rows.holdout)) == (80, 20)
+    torch.testing.assert_close(rows.train[:, :3].mean(0), torch.zeros(3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(rows.train[:, :3].std(0, correction=0), torch.ones(3))
+    everything = torch.cat([rows.train, rows.holdout])
+    expected = torch.cat(
+        [
+            normalizer(torch.cat([data.obs, data.actions], dim=1)),
+            data.rewards[:, None],
+            data.next_obs - data.obs,
+        ],
+        dim=1,
+    )
+    torch.testing.assert_close(
+        everything[everything[:, 3].argsort()], expected[expected[:, 3].argsort()], atol=0, rtol=0
+    )
+
+
+def test_batch_gathers_inputs_and_targets_of_each_member() -> None:
+    rows, _ = split()
+    inputs, targets = rows.batch(torch.tensor([[3, 5], [7, 3]], dtype=torch.int32))
+    assert inputs.shape == (2, 2, 3)
+    assert torch.equal(inputs[1, 1], rows.train[3, :3])
+    assert torch.equal(targets[0, 1], rows.train[5, 3:])
+
+
+def test_holdout_depends_on_the_seed() -> None:
+    assert torch.equal(split(1)[0].holdout, split(1)[0].holdout)
+    assert not torch.equal(split(1)[0].holdout, split(2)[0].holdout)
+
+
+def test_holdout_is_at_most_a_fifth() -> None:
+    assert holdout_size(100_000, FitSettings()) == 1000
+    assert holdout_size(600, FitSettings()) == 120
+    with pytest.raises(DatasetError, match=r"at least 50 transitions.*got 49"):
+        holdout_size(49, FitSettings())
+
+
+def test_rows_of_a_finished_fit_are_those_that_it_had() -> None:
+    """Other rows would mix the holdout into training, and other scales would change the model."""
+    rows, normalizer = split(3)
+    again = rows_of_fit(linear_transitions(100), normalizer, fit_settings=FitSettings(seed=3))
+    assert torch.equal(again.train, rows.train)
+    assert torch.equal(again.holdout, rows.holdout)
+    assert again.n_inputs == rows.n_inputs

@@ -1,0 +1,52 @@
+import pytest
+import torch
+from torch import nn
+
+from offline_envs.kernels.stacked_mlp import Block, StackedMLP
+
+
+def networks(n: int, activation: type[nn.Module]) -> list[nn.Sequential]:
+    torch.manual_seed(0)
+    return [
+        nn.Sequential(nn.Linear(5, 7), activation(), nn.Linear(7, 6), activation(), nn.Linear(6, 2)).double()
+        for _ in range(n)
+    ]
+
+
+def stack(members: list[nn.Sequential], activation: type[nn.Module]) -> StackedMLP:
+    layers = zip(*([layer for layer in net if isinstance(layer, nn.Linear)] for net in members), strict=True)
+    blocks = [Block([layer.weight for layer in depth], [layer.bias for layer in depth]) for depth in layers]
+    return StackedMLP(blocks, len(members), activation)
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
+@pytest.mark.parametrize("n", [1, 3])
+def test_values_and_gradients_are_those_of_autograd(n: int, activation: type[nn.Module]) -> None:
+    members = networks(n, activation)
+    mlp = stack(members, activation)
+    inputs = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(n, 4, 2, dtype=torch.float64)
+    outputs = torch.stack([net(inputs) for net in members])
+    (weights * outputs).sum().backward()
+    with torch.no_grad():
+        values = mlp.forward(inputs[None])
+        mlp.backward(values, weights)
+        input_grad = mlp.input_gradient(values, weights, first_column=2)
+    torch.testing.assert_close(values[-1], outputs)
+    for parameter, grad in zip(mlp.flat.parameters, mlp.flat.parts_of(mlp.flat.gradient), strict=True):
+        torch.testing.assert_close(grad, parameter.grad)
+    assert inputs.grad is not None
+    torch.testing.assert_close(input_grad.sum(0), inputs.grad[:, 2:])
+
+
+def test_the_networks_stay_in_use() -> None:
+    """A change of the vector is one of the modules, and one of a module counts."""
+    members = networks(2, nn.ReLU)
+    mlp = stack(members, nn.ReLU)
+    mlp.flat.values.zero_()
+    assert all(float(p.detach().abs().sum()) == 0 for net in members for p in net.parameters())
+    members[1][4].bias.data = torch.tensor([3.0, 4.0], dtype=torch.float64)
+    mlp.flat.gather()
+    outputs = mlp.forward(torch.ones(1, 1, 5, dtype=torch.float64))[-1]
+    assert outputs.tolist() == [[[0.0, 0.0]], [[3.0, 4.0]]]
+    assert members[1][4].bias.data_ptr() == mlp.layers[2].bias[1].data_ptr()

@@ -1,0 +1,107 @@
+"""Which wrappers may be between an agent and the model that an adversary changes."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import wrappers
+from gymnasium.spaces import Box
+from gymnasium.vector import VectorEnv
+from gymnasium.wrappers import vector
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    VecCheckNan,
+    VecFrameStack,
+    VecMonitor,
+    VecNormalize,
+)
+
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.errors import SettingsError
+from offline_envs.sb3 import SB3VecEnv
+from offline_envs.sb3.callbacks.adversarial_layers import adversarial_env_of
+from offline_envs.wrappers import UncertaintyPenalty
+from offline_envs.wrappers.vector import UncertaintyPenalty as VectorUncertaintyPenalty
+from tests.adversary.toy import fitted, two_states
+
+DATA = two_states(400)
+
+
+@pytest.fixture(scope="module")
+def model() -> EnsembleDynamics:
+    return fitted(DATA, EnsembleSettings(n_members=3, n_elites=2, hidden=(8,)))
+
+
+def single(model: EnsembleDynamics, env_id: str = "AdversarialModel-v0") -> gym.Env[Any, Any]:
+    return gym.make(env_id, dataset=DATA, model=model, termination="never", max_episode_steps=9)
+
+
+def batch(model: EnsembleDynamics, env_id: str = "AdversarialModel-v0") -> VectorEnv[Any, Any, Any]:
+    return gym.make_vec(env_id, num_envs=2, dataset=DATA, model=model, termination="never")
+
+
+def test_the_model_is_found_under_wrappers_that_change_nothing(model: EnsembleDynamics) -> None:
+    env, envs = single(model), batch(model)
+    alone = DummyVecEnv([lambda: wrappers.RecordEpisodeStatistics(env)])
+    for wrapped in (DummyVecEnv([lambda: Monitor(env)]), VecMonitor(alone)):
+        assert adversarial_env_of(wrapped) is env.unwrapped
+    many = SB3VecEnv(vector.RecordEpisodeStatistics(envs))
+    for wrapped in (many, VecCheckNan(many)):
+        assert adversarial_env_of(wrapped) is envs.unwrapped
+
+
+CHANGING = {
+    "RescaleAction": lambda env: wrappers.RescaleAction(env, np.float32(-5), np.float32(5)),
+    "TransformReward": lambda env: wrappers.TransformReward(env, lambda reward: 10 * reward),
+    "NormalizeReward": wrappers.NormalizeReward,
+    "NormalizeObservation": wrappers.NormalizeObservation,
+    "StickyAction": lambda env: wrappers.StickyAction(env, 0.5),
+    "UncertaintyPenalty": lambda env: UncertaintyPenalty(env, penalty_coef=1.0),
+}
+VECTOR_CHANGING = {
+    "RescaleAction": lambda env: vector.RescaleAction(env, np.float32(-5), np.float32(5)),
+    "TransformReward": lambda env: vector.TransformReward(env, lambda rewards: 10 * rewards),
+    "NormalizeReward": vector.NormalizeReward,
+    "UncertaintyPenalty": lambda env: VectorUncertaintyPenalty(env, penalty_coef=1.0),
+}
+SB3_CHANGING = {"VecNormalize": VecNormalize, "VecFrameStack": lambda envs: VecFrameStack(envs, 2)}
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_wrappers_that_may_change_values_are_refused(name: str, model: EnsembleDynamics) -> None:
+    """Values in other units than the model's rewards give advantages that mean nothing."""
+    wrapped = DummyVecEnv([lambda: Monitor(CHANGING[name](single(model)))])
+    with pytest.raises(SettingsError, match=rf"but {name} is in between.*may stay: .*Monitor"):
+        adversarial_env_of(wrapped)
+
+
+@pytest.mark.parametrize("name", VECTOR_CHANGING)
+def test_so_are_those_of_a_batch(name: str, model: EnsembleDynamics) -> None:
+    with pytest.raises(SettingsError, match=f"but {name} is in between"):
+        adversarial_env_of(SB3VecEnv(VECTOR_CHANGING[name](batch(model))))
+
+
+@pytest.mark.parametrize("name", SB3_CHANGING)
+def test_and_those_of_sb3(name: str, model: EnsembleDynamics) -> None:
+    with pytest.raises(SettingsError, match=f"but {name} is in between"):
+        adversarial_env_of(SB3_CHANGING[name](SB3VecEnv(batch(model))))
+
+
+def test_other_bounds_are_refused_whatever_set_them(model: EnsembleDynamics) -> None:
+    """The agent's actions are rescaled by its bounds, so the model would be asked about other ones."""
+    env = Monitor(single(model))
+    env.action_space = Box(-5.0, 5.0, (1,), np.float32)
+    with pytest.raises(SettingsError, match=r"the model's Box\(-1\.0, 1\.0.*got Box\(-5\.0, 5\.0"):
+        adversarial_env_of(DummyVecEnv([lambda: env]))
+
+
+def test_other_environments_are_refused(model: EnsembleDynamics) -> None:
+    for vec_env in (
+        SB3VecEnv(batch(model, "LearnedModel-v0")),
+        DummyVecEnv([lambda: gym.make("Pendulum-v1")]),
+        DummyVecEnv([lambda: single(model)] * 2),
+    ):
+        with pytest.raises(SettingsError, match=r"needs AdversarialModel-v0, .*Use SB3VecEnv"):
+            adversarial_env_of(vec_env)

@@ -1,0 +1,129 @@
+"""Ends that a wrapper adds to the rows of a vector environment, restarted as its autoreset mode says."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from torch import Tensor
+
+from offline_envs.envs.autoreset import without_reset_rows, zero_rows
+from offline_envs.envs.model_lookup import is_learned
+from offline_envs.errors import SettingsError
+from offline_envs.mdp.infos import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
+from offline_envs.wrappers.rows import like, on_host
+
+StepResult = tuple[Any, Any, Any, Any, dict[str, Any]]
+
+
+class AddedEnds(Protocol):
+    """Steps a vector environment and terminates some of its rows besides."""
+
+    def step(self, actions: Any, ends: Tensor) -> StepResult:
+        """Step the environment; the episodes of the rows in `ends`, bool `(n,)`, end with it."""
+
+    def reset(self, options: dict[str, Any] | None) -> None:
+        """Forget what was left to restart in the rows that a reset with `options` restarts."""
+
+
+def added_ends(env: VectorEnv[Any, Any, Any]) -> AddedEnds:
+    """How to end rows of `env`, by who made it and by its autoreset mode.
+
+    Raises:
+        SettingsError: An environment that restarts its rows by itself, but not those that somebody else
+            ended.
+    """
+    mode = env.metadata.get("autoreset_mode")
+    if is_learned(env):
+        return LearnedEnds(env)
+    if mode == AutoresetMode.DISABLED:
+        return Ends(env)
+    if not isinstance(env.unwrapped, SyncVectorEnv | AsyncVectorEnv):
+        raise SettingsError(
+            f"A halted row has to be restarted alone, by reset(options={{'reset_mask': ...}}), which "
+            f"{type(env.unwrapped).__name__} is not known to honour. Wrap single environments before "
+            "they are stacked, or use autoreset mode 'Disabled'."
+        )
+    return SameStepEnds(env) if mode == AutoresetMode.SAME_STEP else NextStepEnds(env)
+
+
+class LearnedEnds:
+    """Ends within the learned environment, so that autoreset sees them like any other."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        self._env = env
+
+    def step(self, actions: Any, ends: Tensor) -> StepResult:
+        """See `AddedEnds`."""
+        self._env.unwrapped.end_at_next_step(ends)  # type: ignore[attr-defined]
+        return self._env.step(actions)
+
+    def reset(self, options: dict[str, Any] | None) -> None:
+        """See `AddedEnds`."""
+
+
+class Ends:
+    """Ends that the caller restarts."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        self._env = env
+
+    def step(self, actions: Any, ends: Tensor) -> StepResult:
+        """See `AddedEnds`."""
+        obs, rewards, terminations, truncations, infos = self._env.step(actions)
+        return obs, rewards, terminations | like(ends, terminations), truncations, infos
+
+    def reset(self, options: dict[str, Any] | None) -> None:
+        """See `AddedEnds`."""
+
+
+class SameStepEnds(Ends):
+    """Ends whose rows restart within the step, beside those that the environment restarts itself."""
+
+    def step(self, actions: Any, ends: Tensor) -> StepResult:
+        """See `AddedEnds`."""
+        obs, rewards, terminations, truncations, infos = self._env.step(actions)
+        halted = like(ends, terminations)
+        restart = on_host(halted & ~(terminations | truncations))
+        if restart.any():
+            last = np.array(on_host(obs))  # the reset may write to what was returned
+            infos = {**infos, **_with_final_obs(infos, last, restart)}
+            obs, _ = self._env.reset(options={RESET_MASK: restart})
+        return obs, rewards, terminations | halted, truncations, infos
+
+
+class NextStepEnds(Ends):
+    """Ends whose rows restart at the following step.
+
+    The environment does not know of them, so it steps them once more before they are reset; what that step
+    gives is thrown away.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        self._restart: Any = None
+
+    def step(self, actions: Any, ends: Tensor) -> StepResult:
+        """See `AddedEnds`."""
+        obs, rewards, terminations, truncations, infos = self._env.step(actions)
+        if self._restart is not None and self._restart.any():
+            restart = self._restart
+            obs, _ = self._env.reset(options={RESET_MASK: restart.copy()})
+            rewards, terminations, truncations = (
+                zero_rows(value, restart) for value in (rewards, terminations, truncations)
+            )
+        halted = like(ends, terminations)
+        self._restart = on_host(halted & ~(terminations | truncations))
+        return obs, rewards, terminations | halted, truncations, infos
+
+    def reset(self, options: dict[str, Any] | None) -> None:
+        """See `AddedEnds`."""
+        self._restart = without_reset_rows(self._restart, options)
+
+
+def _with_final_obs(infos: dict[str, Any], last: Any, rows: Any) -> dict[str, Any]:
+    """Gymnasium's entries of last observations, an array of objects and its mask, with `rows` added."""
+    n = len(rows)
+    final = np.array(infos.get(FINAL_OBS, np.full(n, None, dtype=object)), dtype=object)
+    for row in np.flatnonzero(rows):
+        final[row] = last[row]
+    return {FINAL_OBS: final, FINAL_OBS_MASK: infos.get(FINAL_OBS_MASK, np.zeros(n, np.bool_)) | rows}

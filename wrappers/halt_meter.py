@@ -1,0 +1,97 @@
+"""`HaltMeter`: which (obs, action) pairs are unknown, for wrappers around any environment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import gymnasium as gym
+import torch
+from torch import Tensor
+
+from offline_envs.data import DatasetSource, load_transitions
+from offline_envs.dynamics import EnsembleDynamics
+from offline_envs.envs.assembly import resolve_model
+from offline_envs.envs.model_lookup import is_learned, layers, model_of
+from offline_envs.errors import SettingsError
+from offline_envs.mdp.mdp import row_chunks
+from offline_envs.mdp.member_selection import EvaluatedMembers
+from offline_envs.mdp.pessimism import Halt
+from offline_envs.methods.halt import KAPPA, HaltSettings
+
+
+@dataclass(frozen=True)
+class HaltMeter:
+    """Tells which pairs a model does not know, and what they pay.
+
+    Attributes:
+        ensemble: The members whose predictions are compared.
+        halt: What is unknown, and its reward.
+        replaces_reward: Whether a halted step pays that reward instead of its own.
+    """
+
+    ensemble: EvaluatedMembers
+    halt: Halt
+    replaces_reward: bool
+
+    @classmethod
+    def for_env(
+        cls,
+        env: Any,
+        obs_space: gym.Space[Any],
+        action_space: gym.Space[Any],
+        *,
+        model: str | Path | EnsembleDynamics | None,
+        dataset: DatasetSource | None,
+        kappa: float | None,
+        cache_dir: str | None,
+        **settings: Any,
+    ) -> Self:
+        """Check the settings, find the model and its dataset, and set the threshold.
+
+        Args:
+            env: The environment.
+            obs_space: Observation space of one episode.
+            action_space: Action space of one episode.
+            model: See `model_of`.
+            dataset: The dataset that the model was fitted to; None means a learned environment's own.
+            kappa: κ; None means `KAPPA` for a learned environment, and rewards as they are for others.
+            cache_dir: Cache folder, see `cache_folder`.
+            **settings: The other settings of `HaltSettings`.
+
+        Raises:
+            SettingsError: What `HaltSettings` or `model_of` refuses, no dataset or one of other dimensions,
+                an environment that halts already, or `absorbing` without a reward.
+        """
+        checked = HaltSettings(kappa=KAPPA if kappa is None else kappa, **settings)
+        replaces = kappa is not None or is_learned(env)
+        if checked.absorbing and not replaces:
+            raise SettingsError("absorbing=True needs kappa= here: a guard leaves rewards as they are.")
+        if any(getattr(layer, "halts", False) for layer in layers(env)):
+            raise SettingsError(
+                "Episodes are halted already, and of two thresholds the lower alone would count. "
+                "Halt a LearnedModel-v0 or PenalizedModel-v0 once."
+            )
+        ensemble = model_of(env, obs_space, action_space, model)
+        source = getattr(env.unwrapped, "transitions", None) if dataset is None else dataset
+        if source is None:
+            raise SettingsError("A threshold needs dataset=, the data that the model was fitted to.")
+        transitions = load_transitions(source)
+        device = str(ensemble.elites.device)
+        resolve_model(ensemble, transitions.obs_dim, transitions.action_dim, device=device)
+        halt = checked.halt(ensemble, transitions, cache_dir=cache_dir)
+        return cls(EvaluatedMembers.of(ensemble, checked.halt_members), halt, replaces)
+
+    def __call__(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Disagreement, float32 `(B,)`, and whether it is unknown, bool `(B,)`, on the model's device.
+
+        Raises:
+            SettingsError: Actions of another shape than `(B, k)`.
+        """
+        shape = (len(obs), self.ensemble.ensemble.action_dim)
+        if action.shape != shape:
+            raise SettingsError(f"actions must have shape {shape}, got {tuple(action.shape)}.")
+        device = self.ensemble.elites.device
+        chunks = row_chunks(obs.to(device), action.to(device))
+        found = [self.halt.detector(self.ensemble.predict(o, a)) for o, a in chunks]
+        disagreement, unknown = zip(*found, strict=True)
+        return torch.cat(disagreement), torch.cat(unknown)
