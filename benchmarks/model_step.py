@@ -165,7 +165,7 @@ def extra_peak_here(batch: int) -> float:
     envs.unwrapped.mdp.step(obs[:1], action[:1], generator)  # What libraries set up once is not counted.
     before = reset_peak()
     step = envs.unwrapped.mdp.step(obs, action, generator)
-    returned: int = sum(field.nbytes for field in step)
+    returned: int = sum(field.nbytes for field in (*step[:-1], *step.extras.values()))
     return max(memory("VmHWM") - before - returned / MEGABYTE, 0.0)
 
 

@@ -61,7 +61,9 @@ def main(settings: Settings) -> float:
     BehaviorCloner(agent, transitions, seed=settings.seed).train(settings.clone_steps)
     real = RealEvalCallback(transitions.make_env, every=10, verbose=1)
     agent.learn(settings.policy_steps * cycle, real, log_interval=settings.policy_steps)
-    print(f"{envs.unwrapped.tally.rate:.1%} of {envs.unwrapped.tally.n_episodes} imagined episodes halted")
+    print(
+        f"{envs.unwrapped.monitor.rate:.1%} of {envs.unwrapped.monitor.n_episodes} imagined episodes halted"
+    )
     envs.close()
     return real.history[-1].result.mean
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from offline_envs import load_transitions
-from offline_envs.dynamics import EnsembleSettings, FitSettings, fit, save_ensemble
+from offline_envs.dynamics import EnsembleSettings, FitSettings, fit, save_model
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,7 @@ def main(settings: Settings) -> None:
         fit_settings=fit_settings,
         device=settings.device,
     )
-    save_ensemble(
-        settings.output, ensemble, transitions=transitions, fit_settings=fit_settings, report=report
-    )
+    save_model(settings.output, ensemble, transitions=transitions, fit_settings=fit_settings, report=report)
     for member, error in enumerate(report.holdout_mse):
         print(f"member {member}: holdout error {error:.4f}{' (elite)' if member in report.elites else ''}")
     print(f"gym.make('PenalizedModel-v0', dataset={settings.dataset!r}, model={str(settings.output)!r})")

@@ -1,6 +1,8 @@
-"""The table of environment ids. It holds strings alone, so that importing the package stays cheap."""
+"""The tables of environment ids. They hold strings alone, so that importing the package stays cheap."""
 
 import gymnasium as gym
+
+from offline_envs.errors import SettingsError
 
 ENTRY_POINTS = "offline_envs.envs.entry_points"
 
@@ -10,16 +12,16 @@ HORIZON = 5
 LONG_HORIZON = 500
 """Default `max_episode_steps` of whole episodes, which halts keep near the data: MOReL's."""
 
-ENTRIES = {
-    "LearnedModel-v0": ("learned_env", "learned_vector_env", HORIZON),
-    "PenalizedModel-v0": ("penalized_env", "penalized_vector_env", HORIZON),
-    "PessimisticModel-v0": ("pessimistic_env", "pessimistic_vector_env", LONG_HORIZON),
-    "AdversarialModel-v0": ("adversarial_env", "adversarial_vector_env", HORIZON),
+METHODS = {
+    "LearnedModel-v0": ("offline_envs.methods.plain:Plain", HORIZON),
+    "PenalizedModel-v0": ("offline_envs.methods.penalty:Penalty", HORIZON),
+    "PessimisticModel-v0": ("offline_envs.methods.halt:Halt", LONG_HORIZON),
+    "AdversarialModel-v0": ("offline_envs.methods.adversarial:Adversarial", HORIZON),
 }
-"""Every id with the names of its single and of its vector entry point, and its horizon."""
+"""Every id of a learned environment: where the class of its method is, and its horizon."""
 
-ENV_IDS = tuple(ENTRIES)
-"""Every id of a learned environment."""
+ENV_IDS = tuple(METHODS)
+"""The ids of this package's learned environments."""
 
 TASKS = {
     "halfcheetah-jump": ("HalfCheetahJump-v0", "offline_envs.tasks.halfcheetah_jump:halfcheetah_jump"),
@@ -42,14 +44,9 @@ TASK_ENV_IDS = tuple(env_id for env_id, _ in TASKS.values())
 
 def register_all() -> None:
     """Register every id that is not registered yet."""
-    for env_id, (single, vector, horizon) in ENTRIES.items():
+    for env_id, (method, horizon) in METHODS.items():
         if env_id not in gym.registry:
-            gym.register(
-                env_id,
-                entry_point=f"{ENTRY_POINTS}:{single}",
-                vector_entry_point=f"{ENTRY_POINTS}:{vector}",
-                max_episode_steps=horizon,
-            )
+            _register(env_id, method, horizon)
     for name, (env_id, _) in TASKS.items():
         if env_id not in gym.registry:
             gym.register(
@@ -58,3 +55,35 @@ def register_all() -> None:
                 max_episode_steps=EPISODE_STEPS,
                 kwargs={"task": name},
             )
+
+
+def register_method(env_id: str, method: str, *, max_episode_steps: int = HORIZON) -> None:
+    """Register an id for learned environments of a method of one's own.
+
+    Args:
+        env_id: The new id, e.g. `"MyModel-v0"`.
+        method: Where the method's class is, e.g. `"my_package.my_method:MyMethod"`; a subclass of
+            `offline_envs.methods.Method`. It is imported when the first environment is made.
+        max_episode_steps: Default horizon.
+
+    Raises:
+        SettingsError: The id is taken by another environment.
+    """
+    if METHODS.get(env_id) == (method, max_episode_steps):
+        return  # a module may be imported twice
+    if env_id in gym.registry:
+        raise SettingsError(
+            f"The environment id {env_id!r} is taken. Choose another, e.g. with a higher version."
+        )
+    METHODS[env_id] = (method, max_episode_steps)
+    _register(env_id, method, max_episode_steps)
+
+
+def _register(env_id: str, method: str, horizon: int) -> None:
+    gym.register(
+        env_id,
+        entry_point=f"{ENTRY_POINTS}:learned_env",
+        vector_entry_point=f"{ENTRY_POINTS}:learned_vector_env",
+        max_episode_steps=horizon,
+        kwargs={"method": method},
+    )

@@ -3,11 +3,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import Field, asdict, fields
+from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any, Self, get_args, get_origin
 
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 
 __all__ = ["JsonSettings"]
+
+
+NUMBERS: Mapping[Any, type] = MappingProxyType({int: Integral, float: Real})
+"""What counts as a number of each type, NumPy's included; an integer will do for a float."""
 
 
 class JsonSettings:
@@ -49,19 +55,23 @@ class JsonSettings:
 
 def _checked(field: Field[Any], value: Any) -> Any:
     """The value as the field's type has it, mappings as they come out of JSON."""
+    if isinstance(value, Mapping) and _takes_mapping(field.type):
+        return _from_json(field.name, value)
     if get_origin(field.type) is Mapping:
-        return _checked_mapping(field.name, value)
+        raise SettingsTypeError(f"{field.name} must be settings by name, got {value!r}.")
     if not _is_of(field.type, value):
         kind = (
             field.type.__name__ if isinstance(field.type, type) and not get_args(field.type) else field.type
         )
         raise SettingsTypeError(f"{field.name} must be of type {kind}, got {value!r}.")
-    return _as_float(field.type, value)
+    return _as_number(field.type, value)
 
 
-def _checked_mapping(name: str, value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        raise SettingsTypeError(f"{name} must be settings by name, got {value!r}.")
+def _takes_mapping(kind: Any) -> bool:
+    return get_origin(kind) is Mapping or any(get_origin(option) is Mapping for option in get_args(kind))
+
+
+def _from_json(name: str, value: Mapping[str, Any]) -> Any:
     try:
         return json.loads(json.dumps(dict(value)))
     except TypeError as error:
@@ -70,20 +80,23 @@ def _checked_mapping(name: str, value: Any) -> Any:
 
 def _is_of(kind: Any, value: Any) -> bool:
     """Whether a value is of an annotated type; a flag is no number, an int will do for a float."""
+    if get_origin(kind) is Mapping:
+        return isinstance(value, Mapping)
     if get_origin(kind) is tuple:
         return isinstance(value, tuple) and all(_is_of(get_args(kind)[0], v) for v in value)
     if get_args(kind):
         return any(_is_of(option, value) for option in get_args(kind))
     if isinstance(value, bool):
         return kind is bool
-    return isinstance(value, int | float if kind is float else kind)
+    if kind in NUMBERS:
+        return isinstance(value, NUMBERS[kind])
+    return isinstance(value, kind)
 
 
-def _as_float(kind: Any, value: Any) -> Any:
-    """An integer as a float, where the type has floats and no integers."""
+def _as_number(kind: Any, value: Any) -> Any:
+    """A number as Python's own: NumPy's, and an integer where the type has floats and no integers."""
     if isinstance(value, tuple) and get_origin(kind) is tuple:
-        return tuple(_as_float(get_args(kind)[0], v) for v in value)
-    kinds = get_args(kind) or (kind,)
-    if isinstance(value, int) and not isinstance(value, bool) and float in kinds and int not in kinds:
-        return float(value)
-    return value
+        return tuple(_as_number(get_args(kind)[0], v) for v in value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) and int in (get_args(kind) or (kind,)) else float(value)

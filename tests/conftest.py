@@ -11,7 +11,7 @@ from offline_envs.dynamics import (
     FitSettings,
     ensemble_folder,
     fitted_ensemble,
-    save_ensemble,
+    save_model,
 )
 from tests.toy import toy_ensemble, toy_transitions
 
@@ -38,7 +38,7 @@ def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
 def toy_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Folder of a saved `toy_ensemble`."""
     folder: Path = tmp_path_factory.mktemp("model") / "toy"
-    save_ensemble(folder, toy_ensemble())
+    save_model(folder, toy_ensemble())
     return str(folder)
 
 

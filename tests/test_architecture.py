@@ -24,11 +24,11 @@ FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "misc"}
 SLOW_MODULES = ("torch", "stable_baselines3", "minari", "matplotlib")
 
 GROUND = {"errors", "registration", "registry", "versions", "settings", "files", "kernels"}
-MODEL = GROUND | {"data", "tasks", "dynamics"}
+MODEL = GROUND | {"data", "tasks", "dynamics", "policies"}
 WORLD = MODEL | {"mdp", "methods", "envs"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"registration", "data"},  # offline_envs/__init__.py; data only when first asked for
-    "registration": set(),  # strings only
+    "registration": {"errors"},  # strings only
     "errors": set(),
     "versions": set(),
     "registry": {"errors"},
@@ -38,13 +38,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"errors", "files", "registry"},
     "tasks": {"data", "registration", "registry", "errors"},
     "dynamics": GROUND | {"data", "tasks"},
+    "policies": GROUND,
     "mdp": MODEL,
     "methods": MODEL | {"mdp"},
     "envs": MODEL | {"mdp", "methods"},
     "wrappers": WORLD,
     "evaluation": WORLD,
     "adversary": WORLD,
-    "collect": GROUND | {"tasks", "data", "evaluation"},
+    "collect": GROUND | {"tasks", "data", "policies", "evaluation"},
     "diagnose": WORLD | {"evaluation"},
     "sb3": WORLD | {"wrappers", "adversary", "evaluation"},
     "runs": WORLD | {"wrappers", "collect", "adversary", "evaluation", "sb3"},

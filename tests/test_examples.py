@@ -14,7 +14,7 @@ from stable_baselines3 import SAC
 
 from offline_envs.collect import CollectSettings, Kind
 from offline_envs.collect.collection import collect_dataset
-from offline_envs.dynamics import load_ensemble
+from offline_envs.dynamics import read_model
 
 FOLDER = Path(__file__).parents[1] / "examples"
 MODEL: dict[str, Any] = {"ensemble": {"hidden": [16, 16]}, "fit": {"max_epochs": 1}}
@@ -38,7 +38,7 @@ def run(name: str, **settings: Any) -> Any:
 
 def check_train_dynamics(tmp_path: Path) -> None:
     run("train_dynamics", output=tmp_path / "model")
-    assert load_ensemble(tmp_path / "model", "cpu").n_members == 7
+    assert read_model(tmp_path / "model", "cpu").n_members == 7
 
 
 def check_single_env(tmp_path: Path) -> None:

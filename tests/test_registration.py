@@ -19,7 +19,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 import offline_envs
 from offline_envs.envs import LearnedEnv, LearnedVectorEnv, check_vector_env
 from offline_envs.errors import SettingsError
-from offline_envs.registration import TASK_ENV_IDS, TASKS
+from offline_envs.registration import METHODS, TASK_ENV_IDS, TASKS
 from tests.toy import toy_options
 
 IDS = offline_envs.ENV_IDS
@@ -108,7 +108,7 @@ def test_single_env_is_rebuilt_from_its_spec(env_id: str, files: dict[str, Any])
     env = gym.make(env_id, max_episode_steps=7, **files)
     assert env.spec is not None
     through_json = EnvSpec.from_json(env.spec.to_json())
-    assert through_json.kwargs == files
+    assert through_json.kwargs == {**files, "method": METHODS[env_id][0]}
     for spec in (env.spec, through_json):
         again = gym.make(spec)
         assert again.spec == env.spec

@@ -1,4 +1,4 @@
-"""Ends that a wrapper adds to the rows of a vector environment, restarted as its autoreset mode says."""
+"""Extra terminations that a wrapper imposes on a vector environment, compatible with its autoreset mode."""
 
 from typing import Any, Protocol
 
@@ -6,16 +6,15 @@ import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from torch import Tensor
 
-from offline_envs.envs.autoreset import without_reset_rows, zero_rows
-from offline_envs.envs.model_lookup import is_learned
+from offline_envs.envs import is_learned, without_reset_rows, zero_rows
 from offline_envs.errors import SettingsError
-from offline_envs.mdp.infos import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
+from offline_envs.mdp import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
 from offline_envs.wrappers.rows import like, on_host
 
 StepResult = tuple[Any, Any, Any, Any, dict[str, Any]]
 
 
-class AddedEnds(Protocol):
+class ExtraTerminations(Protocol):
     """Steps a vector environment and terminates some of its rows besides."""
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
@@ -25,7 +24,7 @@ class AddedEnds(Protocol):
         """Forget what was left to restart in the rows that a reset with `options` restarts."""
 
 
-def added_ends(env: VectorEnv[Any, Any, Any]) -> AddedEnds:
+def extra_terminations(env: VectorEnv[Any, Any, Any]) -> ExtraTerminations:
     """How to end rows of `env`, by who made it and by its autoreset mode.
 
     Raises:
@@ -53,12 +52,12 @@ class LearnedEnds:
         self._env = env
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
-        """See `AddedEnds`."""
+        """See `ExtraTerminations`."""
         self._env.unwrapped.end_at_next_step(ends)  # type: ignore[attr-defined]
         return self._env.step(actions)
 
     def reset(self, options: dict[str, Any] | None) -> None:
-        """See `AddedEnds`."""
+        """See `ExtraTerminations`."""
 
 
 class Ends:
@@ -68,19 +67,19 @@ class Ends:
         self._env = env
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
-        """See `AddedEnds`."""
+        """See `ExtraTerminations`."""
         obs, rewards, terminations, truncations, infos = self._env.step(actions)
         return obs, rewards, terminations | like(ends, terminations), truncations, infos
 
     def reset(self, options: dict[str, Any] | None) -> None:
-        """See `AddedEnds`."""
+        """See `ExtraTerminations`."""
 
 
 class SameStepEnds(Ends):
     """Ends whose rows restart within the step, beside those that the environment restarts itself."""
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
-        """See `AddedEnds`."""
+        """See `ExtraTerminations`."""
         obs, rewards, terminations, truncations, infos = self._env.step(actions)
         halted = like(ends, terminations)
         restart = on_host(halted & ~(terminations | truncations))
@@ -103,7 +102,7 @@ class NextStepEnds(Ends):
         self._restart: Any = None
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
-        """See `AddedEnds`."""
+        """See `ExtraTerminations`."""
         obs, rewards, terminations, truncations, infos = self._env.step(actions)
         if self._restart is not None and self._restart.any():
             restart = self._restart
@@ -116,7 +115,7 @@ class NextStepEnds(Ends):
         return obs, rewards, terminations | halted, truncations, infos
 
     def reset(self, options: dict[str, Any] | None) -> None:
-        """See `AddedEnds`."""
+        """See `ExtraTerminations`."""
         self._restart = without_reset_rows(self._restart, options)
 
 

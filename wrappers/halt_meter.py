@@ -9,14 +9,11 @@ import torch
 from torch import Tensor
 
 from offline_envs.data import DatasetSource, load_transitions
-from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.assembly import resolve_model
-from offline_envs.envs.model_lookup import is_learned, layers, model_of
+from offline_envs.dynamics import DynamicsModel
+from offline_envs.envs import Halts, is_learned, layers, model_of, resolve_model
 from offline_envs.errors import SettingsError
-from offline_envs.mdp.mdp import row_chunks
-from offline_envs.mdp.member_selection import EvaluatedMembers
-from offline_envs.mdp.pessimism import Halt
-from offline_envs.methods.halt import KAPPA, HaltSettings
+from offline_envs.mdp import Members, row_chunks
+from offline_envs.methods import Halt, HaltUnknown
 
 
 @dataclass(frozen=True)
@@ -24,13 +21,13 @@ class HaltMeter:
     """Tells which pairs a model does not know, and what they pay.
 
     Attributes:
-        ensemble: The members whose predictions are compared.
+        members: The members whose predictions are compared.
         halt: What is unknown, and its reward.
         replaces_reward: Whether a halted step pays that reward instead of its own.
     """
 
-    ensemble: EvaluatedMembers
-    halt: Halt
+    members: Members
+    halt: HaltUnknown
     replaces_reward: bool
 
     @classmethod
@@ -40,7 +37,7 @@ class HaltMeter:
         obs_space: gym.Space[Any],
         action_space: gym.Space[Any],
         *,
-        model: str | Path | EnsembleDynamics | None,
+        model: str | Path | DynamicsModel | None,
         dataset: DatasetSource | None,
         kappa: float | None,
         cache_dir: str | None,
@@ -54,32 +51,32 @@ class HaltMeter:
             action_space: Action space of one episode.
             model: See `model_of`.
             dataset: The dataset that the model was fitted to; None means a learned environment's own.
-            kappa: κ; None means `KAPPA` for a learned environment, and rewards as they are for others.
+            kappa: κ; None means the default of `Halt` for a learned environment, and rewards as they are for
+                others.
             cache_dir: Cache folder, see `cache_folder`.
-            **settings: The other settings of `HaltSettings`.
+            **settings: The other settings of `Halt`.
 
         Raises:
-            SettingsError: What `HaltSettings` or `model_of` refuses, no dataset or one of other dimensions,
+            SettingsError: What `Halt` or `model_of` refuses, no dataset or one of other dimensions,
                 an environment that halts already, or `absorbing` without a reward.
         """
-        checked = HaltSettings(kappa=KAPPA if kappa is None else kappa, **settings)
+        method = Halt(kappa=Halt.kappa if kappa is None else kappa, **settings)
         replaces = kappa is not None or is_learned(env)
-        if checked.absorbing and not replaces:
+        if method.absorbing and not replaces:
             raise SettingsError("absorbing=True needs kappa= here: a guard leaves rewards as they are.")
-        if any(getattr(layer, "halts", False) for layer in layers(env)):
+        if any(isinstance(layer, Halts) and layer.halts for layer in layers(env)):
             raise SettingsError(
                 "Episodes are halted already, and of two thresholds the lower alone would count. "
                 "Halt a LearnedModel-v0 or PenalizedModel-v0 once."
             )
-        ensemble = model_of(env, obs_space, action_space, model)
-        source = getattr(env.unwrapped, "transitions", None) if dataset is None else dataset
+        found = model_of(env, obs_space, action_space, model)
+        source = env.unwrapped.transitions if dataset is None and is_learned(env) else dataset
         if source is None:
             raise SettingsError("A threshold needs dataset=, the data that the model was fitted to.")
         transitions = load_transitions(source)
-        device = str(ensemble.elites.device)
-        resolve_model(ensemble, transitions.obs_dim, transitions.action_dim, device=device)
-        halt = checked.halt(ensemble, transitions, cache_dir=cache_dir)
-        return cls(EvaluatedMembers.of(ensemble, checked.halt_members), halt, replaces)
+        resolve_model(found, transitions.obs_dim, transitions.action_dim, device=str(found.device))
+        halt = method.transform(found, transitions, cache_dir=cache_dir)
+        return cls(Members.of(found, method.members), halt, replaces)
 
     def __call__(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Disagreement, float32 `(B,)`, and whether it is unknown, bool `(B,)`, on the model's device.
@@ -87,11 +84,11 @@ class HaltMeter:
         Raises:
             SettingsError: Actions of another shape than `(B, k)`.
         """
-        shape = (len(obs), self.ensemble.ensemble.action_dim)
+        shape = (len(obs), self.members.model.action_dim)
         if action.shape != shape:
             raise SettingsError(f"actions must have shape {shape}, got {tuple(action.shape)}.")
-        device = self.ensemble.elites.device
+        device = self.members.elites.device
         chunks = row_chunks(obs.to(device), action.to(device))
-        found = [self.halt.detector(self.ensemble.predict(o, a)) for o, a in chunks]
+        found = [self.halt.detector(self.members.predict(o, a)) for o, a in chunks]
         disagreement, unknown = zip(*found, strict=True)
         return torch.cat(disagreement), torch.cat(unknown)

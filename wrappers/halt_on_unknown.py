@@ -10,9 +10,9 @@ from gymnasium.utils import RecordConstructorArgs
 from torch import Tensor
 
 from offline_envs.data import DatasetSource
-from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.mdp.infos import PENALTY, RAW_REWARD, halt_entries
-from offline_envs.methods.halt_counter import HaltTally
+from offline_envs.dynamics import DynamicsModel
+from offline_envs.mdp import PENALTY, RAW_REWARD
+from offline_envs.methods import Halt, HaltCounter, halt_infos
 from offline_envs.wrappers.halt_meter import HaltMeter
 from offline_envs.wrappers.rows import one_row
 
@@ -32,7 +32,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     Args:
         env: The environment, with flat Box observations and actions.
         threshold: One rule with its value, `{"mean_std": β}`, `{"quantile": q}` or `{"max_over": c}`, see
-            `HaltSettings`; None means mean + 10·std.
+            `Halt`; None means mean + 10·std.
         units: Units of the disagreement, `"std"` or `"raw"`.
         halt_members: Whose predictions are compared, `"all"` or `"elites"`.
         kappa: κ; None means 100 for a learned environment, and rewards as they are for others.
@@ -44,7 +44,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     Attributes:
         halted: Whether the last step was unknown, bool `(1,)`.
-        tally: Number of steps, episodes and halts so far.
+        halt_counter: Number of steps, episodes and halts so far.
 
     Raises:
         SettingsError: A setting that is not valid, no model or dataset, or a second halt.
@@ -68,12 +68,12 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         env: gym.Env[Any, Any],
         threshold: Mapping[str, float] | None = None,
         *,
-        units: str = "std",
-        halt_members: str = "all",
+        units: str = Halt.units,
+        halt_members: str = Halt.halt_members,
         kappa: float | None = None,
-        absorbing: bool = False,
-        gamma: float = 0.99,
-        model: str | Path | EnsembleDynamics | None = None,
+        absorbing: bool = Halt.absorbing,
+        gamma: float = Halt.gamma,
+        model: str | Path | DynamicsModel | None = None,
         dataset: DatasetSource | None = None,
         cache_dir: str | None = None,
     ) -> None:
@@ -91,7 +91,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         RecordConstructorArgs.__init__(self, **settings)
         gym.Wrapper.__init__(self, env)
         self._meter = HaltMeter.for_env(env, env.observation_space, env.action_space, **settings)
-        self.tally = HaltTally(1)
+        self.halt_counter = HaltCounter(1)
         self.halted = torch.zeros(1, dtype=torch.bool)
         self._obs: Tensor | None = None
 
@@ -100,11 +100,6 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         """Rows whose last reward was that of a halt, bool `(1,)`."""
         return self.halted & self._meter.replaces_reward
 
-    @property
-    def n_halted(self) -> int:
-        """Number of episodes that were halted so far."""
-        return self.tally.n_halted
-
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
@@ -112,7 +107,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         obs, info = self.env.reset(seed=seed, options=options)
         self._obs = one_row(obs)
         self.halted = torch.zeros(1, dtype=torch.bool)
-        self.tally.reset()
+        self.halt_counter.reset()
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -124,8 +119,8 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         disagreement, unknown = (found.cpu() for found in self._meter(before, action_row))
         self._obs, self.halted, halted = one_row(obs), unknown, bool(unknown)
         terminated = bool(terminated) or halted
-        self.tally.step(unknown, torch.tensor([terminated or bool(truncated)]))
-        entries = halt_entries(unknown, disagreement, self._meter.halt.detector.threshold)
+        self.halt_counter.step(unknown, torch.tensor([terminated or bool(truncated)]))
+        entries = halt_infos(unknown, disagreement, self._meter.halt.detector.threshold)
         info = {**info, RAW_REWARD: info.get(RAW_REWARD, float(reward))}
         info |= {name: value.item() for name, value in entries.items()}
         if halted and self._meter.replaces_reward:

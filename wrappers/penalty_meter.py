@@ -8,12 +8,10 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.assembly import check_measurable, penalizer
-from offline_envs.envs.model_lookup import is_learned, layers, model_of
-from offline_envs.mdp.mdp import row_chunks
-from offline_envs.mdp.member_selection import EvaluatedMembers
-from offline_envs.mdp.pessimism import Penalize
+from offline_envs.dynamics import DynamicsModel
+from offline_envs.envs import ReplacesRewards, is_learned, layers, model_of
+from offline_envs.mdp import Members, row_chunks
+from offline_envs.methods import Penalize, Penalty
 
 
 @dataclass(frozen=True)
@@ -22,12 +20,12 @@ class PenaltyMeter:
 
     Attributes:
         env: The environment; its layers say in which rows the reward was replaced.
-        ensemble: The members whose predictions are measured.
+        members: The members whose predictions are measured.
         penalize: The penalty.
     """
 
     env: Any
-    ensemble: EvaluatedMembers
+    members: Members
     penalize: Penalize
 
     @classmethod
@@ -37,20 +35,17 @@ class PenaltyMeter:
         obs_space: gym.Space[Any],
         action_space: gym.Space[Any],
         *,
-        model: str | Path | EnsembleDynamics | None,
-        penalty_coef: float,
-        penalty: str,
-        penalty_members: str,
+        model: str | Path | DynamicsModel | None,
+        method: Penalty,
     ) -> Self:
-        """Check the settings and find the model.
+        """Find the model, and check that it has what the penalty measures.
 
         Raises:
-            SettingsError: An unknown name, a negative coefficient, or what `model_of` refuses.
+            SettingsError: A measure that is zero for its members, or what `model_of` refuses.
         """
-        penalize = penalizer(penalty_coef=penalty_coef, penalty=penalty, penalty_members=penalty_members)
-        evaluated = EvaluatedMembers.of(model_of(env, obs_space, action_space, model), penalty_members)
-        check_measurable(evaluated.ensemble.settings, penalty, penalty_members)
-        return cls(env, evaluated, penalize)
+        found = model_of(env, obs_space, action_space, model)
+        method.check(found)
+        return cls(env, Members.of(found, method.members), method.penalize())
 
     @property
     def learned(self) -> bool:
@@ -59,9 +54,10 @@ class PenaltyMeter:
 
     def __call__(self, obs: Tensor, action: Tensor) -> Tensor:
         """Penalty of each row, `(B,)`, of the step that `env` took last."""
-        device = self.ensemble.elites.device
+        device = self.members.elites.device
         replaced = torch.zeros(len(obs), dtype=torch.bool, device=device)
         for layer in layers(self.env):
-            replaced |= getattr(layer, "reward_replaced", replaced).to(device)
+            if isinstance(layer, ReplacesRewards):
+                replaced |= layer.reward_replaced.to(device)
         chunks = row_chunks(obs.to(device), action.to(device), replaced)
-        return torch.cat([self.penalize.penalty(self.ensemble.predict(o, a), r) for o, a, r in chunks])
+        return torch.cat([self.penalize.penalty(self.members.predict(o, a), r) for o, a, r in chunks])

@@ -8,8 +8,9 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from torch import Tensor
 
-from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.mdp.infos import PENALTY, RAW_REWARD
+from offline_envs.dynamics import DynamicsModel
+from offline_envs.mdp import PENALTY, RAW_REWARD
+from offline_envs.methods import Penalty
 from offline_envs.wrappers.penalty_meter import PenaltyMeter
 from offline_envs.wrappers.rows import one_row
 
@@ -50,11 +51,11 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
     def __init__(
         self,
         env: gym.Env[Any, Any],
-        penalty_coef: float = 1.0,
+        penalty_coef: float = Penalty.penalty_coef,
         *,
-        penalty: str = "max_std",
-        model: str | Path | EnsembleDynamics | None = None,
-        penalty_members: str = "all",
+        penalty: str = Penalty.penalty,
+        model: str | Path | DynamicsModel | None = None,
+        penalty_members: str = Penalty.penalty_members,
     ) -> None:
         RecordConstructorArgs.__init__(
             self, penalty_coef=penalty_coef, penalty=penalty, model=model, penalty_members=penalty_members
@@ -65,9 +66,7 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
             env.observation_space,
             env.action_space,
             model=model,
-            penalty_coef=penalty_coef,
-            penalty=penalty,
-            penalty_members=penalty_members,
+            method=Penalty(penalty_coef, penalty, penalty_members),
         )
         self._obs: Tensor | None = None
 

@@ -17,13 +17,10 @@ from offline_envs.adversary.safety import Safety
 from offline_envs.adversary.settings import AdversarySettings
 from offline_envs.adversary.supervision import Supervision
 from offline_envs.data import Transitions
-from offline_envs.dynamics import EnsembleDynamics, FitSettings
-from offline_envs.dynamics.fitting.fit_state import adam_tensors, make_optimizer
-from offline_envs.envs.assembly import seeded_generator
+from offline_envs.dynamics import DynamicsModel, EnsembleDynamics, FitSettings, adam_tensors, make_optimizer
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import differences, read_tensors, write_tensors
-from offline_envs.mdp.mdp import LearnedMDP
-from offline_envs.mdp.starts import StartStates
+from offline_envs.mdp import LearnedMDP, StartStates
 
 
 class Adversary:
@@ -81,13 +78,13 @@ class Adversary:
     ) -> None:
         self.settings, fit_settings = settings or AdversarySettings(), fit_settings or FitSettings()
         self._mdp = mdp
-        _check(self.ensemble)
+        _check(mdp.members.model)
         self._identity = {
             "dataset": transitions.fingerprint,
             "settings": self.settings.to_json(),
             "fit settings": fit_settings.to_json(),
         }
-        device = self.ensemble.elites.device
+        device = self.ensemble.device
         self._rollouts = Rollouts(
             mdp, StartStates.from_transitions(transitions, "dataset", device=device), self.settings
         )
@@ -101,8 +98,8 @@ class Adversary:
             self.ensemble, replace(fit_settings, learning_rate=self.settings.learning_rate)
         )
         self._generators = {
-            "imagined": seeded_generator(2 * self.settings.seed, self.ensemble.elites),
-            "supervised": seeded_generator(2 * self.settings.seed + 1, self.ensemble.elites),
+            "imagined": _generator(2 * self.settings.seed, device),
+            "supervised": _generator(2 * self.settings.seed + 1, device),
         }
         self.n_steps = 0
         self.schedule_offset: int | None = None
@@ -110,7 +107,9 @@ class Adversary:
     @property
     def ensemble(self) -> EnsembleDynamics:
         """The model that is changed."""
-        return self._mdp.ensemble.ensemble
+        model = self._mdp.members.model
+        assert isinstance(model, EnsembleDynamics)  # the constructor has checked it
+        return model
 
     @property
     def stopped(self) -> str:
@@ -219,8 +218,16 @@ class Adversary:
             raise CheckpointError(f"{path} belongs to an adversary with other {', '.join(different)}.")
 
 
-def _check(ensemble: EnsembleDynamics) -> None:
-    """Refuse an ensemble that must not, or cannot, be moved against a policy."""
+def _generator(seed: int, device: torch.device) -> torch.Generator:
+    return torch.Generator(device=device).manual_seed(seed)
+
+
+def _check(ensemble: DynamicsModel) -> None:
+    """Refuse a model that must not, or cannot, be moved against a policy."""
+    if not isinstance(ensemble, EnsembleDynamics):
+        raise SettingsError(
+            f"An adversary changes an ensemble by its gradients, got {type(ensemble).__name__}."
+        )
     if not all(parameter.requires_grad for parameter in ensemble.parameters()):
         raise SettingsError(
             "An adversary changes the ensemble, and this one is frozen: others in this process may share it. "

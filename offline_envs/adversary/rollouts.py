@@ -8,10 +8,8 @@ from torch import Tensor
 from offline_envs.adversary.agent_view import AgentView
 from offline_envs.adversary.losses import mixture_log_prob
 from offline_envs.adversary.settings import AdversarySettings
-from offline_envs.dynamics import Prediction
-from offline_envs.dynamics.prediction import DELTA
-from offline_envs.mdp.mdp import LearnedMDP, sample
-from offline_envs.mdp.starts import StartStates
+from offline_envs.dynamics import EnsembleDynamics, Prediction
+from offline_envs.mdp import LearnedMDP, StartStates
 
 
 class Imagined(NamedTuple):
@@ -53,20 +51,18 @@ class Rollouts:
             action = agent.act(obs)
         mean, logvar = self._elites(obs, action)
         target = _draw(mean.detach(), logvar.detach(), generator)
-        outcome = target.clone()
-        outcome[:, DELTA] += obs
-        reward, next_obs, exploded = self._mdp.guard(outcome, obs)
-        terminated = self._mdp.termination(obs, action, next_obs) | exploded
+        step = self._mdp.conclude(obs, action, target.clone())
         # An exploded target may be NaN, and NaN times a weight of zero is NaN.
-        log_prob = mixture_log_prob(mean, logvar, target.masked_fill(exploded[:, None], 0.0))
-        again = terminated[:, None] & self._settings.restart_ended
-        self.obs = torch.where(again, self._starts.draw(len(obs), generator), next_obs)
+        log_prob = mixture_log_prob(mean, logvar, target.masked_fill(step.exploded[:, None], 0.0))
+        again = step.terminated[:, None] & self._settings.restart_ended
+        self.obs = torch.where(again, self._starts.draw(len(obs), generator), step.next_obs)
         self.age = (self.age + 1) % self._settings.horizon
-        return Imagined(obs, action, reward, next_obs, terminated, exploded, log_prob)
+        return Imagined(obs, action, step.reward, step.next_obs, step.terminated, step.exploded, log_prob)
 
     def _elites(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of every elite, `(E, B, 1 + d)` each, with gradients."""
-        ensemble = self._mdp.ensemble.ensemble
+        ensemble = self._mdp.members.model
+        assert isinstance(ensemble, EnsembleDynamics)  # the adversary has checked it
         inputs = ensemble.normalizer(torch.cat([obs, action], dim=-1))
         mean, logvar = ensemble(inputs.expand(ensemble.n_members, -1, -1))
         return mean[ensemble.elites], logvar[ensemble.elites]
@@ -77,4 +73,5 @@ def _draw(mean: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
     n_members, n_rows, n_outputs = mean.shape
     member = torch.randint(n_members, (n_rows,), generator=generator, device=mean.device)
     noise = torch.randn((n_rows, n_outputs), generator=generator, device=mean.device)
-    return sample(Prediction(mean, torch.exp(0.5 * logvar)).own(member), noise)
+    own = Prediction(mean, torch.exp(0.5 * logvar)).own(member)
+    return torch.addcmul(own.mean, own.std, noise)

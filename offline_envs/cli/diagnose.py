@@ -62,7 +62,8 @@ def diagnose(
     """Hold a model against held-out data, the simulator and a policy, and advise on its settings."""
     from offline_envs.diagnose import DiagnoseSettings, advise, check_free, write_report
     from offline_envs.diagnose import diagnose as examine
-    from offline_envs.envs.assembly import assemble
+    from offline_envs.envs import ModelOptions, assemble
+    from offline_envs.files import say
     from offline_envs.tasks import task_transitions
 
     check_free(output)
@@ -74,14 +75,10 @@ def diagnose(
     if loaded is not None:
         check_shape("observation", loaded.observation_space, (transitions.obs_dim,), "dataset")
         check_shape("action", loaded.action_space, (transitions.action_dim,), "dataset")
-    parts = assemble(
-        transitions, model=model, termination=termination, ensemble=choices[0], fit=choices[1], device=device
-    )
-    progress = Console(stderr=True, highlight=False, soft_wrap=True)
+    choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
+    assembly = assemble(transitions, options=choice)
     card = _card(model, transitions, *choices)
-    found = examine(
-        parts, policy=loaded, card=card, settings=settings, say=lambda text: progress.print(f"{text} …")
-    )
+    found = examine(assembly, policy=loaded, card=card, settings=settings, say=lambda text: say(f"{text} …"))
     write_report(found, output)
     console = Console()
     console.print(_table(advise(found), transitions))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from offline_envs.data import Transitions
-    from offline_envs.dynamics import EnsembleDynamics
+    from offline_envs.dynamics import DynamicsModel
 
 
 def info(
@@ -54,13 +54,13 @@ def _default_model(transitions: "Transitions") -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _load(transitions: "Transitions", folder: Path) -> "EnsembleDynamics":
+def _load(transitions: "Transitions", folder: Path) -> "DynamicsModel":
     from offline_envs.envs.assembly import resolve_model
 
     return resolve_model(folder, transitions.obs_dim, transitions.action_dim, device="cpu")
 
 
-def _thresholds(transitions: "Transitions", ensemble: "EnsembleDynamics") -> "Table | str":
+def _thresholds(transitions: "Transitions", ensemble: "DynamicsModel") -> "Table | str":
     from offline_envs.cli.tables import threshold_table
     from offline_envs.dynamics import disagreement_stats
 

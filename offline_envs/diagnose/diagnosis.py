@@ -19,16 +19,15 @@ from offline_envs.diagnose.reach import Reach
 from offline_envs.diagnose.rollouts import (
     Rollouts,
     imagine,
-    policy_actions,
     real_episodes,
-    uniform_actions,
 )
 from offline_envs.diagnose.scale import DataScale
 from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.diagnose.sources import DATASET, POLICY, REAL, UNIFORM
 from offline_envs.dynamics.fitting.rows import generator_for
-from offline_envs.envs.assembly import Parts
-from offline_envs.evaluation.scoring import EvaluationResult, Predictor
+from offline_envs.envs import Assembly
+from offline_envs.evaluation.scoring import EvaluationResult
+from offline_envs.policies import Policy, Predictor, UniformPolicy, as_policy
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Examination:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: Assembly,
         policy: Predictor | None,
         card: Mapping[str, Any] | None,
         settings: DiagnoseSettings,
@@ -138,11 +137,11 @@ class Examination:
 
     def _generator(self, purpose: int) -> torch.Generator:
         seed = generator_for(self.settings.seed, purpose).initial_seed()
-        return torch.Generator(device=self.parts.ensemble.elites.device).manual_seed(seed)
+        return torch.Generator(device=self.parts.model.elites.device).manual_seed(seed)
 
     def _doubt(self, obs: Tensor, actions: Tensor) -> Doubt:
         return doubt(
-            self.parts.ensemble,
+            self.parts.model,
             obs,
             actions,
             members=self.settings.penalty_members,
@@ -155,9 +154,9 @@ class Examination:
         rows = torch.randperm(len(transitions), generator=generator_for(settings.seed, 1))[: settings.rows]
         steps = {DATASET: dataset_steps(transitions, rows)}
         generator = self._generator(2)
-        actors = {UNIFORM: uniform_actions(transitions.action_space, generator)}
+        actors: dict[str, Policy] = {UNIFORM: UniformPolicy(transitions.action_space, generator)}
         if self.policy is not None:
-            actors = {POLICY: policy_actions(self.policy), **actors}
+            actors = {POLICY: as_policy(self.policy), **actors}
         for source, act in actors.items():
             self.say(f"Imagining {settings.rollouts} episodes: {source}")
             steps[source] = imagine(
@@ -202,7 +201,7 @@ class Examination:
         return results
 
     def _verdict(self, steps: Rollouts) -> Verdict:
-        return judge(self.parts.ensemble, steps.obs, steps.actions, steps.rewards, steps.next_obs)
+        return judge(self.parts.model, steps.obs, steps.actions, steps.rewards, steps.next_obs)
 
     def _reach(self, steps: Mapping[str, Rollouts]) -> Reach:
         return Reach.of(
@@ -230,7 +229,7 @@ def dataset_steps(transitions: Transitions, rows: Tensor) -> Rollouts:
 
 
 def diagnose(
-    parts: Parts,
+    parts: Assembly,
     *,
     policy: Predictor | None = None,
     card: Mapping[str, Any] | None = None,

@@ -27,8 +27,8 @@ from offline_envs.diagnose.scale import DataScale
 from offline_envs.diagnose.simulator import Simulator
 from offline_envs.diagnose.table import Row
 from offline_envs.diagnose.windows import Windows, simulated_windows
-from offline_envs.envs import LearnedMDP
-from offline_envs.evaluation.scoring import Predictor
+from offline_envs.mdp import LearnedMDP
+from offline_envs.policies import Predictor
 
 LIMIT = 0.5
 """Largest median error that counts as useful, in deviations of the data."""

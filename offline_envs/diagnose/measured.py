@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.diagnose.intervals import mixture_quantile
-from offline_envs.dynamics import MEASURES, EnsembleDynamics, Prediction
+from offline_envs.dynamics import MEASURES, DynamicsModel, Prediction
 from offline_envs.dynamics.prediction import DELTA
 from offline_envs.dynamics.uncertainty.unknown import scaled_disagreement
 
@@ -43,13 +43,13 @@ class Verdict:
     quantile: Tensor | None
 
 
-def usable_measures(ensemble: EnsembleDynamics, n_measured: int) -> list[str]:
+def usable_measures(ensemble: DynamicsModel, n_measured: int) -> list[str]:
     """Names of the measures that are not zero everywhere for such members, `n_measured` of them."""
-    probabilistic = ensemble.settings.probabilistic
-    return [name for name in MEASURES if (probabilistic if name == "max_std" else n_measured > 1)]
+    probabilistic = ensemble.probabilistic
+    return [n for n, m in MEASURES.items() if m.is_informative(n_measured, probabilistic=probabilistic)]
 
 
-def doubt(ensemble: EnsembleDynamics, obs: Tensor, actions: Tensor, *, members: str, scale: Tensor) -> Doubt:
+def doubt(ensemble: DynamicsModel, obs: Tensor, actions: Tensor, *, members: str, scale: Tensor) -> Doubt:
     """Measure how unsure an ensemble is.
 
     Args:
@@ -71,7 +71,7 @@ def doubt(ensemble: EnsembleDynamics, obs: Tensor, actions: Tensor, *, members: 
 
 
 def judge(
-    ensemble: EnsembleDynamics, obs: Tensor, actions: Tensor, rewards: Tensor, next_obs: Tensor
+    ensemble: DynamicsModel, obs: Tensor, actions: Tensor, rewards: Tensor, next_obs: Tensor
 ) -> Verdict:
     """Hold an ensemble's elites against true steps: `(m, d)`, `(m, k)`, `(m,)`, `(m, d)` on the CPU."""
     errors, quantiles = [], []
@@ -80,14 +80,12 @@ def judge(
         true = torch.cat([rewards[rows, None], next_obs[rows] - obs[rows]], dim=1).to(elites.mean.device)
         missed = true[:, DELTA] - elites.mean.mean(dim=0)[:, DELTA]
         errors.append(torch.linalg.vector_norm(missed, dim=1).cpu())
-        if ensemble.settings.probabilistic:
+        if ensemble.probabilistic:
             quantiles.append(mixture_quantile(elites, true).cpu())
     return Verdict(torch.cat(errors), torch.cat(quantiles) if quantiles else None)
 
 
-def _predictions(
-    ensemble: EnsembleDynamics, obs: Tensor, actions: Tensor
-) -> Iterator[tuple[slice, Prediction]]:
+def _predictions(ensemble: DynamicsModel, obs: Tensor, actions: Tensor) -> Iterator[tuple[slice, Prediction]]:
     device = ensemble.elites.device
     for start in range(0, len(obs), CHUNK):
         rows = slice(start, start + CHUNK)

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from offline_envs.diagnose.scale import DataScale
 from offline_envs.diagnose.windows import Windows
-from offline_envs.dynamics.prediction import DELTA
-from offline_envs.envs import LearnedMDP
+from offline_envs.mdp import LearnedMDP, ModelWorld, follow, keep_all
+from offline_envs.policies import RecordedActions
 
 REWARD_GROUP, ALL_GROUP = "reward", "observation"
 
@@ -46,24 +47,19 @@ class Growth:
 
 def sampled_forecast(mdp: LearnedMDP, windows: Windows, generator: torch.Generator) -> Forecast:
     """Follow the windows' actions as a learned environment does: a random elite's Gaussian at each step."""
-    obs, parts = windows.obs[:, 0].to(generator.device), []
-    for t in range(windows.actions.shape[1]):
-        step = mdp.step(obs, windows.actions[:, t].to(obs.device), generator)
-        obs = step.next_obs
-        parts.append((obs.cpu(), step.raw_reward.cpu()))
-    return _stacked(parts)
+    return _forecast(mdp, windows, generator)
 
 
 def mean_forecast(mdp: LearnedMDP, windows: Windows) -> Forecast:
     """Follow the windows' actions without noise: the mean of the elites' means at each step."""
-    obs, parts = windows.obs[:, 0].to(mdp.ensemble.elites.device), []
-    for t in range(windows.actions.shape[1]):
-        prediction = mdp.ensemble.predict(obs, windows.actions[:, t].to(obs.device))
-        outcome = prediction.members(mdp.ensemble.elites).mean.mean(dim=0)
-        outcome[:, DELTA] += obs
-        reward, obs, _ = mdp.guard(outcome, obs)
-        parts.append((obs.cpu(), reward.cpu()))
-    return _stacked(parts)
+    generator = torch.Generator(mdp.members.elites.device)  # nothing is drawn from it
+    return _forecast(mdp.without_transform().with_means(), windows, generator)
+
+
+def _forecast(mdp: LearnedMDP, windows: Windows, generator: torch.Generator) -> Forecast:
+    world = ModelWorld(mdp, windows.obs[:, 0].to(generator.device), generator, further=keep_all)
+    steps = islice(follow(RecordedActions(windows.actions), world), windows.actions.shape[1])
+    return _stacked([(f.step.next_obs.cpu(), f.step.raw_reward.cpu()) for f in steps])
 
 
 def no_change(windows: Windows, scale: DataScale) -> Forecast:

@@ -24,9 +24,9 @@ from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.diagnose.simulator import Simulator
 from offline_envs.diagnose.windows import Windows, recorded_windows
 from offline_envs.dynamics.fitting.rows import generator_for
-from offline_envs.envs.assembly import Parts
+from offline_envs.envs import Assembly
 from offline_envs.errors import SettingsError
-from offline_envs.evaluation.scoring import Predictor
+from offline_envs.policies import Predictor
 
 RECORDED, CHOSEN = "dataset actions", "policy actions"
 
@@ -47,7 +47,7 @@ class Outlook:
 
 
 def look_ahead(
-    parts: Parts,
+    parts: Assembly,
     policy: Predictor | None,
     scale: DataScale,
     settings: DiagnoseSettings,
@@ -94,7 +94,7 @@ def look_ahead(
 
 def _beside(
     simulator: Simulator,
-    parts: Parts,
+    parts: Assembly,
     policy: Predictor | None,
     recorded: Windows,
     scale: DataScale,

@@ -1,22 +1,18 @@
 """Steps that a policy takes, in the model or in the real environment."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.spaces import Box
 from torch import Tensor
 
-from offline_envs.envs import LearnedMDP
 from offline_envs.evaluation.recorder import EpisodeRecorder
-from offline_envs.evaluation.scoring import EvaluationResult, Predictor, evaluate_in
-from offline_envs.mdp.starts import StartStates
-
-Act = Callable[[Tensor], Tensor]
-"""From observations `(B, d)` to actions `(B, k)`, on the same device."""
+from offline_envs.evaluation.scoring import EvaluationResult, evaluate_in
+from offline_envs.mdp import LearnedMDP, ModelWorld, StartStates, follow
+from offline_envs.policies import Policy, Predictor
 
 
 @dataclass(frozen=True)
@@ -47,55 +43,25 @@ class Rollouts:
         return len(self.obs)
 
 
-def policy_actions(policy: Predictor) -> Act:
-    """The policy's deterministic actions."""
-
-    def act(obs: Tensor) -> Tensor:
-        actions, _ = policy.predict(obs.cpu().numpy(), deterministic=True)
-        return torch.as_tensor(actions, dtype=torch.float32, device=obs.device)
-
-    return act
-
-
-def uniform_actions(space: Box, generator: torch.Generator) -> Act:
-    """Uniform actions in `space`, drawn from `generator`, which is on the device of the observations."""
-    low, high = (
-        torch.as_tensor(b, dtype=torch.float32, device=generator.device) for b in (space.low, space.high)
-    )
-
-    def act(obs: Tensor) -> Tensor:
-        share = torch.rand(len(obs), len(low), generator=generator, device=generator.device)
-        return low + share * (high - low)
-
-    return act
-
-
 def imagine(
-    mdp: LearnedMDP, starts: StartStates, act: Act, *, n: int, horizon: int, generator: torch.Generator
+    mdp: LearnedMDP, starts: StartStates, policy: Policy, *, n: int, horizon: int, generator: torch.Generator
 ) -> Rollouts:
     """Imagine `n` episodes of at most `horizon` steps from states of the data.
 
     Args:
         mdp: The learned MDP; raw rewards are kept.
         starts: Where episodes begin.
-        act: What chooses actions.
+        policy: What acts.
         n: Number of episodes.
         horizon: Steps after which an episode is cut.
         generator: Source of randomness, on the model's device.
     """
-    obs = starts.draw(n, generator)
-    running = torch.arange(n, device=obs.device)
     parts = []
-    for time in range(1, horizon + 1):
-        action = act(obs)
-        step = mdp.step(obs, action, generator)
-        when = torch.full_like(running, time)
-        row = (obs, action, step.raw_reward, step.next_obs, when, running, step.terminated, step.exploded)
+    world = ModelWorld(mdp, starts.draw(n, generator), generator)
+    for time, (rows, obs, action, step) in enumerate(islice(follow(policy, world), horizon), start=1):
+        when = torch.full_like(rows, time)
+        row = (obs, action, step.raw_reward, step.next_obs, when, rows, step.terminated, step.exploded)
         parts.append([tensor.cpu() for tensor in row])
-        alive = ~step.terminated
-        running, obs = running[alive], step.next_obs[alive]
-        if not len(running):
-            break
     return Rollouts(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from offline_envs.dynamics.uncertainty.disagreement import MEMBER_CHOICES
-from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.dynamics import check_members
+from offline_envs.errors import SettingsError
+from offline_envs.methods import Penalty
 from offline_envs.settings import JsonSettings
 
 
@@ -29,7 +30,7 @@ class DiagnoseSettings(JsonSettings):
     horizon: int = 50
     train_horizon: int = 5
     episodes: int = 10
-    penalty_members: str = "all"
+    penalty_members: str = Penalty.penalty_members
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -41,7 +42,6 @@ class DiagnoseSettings(JsonSettings):
             raise SettingsError(
                 f"train_horizon must be at most horizon={self.horizon}, got {self.train_horizon}."
             )
-        if self.penalty_members not in MEMBER_CHOICES:
-            raise unknown_name("penalty_members", self.penalty_members, MEMBER_CHOICES)
+        check_members("penalty_members", self.penalty_members)
         if self.seed < 0:
             raise SettingsError(f"seed must be 0 or more, got {self.seed}.")

@@ -1,24 +1,43 @@
-"""The dynamics ensemble: its networks, its fit, its uncertainty and its files."""
+"""Dynamics models: the ensemble, its fit, its uncertainty, its files, and the protocol of any other model."""
 
-from offline_envs.dynamics.checkpoint import load_ensemble, read_model_card, save_ensemble
+from offline_envs.dynamics.checkpoint import read_model, read_model_card, save_model
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.precision import Predictor, float32, predictor
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.fitting.fit_state import adam_tensors, make_optimizer
+from offline_envs.dynamics.fitting.losses import bound_penalty, data_loss, squared_error
 from offline_envs.dynamics.fitting.report import FitReport
+from offline_envs.dynamics.fitting.rows import generator_for, rows_of_fit, split_index
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
-from offline_envs.dynamics.prediction import Prediction
+from offline_envs.dynamics.kinds import MODEL_KINDS
+from offline_envs.dynamics.model import (
+    MEMBER_CHOICES,
+    DynamicsModel,
+    ModelShape,
+    PredictsOwn,
+    check_members,
+    n_compared,
+)
+from offline_envs.dynamics.prediction import DELTA, REWARD, Prediction
 from offline_envs.dynamics.store import (
     cache_folder,
     disagreement_stats,
     ensemble_folder,
     fitted_ensemble,
     fitted_termination,
+    load_ensemble,
     load_model,
 )
 from offline_envs.dynamics.termination_head import LearnedTermination, fit_termination
-from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats, dataset_disagreement
+from offline_envs.dynamics.uncertainty.disagreement import (
+    DisagreementStats,
+    check_comparable,
+    dataset_disagreement,
+)
 from offline_envs.dynamics.uncertainty.measures import (
     MEASURES,
+    Measure,
     ensemble_std,
     max_deviation,
     max_disagreement,
@@ -26,22 +45,40 @@ from offline_envs.dynamics.uncertainty.measures import (
     measure,
 )
 from offline_envs.dynamics.uncertainty.thresholds import RULES, ThresholdRule
-from offline_envs.dynamics.uncertainty.unknown import UnknownDetector, obs_scale
+from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, obs_scale, scaled_disagreement
+
+save_ensemble = save_model
+"""Name of `save_model` in version 0.1.0."""
 
 __all__ = [
+    "DELTA",
     "MEASURES",
+    "MEMBER_CHOICES",
+    "MODEL_KINDS",
+    "REWARD",
     "RULES",
+    "UNITS",
     "DisagreementStats",
+    "DynamicsModel",
     "EnsembleDynamics",
     "EnsembleSettings",
     "FitReport",
     "FitSettings",
     "Fitted",
     "LearnedTermination",
+    "Measure",
+    "ModelShape",
     "Prediction",
+    "Predictor",
+    "PredictsOwn",
     "ThresholdRule",
     "UnknownDetector",
+    "adam_tensors",
+    "bound_penalty",
     "cache_folder",
+    "check_comparable",
+    "check_members",
+    "data_loss",
     "dataset_disagreement",
     "disagreement_stats",
     "ensemble_folder",
@@ -50,13 +87,24 @@ __all__ = [
     "fit_termination",
     "fitted_ensemble",
     "fitted_termination",
+    "float32",
+    "generator_for",
     "load_ensemble",
     "load_model",
+    "make_optimizer",
     "max_deviation",
     "max_disagreement",
     "max_std",
     "measure",
+    "n_compared",
     "obs_scale",
+    "predictor",
+    "read_model",
     "read_model_card",
+    "rows_of_fit",
     "save_ensemble",
+    "save_model",
+    "scaled_disagreement",
+    "split_index",
+    "squared_error",
 ]

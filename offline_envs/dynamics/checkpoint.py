@@ -1,4 +1,4 @@
-"""A fitted ensemble as a folder: `weights.safetensors` and `model.json`, the card that describes them."""
+"""A fitted model as a folder: `weights.safetensors` and `model.json`, the card that describes them."""
 
 import hashlib
 import json
@@ -12,10 +12,10 @@ import safetensors.torch
 import torch
 
 from offline_envs.data.transitions import Transitions
-from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
-from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.settings import FitSettings
+from offline_envs.dynamics.kinds import ENSEMBLE, MODEL_KINDS, kind_of
+from offline_envs.dynamics.model import DynamicsModel
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import new_folder, tensor_bytes
 
@@ -25,34 +25,33 @@ FORMAT_VERSION = 1
 CARD_FILE, WEIGHTS_FILE = "model.json", "weights.safetensors"
 
 
-def save_ensemble(
+def save_model(
     folder: Path | str,
-    ensemble: EnsembleDynamics,
+    model: DynamicsModel,
     *,
     transitions: Transitions | None = None,
     fit_settings: FitSettings | None = None,
     report: FitReport | None = None,
 ) -> None:
-    """Write an ensemble to `folder`, whole or not at all; a model that is there is replaced.
+    """Write a fitted model to `folder`, whole or not at all; a model that is there is replaced.
 
     Args:
         folder: Where to write; it is created, and may hold a model but nothing else.
-        ensemble: What to write, on any device.
+        model: What to write, on any device; its class is entered in `MODEL_KINDS`.
         transitions: The dataset it was fitted to, which the card will name.
         fit_settings: How it was fitted, for the card.
         report: The course of the fit, for the card.
 
     Raises:
         CheckpointError: `folder` holds something that is not a model.
+        SettingsError: The model's class is not entered.
     """
-    weights = tensor_bytes(ensemble.state_dict())
+    weights = tensor_bytes(model.state_dict())
     card = {
         "format_version": FORMAT_VERSION,
         "package_version": version("offline-envs"),
-        "obs_dim": ensemble.obs_dim,
-        "action_dim": ensemble.action_dim,
-        "settings": ensemble.settings.to_json(),
-        "elites": ensemble.elites.tolist(),
+        "kind": kind_of(model),
+        **model.card(),
         "fit_settings": fit_settings and fit_settings.to_json(),
         "dataset": transitions and _dataset_card(transitions),
         "report": report and report.to_json(),
@@ -64,11 +63,12 @@ def save_ensemble(
 
 
 def read_model_card(folder: Path | str) -> dict[str, Any]:
-    """Read what is known about a saved ensemble, without its weights.
+    """Read what is known about a saved model, without its weights.
 
     Returns:
-        `format_version`, `package_version`, `obs_dim`, `action_dim`, `settings`, `elites`, `weights_sha256`,
-        and, where they were given on saving, `fit_settings`, `dataset` and `report` (else None).
+        `format_version`, `package_version`, `kind`, what the model's own `card` holds (of an ensemble
+        `obs_dim`, `action_dim`, `settings` and `elites`), `weights_sha256`, and, where they were given on
+        saving, `fit_settings`, `dataset` and `report` (else None).
 
     Raises:
         CheckpointError: The folder is not a model, its card is damaged, or a newer version wrote it.
@@ -92,8 +92,8 @@ def read_model_card(folder: Path | str) -> dict[str, Any]:
     return dict(card)
 
 
-def load_ensemble(folder: Path | str, device: torch.device | str = "cpu") -> EnsembleDynamics:
-    """Read an ensemble that `save_ensemble` wrote.
+def read_model(folder: Path | str, device: torch.device | str = "cpu") -> DynamicsModel:
+    """Read a model that `save_model` wrote; `load_model` shares it within the process.
 
     Args:
         folder: Folder of the model.
@@ -110,12 +110,11 @@ def load_ensemble(folder: Path | str, device: torch.device | str = "cpu") -> Ens
     if hashlib.sha256(content).hexdigest() != card.get("weights_sha256"):
         raise CheckpointError(f"{path} is truncated or altered: its checksum is not the one in {CARD_FILE}.")
     try:
-        settings = EnsembleSettings.from_json(card["settings"])
-        ensemble = EnsembleDynamics(card["obs_dim"], card["action_dim"], settings=settings)
-        ensemble.load_state_dict(safetensors.torch.load(content))
+        kind = MODEL_KINDS.find(card.get("kind", ENSEMBLE))
+        model = kind.from_card(card, safetensors.torch.load(content))
     except (SettingsError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} is damaged: card and weights disagree ({error}).") from error
-    return ensemble.to(device).eval().requires_grad_(False)
+    return model.to(device)
 
 
 def _checksum(card: Mapping[str, Any]) -> str:

@@ -12,11 +12,12 @@ import torch
 from platformdirs import user_cache_path
 
 from offline_envs.data.transitions import Transitions
-from offline_envs.dynamics.checkpoint import CARD_FILE, FORMAT_VERSION, load_ensemble, save_ensemble
+from offline_envs.dynamics.checkpoint import CARD_FILE, FORMAT_VERSION, read_model, save_model
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import fit, fit_identity
+from offline_envs.dynamics.model import DynamicsModel
 from offline_envs.dynamics.termination_head import (
     HEAD_VERSION,
     LearnedTermination,
@@ -34,7 +35,7 @@ CACHE_VARIABLE = "OFFLINE_ENVS_CACHE"
 STATS_VERSION = 1
 """Version of the files of disagreement statistics."""
 
-_loaded: WeakValueDictionary[tuple[str, int, str], EnsembleDynamics] = WeakValueDictionary()
+_loaded: WeakValueDictionary[tuple[str, int, str], DynamicsModel] = WeakValueDictionary()
 _loading = threading.Lock()
 
 
@@ -93,7 +94,7 @@ def fitted_ensemble(
         ensemble, report = fit(
             transitions, settings, fit_settings=fit_settings, device=device, progress=progress, folder=partial
         )
-        save_ensemble(
+        save_model(
             folder,
             ensemble,
             transitions=transitions,
@@ -102,23 +103,35 @@ def fitted_ensemble(
         )
         shutil.rmtree(partial)
 
-    return cached(folder, make=make, load=lambda folder: load_model(folder, device), progress=progress)
+    return cached(folder, make=make, load=lambda folder: load_ensemble(folder, device), progress=progress)
 
 
-def load_model(folder: Path | str, device: torch.device | str = "cpu") -> EnsembleDynamics:
-    """A saved ensemble, read once a process: while someone holds it, everyone gets the same object.
+def load_model(folder: Path | str, device: torch.device | str = "cpu") -> DynamicsModel:
+    """A saved model, read once a process: while someone holds it, everyone gets the same object.
 
     Raises:
-        CheckpointError: See `load_ensemble`.
+        CheckpointError: See `read_model`.
     """
     path = Path(folder).expanduser().resolve()
     card = path / CARD_FILE
     key = (str(path), card.stat().st_mtime_ns if card.is_file() else 0, str(torch.device(device)))
     with _loading:
-        ensemble = _loaded.get(key)
-        if ensemble is None:
-            ensemble = _loaded[key] = load_ensemble(path, device)
-    return ensemble
+        model = _loaded.get(key)
+        if model is None:
+            model = _loaded[key] = read_model(path, device)
+    return model
+
+
+def load_ensemble(folder: Path | str, device: torch.device | str = "cpu") -> EnsembleDynamics:
+    """A saved ensemble, shared as `load_model` shares models.
+
+    Raises:
+        CheckpointError: See `read_model`; or the folder holds another kind of model.
+    """
+    model = load_model(folder, device)
+    if not isinstance(model, EnsembleDynamics):
+        raise CheckpointError(f"{folder} holds no ensemble but a {type(model).__name__}.")
+    return model
 
 
 def fitted_termination(
@@ -152,7 +165,7 @@ def fitted_termination(
 
 
 def disagreement_stats(
-    ensemble: EnsembleDynamics,
+    model: DynamicsModel,
     transitions: Transitions,
     *,
     members: str = "all",
@@ -165,7 +178,7 @@ def disagreement_stats(
     The cache knows the model by its weights as they are now.
 
     Args:
-        ensemble: The ensemble.
+        model: The model.
         transitions: The dataset.
         members: Who is compared, `"all"` or `"elites"`.
         units: `"std"` or `"raw"`, see `obs_scale`.
@@ -177,8 +190,8 @@ def disagreement_stats(
         CheckpointError: The cache holds a damaged file; the message names the file to delete.
     """
     identity = {
-        "weights": hashlib.sha256(tensor_bytes(ensemble.state_dict())).hexdigest(),
-        "settings": ensemble.settings.to_json(),
+        "weights": hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest(),
+        "model": model.card(),
         "dataset": transitions.fingerprint,
         "members": members,
         "units": units,
@@ -187,7 +200,7 @@ def disagreement_stats(
 
     def make(path: Path) -> None:
         say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
-        found = dataset_disagreement(ensemble, transitions, members=members, units=units)
+        found = dataset_disagreement(model, transitions, members=members, units=units)
         write_text(path, json.dumps(DisagreementStats.of(found).to_json()))
 
     path = cache_folder(cache_dir) / "disagreements" / f"{key_of(identity)}.json"

@@ -1,32 +1,48 @@
 """Learned environments: one batched model step, seen as a single and as a vector environment."""
 
-from offline_envs.envs.adversarial_env import AdversarialEnv, AdversarialVectorEnv
-from offline_envs.envs.assembly import ModelOptions, PenaltyOptions
+from offline_envs.envs.assembly import Assembly, assemble, check_device, resolve_model
+from offline_envs.envs.autoreset import MODES, SameStep, with_autoreset, without_reset_rows, zero_rows
 from offline_envs.envs.checker.checker import check_vector_env
-from offline_envs.envs.learned_env import LearnedEnv
+from offline_envs.envs.entry_points import VECTOR_OPTIONS, method_class
+from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
-from offline_envs.envs.rollouts import Policy, Rollout, imagine, rollout
-from offline_envs.mdp.mdp import LearnedMDP
-from offline_envs.mdp.pessimism import Halt, Penalize, Pessimism
-from offline_envs.mdp.step import Step
-from offline_envs.methods.halt import HaltSettings
+from offline_envs.envs.model_lookup import Halts, ReplacesRewards, is_learned, layers, model_of
+from offline_envs.envs.options import MODEL_OPTIONS, ModelOptions
+from offline_envs.envs.rollouts import Rollout, check_imaginable, imagine, learned_under, rollout
+from offline_envs.mdp import LearnedMDP, Step
+from offline_envs.methods import Penalize
+from offline_envs.policies import Policy
 
 __all__ = [
-    "AdversarialEnv",
-    "AdversarialVectorEnv",
-    "Halt",
-    "HaltSettings",
+    "MODEL_OPTIONS",
+    "MODES",
+    "VECTOR_OPTIONS",
+    "Assembly",
+    "Halts",
     "LearnedEnv",
     "LearnedMDP",
     "LearnedVectorEnv",
     "ModelOptions",
     "Penalize",
-    "PenaltyOptions",
-    "Pessimism",
     "Policy",
+    "ReplacesRewards",
     "Rollout",
+    "SameStep",
     "Step",
+    "assemble",
+    "check_device",
+    "check_imaginable",
     "check_vector_env",
     "imagine",
+    "is_learned",
+    "layers",
+    "learned_spaces",
+    "learned_under",
+    "method_class",
+    "model_of",
+    "resolve_model",
     "rollout",
+    "with_autoreset",
+    "without_reset_rows",
+    "zero_rows",
 ]

@@ -1,54 +1,57 @@
-"""`Episodes`: many imagined episodes as tensors, and how they go on."""
+"""`Episodes`: many imagined episodes as tensors, and how they continue."""
 
 import torch
 from torch import Tensor
 
-from offline_envs.envs.assembly import Parts
-from offline_envs.mdp.infos import reported
-from offline_envs.mdp.samplers import DrawnElites
-from offline_envs.methods.halt_counter import HaltTally
+from offline_envs.envs.assembly import Assembly
+from offline_envs.mdp import step_infos
 
 Outcome = tuple[tuple[Tensor, Tensor, Tensor, Tensor], dict[str, Tensor]]
 """Observations `(n, d)`, rewards, terminations and truncations `(n,)`; and the infos of a step."""
+
+LARGEST_SEED = 2**63 - 1
+"""Largest seed of a torch generator that is drawn from an environment's NumPy generator."""
 
 
 class Episodes:
     """`n` imagined episodes, whose state is tensors on the model's device that are written in place.
 
-    `advance` and `restart` look at no value on the host and keep every tensor where it is, so both can be
-    captured as graphs. What they return shares no memory with the state.
+    It is the one state machine under every learned environment. `advance` and `restart` look at no value on
+    the host and keep every tensor where it is, so both can be captured as graphs. What they return shares no
+    memory with the state.
 
     Args:
         n: Number of episodes.
-        parts: What their environment is made of.
+        assembly: What their environment is made of.
         max_steps: Steps after which an episode is truncated, or infinity.
-        step_infos: Whether a step reports infos.
+        reports: Whether a step reports infos.
 
     Attributes:
         generator: Source of all random numbers.
         obs: Where the episodes are, float32 `(n, d)`.
         elapsed: Steps that they have taken, int64 `(n,)`.
         exploded: Rows whose last prediction was rejected, bool `(n,)`.
-        halted: Rows whose last pair was unknown, bool `(n,)`.
+        replaced: Rows whose last reward was a fixed one instead of the model's, bool `(n,)`.
         ends: Rows that the next step terminates whatever comes of it, bool `(n,)`.
         total_exploded: Number of rejected predictions in running episodes, int64 scalar.
-        halts: Whether unknown pairs end an episode.
-        tally: Number of steps, episodes and halts so far, if `halts`.
+        monitor: What the method watches the episodes with, or None.
     """
 
-    def __init__(self, n: int, parts: Parts, *, max_steps: float, step_infos: bool) -> None:
-        self._mdp, self._starts, self._halt = parts.mdp, parts.starts, parts.halt
-        self._max_steps, self._step_infos = max_steps, step_infos
-        device = parts.starts.obs.device
+    def __init__(self, n: int, assembly: Assembly, *, max_steps: float, reports: bool) -> None:
+        self._mdp = assembly.mdp
+        self._starts = assembly.starts
+        self._max_steps = max_steps
+        self._reports = reports
+        device = assembly.starts.obs.device
         self.generator = torch.Generator(device)
-        self.obs = torch.zeros((n, parts.transitions.obs_dim), device=device)
+        self.obs = torch.zeros((n, assembly.transitions.obs_dim), device=device)
         self.elapsed = torch.zeros(n, dtype=torch.int64, device=device)
-        self._over, self.exploded, self.halted, self.ends = (
+        self._over, self.exploded, self.replaced, self.ends = (
             torch.zeros(n, dtype=torch.bool, device=device) for _ in range(4)
         )
         self.total_exploded = torch.zeros((), dtype=torch.int64, device=device)
-        self._elites = DrawnElites(parts.mdp, parts.member)
-        self.halts, self.tally = parts.halt is not None, HaltTally(n, device)
+        self._kept: Tensor | None = None
+        self.monitor = assembly.method.monitor(n, device)
 
     def advance(self, actions: Tensor) -> Outcome:
         """Take the next step of every episode, also of those that are over.
@@ -56,19 +59,19 @@ class Episodes:
         Args:
             actions: Actions, float32 `(n, k)`.
         """
-        step = self._mdp.step(self.obs, actions, self.generator, self._elites.elite)
+        step = self._mdp.step(self.obs, actions, self.generator, self._kept)
         terminated = step.terminated | self.ends
         self.ends.zero_()
         self.obs.copy_(step.next_obs)
         self.exploded.copy_(step.exploded)
-        self.halted.copy_(step.halted)
+        self.replaced.copy_(step.replaced)
         self.total_exploded += (step.exploded & ~self._over).sum()
         self.elapsed += 1
-        truncated = self.elapsed >= self._max_steps
+        truncated = step.truncated | (self.elapsed >= self._max_steps)
         self._over |= terminated | truncated
-        if self.halts:
-            self.tally.count(step.halted, terminated | truncated)
-        infos = reported(step, self._halt) if self._step_infos else {}
+        if self.monitor is not None:
+            self.monitor.count(step, terminated | truncated)
+        infos = step_infos(step, self._mdp.transform) if self._reports else {}
         return (step.next_obs, step.reward, terminated, truncated), infos
 
     def restart(self, mask: Tensor, given: Tensor | None = None) -> Tensor:
@@ -85,7 +88,17 @@ class Episodes:
         self.obs.copy_(torch.where(mask[:, None], obs, self.obs))
         self.elapsed.masked_fill_(mask, 0)
         self._over.masked_fill_(mask, False)
-        self._elites.reset(len(mask), self.generator, mask)
-        if self.halts:
-            self.tally.reset(mask)
+        self._keep(self._mdp.begin(len(mask), self.generator), mask)
+        if self.monitor is not None:
+            self.monitor.reset(mask)
         return self.obs.clone()
+
+    def _keep(self, drawn: Tensor | None, mask: Tensor) -> None:
+        """Let the rows of `mask` keep what was drawn, in place: a captured graph holds its address."""
+        if drawn is None:
+            return
+        if self._kept is None:
+            self._kept = drawn
+        else:
+            rows = mask.view(-1, *[1] * (drawn.ndim - 1))
+            self._kept.copy_(torch.where(rows, drawn, self._kept))

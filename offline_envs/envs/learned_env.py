@@ -7,16 +7,15 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
+from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.envs.assembly import Parts, seeded_generator
+from offline_envs.dynamics import DynamicsModel
+from offline_envs.envs.assembly import Assembly
+from offline_envs.envs.episodes import LARGEST_SEED, Episodes
 from offline_envs.errors import SettingsError
-from offline_envs.mdp.infos import START_OBS, reported
-from offline_envs.mdp.mdp import LearnedMDP
-from offline_envs.mdp.samplers import DrawnElites
-from offline_envs.methods.halt_counter import HaltTally
-
-LARGEST_SEED = 2**63 - 1
+from offline_envs.mdp import START_OBS, LearnedMDP
+from offline_envs.methods import Halt, Method, Monitor
 
 Array = NDArray[np.float32]
 
@@ -33,7 +32,7 @@ def learned_spaces(transitions: Transitions) -> tuple[Box, Box]:
 
 
 class LearnedEnv(gym.Env[Any, Any]):
-    """A learned MDP seen one episode at a time: a batch of one, in NumPy and Python scalars.
+    """A learned MDP seen one episode at a time: `Episodes` of one row, in NumPy and Python scalars.
 
     ## Description
     Registered as `LearnedModel-v0` (the model alone, MBPO's offline use), `PenalizedModel-v0` (MOPO) and
@@ -45,7 +44,7 @@ class LearnedEnv(gym.Env[Any, Any]):
     ## Rewards
     The sampled reward of the chosen member, minus pessimism if there is any. `info` has `raw_reward` and
     `penalty`, whose difference the reward is unless it was replaced, and `exploded`. Where episodes are
-    halted it also has `halted`, `disagreement` and `threshold`, and a halt pays `mdp.pessimism.reward`.
+    halted it also has `halted`, `disagreement` and `threshold`, and a halt yields `mdp.transform.reward`.
 
     ## Starting state
     An observation of the dataset, or `reset(options={"obs": obs})`.
@@ -55,29 +54,29 @@ class LearnedEnv(gym.Env[Any, Any]):
     obs and action is unknown (see `Halt`). Truncated by `max_episode_steps`, which `gym.make` handles.
 
     Args:
-        parts: What the environment is made of.
+        assembly: What the environment is made of, see `assemble`.
 
     Attributes:
         mdp: The MDP under it.
         transitions: The dataset.
-        ensemble: All members of the model.
-        n_exploded: Number of steps whose prediction was rejected so far.
-        halts: Whether unknown pairs end an episode.
-        tally: Number of steps, episodes and halts so far, if `halts`.
+        ensemble: The model, all of its members.
+        method: What turns the model into the MDP.
+        assembly: All that it is made of.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  Gymnasium declares it on the instance
 
-    def __init__(self, parts: Parts) -> None:
-        self.mdp: LearnedMDP = parts.mdp
-        self.transitions, self.ensemble, self._starts = parts.transitions, parts.ensemble, parts.starts
-        self.observation_space, self.action_space = learned_spaces(parts.transitions)
-        self._halt, self._elites = parts.halt, DrawnElites(parts.mdp, parts.member)
-        self.n_exploded = 0
-        self.halts, self.tally = parts.halt is not None, HaltTally(1, self.device)
-        self.exploded = self.halted = torch.zeros(1, dtype=torch.bool)
-        self._obs: torch.Tensor | None = None
-        self._generator: torch.Generator | None = None
+    def __init__(self, assembly: Assembly) -> None:
+        self.assembly = assembly
+        self.mdp: LearnedMDP = assembly.mdp
+        self.transitions = assembly.transitions
+        self.ensemble: DynamicsModel = assembly.model
+        self.method: Method = assembly.method
+        self.observation_space, self.action_space = learned_spaces(assembly.transitions)
+        self._starts = assembly.starts
+        self._episodes = Episodes(1, assembly, max_steps=float("inf"), reports=True)
+        self._row = torch.ones(1, dtype=torch.bool, device=self.device)
+        self._begun = False
 
     @property
     def device(self) -> torch.device:
@@ -85,14 +84,24 @@ class LearnedEnv(gym.Env[Any, Any]):
         return self._starts.obs.device
 
     @property
-    def reward_replaced(self) -> torch.Tensor:
-        """Rows whose last reward pessimism must leave alone: exploded or halted, bool `(1,)`."""
-        return self.exploded | self.halted
+    def reward_replaced(self) -> Tensor:
+        """Whether the last reward was a fixed one that pessimism must leave alone, bool `(1,)`."""
+        return self._episodes.replaced
 
     @property
-    def n_halted(self) -> int:
-        """Number of episodes that were halted so far."""
-        return self.tally.n_halted
+    def n_exploded(self) -> int:
+        """Number of steps whose prediction was rejected so far."""
+        return int(self._episodes.total_exploded)
+
+    @property
+    def halts(self) -> bool:
+        """Whether unknown pairs of obs and action end an episode."""
+        return isinstance(self.method, Halt)
+
+    @property
+    def monitor(self) -> Monitor | None:
+        """What the method watches episodes with, e.g. a `HaltCounter`; None if it does not."""
+        return self._episodes.monitor
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -107,16 +116,12 @@ class LearnedEnv(gym.Env[Any, Any]):
             SettingsError: An observation of another shape, or one that is not finite.
         """
         given = (options or {}).get(START_OBS)
-        start = None if given is None else self._starts.given(given, (self.transitions.obs_dim,))
+        start = None if given is None else self._starts.given(given, (self.transitions.obs_dim,))[None]
         super().reset(seed=seed)
-        if seed is not None or self._generator is None:
-            self._generator = seeded_generator(int(self.np_random.integers(LARGEST_SEED)), self._starts.obs)
-        self._obs = self._starts.draw(1, self._generator) if start is None else start[None]
-        self._elites.reset(1, self._generator)
-        if self.halts:
-            self.tally.reset()
-        self.exploded = self.halted = torch.zeros(1, dtype=torch.bool)
-        return self._observation(), {}
+        if seed is not None or not self._begun:
+            self._episodes.generator.manual_seed(int(self.np_random.integers(LARGEST_SEED)))
+            self._begun = True
+        return _observation(self._episodes.restart(self._row, start)), {}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Imagine the next step.
@@ -128,21 +133,19 @@ class LearnedEnv(gym.Env[Any, Any]):
             gymnasium.error.ResetNeeded: There is no episode yet.
             SettingsError: The action has another shape.
         """
-        if self._obs is None or self._generator is None:
+        if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step().")
         action_row = torch.tensor(np.asarray(action), dtype=torch.float32, device=self.device)
         if action_row.shape != self.action_space.shape:
             raise SettingsError(
                 f"An action must have shape {self.action_space.shape}, got {tuple(action_row.shape)}."
             )
-        step = self.mdp.step(self._obs, action_row[None], self._generator, self._elites.elite)
-        self._obs, self.exploded, self.halted = step.next_obs, step.exploded, step.halted
-        self.n_exploded += int(step.exploded)
-        if self.halts:
-            self.tally.step(step.halted, step.terminated)
-        info = {name: value.item() for name, value in reported(step, self._halt).items()}
-        return self._observation(), float(step.reward), bool(step.terminated), False, info
+        (obs, reward, terminated, truncated), infos = self._episodes.advance(action_row[None])
+        if self.monitor is not None:
+            self.monitor.look()
+        info = {name: value.item() for name, value in infos.items()}
+        return _observation(obs), float(reward), bool(terminated), bool(truncated), info
 
-    def _observation(self) -> Array:
-        assert self._obs is not None
-        return np.array(self._obs[0].cpu().numpy(), copy=True)  # a view would change with the next episode
+
+def _observation(obs: Tensor) -> Array:
+    return np.array(obs[0].cpu().numpy(), copy=True)  # a view would change with the next episode

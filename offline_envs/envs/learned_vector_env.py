@@ -10,13 +10,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from offline_envs.envs.assembly import Parts
-from offline_envs.envs.episodes import Episodes, Outcome
-from offline_envs.envs.learned_env import LARGEST_SEED, learned_spaces
+from offline_envs.dynamics import DynamicsModel
+from offline_envs.envs.assembly import Assembly
+from offline_envs.envs.episodes import LARGEST_SEED, Episodes, Outcome
+from offline_envs.envs.learned_env import learned_spaces
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.kernels.captured_call import CapturedCall
-from offline_envs.mdp.infos import RESET_MASK, START_OBS
-from offline_envs.methods.halt_counter import HaltTally
+from offline_envs.kernels import CapturedCall
+from offline_envs.mdp import RESET_MASK, START_OBS, LearnedMDP
+from offline_envs.methods import Halt, Method, Monitor
 
 OUTPUTS = ("numpy", "torch")
 
@@ -28,11 +29,11 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     automatic modes. Everything returned is a fresh array or tensor that is never written to again.
 
     On a CUDA device a step is replayed as a graph, and a reset by mask as another, once each has run a few
-    times; with tensors in and out, nothing waits for the device (but `HaltTally`, until it has judged).
+    times; with tensors in and out, nothing waits for the device (but a method's monitor, now and then).
 
     Args:
         num_envs: Number of episodes, n.
-        parts: What the environment is made of.
+        assembly: What the environment is made of, see `assemble`.
         max_episode_steps: Steps after which an episode is truncated; None or −1 for never.
         output: `"numpy"` for float32 and bool arrays, `"torch"` for tensors on the model's device. Actions
             may be either.
@@ -43,8 +44,9 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     Attributes:
         mdp: The MDP under it.
         transitions: The dataset.
-        ensemble: All members of the model.
-        parts: All that it is made of.
+        ensemble: The model, all of its members.
+        method: What turns the model into the MDP.
+        assembly: All that it is made of.
         output: `"numpy"` or `"torch"`.
         max_episode_steps: The step limit, infinity for none.
     """
@@ -52,7 +54,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     def __init__(
         self,
         num_envs: int,
-        parts: Parts,
+        assembly: Assembly,
         *,
         max_episode_steps: int | None = None,
         output: str = "numpy",
@@ -63,17 +65,22 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
             raise SettingsError(f"num_envs must be at least 1, got {num_envs}.")
         if output not in OUTPUTS:
             raise unknown_name("output", output, OUTPUTS)
-        self.num_envs, self.parts, self.output = num_envs, parts, output
-        self.mdp, self.transitions = parts.mdp, parts.transitions
-        self.ensemble, self._starts = parts.ensemble, parts.starts
-        self.single_observation_space, self.single_action_space = learned_spaces(parts.transitions)
+        self.num_envs = num_envs
+        self.assembly = assembly
+        self.output = output
+        self.mdp: LearnedMDP = assembly.mdp
+        self.transitions = assembly.transitions
+        self.ensemble: DynamicsModel = assembly.model
+        self.method: Method = assembly.method
+        self._starts = assembly.starts
+        self.single_observation_space, self.single_action_space = learned_spaces(assembly.transitions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.autoreset_mode = AutoresetMode.DISABLED
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
         self.max_episode_steps = _step_limit(max_episode_steps)
         self._captures = capture and self.device.type == "cuda"
-        self._episodes = Episodes(num_envs, parts, max_steps=self.max_episode_steps, step_infos=step_infos)
+        self._episodes = Episodes(num_envs, assembly, max_steps=self.max_episode_steps, reports=step_infos)
         self._begun = False
         self._step: Callable[[Tensor], Outcome] = self._replayed(self._episodes.advance, "step")
         self._restart: Callable[[Tensor], Tensor] = self._replayed(self._episodes.restart, "reset")
@@ -106,27 +113,17 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     @property
     def halts(self) -> bool:
         """Whether unknown pairs of obs and action end an episode."""
-        return self._episodes.halts
+        return isinstance(self.method, Halt)
 
     @property
-    def halted(self) -> Tensor:
-        """Rows whose last pair was unknown, bool `(n,)`, on the model's device."""
-        return self._episodes.halted.clone()
-
-    @property
-    def tally(self) -> HaltTally:
-        """Number of steps, episodes and halts so far, if `halts`."""
-        return self._episodes.tally
-
-    @property
-    def n_halted(self) -> int:
-        """Number of episodes that were halted so far."""
-        return self.tally.n_halted
+    def monitor(self) -> Monitor | None:
+        """What the method watches episodes with, e.g. a `HaltCounter`; None if it does not."""
+        return self._episodes.monitor
 
     @property
     def reward_replaced(self) -> Tensor:
-        """Rows whose last reward pessimism must leave alone: exploded or halted, bool `(n,)`."""
-        return self.exploded | self.halted
+        """Rows whose last reward was a fixed one that pessimism must leave alone, bool `(n,)`."""
+        return self._episodes.replaced.clone()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -174,8 +171,8 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         """
         self._check_begun()
         outcome, infos = self._step(self._actions(actions))
-        if self.halts:
-            self.tally.look()
+        if self.monitor is not None:
+            self.monitor.look()
         next_obs, rewards, terminations, truncations = map(self._out, outcome)
         reported = {name: self._out(value) for name, value in infos.items()}
         return next_obs, rewards, terminations, truncations, reported

@@ -2,25 +2,44 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
 from gymnasium.spaces import Box
 from gymnasium.vector import VectorWrapper
+from torch import Tensor
 
-from offline_envs.dynamics import EnsembleDynamics
+from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import resolve_model
 from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.errors import SettingsError
 
 
+@runtime_checkable
+class ReplacesRewards(Protocol):
+    """An environment or wrapper that gives some rows a fixed reward, which pessimism must leave alone."""
+
+    @property
+    def reward_replaced(self) -> Tensor:
+        """Rows of the last step whose reward was a fixed one, bool `(n,)`."""
+
+
+@runtime_checkable
+class Halts(Protocol):
+    """An environment or wrapper that may end the episodes of unknown rows."""
+
+    @property
+    def halts(self) -> bool:
+        """Whether it does."""
+
+
 def model_of(
     env: Any,
     obs_space: gym.Space[Any],
     action_space: gym.Space[Any],
-    model: str | Path | EnsembleDynamics | None,
-) -> EnsembleDynamics:
+    model: str | Path | DynamicsModel | None,
+) -> DynamicsModel:
     """The model to ask about an environment: the one given, or its own.
 
     Args:
@@ -36,11 +55,12 @@ def model_of(
     for name, space in (("observation", obs_space), ("action", action_space)):
         if not isinstance(space, Box) or len(space.shape) != 1:
             raise SettingsError(f"The {name} space must be a Box of one dimension, got {space}.")
-    model = getattr(env.unwrapped, "ensemble", None) if model is None else model
+    if model is None and is_learned(env):
+        model = env.unwrapped.ensemble
     if model is None:
         raise SettingsError(
             f"{env.unwrapped} is not a learned environment, so it has no model to measure with. "
-            "Pass model=, a folder written by `offline-envs fit` or an EnsembleDynamics."
+            "Pass model=, a folder written by `offline-envs fit` or an DynamicsModel."
         )
     if is_learned(env):
         _check_direct(env.unwrapped, obs_space, action_space)

@@ -1,6 +1,6 @@
 """`rollout`: follow a policy inside a learned MDP, from states of the dataset, without leaving the device."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple, Self
 
@@ -12,10 +12,8 @@ from offline_envs.envs.autoreset import MODES, SameStep
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.envs.model_lookup import layers
 from offline_envs.errors import SettingsError
-from offline_envs.mdp.infos import FINAL_OBS
-
-Policy = Callable[[Tensor], Tensor]
-"""From observations `(n, d)`, not to be written to, to actions in the environment's units, `(n, k)`."""
+from offline_envs.mdp import FINAL_OBS, follow
+from offline_envs.policies import Policy
 
 
 class Rollout(NamedTuple):
@@ -54,7 +52,7 @@ def rollout(
     the same distribution here as there; with one seed and policy, it is the same numbers. The count is
     `n * horizon`, whatever terminates, so there is nothing to compact, for which a GPU would have to be
     waited for: no step looks at a value from the host (except that an environment that halts looks at its
-    tally at every hundredth step until it has judged it).
+    counts at every hundredth step until it has judged them).
 
     The episodes are fresh ones: `within` lends its model, its start states, its pessimism and its way of
     drawing elites, and keeps its own rows, number of rows and horizon.
@@ -88,7 +86,7 @@ def rollout(
             raise SettingsError(f"{name} must be an integer of at least 1, got {number!r}.")
     learned = _lender(within)
     # A graph of these rows would serve for this one call, and cost more than their steps.
-    fresh = LearnedVectorEnv(n, learned.parts, max_episode_steps=horizon, output="torch", capture=False)
+    fresh = LearnedVectorEnv(n, learned.assembly, max_episode_steps=horizon, output="torch", capture=False)
     envs = SameStep(fresh)
     envs.reset(seed=seed)
     return Rollout.stack(islice(imagine(policy, envs), horizon))
@@ -112,7 +110,7 @@ def imagine(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]
         SettingsError: Another environment.
     """
     check_imaginable(envs)
-    return _steps(policy, envs)
+    return follow(policy, _EnvWorld(envs))
 
 
 def learned_under(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:
@@ -144,17 +142,22 @@ def check_imaginable(envs: VectorEnv[Any, Any, Any]) -> None:
         )
 
 
-def _steps(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]:
-    learned = learned_under(envs)
-    while True:
-        obs = learned.obs
-        with torch.no_grad():
-            chosen = policy(obs)
-            if not isinstance(chosen, Tensor):
-                raise SettingsError(f"A policy must return a tensor, got {type(chosen).__name__}.")
-            action = chosen.to(torch.float32, copy=True)  # it may write there again
-        _, reward, terminated, truncated, infos = envs.step(action)
-        yield Rollout(obs, action, reward, infos[FINAL_OBS], terminated, truncated)
+class _EnvWorld:
+    """A learned vector environment, with its wrappers, whose finished rows restart within the step."""
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
+        self._envs = envs
+        self._learned = learned_under(envs)
+
+    @property
+    def obs(self) -> Tensor:
+        """Where the rows are, `(n, d)`."""
+        return self._learned.obs
+
+    def step(self, obs: Tensor, action: Tensor) -> Rollout:
+        """Step the environment; the successor is the true one, not that after a restart."""
+        _, reward, terminated, truncated, infos = self._envs.step(action)
+        return Rollout(obs, action, reward, infos[FINAL_OBS], terminated, truncated)
 
 
 def _lender(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:

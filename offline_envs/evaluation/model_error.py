@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from offline_envs.dynamics import EnsembleDynamics
+from offline_envs.dynamics import DynamicsModel
 from offline_envs.dynamics.prediction import DELTA
 from offline_envs.dynamics.uncertainty.measures import measure
 from offline_envs.evaluation.recorder import EpisodeRecorder
-from offline_envs.evaluation.scoring import EvaluationResult, Predictor, evaluate_in
+from offline_envs.evaluation.scoring import EvaluationResult, evaluate_in
+from offline_envs.policies import Predictor
 
 CHUNK = 1024
 """Rows predicted at once, which bounds the memory."""
@@ -49,7 +50,7 @@ def mean_ranks(values: NDArray[Any]) -> NDArray[np.float64]:
 def evaluate_with_error(
     env: gym.Env[Any, Any],
     policy: Predictor,
-    ensemble: EnsembleDynamics,
+    ensemble: DynamicsModel,
     *,
     penalty: str,
     penalty_members: str,
@@ -85,13 +86,13 @@ def evaluate_with_error(
 
 
 def one_step_error(
-    ensemble: EnsembleDynamics,
+    ensemble: DynamicsModel,
     obs: Tensor,
     actions: Tensor,
     next_obs: Tensor,
     *,
     penalty: str,
-    penalty_members: str = "all",
+    penalty_members: str,
 ) -> ModelError:
     """Hold the model against real steps.
 

@@ -1,6 +1,6 @@
 """The return that a model predicts for a policy: whole episodes imagined from the data's first states."""
 
-from dataclasses import replace
+from itertools import islice
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from offline_envs.envs import LearnedMDP, LearnedVectorEnv
-from offline_envs.evaluation.scoring import Predictor
-from offline_envs.mdp.starts import StartStates
+from offline_envs.envs import LearnedVectorEnv
+from offline_envs.mdp import LearnedMDP, ModelWorld, StartStates, follow
+from offline_envs.policies import Predictor, as_policy
 
 PREDICTION_SEED = 1_000
 """Seed of the imagined episodes: the same ones at each call, so that returns differ by the policy alone."""
@@ -30,7 +30,7 @@ def model_return(
     """Imagine whole episodes of a policy's deterministic actions, without pessimism.
 
     Args:
-        mdp: The learned MDP; its raw rewards are summed, before any penalty.
+        mdp: The learned MDP; its method is left out, and raw rewards are summed.
         starts: Where episodes begin.
         policy: The policy.
         n_episodes: Number of episodes, imagined together.
@@ -40,19 +40,12 @@ def model_return(
     Returns:
         Undiscounted return of each episode, `(n_episodes,)`.
     """
-    device = mdp.ensemble.elites.device
+    device = mdp.members.elites.device
     generator = torch.Generator(device=device).manual_seed(seed)
-    obs = starts.draw(n_episodes, generator)
     returns = torch.zeros(n_episodes, dtype=torch.float64, device=device)
-    running = torch.arange(n_episodes, device=device)
-    for _ in range(max_steps):
-        action, _ = policy.predict(obs.cpu().numpy(), deterministic=True)
-        step = mdp.step(obs, torch.as_tensor(action, dtype=torch.float32, device=device), generator)
-        returns[running] += step.raw_reward.double()
-        alive = ~step.terminated
-        running, obs = running[alive], step.next_obs[alive]
-        if not len(running):
-            break
+    world = ModelWorld(mdp.without_transform(), starts.draw(n_episodes, generator), generator)
+    for followed in islice(follow(as_policy(policy), world), max_steps):
+        returns[followed.rows] += followed.step.raw_reward.double()
     result: NDArray[np.float64] = returns.cpu().numpy()
     return result
 
@@ -67,7 +60,8 @@ class ReturnPredictor:
     """
 
     def __init__(self, learned: LearnedVectorEnv, policy: Predictor, real_env: gym.Env[Any, Any]) -> None:
-        self._mdp, self._policy = replace(learned.mdp, pessimism=None), policy
+        self._mdp = learned.mdp
+        self._policy = policy
         self._starts = StartStates.from_transitions(learned.transitions, "initial", device=learned.device)
         limit = None if real_env.spec is None else real_env.spec.max_episode_steps
         self._max_steps = limit or int(learned.transitions.episode_lengths.max())

@@ -2,24 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
 from offline_envs.errors import SettingsError
+from offline_envs.policies import Predictor
 from offline_envs.tasks import ReferenceScore, normalized_score, reference_score
 
 EnvSource = gym.Env[Any, Any] | Callable[[], gym.Env[Any, Any]]
 """A real environment, or a function that makes one."""
-
-
-class Predictor(Protocol):
-    """Anything with SB3's `predict`, e.g. an agent or its policy."""
-
-    def predict(self, observation: Any, *, deterministic: bool) -> tuple[Any, Any]:
-        """Choose an action for one observation; the second value is ignored."""
 
 
 @dataclass(frozen=True, eq=False)

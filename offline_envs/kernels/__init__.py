@@ -1,1 +1,21 @@
 """Fast building blocks of tensor code: matrix products, CUDA graphs, rounding, and stacked networks."""
+
+from offline_envs.kernels.captured_call import CapturedCall
+from offline_envs.kernels.flat_parameters import FlatAdam, FlatParameters
+from offline_envs.kernels.products import calls_onednn, linear
+from offline_envs.kernels.rounding import HIDDEN_DTYPES, products_of, tf32_products, warn_of_emulation
+from offline_envs.kernels.stacked_mlp import ACTIVATIONS, StackedMLP
+
+__all__ = [
+    "ACTIVATIONS",
+    "HIDDEN_DTYPES",
+    "CapturedCall",
+    "FlatAdam",
+    "FlatParameters",
+    "StackedMLP",
+    "calls_onednn",
+    "linear",
+    "products_of",
+    "tf32_products",
+    "warn_of_emulation",
+]

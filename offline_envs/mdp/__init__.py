@@ -1,1 +1,61 @@
 """The learned MDP: one batched model step, and the parts that it is composed of."""
+
+from offline_envs.mdp.following import Followed, ModelWorld, World, drop_ended, follow, keep_all
+from offline_envs.mdp.guard import Guard
+from offline_envs.mdp.infos import (
+    EXPLODED,
+    FINAL_OBS,
+    FINAL_OBS_MASK,
+    PENALTY,
+    RAW_REWARD,
+    RESET_MASK,
+    START_OBS,
+    step_infos,
+)
+from offline_envs.mdp.mdp import LearnedMDP, row_chunks
+from offline_envs.mdp.members import Members
+from offline_envs.mdp.samplers import (
+    SAMPLERS,
+    EliteSampler,
+    FollowsMember,
+    MeanSampler,
+    Sampler,
+    find_sampler,
+)
+from offline_envs.mdp.starts import STARTS, StartStates
+from offline_envs.mdp.step import Step
+from offline_envs.mdp.termination import TERMINATIONS, resolve_termination
+from offline_envs.mdp.transform import Transform
+
+__all__ = [
+    "EXPLODED",
+    "FINAL_OBS",
+    "FINAL_OBS_MASK",
+    "PENALTY",
+    "RAW_REWARD",
+    "RESET_MASK",
+    "SAMPLERS",
+    "STARTS",
+    "START_OBS",
+    "TERMINATIONS",
+    "EliteSampler",
+    "Followed",
+    "FollowsMember",
+    "Guard",
+    "LearnedMDP",
+    "MeanSampler",
+    "Members",
+    "ModelWorld",
+    "Sampler",
+    "StartStates",
+    "Step",
+    "Transform",
+    "World",
+    "drop_ended",
+    "find_sampler",
+    "follow",
+    "keep_all",
+    "resolve_termination",
+    "row_chunks",
+    "step_infos",
+]

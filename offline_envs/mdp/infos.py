@@ -1,13 +1,12 @@
-"""Names of the entries that a learned environment puts in `info`."""
+"""Names of the entries of `info` and of reset options, and the entries of a step."""
 
-import torch
 from torch import Tensor
 
-from offline_envs.mdp.pessimism import Halt
 from offline_envs.mdp.step import Step
+from offline_envs.mdp.transform import Transform
 
 RAW_REWARD = "raw_reward"
-"""The model's reward before pessimism changed it."""
+"""The model's reward before a method changed it."""
 
 PENALTY = "penalty"
 """What was subtracted from the model's reward, coefficient times uncertainty; 0 where an episode was halted
@@ -15,15 +14,6 @@ or exploded, since the reward is replaced there."""
 
 EXPLODED = "exploded"
 """Whether the prediction was not finite or far outside the data, so that the episode was ended."""
-
-HALTED = "halted"
-"""Whether the pair of obs and action was unknown to the model, so that the episode was ended."""
-
-DISAGREEMENT = "disagreement"
-"""Largest distance between two members' means of the next observation; NaN if the model has none."""
-
-THRESHOLD = "threshold"
-"""Largest disagreement that counts as known."""
 
 FINAL_OBS = "final_obs"
 """Vector environments, same-step autoreset: the true successor of every row, dense `(n, d)`."""
@@ -38,18 +28,9 @@ START_OBS = "obs"
 """Key of `reset(options=...)`: the observation to start from, `(d,)` or, for vectors, `(n, d)`."""
 
 
-def reported(step: Step, halt: Halt | None) -> dict[str, Tensor]:
-    """The entries of a step, a fresh `(B,)` each; those about halting only where episodes are halted."""
+def step_infos(step: Step, transform: Transform | None) -> dict[str, Tensor]:
+    """The entries of a step, a fresh `(B,)` each: those of every learned MDP, and those of its method."""
     entries = {RAW_REWARD: step.raw_reward, PENALTY: step.penalty, EXPLODED: step.exploded}
-    if halt is not None:
-        entries |= halt_entries(step.halted, step.disagreement, halt.detector.threshold)
+    if transform is not None:
+        entries |= transform.infos(step)
     return {name: value.clone() for name, value in entries.items()}
-
-
-def halt_entries(halted: Tensor, disagreement: Tensor, threshold: float) -> dict[str, Tensor]:
-    """The entries about halting, `(B,)` each."""
-    return {
-        HALTED: halted,
-        DISAGREEMENT: disagreement,
-        THRESHOLD: torch.full_like(disagreement, threshold),
-    }

@@ -1,100 +1,117 @@
 """`LearnedMDP`: the one batched model step under every learned environment."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from offline_envs.dynamics.prediction import DELTA, Prediction
+from offline_envs.dynamics import DELTA, Prediction
 from offline_envs.mdp.guard import Guard
-from offline_envs.mdp.member_selection import EvaluatedMembers
-from offline_envs.mdp.pessimism import Pessimism
+from offline_envs.mdp.members import Members
+from offline_envs.mdp.samplers import Drawn, EliteSampler, FollowsMember, MeanSampler, Sampler
 from offline_envs.mdp.step import Step
+from offline_envs.mdp.transform import Transform
 from offline_envs.tasks import TerminationRule
 
 CPU_CHUNK = 1024
-"""Rows a member computes at once on a CPU: enough for each thread, few enough to stay near its cache."""
+"""Rows a member computes together on a CPU: enough for each thread, few enough to stay near its cache."""
 
 GPU_CHUNK = 65_536
-"""Rows computed at once elsewhere: enough to fill the device, few enough to bound its memory."""
+"""Rows computed together elsewhere: enough to fill the device, few enough to bound its memory."""
 
 
 @dataclass(frozen=True)
 class LearnedMDP:
     """A Markov decision process learned from data: obs and action in, a `Step` out.
 
-    It has no state; randomness comes from the generator it is given. Each row draws its own elite, at every
-    step ("TS1" of Chua et al. 2018, as in Yu et al. 2020, algorithm 2, and its release) unless the caller
-    says which, and then a sample from that elite's Gaussian, for observation and reward alike.
+    It composes a model, a sampler, a termination rule, a guard and what a method does to a step. It has no
+    state; randomness comes from the generator that it is given.
 
     Attributes:
-        ensemble: The members that are evaluated at every step; transitions are drawn from the elites.
+        members: The members that are evaluated at every step; transitions are drawn from the elites.
         termination: When the real task ends, as a function of obs, action and next_obs.
         guard: What ends an episode whose prediction explodes.
-        pessimism: What makes the step more cautious, or None.
+        transform: What the method does to a step, or None.
+        sampler: How reward and next observation come out of the predictions.
     """
 
-    ensemble: EvaluatedMembers
+    members: Members
     termination: TerminationRule
     guard: Guard
-    pessimism: Pessimism | None = None
+    transform: Transform | None = None
+    sampler: Sampler = field(default_factory=EliteSampler)
 
-    def draw_elites(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw one of the elites for each of `n` rows: its place among them, int64 `(n,)`."""
-        elites = self.ensemble.elites
-        return torch.randint(len(elites), (n,), generator=generator, device=elites.device)
+    def without_transform(self) -> Self:
+        """The same model without its method: raw rewards, and no end but the task's own."""
+        return replace(self, transform=None)
+
+    def with_means(self) -> Self:
+        """The same MDP without noise: every step is the mean of the elites' means."""
+        return replace(self, sampler=MeanSampler(self.members.elites))
+
+    def begin(self, n: int, generator: torch.Generator) -> Tensor | None:
+        """Draw what each of `n` rows keeps for an episode, for `step`; None if there is nothing to keep."""
+        return self.sampler.begin(n, self.members, generator)
 
     def step(
-        self, obs: Tensor, action: Tensor, generator: torch.Generator, elite: Tensor | None = None
+        self, obs: Tensor, action: Tensor, generator: torch.Generator, kept: Tensor | None = None
     ) -> Step:
         """Advance `B` independent episodes by one step.
 
         The batch is computed in chunks of fixed size, so the working memory does not grow with it. The
-        random numbers are drawn for the whole batch first, so the chunks change nothing but the last bits,
-        which round by the size of a matrix product.
+        sampler draws its random numbers for the whole batch first, so the chunks change nothing but the last
+        bits, which round by the size of a matrix product.
 
         Args:
             obs: Current observations, float32 `(B, d)`.
             action: Actions in the environment's units, float32 `(B, k)`.
             generator: Source of randomness, on the same device.
-            elite: The elite that each row follows, as `draw_elites` gives it; None draws them anew.
+            kept: What each row keeps for its episode, as `begin` gives it; None where there is nothing.
         """
-        elite = self.draw_elites(len(obs), generator) if elite is None else elite
-        noise = torch.randn((len(obs), 1 + obs.shape[1]), generator=generator, device=obs.device)
-        member = self.ensemble.elites.index_select(0, elite)
-        # Without pessimism a member computes its own rows alone, so as many more make its share.
-        apart = self.pessimism is None and self.ensemble.asks_own
-        n_shares = len(self.ensemble.elites) if apart else 1
-        chunks = row_chunks(obs, action, member, noise, n_shares=n_shares)
-        return Step.concatenate((self._advance(*chunk) for chunk in chunks), len(obs))
+        drawn = self.sampler.draw(len(obs), self.members, generator, kept)
+        # Where a member computes its own rows alone, so many more rows make its share.
+        n_shares = len(self.members.elites) if self._asks_own else 1
+        chunks = row_chunks(obs, action, *drawn, n_shares=n_shares)
+        return Step.concatenate((self._advance(*chunk, generator=generator) for chunk in chunks), len(obs))
 
-    def _advance(self, obs: Tensor, action: Tensor, member: Tensor, noise: Tensor) -> Step:
-        if self.pessimism is None:
-            return self._outcome(obs, action, self.ensemble.predict_own(obs, action, member), noise)
-        prediction = self.ensemble.predict(obs, action)
-        return self.pessimism(self._outcome(obs, action, prediction.own(member), noise), prediction)
+    @property
+    def _asks_own(self) -> bool:
+        """Whether nobody but a row's own member is asked about it."""
+        return self.transform is None and self.members.asks_own and isinstance(self.sampler, FollowsMember)
 
-    def _outcome(self, obs: Tensor, action: Tensor, own: Prediction, noise: Tensor) -> Step:
-        """The step that each row's own prediction leads to, `(B, 1 + d)`, before pessimism."""
-        outcome = sample(own, noise)
+    def _advance(self, obs: Tensor, action: Tensor, *drawn: Tensor, generator: torch.Generator) -> Step:
+        if self.transform is None and isinstance(self.sampler, FollowsMember):
+            own = self.members.predict_own(obs, action, self.sampler.member_of(drawn))
+            return self.conclude(obs, action, self.sampler.outcome(own, drawn))
+        prediction = self.members.predict(obs, action)
+        step = self._sampled(obs, action, prediction, drawn, generator)
+        if self.transform is None:
+            return step
+        return self.transform(obs, action, step, prediction, generator)
+
+    def _sampled(
+        self, obs: Tensor, action: Tensor, prediction: Prediction, drawn: Drawn, generator: torch.Generator
+    ) -> Step:
+        return self.conclude(obs, action, self.sampler(obs, action, prediction, drawn, generator))
+
+    def conclude(self, obs: Tensor, action: Tensor, outcome: Tensor) -> Step:
+        """The step that an outcome leads to: the guard and the termination rule are applied.
+
+        Args:
+            obs: Current observations, `(B, d)`.
+            action: Actions, `(B, k)`.
+            outcome: Sampled (reward, next_obs − obs), `(B, 1 + d)`; it is overwritten.
+        """
         outcome[:, DELTA] += obs
         reward, next_obs, exploded = self.guard(outcome, obs)
         terminated = self.termination(obs, action, next_obs) | exploded
-        return Step(
-            next_obs,
-            reward,
-            terminated,
-            raw_reward=reward,
-            penalty=torch.zeros_like(reward),
-            exploded=exploded,
-            halted=torch.zeros_like(exploded),
-            disagreement=torch.zeros_like(reward),
-        )
+        return Step.of_model(next_obs, reward, terminated, exploded)
 
 
 def row_chunks(*tensors: Tensor, n_shares: int = 1) -> Iterator[tuple[Tensor, ...]]:
-    """Split tensors of as many rows into the slices that are computed at once on their device.
+    """Split tensors of equally many rows into the slices that are computed together on their device.
 
     Args:
         tensors: What is split, `(B, ...)` each.
@@ -102,16 +119,3 @@ def row_chunks(*tensors: Tensor, n_shares: int = 1) -> Iterator[tuple[Tensor, ..
     """
     size = CPU_CHUNK * n_shares if tensors[0].device.type == "cpu" else GPU_CHUNK
     return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
-
-
-def sample(own: Prediction, noise: Tensor) -> Tensor:
-    """Draw (reward, next_obs − obs) of each row from the Gaussian of its own member.
-
-    Args:
-        own: What each row's own member predicts, `(B, 1 + d)` each.
-        noise: Standard normal numbers, `(B, 1 + d)`.
-
-    Returns:
-        μ + σ·noise, `(B, 1 + d)`.
-    """
-    return torch.addcmul(own.mean, own.std, noise)

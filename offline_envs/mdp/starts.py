@@ -1,13 +1,21 @@
 """`StartStates`: where imagined episodes begin."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.errors import SettingsError
+from offline_envs.registry import Registry
+
+STARTS: Registry[Callable[[Transitions], Tensor]] = Registry(
+    "start", {"dataset": attrgetter("obs"), "initial": attrgetter("initial_obs")}
+)
+"""Which observations of a dataset episodes start from, `(m, d)`, by the names that `start` takes."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +34,14 @@ class StartStates:
 
         Args:
             transitions: The dataset.
-            start: `"dataset"` for every observation in it (branched rollouts, Janner et al. 2019) or
-                `"initial"` for the first of each episode.
+            start: A name in `STARTS`: `"dataset"` for every observation in it (branched rollouts, Janner et
+                al. 2019) or `"initial"` for the first of each episode.
             device: Where to keep them.
 
         Raises:
             SettingsError: Another value of `start`.
         """
-        candidates = {"dataset": transitions.obs, "initial": transitions.initial_obs}
-        if start not in candidates:
-            raise unknown_name("start", start, candidates)
-        return cls(candidates[start].to(device))
+        return cls(STARTS.find(start)(transitions).to(device))
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` observations with replacement, `(n, d)`."""

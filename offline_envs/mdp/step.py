@@ -1,22 +1,31 @@
 """`Step`: the outcome of one batched step of a learned MDP."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 
+import torch
 from torch import Tensor
 
 
 class Step(NamedTuple):
-    """One step of `B` imagined episodes; every field is a fresh tensor."""
+    """One step of `B` imagined episodes; every tensor is a fresh one."""
 
     next_obs: Tensor  # (B, d)
     reward: Tensor  # (B,), what the agent is given
     terminated: Tensor  # (B,), bool
-    raw_reward: Tensor  # (B,), the model's reward before pessimism
+    truncated: Tensor  # (B,), bool: a method cuts the episode, whose value is looked up beyond
+    raw_reward: Tensor  # (B,), the model's reward before a method changed it
     penalty: Tensor  # (B,), what was subtracted from the reward; 0 where the reward was replaced
     exploded: Tensor  # (B,), bool: the prediction was rejected
-    halted: Tensor  # (B,), bool: the pair of obs and action was unknown
-    disagreement: Tensor  # (B,), of the members about the pair; 0 where nobody asked
+    replaced: Tensor  # (B,), bool: the reward is not the model's but a fixed one
+    extras: Mapping[str, Tensor]  # (B, ...) each, what a method adds, by the names of its infos
+
+    @classmethod
+    def of_model(cls, next_obs: Tensor, reward: Tensor, terminated: Tensor, exploded: Tensor) -> Self:
+        """The step of the model alone, before a method changes it."""
+        no = torch.zeros_like(exploded)
+        zero = torch.zeros_like(reward)
+        return cls(next_obs, reward, terminated, no, reward, zero, exploded, exploded, {})
 
     @classmethod
     def concatenate(cls, steps: Iterable[Self], n: int) -> Self:
@@ -25,10 +34,21 @@ class Step(NamedTuple):
         for step in steps:
             if len(step.reward) == n:
                 return step
-            whole = whole or cls(*(field.new_empty((n, *field.shape[1:])) for field in step))
+            whole = whole or step._like(n)
             stop = start + len(step.reward)
-            for field, part in zip(whole, step, strict=True):
+            for field, part in zip(whole._tensors(), step._tensors(), strict=True):
                 field[start:stop] = part
             start = stop
         assert whole is not None
         return whole
+
+    def _like(self, n: int) -> Self:
+        """A step of `n` rows with the same fields, not filled yet."""
+        *fields, extras = ((name, getattr(self, name)) for name in self._fields)
+        empty = {name: field.new_empty((n, *field.shape[1:])) for name, field in fields}
+        rest = {name: value.new_empty((n, *value.shape[1:])) for name, value in extras[1].items()}
+        return type(self)(**empty, extras=rest)
+
+    def _tensors(self) -> tuple[Tensor, ...]:
+        *fields, extras = self
+        return (*fields, *extras.values())

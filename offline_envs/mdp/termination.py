@@ -13,6 +13,9 @@ from offline_envs.tasks import TerminationRule, never, termination_rule
 CHUNK = 100_000
 LEAST_AGREEMENT = 0.9999
 
+TERMINATIONS = ("auto", "never", "learned")
+"""Names that the `termination` setting takes."""
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -89,7 +92,7 @@ def resolve_termination(
     elif option == "learned":
         rule = fitted_termination(transitions, device=device, cache_dir=cache_dir)
     else:
-        raise unknown_name("termination", option, ("auto", "never", "learned", "a callable"))
+        raise unknown_name("termination", option, (*TERMINATIONS, "a callable"))
     _warn_if_different(rule, transitions, device)
     return rule
 

@@ -1,10 +1,12 @@
-"""`HaltTally`: how many episodes were halted, and a word of warning if that is hardly any or nearly all."""
+"""`HaltCounter`: counts halted episodes, and warns once if the halt rate is implausibly low or high."""
 
 import math
 import warnings
 
 import torch
 from torch import Tensor
+
+from offline_envs.mdp import Step
 
 EPISODES = 100
 """Episodes after which the share of halted ones is judged, once; with more rows than that, one a row."""
@@ -16,12 +18,15 @@ FEW, MANY = 0.005, 0.99
 """Shares of halted episodes outside of which the threshold is probably wrong."""
 
 
-class HaltTally:
+class HaltCounter:
     """Counts steps, episodes and halts of `n` rows, on the device where they happen.
 
     Args:
         n: Number of rows.
         device: Where their flags are.
+
+    Attributes:
+        halted: Rows that the last step halted, bool `(n,)`; it is written in place.
 
     Warns:
         UserWarning: Of the first episodes, those under way included, hardly any or nearly all were halted.
@@ -29,7 +34,8 @@ class HaltTally:
     """
 
     def __init__(self, n: int, device: str | torch.device = "cpu") -> None:
-        self._running = torch.zeros(n, dtype=torch.bool, device=device)  # reset, and not over yet
+        self.halted = torch.zeros(n, dtype=torch.bool, device=device)
+        self._running = torch.zeros_like(self.halted)  # reset, and not over yet
         self._open = torch.zeros_like(self._running)  # the same, and stepped at least once
         self._steps, self._episodes, self._halted = torch.zeros(3, dtype=torch.int64, device=device)
         self._calls, self._judged = 0, False
@@ -54,16 +60,18 @@ class HaltTally:
         """Share of episodes that were halted; NaN before the first is over."""
         return self.n_halted / self.n_episodes if self.n_episodes else math.nan
 
-    def step(self, halted: Tensor, ended: Tensor) -> None:
-        """Count a step, given the rows that it halted and those whose episode it ended, bool `(n,)` each.
+    def count(self, step: Step, ended: Tensor) -> None:
+        """Count a step of a learned MDP, see `Monitor`."""
+        self.add(step.extras["halted"], ended)
 
-        Rows whose episode was over before do not count.
+    def add(self, halted: Tensor, ended: Tensor) -> None:
+        """Count a step on the device, in place; rows whose episode was over before do not count.
+
+        Args:
+            halted: Rows that it halted, bool `(n,)`.
+            ended: Rows whose episode it ended, bool `(n,)`.
         """
-        self.count(halted, ended)
-        self.look()
-
-    def count(self, halted: Tensor, ended: Tensor) -> None:
-        """The part of `step` that happens on the device, in place."""
+        self.halted.copy_(halted)
         running = self._running
         self._steps += running.sum()
         self._episodes += (ended & running).sum()
@@ -71,8 +79,13 @@ class HaltTally:
         self._running &= ~ended
         self._open.copy_(self._running)
 
+    def step(self, halted: Tensor, ended: Tensor) -> None:
+        """`add` and `look`: for those who count outside a captured graph."""
+        self.add(halted, ended)
+        self.look()
+
     def look(self) -> None:
-        """The part of `step` that happens on the host: a look at the counts, now and then."""
+        """Look at the counts now and then, on the host; called after every step."""
         self._calls += 1
         if not self._judged and self._calls % CHECK_EVERY == 0:
             self._judge()

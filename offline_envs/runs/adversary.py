@@ -7,7 +7,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from offline_envs.adversary import Adversary, AdversarySettings
 from offline_envs.dynamics import FitSettings, read_model_card
-from offline_envs.envs import AdversarialVectorEnv, LearnedVectorEnv
+from offline_envs.envs import LearnedVectorEnv
+from offline_envs.methods import Adversarial
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.sb3 import AdversarialCallback
@@ -26,7 +27,7 @@ def adversary_callback(
         learned: The environment that the agent trains in.
         agent: The agent.
     """
-    if not isinstance(learned, AdversarialVectorEnv):
+    if not isinstance(learned.method, Adversarial):
         return None
     own = {"seed": settings.seed, "horizon": settings.horizon}
     options: dict[str, Any] = {**own, **settings.adversary, "gamma": agent.gamma}  # type: ignore[attr-defined]

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from offline_envs.adversary import AdversarySettings
 from offline_envs.dynamics import EnsembleSettings, FitSettings
-from offline_envs.envs.assembly import penalizer
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.methods import Penalty
 from offline_envs.runs.algorithms import ALGORITHMS, algorithm
 from offline_envs.runs.cycle import Cycle, make_cycle, off_policy
 from offline_envs.sb3 import AGENTS
@@ -81,9 +81,9 @@ class TrainSettings(JsonSettings):
     agent: str = "sac"
     gradient_steps: int = 1_000_000
     horizon: int = 5
-    penalty_coef: float = 1.0
-    penalty: str = "max_std"
-    penalty_members: str = "all"
+    penalty_coef: float = Penalty.penalty_coef
+    penalty: str = Penalty.penalty
+    penalty_members: str = Penalty.penalty_members
     env_settings: Mapping[str, Any] = field(default_factory=dict)
     adversary: Mapping[str, Any] = field(default_factory=dict)
     adversary_every: int = 1_000
@@ -130,7 +130,7 @@ class TrainSettings(JsonSettings):
         if self.task is not None:
             find_task(self.task)
         self.cycle()
-        penalizer(penalty_coef=self.penalty_coef, penalty=self.penalty, penalty_members=self.penalty_members)
+        Penalty(self.penalty_coef, self.penalty, self.penalty_members)
         self._check_model()
         self._check_used()
 

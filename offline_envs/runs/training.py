@@ -15,7 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics import save_ensemble
+from offline_envs.dynamics import save_model
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.envs.assembly import check_device, resolve_model
 from offline_envs.evaluation.model_error import evaluate_with_error
@@ -211,7 +211,7 @@ def _score(parts: _Parts) -> TrainResult:
         n_exploded=parts.learned.n_exploded,
     )
     if parts.adversary is not None:
-        save_ensemble(run.moved_model, parts.learned.ensemble, transitions=transitions)
+        save_model(run.moved_model, parts.learned.ensemble, transitions=transitions)
     run.write_result(outcome)
     shutil.rmtree(run.checkpoint, ignore_errors=True)
     return outcome

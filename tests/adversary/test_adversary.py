@@ -13,9 +13,8 @@ from torch import Tensor
 from offline_envs.adversary import Adversary, AdversarySettings, UpdateReport
 from offline_envs.adversary.supervision import Supervision
 from offline_envs.data import Transitions
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, load_model, save_ensemble
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, load_model, save_model
 from offline_envs.dynamics.fitting.fit_state import make_optimizer
-from offline_envs.envs.assembly import seeded_generator
 from offline_envs.errors import CheckpointError, SettingsError
 from tests.adversary.toy import FIT, NOISE, AlwaysRight, adversary_of, fitted, known, two_states, weights_of
 
@@ -79,7 +78,7 @@ def test_without_weight_only_the_supervised_steps_remain(data: Transitions, pair
     plain = pair.copy()
     supervision = Supervision(plain, data, fit_settings=FIT, batch_size=32)
     optimizer = make_optimizer(plain, replace(FIT, learning_rate=3e-4))
-    generator = seeded_generator(2 * 3 + 1, plain.elites)
+    generator = torch.Generator().manual_seed(2 * 3 + 1)
     for _ in range(7):
         optimizer.zero_grad()
         torch.autograd.backward(supervision.loss(generator))
@@ -109,7 +108,7 @@ def test_only_elites_feel_the_adversary(data: Transitions, pair: EnsembleDynamic
 
 
 def test_the_cached_model_is_untouched(data: Transitions, pair: EnsembleDynamics, tmp_path: Path) -> None:
-    save_ensemble(tmp_path / "model", pair)
+    save_model(tmp_path / "model", pair)
     content = (tmp_path / "model" / "weights.safetensors").read_bytes()
     shared = load_model(tmp_path / "model")
     options = {"dataset": data, "model": str(tmp_path / "model"), "termination": "never"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from offline_envs import dynamics
-from offline_envs.dynamics import load_ensemble
+from offline_envs.dynamics import read_model
 from tests.cli.runner import RUNNER, app, fail, succeed
 from tests.runs.tiny import DEMO, ENSEMBLE, FIT
 
@@ -27,7 +27,7 @@ def test_fit_writes_a_model_once(tmp_path: Path) -> None:
     assert "1 epochs in" in output
     assert output.count("yes") == 5  # Elites.
     assert f"Model: {tmp_path / 'new/model'}" in output
-    assert load_ensemble(tmp_path / "new/model", "cpu").n_members == 7
+    assert read_model(tmp_path / "new/model", "cpu").n_members == 7
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["model"]
     output = succeed("fit", DEMO, *TINY, "--seed", 3)
     assert "Found in the cache: " in output

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 from offline_envs import load_transitions
-from offline_envs.dynamics import ensemble_folder, save_ensemble
+from offline_envs.dynamics import ensemble_folder, save_model
 from tests.cli.runner import fail, succeed
 from tests.runs.test_plots import check_picture
 from tests.runs.tiny import DEMO
@@ -35,7 +35,7 @@ def test_datasets_that_cannot_be_used(toy_dataset: str, tmp_path: Path) -> None:
 
 def test_info_of_a_model(toy_dataset: str, tmp_path: Path) -> None:
     """In deviations of √(2/3), members are 0, 1 and 2 apart: mean √1.5, deviation 1, largest 2·√1.5."""
-    save_ensemble(tmp_path / "model", spreading_ensemble())
+    save_model(tmp_path / "model", spreading_ensemble())
     output = succeed("info", toy_dataset, "--model", tmp_path / "model")
     rows = [line.replace("│", " ").split() for line in output.splitlines()]
     for row in (
@@ -50,7 +50,7 @@ def test_info_of_a_model(toy_dataset: str, tmp_path: Path) -> None:
 
 
 def test_info_of_a_model_that_cannot_disagree(toy_dataset: str, tmp_path: Path) -> None:
-    save_ensemble(tmp_path / "model", toy_ensemble(((1.0, 1.0, 0.0),), ((1.0, 1.0, 1.0),), elites=(0,)))
+    save_model(tmp_path / "model", toy_ensemble(((1.0, 1.0, 0.0),), ((1.0, 1.0, 1.0),), elites=(0,)))
     output = succeed("info", toy_dataset, "--model", tmp_path / "model")
     assert "mean -6.0 ± 2.4, best -3.0" in output
     assert output.splitlines()[-1].startswith("The model has a single member, which cannot disagree")

@@ -11,7 +11,7 @@ from offline_envs.diagnose.foresight import STILL, Foresight
 from offline_envs.diagnose.open_loop import ALL_GROUP, Growth
 from offline_envs.diagnose.table import csv_text
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
-from offline_envs.envs.assembly import assemble
+from offline_envs.envs import ModelOptions, assemble
 from tests.runs.tiny import DEMO
 from tests.toy import counting_ensemble, toy_ensemble, toy_transitions
 
@@ -19,7 +19,9 @@ SMALL = DiagnoseSettings(rows=100, rollouts=10, starts=30, horizon=4, train_hori
 
 
 def diagnose_toys(ensemble: EnsembleDynamics) -> Diagnosis:
-    return diagnose(assemble(toy_transitions(), model=ensemble, termination="never"), settings=SMALL)
+    return diagnose(
+        assemble(toy_transitions(), options=ModelOptions(model=ensemble, termination="never")), settings=SMALL
+    )
 
 
 def curves_of(n: list[int]) -> dict[tuple[str, str], Growth]:
@@ -29,7 +31,7 @@ def curves_of(n: list[int]) -> dict[tuple[str, str], Growth]:
 
 
 def test_the_same_seed_gives_the_same_figures(tiny_model: Path) -> None:
-    parts = assemble(DEMO, model=tiny_model)
+    parts = assemble(DEMO, options=ModelOptions(model=tiny_model))
     first, second, other = (
         [csv_text(c.rows) for c in chapters(diagnose(parts, settings=settings))]
         for settings in (SMALL, SMALL, replace(SMALL, seed=1))
@@ -90,7 +92,7 @@ def test_a_horizon_that_ends_for_want_of_episodes_is_told_from_one_that_ends_in_
 
 def test_halting_is_that_of_all_members_whoever_is_penalised() -> None:
     """PessimisticModel-v0 compares all members: its threshold is not that of the elites, 3 apart."""
-    parts = assemble(toy_transitions(), model=toy_ensemble(), termination="never")
+    parts = assemble(toy_transitions(), options=ModelOptions(model=toy_ensemble(), termination="never"))
     for members, u in (("all", 7), ("elites", 3)):
         found = diagnose(parts, settings=replace(SMALL, penalty_members=members))
         assert found.scales["dataset steps"].measures["max_std"].mean == pytest.approx(u)
@@ -104,7 +106,9 @@ def test_relabelled_rewards_are_not_held_against_the_simulators(tiny_model: Path
 
     demo = load_transitions(DEMO)
     for transitions, compared in ((demo, True), (replace(demo, rewards=-demo.rewards), False)):
-        found = diagnose(assemble(transitions, model=tiny_model), policy=Still(), settings=SMALL)
+        found = diagnose(
+            assemble(transitions, options=ModelOptions(model=tiny_model)), policy=Still(), settings=SMALL
+        )
         assert found.replay is not None
         assert found.replay.same_reward == compared
         assert found.replay.obs_error < 1e-4

@@ -1,7 +1,7 @@
 import torch
 
 from offline_envs.diagnose.held_out import HeldOut
-from offline_envs.dynamics import FitSettings, fit, read_model_card, save_ensemble
+from offline_envs.dynamics import FitSettings, fit, read_model_card, save_model
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.fitting.rows import split_rows
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
@@ -26,7 +26,7 @@ def test_the_card_tells_the_very_rows_that_the_fit_kept_out(tmp_path: object) ->
 def test_a_card_written_by_a_fit_is_understood(tmp_path: object) -> None:
     transitions = linear_transitions(100)
     ensemble, report = fit(transitions, TINY, fit_settings=QUICK, progress=False)
-    save_ensemble(f"{tmp_path}/model", ensemble, transitions=transitions, fit_settings=QUICK, report=report)
+    save_model(f"{tmp_path}/model", ensemble, transitions=transitions, fit_settings=QUICK, report=report)
     found = HeldOut.of(transitions, read_model_card(f"{tmp_path}/model"), seed=0)
     assert found.reason is None
     assert len(found.rows) == report.n_holdout

@@ -14,7 +14,7 @@ from offline_envs.diagnose.open_loop import (
 )
 from offline_envs.diagnose.scale import DataScale
 from offline_envs.diagnose.windows import recorded_windows
-from offline_envs.envs.assembly import assemble
+from offline_envs.envs import ModelOptions, assemble
 from tests.toy import counting_ensemble, toy_ensemble, toy_transitions
 
 UNIT = DataScale(torch.zeros(2), torch.ones(2), -2.0, 1.0)
@@ -22,7 +22,7 @@ UNIT = DataScale(torch.zeros(2), torch.ones(2), -2.0, 1.0)
 
 def test_a_model_that_counts_as_the_data_do_makes_no_error() -> None:
     """In the toys obs₀ grows by one each step; the reward of the model is 1, that of the data −t − e."""
-    parts = assemble(toy_transitions(), model=counting_ensemble(), termination="never")
+    parts = assemble(toy_transitions(), options=ModelOptions(model=counting_ensemble(), termination="never"))
     windows = recorded_windows(toy_transitions(), torch.tensor([0, 3]), 3)
     for forecast in (
         sampled_forecast(parts.mdp, windows, torch.Generator().manual_seed(0)),
@@ -36,7 +36,7 @@ def test_a_model_that_counts_as_the_data_do_makes_no_error() -> None:
 
 def test_the_mean_forecast_follows_the_average_of_the_elites() -> None:
     """Elites move by (−1.5, 0) and (1.5, 0), so on average not at all, and pay 4 and 1."""
-    parts = assemble(toy_transitions(), model=toy_ensemble(), termination="never")
+    parts = assemble(toy_transitions(), options=ModelOptions(model=toy_ensemble(), termination="never"))
     windows = recorded_windows(toy_transitions(), torch.tensor([0]), 3)
     found = mean_forecast(parts.mdp, windows)
     torch.testing.assert_close(found.obs, torch.zeros(1, 3, 2))

@@ -4,11 +4,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box
 from torch import Tensor
 
-from offline_envs.diagnose.rollouts import imagine, policy_actions, real_episodes, uniform_actions
-from offline_envs.envs.assembly import assemble
+from offline_envs.diagnose.rollouts import imagine, real_episodes
+from offline_envs.envs import ModelOptions, assemble
+from offline_envs.policies import as_policy
 from tests.toy import counting_ensemble, toy_transitions
 
 
@@ -27,9 +27,12 @@ class Idle:
 
 def test_imagined_episodes_end_by_termination_or_horizon() -> None:
     """From obs₀ = 0, 1 or 2, the seventh, sixth or fifth step ends right of 6.5."""
-    parts = assemble(toy_transitions(), model=counting_ensemble(), termination=right_of_six_and_a_half)
+    parts = assemble(
+        toy_transitions(),
+        options=ModelOptions(model=counting_ensemble(), termination=right_of_six_and_a_half),
+    )
     generator = torch.Generator().manual_seed(0)
-    found = imagine(parts.mdp, parts.starts, policy_actions(Idle()), n=20, horizon=6, generator=generator)
+    found = imagine(parts.mdp, parts.starts, as_policy(Idle()), n=20, horizon=6, generator=generator)
     for episode in range(20):
         rows = found.episode == episode
         first = float(found.obs[rows][0, 0])
@@ -39,16 +42,6 @@ def test_imagined_episodes_end_by_termination_or_horizon() -> None:
         torch.testing.assert_close(found.next_obs[rows][:, 0], first + found.time[rows], atol=1e-4, rtol=0)
     assert found.rewards.mean().item() == pytest.approx(1, abs=1e-4)
     assert not found.exploded.any()
-
-
-def test_uniform_actions_fill_the_space_and_repeat_with_the_seed() -> None:
-    space = Box(np.array([-1, 5], np.float32), np.array([1, 6], np.float32))
-    first, second = (uniform_actions(space, torch.Generator().manual_seed(4)) for _ in range(2))
-    actions = first(torch.zeros(4000, 3))
-    assert torch.equal(actions, second(torch.zeros(4000, 3)))
-    torch.testing.assert_close(actions.amin(0), torch.tensor([-1.0, 5.0]), atol=0.01, rtol=0)
-    torch.testing.assert_close(actions.amax(0), torch.tensor([1.0, 6.0]), atol=0.01, rtol=0)
-    torch.testing.assert_close(actions.mean(0), torch.tensor([0.0, 5.5]), atol=0.05, rtol=0)
 
 
 def test_real_episodes_are_kept_step_by_step() -> None:

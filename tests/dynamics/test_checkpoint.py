@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from offline_envs.dynamics import EnsembleDynamics, load_ensemble, read_model_card, save_ensemble
+from offline_envs.dynamics import EnsembleDynamics, read_model, read_model_card, save_model
 from offline_envs.dynamics.checkpoint import CARD_FILE, WEIGHTS_FILE
 from offline_envs.errors import CheckpointError
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
@@ -16,13 +16,13 @@ from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_ensemble(tmp_path / "model", EnsembleDynamics(2, 1, settings=TINY, seed=3))
+    save_model(tmp_path / "model", EnsembleDynamics(2, 1, settings=TINY, seed=3))
     return tmp_path / "model"
 
 
 def test_a_saved_ensemble_predicts_the_same(folder: Path) -> None:
     data = linear_transitions()
-    loaded = load_ensemble(folder)
+    loaded = read_model(folder)
     original = EnsembleDynamics(2, 1, settings=TINY, seed=3)
     for a, b in zip(
         loaded.predict(data.obs, data.actions), original.predict(data.obs, data.actions), strict=True
@@ -33,7 +33,7 @@ def test_a_saved_ensemble_predicts_the_same(folder: Path) -> None:
 
 def test_card_names_dataset_settings_and_version(tmp_path: Path) -> None:
     data = linear_transitions()
-    save_ensemble(tmp_path / "m", EnsembleDynamics(2, 1, settings=TINY), transitions=data, fit_settings=QUICK)
+    save_model(tmp_path / "m", EnsembleDynamics(2, 1, settings=TINY), transitions=data, fit_settings=QUICK)
     card = read_model_card(tmp_path / "m")
     assert card["package_version"] == version("offline-envs")
     assert card["dataset"]["fingerprint"] == data.fingerprint
@@ -42,9 +42,9 @@ def test_card_names_dataset_settings_and_version(tmp_path: Path) -> None:
 
 
 def test_saving_again_replaces_the_model_and_leaves_nothing_behind(folder: Path) -> None:
-    save_ensemble(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
+    save_model(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
     expected = EnsembleDynamics(2, 1, settings=TINY, seed=4)
-    assert torch.equal(load_ensemble(folder).trunk[0].weight, expected.trunk[0].weight)
+    assert torch.equal(read_model(folder).trunk[0].weight, expected.trunk[0].weight)
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
     assert {path.name for path in folder.iterdir()} == {CARD_FILE, WEIGHTS_FILE}
 
@@ -52,7 +52,7 @@ def test_saving_again_replaces_the_model_and_leaves_nothing_behind(folder: Path)
 def test_a_folder_with_other_files_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(CheckpointError, match="something else than a model"):
-        save_ensemble(tmp_path, EnsembleDynamics(2, 1, settings=TINY))
+        save_model(tmp_path, EnsembleDynamics(2, 1, settings=TINY))
     assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
@@ -62,10 +62,10 @@ def test_failure_while_writing_keeps_the_old_model(folder: Path, monkeypatch: py
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(OSError, match="No space"):
-        save_ensemble(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
+        save_model(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
     monkeypatch.undo()
     expected = EnsembleDynamics(2, 1, settings=TINY, seed=3)
-    assert torch.equal(load_ensemble(folder).trunk[0].weight, expected.trunk[0].weight)
+    assert torch.equal(read_model(folder).trunk[0].weight, expected.trunk[0].weight)
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
@@ -79,10 +79,10 @@ def test_failure_while_replacing_keeps_the_old_model(folder: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        save_ensemble(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
+        save_model(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
     monkeypatch.undo()
     expected = EnsembleDynamics(2, 1, settings=TINY, seed=3)
-    assert torch.equal(load_ensemble(folder).trunk[0].weight, expected.trunk[0].weight)
+    assert torch.equal(read_model(folder).trunk[0].weight, expected.trunk[0].weight)
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
@@ -95,7 +95,7 @@ def test_truncated_weights(folder: Path) -> None:
     path = folder / WEIGHTS_FILE
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="truncated or altered"):
-        load_ensemble(folder)
+        read_model(folder)
 
 
 def test_altered_weights(folder: Path) -> None:
@@ -103,27 +103,27 @@ def test_altered_weights(folder: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(CheckpointError, match="truncated or altered"):
-        load_ensemble(folder)
+        read_model(folder)
 
 
 def test_missing_weights(folder: Path) -> None:
     (folder / WEIGHTS_FILE).unlink()
     with pytest.raises(CheckpointError, match=r"holds no weights\.safetensors"):
-        load_ensemble(folder)
+        read_model(folder)
 
 
 def test_truncated_card(folder: Path) -> None:
     path = folder / CARD_FILE
     path.write_text(path.read_text()[:50])
     with pytest.raises(CheckpointError, match="damaged"):
-        load_ensemble(folder)
+        read_model(folder)
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '"model"', '{"format_version": "new"}', "\udcff"])
 def test_foreign_card(folder: Path, content: str) -> None:
     (folder / CARD_FILE).write_text(content, errors="surrogateescape")
     with pytest.raises(CheckpointError, match="damaged"):
-        load_ensemble(folder)
+        read_model(folder)
 
 
 @pytest.mark.parametrize("change", [{"obs_dim": 5}, {"report": {"epochs": 1}}, {"card_sha256": "0"}])
@@ -143,20 +143,20 @@ def sign_card(folder: Path, **changes: Any) -> None:
 def test_card_of_other_settings(folder: Path) -> None:
     sign_card(folder, obs_dim=5)
     with pytest.raises(CheckpointError, match="disagree"):
-        load_ensemble(folder)
+        read_model(folder)
     sign_card(folder, settings={"n_members": 3, "n_wings": 2})
     with pytest.raises(CheckpointError, match="n_wings"):
-        load_ensemble(folder)
+        read_model(folder)
 
 
 def test_newer_format(folder: Path) -> None:
     change_card(folder, format_version=99, package_version="9.0")
     with pytest.raises(CheckpointError, match=r"format version 99, written by offline-envs 9\.0"):
-        load_ensemble(folder)
+        read_model(folder)
 
 
 def test_not_a_model(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not a model"):
-        load_ensemble(tmp_path)
+        read_model(tmp_path)
     with pytest.raises(CheckpointError, match="not a model"):
-        load_ensemble(tmp_path / "nowhere")
+        read_model(tmp_path / "nowhere")

@@ -87,7 +87,7 @@ def test_an_interrupted_fit_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "save_ensemble", interrupt)
+        patch.setattr(store, "save_model", interrupt)
         with pytest.raises(KeyboardInterrupt):
             tiny(tmp_path)
     assert tiny_folder(tmp_path).with_suffix(".partial").exists()
@@ -124,7 +124,7 @@ def test_termination_head_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert torch.equal(first(*arguments), second(*arguments))
     path = next((tmp_path / "terminations").glob("*.safetensors"))
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(CheckpointError, match="Delete .* to compute it again"):
+    with pytest.raises(CheckpointError, match=r"Delete .* to compute it again"):
         fitted_termination(data, cache_dir=tmp_path)
 
 

@@ -7,7 +7,7 @@ import torch
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
-from offline_envs.envs import assembly
+from offline_envs.envs import ModelOptions, assembly
 from offline_envs.envs.assembly import assemble, resolve_model
 from offline_envs.errors import CheckpointError, DatasetError, SettingsError
 from tests.toy import PENALTIES, toy_ensemble, toy_options, toy_transitions
@@ -39,14 +39,16 @@ def test_default_is_the_penalty_of_mopos_release() -> None:
 
 def test_a_model_is_fitted_once_and_found_again() -> None:
     options = toy_options(dataset=[toy_transitions()] * 10, model=None, progress=False, **TINY)
-    first = assemble(**options).ensemble
+    dataset = options.pop("dataset")
+    first = assemble(dataset, options=ModelOptions(**options)).model
     assert first.n_members == 2
-    assert assemble(**options).ensemble is first
+    assert assemble(dataset, options=ModelOptions(**options)).model is first
 
 
 def test_a_fit_in_another_folder(tmp_path: Any) -> None:
     options = toy_options(dataset=[toy_transitions()] * 10, model=None, progress=False, **TINY)
-    assemble(**options, cache_dir=str(tmp_path / "mine"))
+    dataset = options.pop("dataset")
+    assemble(dataset, options=ModelOptions(**options, cache_dir=str(tmp_path / "mine")))
     assert list((tmp_path / "mine").rglob("model.json"))
 
 

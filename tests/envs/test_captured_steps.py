@@ -14,11 +14,10 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.dynamics.ensemble.precision import PRECISIONS
 from offline_envs.envs import assembly
-from offline_envs.envs.assembly import Parts
+from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.checker.recorded_calls import equal, leaves, play, to_numpy
 from offline_envs.envs.episodes import Episodes
 from offline_envs.kernels.captured_call import WARM_UP_CALLS
-from offline_envs.mdp.pessimism import Halt
 from tests.fake_graph import use_fake_graphs
 from tests.toy import halting_options, right_of_six, toy_options
 
@@ -52,7 +51,7 @@ def moments(envs: Any, n_steps: int = 12) -> list[Any]:
 def state(envs: Any) -> dict[str, Tensor]:
     """Every tensor of the state, by name."""
     episodes = envs.unwrapped._episodes
-    holders = {"": episodes, "elites.": episodes._elites, "tally.": episodes.tally}
+    holders = {"": episodes, **({"monitor.": episodes.monitor} if episodes.monitor else {})}
     return {
         prefix + name: value
         for prefix, holder in holders.items()
@@ -103,7 +102,8 @@ def test_the_state_stays_where_a_graph_has_found_it(env_id: str) -> None:
     envs.reset(options={"obs": np.zeros((N, 2), np.float32)})
     envs.reset(seed=3, options={"reset_mask": np.ones(N, np.bool_)})
     assert {name: value.data_ptr() for name, value in state(envs).items()} == before
-    assert {"obs", "elapsed", "elites.elite", "tally._steps"} <= set(before)
+    assert {"obs", "elapsed", "_kept", "replaced"} <= set(before)
+    assert ("monitor._steps" in before) == (env_id == "PessimisticModel-v0")
 
 
 def on_meta(value: Any) -> Any:
@@ -112,8 +112,8 @@ def on_meta(value: Any) -> Any:
         return value.copy().requires_grad_(False).to("meta")
     if isinstance(value, Tensor):
         return value.to("meta")
-    if isinstance(value, Parts):
-        return Parts(*map(on_meta, value))
+    if isinstance(value, Assembly):
+        return Assembly(on_meta(value.mdp), on_meta(value.starts), value.transitions, value.method)
     if is_dataclass(value) and not isinstance(value, Transitions | type):
         return replace(value, **{field.name: on_meta(getattr(value, field.name)) for field in fields(value)})
     return value
@@ -128,12 +128,11 @@ def test_nothing_is_looked_at_on_the_host(
     """A look at a number that is not there raises; a graph cannot be captured around one either."""
     monkeypatch.setattr(assembly, "predictor", lambda name, device: PRECISIONS[name])  # as on a GPU
     envs = make(env_id, precision=precision).unwrapped
-    assert envs.mdp.ensemble.predictor is PRECISIONS[precision]
-    halt = envs.mdp.pessimism if isinstance(envs.mdp.pessimism, Halt) else None
-    parts = on_meta(Parts(envs.mdp, envs._starts, envs.transitions, envs.ensemble, member, halt))
+    assert envs.mdp.members.predictor is PRECISIONS[precision]
+    parts = on_meta(envs.assembly)
     with monkeypatch.context() as patch:
         patch.setattr(torch, "Generator", lambda device: None)  # the meta device has none of its own
-        episodes = Episodes(N, parts, max_steps=3, step_infos=True)
+        episodes = Episodes(N, parts, max_steps=3, reports=True)
     rows = torch.ones(N, dtype=torch.bool, device="meta")
     for _ in range(2):
         assert episodes.restart(rows).shape == (N, 2)
@@ -141,7 +140,7 @@ def test_nothing_is_looked_at_on_the_host(
         assert [value.shape for value in outcome] == [(N, 2), (N,), (N,), (N,)]
         assert all(value.device.type == "meta" for value in (*outcome, *infos.values()))
     with pytest.raises(RuntimeError, match="meta"):
-        assert episodes.tally.n_steps == 0  # such a look
+        assert int(episodes.total_exploded) == 0  # such a look
 
 
 def test_weights_change_where_a_graph_reads_them() -> None:

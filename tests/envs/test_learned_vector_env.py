@@ -123,14 +123,15 @@ def test_obs_is_a_copy_of_where_the_rows_stand() -> None:
     assert not torch.equal(before, after)
 
 
-@pytest.mark.parametrize("name", ["exploded", "halted"])
+@pytest.mark.parametrize("name", ["exploded", "replaced"])
 def test_flags_of_the_last_step_are_copies(name: str) -> None:
     envs = make(output="torch").unwrapped
     envs.reset(seed=0)
-    before = getattr(envs, name)
+    flags = {"exploded": "exploded", "replaced": "reward_replaced"}[name]
+    before = getattr(envs, flags)
     getattr(envs._episodes, name).fill_(True)
     assert not before.any()
-    assert getattr(envs, name).all()
+    assert getattr(envs, flags).all()
 
 
 def test_nothing_returned_by_one_step_shares_memory() -> None:

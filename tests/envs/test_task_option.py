@@ -8,7 +8,7 @@ import gymnasium as gym
 import pytest
 import torch
 
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, save_ensemble
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, save_model
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.registration import ENV_IDS
 from offline_envs.tasks import find_task, relabel
@@ -31,7 +31,7 @@ def make(env_id: str = "LearnedModel-v0", *, vector: bool = False, **changes: An
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the right dimensions that was fitted to nothing."""
     folder = tmp_path_factory.mktemp("models") / "cheetah"
-    save_ensemble(folder, EnsembleDynamics(17, 6, settings=EnsembleSettings(hidden=(4,))))
+    save_model(folder, EnsembleDynamics(17, 6, settings=EnsembleSettings(hidden=(4,))))
     return folder
 
 

@@ -6,15 +6,15 @@ from offline_envs.dynamics import EnsembleDynamics, max_std
 from offline_envs.envs import LearnedMDP, Penalize
 from offline_envs.mdp import mdp
 from offline_envs.mdp.guard import Guard
-from offline_envs.mdp.member_selection import EvaluatedMembers
+from offline_envs.mdp.members import Members
 from offline_envs.tasks import never
 from tests.toy import ELITES, MEANS, STDS, right_of_six, toy_ensemble, toy_transitions
 
 
 def make_mdp(ensemble: EnsembleDynamics | None = None, **changes: object) -> LearnedMDP:
     guard = Guard.from_transitions(toy_transitions())
-    evaluated = EvaluatedMembers.of(ensemble or toy_ensemble(), "all")
-    settings = {"ensemble": evaluated, "termination": never, "guard": guard, **changes}
+    evaluated = Members.of(ensemble or toy_ensemble(), "all")
+    settings = {"members": evaluated, "termination": never, "guard": guard, **changes}
     return LearnedMDP(**settings)  # type: ignore[arg-type]
 
 
@@ -69,7 +69,7 @@ def test_terminates_by_the_rule_on_the_sampled_successor() -> None:
 def test_penalty_is_subtracted_and_reported() -> None:
     obs = torch.zeros(4, 2)
     plain = make_mdp().step(obs, torch.zeros(4, 1), seeded())
-    step = make_mdp(pessimism=Penalize(0.5, max_std)).step(obs, torch.zeros(4, 1), seeded())
+    step = make_mdp(transform=Penalize(0.5, max_std)).step(obs, torch.zeros(4, 1), seeded())
     torch.testing.assert_close(step.penalty, torch.full((4,), 3.5))
     assert torch.equal(step.raw_reward, plain.reward)
     assert torch.equal(step.reward, step.raw_reward - step.penalty)
@@ -80,9 +80,9 @@ def test_penalty_is_subtracted_and_reported() -> None:
 def test_result_does_not_depend_on_the_chunks(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     obs, action = torch.randn(1000, 2, generator=seeded(1)), torch.zeros(1000, 1)
     monkeypatch.setattr(mdp, "CPU_CHUNK", 1000)
-    whole = make_mdp(pessimism=Penalize(1.0)).step(obs, action, seeded())
+    whole = make_mdp(transform=Penalize(1.0)).step(obs, action, seeded())
     monkeypatch.setattr(mdp, "CPU_CHUNK", chunk)
-    parts = make_mdp(pessimism=Penalize(1.0)).step(obs, action, seeded())
+    parts = make_mdp(transform=Penalize(1.0)).step(obs, action, seeded())
     for a, b in zip(whole, parts, strict=True):
         torch.testing.assert_close(a, b)
 

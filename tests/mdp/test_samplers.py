@@ -1,4 +1,4 @@
-"""Episodes that follow one elite each; the numbers of the others stay what they were."""
+"""How an outcome comes out of predictions: elites drawn a step or an episode, means, candidates."""
 
 from typing import Any
 
@@ -6,8 +6,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import offline_envs  # noqa: F401  registers the environments
+from offline_envs.dynamics import Prediction
+from offline_envs.errors import SettingsError
+from offline_envs.mdp import SAMPLERS, Members
+from offline_envs.mdp.samplers import Drawn
 from tests.toy import ELITES, MEANS, STDS, toy_ensemble, toy_options, toy_transitions
 
 ACTION = np.zeros(1, np.float32)
@@ -80,3 +85,57 @@ def test_the_same_elites_are_followed_whoever_else_is_asked() -> None:
         env.reset(seed=1)
         courses.append([env.step(ACTION)[0].tolist() for _ in range(4)])
     assert courses[0] == courses[1]
+
+
+def test_the_mean_sampler_draws_nothing_and_gives_the_mean_of_the_elites() -> None:
+    """Elites 2 and 0 pay 4 and 1 and move by (−1.5, 0) and (1.5, 0)."""
+    mdp = gym.make("LearnedModel-v0", **toy_options()).unwrapped.mdp.with_means()  # type: ignore[attr-defined]
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    step = mdp.step(torch.ones(3, 2), torch.zeros(3, 1), generator)
+    assert step.reward.tolist() == [2.5] * 3
+    assert step.next_obs.tolist() == [[1.0, 1.0]] * 3
+    assert torch.equal(generator.get_state(), before)
+
+
+class BestOfTwo:
+    """A sampler from outside the package: of two candidates a row, the one of higher reward."""
+
+    def begin(self, n: int, members: Members, generator: torch.Generator) -> None:
+        del n, members, generator  # Nothing is kept.
+
+    def draw(self, n: int, members: Members, generator: torch.Generator, kept: Any) -> Drawn:
+        del kept  # There is nothing.
+        elites = torch.randint(len(members.elites), (n, 2), generator=generator)
+        return members.elites[elites], torch.randn(n, 2, 1 + members.model.obs_dim, generator=generator)
+
+    def __call__(
+        self, obs: Tensor, action: Tensor, prediction: Prediction, drawn: Drawn, generator: torch.Generator
+    ) -> Tensor:
+        assert len(obs) == len(action) == prediction.mean.shape[1]
+        assert isinstance(generator, torch.Generator)
+        member, noise = drawn
+        rows = torch.arange(len(obs))[:, None]
+        candidates = prediction.mean[member, rows] + prediction.std[member, rows] * noise
+        return candidates[rows[:, 0], candidates[..., 0].argmax(dim=1)]
+
+
+def test_a_sampler_may_choose_among_candidates() -> None:
+    """Members 2 and 0 pay 4 and 1: of two draws, three in four have the 4 among them."""
+    options = toy_options(model=toy_ensemble(stds=TINY), max_episode_steps=-1)
+    envs = gym.make_vec("LearnedModel-v0", num_envs=4000, member=BestOfTwo(), **options)
+    envs.reset(seed=0)
+    rewards = envs.step(np.zeros((4000, 1), np.float32))[1].round()
+    assert set(rewards) == {1.0, 4.0}
+    assert 0.72 < (rewards == 4).mean() < 0.78
+
+
+def test_a_registered_sampler_has_a_name() -> None:
+    SAMPLERS.register("tests/best-of-two", BestOfTwo())
+    options = toy_options(model=toy_ensemble(stds=TINY))
+    env = gym.make("LearnedModel-v0", member="tests/best-of-two", **options)
+    assert env.unwrapped.mdp.sampler is SAMPLERS["tests/best-of-two"]  # type: ignore[attr-defined]
+    with pytest.raises(SettingsError, match=r"Unknown member 'always'\. Valid: episode, step"):
+        gym.make("LearnedModel-v0", member="always", **options)
+    with pytest.raises(SettingsError, match=r"Unknown member 3\. Valid: a Sampler, episode, step"):
+        gym.make("LearnedModel-v0", member=3, **options)

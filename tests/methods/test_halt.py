@@ -9,10 +9,12 @@ import pytest
 import torch
 
 import offline_envs  # noqa: F401  registers the environments
-from offline_envs.dynamics import store
+from offline_envs.dynamics import Measure, UnknownDetector, store
 from offline_envs.envs import LearnedEnv, LearnedVectorEnv
 from offline_envs.errors import SettingsError
-from offline_envs.methods.halt import HaltSettings
+from offline_envs.methods import HaltCounter, HaltUnknown, Penalize, halt_reward
+from offline_envs.methods.halt import Halt
+from tests.methods.rows import APART, changed, four_rows, half
 from tests.toy import halting_options, toy_ensemble, toy_options
 
 ACTION = np.zeros(1, np.float32)
@@ -74,13 +76,17 @@ def test_halts_are_counted() -> None:
         envs.step(np.zeros((3, 1), np.float32))
     learned = envs.unwrapped
     assert isinstance(learned, LearnedVectorEnv)
-    assert (learned.n_halted, learned.tally.n_episodes, learned.tally.n_steps) == (6, 6, 30)
+    counter = learned.monitor
+    assert isinstance(counter, HaltCounter)
+    assert (counter.n_halted, counter.n_episodes, counter.n_steps) == (6, 6, 30)
     single = gym.make("PessimisticModel-v0", max_episode_steps=3, **halting_options())
     course_of(single, (0.0, 0.0), 3)  # cut by the time limit
     course_of(single, (2.0, 0.0), 2)
     learned = single.unwrapped
     assert isinstance(learned, LearnedEnv)
-    assert (learned.n_halted, learned.tally.n_episodes, learned.tally.n_steps) == (1, 2, 5)
+    counter = learned.monitor
+    assert isinstance(counter, HaltCounter)
+    assert (counter.n_halted, counter.n_episodes, counter.n_steps) == (1, 2, 5)
 
 
 def test_starts_and_horizon_are_the_papers() -> None:
@@ -96,7 +102,7 @@ def test_the_default_threshold_is_ten_deviations_above_the_mean() -> None:
     """Disagreements are 0, 1 and 2 in raw units."""
     options = {**toy_options(), "model": halting_options()["model"], "units": "raw"}
     env: Any = gym.make("PessimisticModel-v0", **options).unwrapped
-    assert env.mdp.pessimism.detector.threshold == pytest.approx(1 + 10 * (2 / 3) ** 0.5, rel=1e-5)
+    assert env.mdp.transform.detector.threshold == pytest.approx(1 + 10 * (2 / 3) ** 0.5, rel=1e-5)
 
 
 def test_a_second_environment_computes_no_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,8 +146,8 @@ def test_a_single_elite_cannot_disagree_with_itself() -> None:
 
 
 def test_settings_are_json() -> None:
-    settings = {k: v for k, v in vars(HaltSettings(threshold={"quantile": 0.9})).items()}
-    assert HaltSettings(**json.loads(json.dumps(settings))) == HaltSettings(**settings)
+    settings = {k: v for k, v in vars(Halt(threshold={"quantile": 0.9})).items()}
+    assert Halt(**json.loads(json.dumps(settings))) == Halt(**settings)
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -153,5 +159,37 @@ def test_real_data_are_known_and_random_far_states_are_not(tiny_model: Path, els
     obs, action = env.transitions.obs[rows], env.transitions.actions[rows]
     if elsewhere:
         obs = obs + 100 * torch.randn(obs.shape, generator=generator)
-    rate = float(env.mdp.step(obs, action, generator).halted.float().mean())
+    rate = float(env.mdp.step(obs, action, generator).extras["halted"].float().mean())
     assert rate > 0.9 if elsewhere else rate < 0.01
+
+
+def test_halt_ends_unknown_rows_with_its_reward() -> None:
+    halted = changed(HaltUnknown(UnknownDetector(torch.ones(2), 4.9), -104.0), four_rows(), APART)
+    assert halted.extras["halted"].tolist() == [False, True, False, True]
+    assert halted.reward.tolist() == [1.0, -104.0, -4.0, -104.0]  # leaving the data far behind is no cheaper
+    assert halted.terminated.tolist() == [False, True, True, True]
+    assert halted.extras["disagreement"].tolist() == [0.0, 5.0, 0.0, 5.0]
+    assert halted.raw_reward.tolist() == [1.0, 2.0, -4.0, -4.0]
+    assert torch.equal(halted.next_obs, torch.ones(4, 2))
+
+
+def test_penalty_and_halt_give_the_same_in_either_order() -> None:
+    halt, penalize = HaltUnknown(UnknownDetector(torch.ones(2), 4.9), -104.0), Penalize(2.0, Measure(half))
+    first = changed(penalize, changed(halt, four_rows(), APART), APART)
+    second = changed(halt, changed(penalize, four_rows(), APART), APART)
+    assert first.reward.tolist() == [0.0, -104.0, -4.0, -104.0]
+    assert first.penalty.tolist() == [1.0, 0.0, 0.0, 0.0]
+    for a, b in zip(first._tensors(), second._tensors(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_reward_of_a_halt() -> None:
+    assert halt_reward(-4.0, 100.0) == -104.0
+    assert halt_reward(-4.0, 100.0, gamma=0.5) == -104.0
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.99])
+def test_absorbing_halt_pays_the_sum_of_its_rewards_for_ever(gamma: float) -> None:
+    """Against the sum itself, −104 · (1 + γ + γ² + …), over 5000 steps."""
+    total = sum(-104.0 * gamma**t for t in range(5000))
+    assert halt_reward(-4.0, 100.0, absorbing=True, gamma=gamma) == pytest.approx(total, rel=1e-6)

@@ -3,7 +3,7 @@ import warnings
 import pytest
 import torch
 
-from offline_envs.methods.halt_counter import CHECK_EVERY, HaltTally
+from offline_envs.methods.halt_counter import CHECK_EVERY, HaltCounter
 
 
 def mask(*rows: int) -> torch.Tensor:
@@ -11,7 +11,7 @@ def mask(*rows: int) -> torch.Tensor:
 
 
 def test_counts_by_hand() -> None:
-    tally = HaltTally(3)
+    tally = HaltCounter(3)
     tally.step(mask(1, 1, 1), mask(1, 1, 1))  # nothing runs before a reset
     assert (tally.n_steps, tally.n_episodes, tally.n_halted) == (0, 0, 0)
     tally.reset()
@@ -25,7 +25,7 @@ def test_counts_by_hand() -> None:
     assert tally.n_episodes == 3
 
 
-def play(tally: HaltTally, n_steps: int, *, halt: bool, last: int = 1) -> None:
+def play(tally: HaltCounter, n_steps: int, *, halt: bool, last: int = 1) -> None:
     """Step a row whose every `last`-th step ends its episode, by a halt or not."""
     for i in range(n_steps):
         if i % last == 0:
@@ -42,14 +42,14 @@ def play(tally: HaltTally, n_steps: int, *, halt: bool, last: int = 1) -> None:
     ],
 )
 def test_a_threshold_that_never_or_always_halts_is_pointed_out_once(halt: bool, message: str) -> None:
-    tally = HaltTally(1)
+    tally = HaltCounter(1)
     with pytest.warns(UserWarning, match=message) as caught:
         play(tally, 1000, halt=halt, last=2)
     assert len(caught) == 1
 
 
 def test_nothing_is_said_of_a_threshold_that_halts_sometimes() -> None:
-    tally = HaltTally(1)
+    tally = HaltCounter(1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         play(tally, 50, halt=True)
@@ -59,7 +59,7 @@ def test_nothing_is_said_of_a_threshold_that_halts_sometimes() -> None:
 
 def test_halts_that_come_before_other_episodes_are_over_are_not_taken_for_all() -> None:
     """Of 500 rows, 200 are halted at the first step, and the others only when all were stepped 300 times."""
-    tally = HaltTally(500)
+    tally = HaltCounter(500)
     tally.reset()
     early = torch.arange(500) < 200
     with warnings.catch_warnings():
@@ -72,7 +72,7 @@ def test_halts_that_come_before_other_episodes_are_over_are_not_taken_for_all() 
 
 
 def test_rows_that_halt_again_and_again_do_not_stand_for_the_others() -> None:
-    tally = HaltTally(50)
+    tally = HaltCounter(50)
     tally.reset()
     always = torch.arange(50) < 5
     with warnings.catch_warnings():
@@ -86,4 +86,4 @@ def test_rows_that_halt_again_and_again_do_not_stand_for_the_others() -> None:
 def test_too_few_episodes_are_not_judged() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        play(HaltTally(1), 990, halt=True, last=10)
+        play(HaltCounter(1), 990, halt=True, last=10)

@@ -43,9 +43,9 @@ def test_pessimistic_environment_is_the_learned_one_and_the_wrapper(rule: Any, c
     outside = HaltOnUnknown(gym.make("LearnedModel-v0", **options, **WHOLE), rule, **choice)
     course = play(inside)
     assert course == play(outside)
-    assert outside.n_halted == inside.unwrapped.n_halted > 0  # type: ignore[attr-defined]
+    assert outside.halt_counter.n_halted == inside.unwrapped.monitor.n_halted > 0  # type: ignore[attr-defined]
     for name in ("n_steps", "n_episodes"):
-        assert getattr(outside.tally, name) == getattr(inside.unwrapped.tally, name)  # type: ignore[attr-defined]
+        assert getattr(outside.halt_counter, name) == getattr(inside.unwrapped.monitor, name)  # type: ignore[attr-defined]
 
 
 def penalise(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:

@@ -11,11 +11,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from torch import Tensor
 
 from offline_envs.data import DatasetSource
-from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.autoreset import without_reset_rows, zero_rows
-from offline_envs.mdp.infos import PENALTY, RAW_REWARD, RESET_MASK, halt_entries
-from offline_envs.methods.halt_counter import HaltTally
-from offline_envs.wrappers.extra_terminations import added_ends
+from offline_envs.dynamics import DynamicsModel
+from offline_envs.envs import without_reset_rows, zero_rows
+from offline_envs.mdp import PENALTY, RAW_REWARD, RESET_MASK
+from offline_envs.methods import Halt, HaltCounter, halt_infos
+from offline_envs.wrappers.extra_terminations import extra_terminations
 from offline_envs.wrappers.halt_meter import HaltMeter
 from offline_envs.wrappers.rows import like, many_rows
 
@@ -43,7 +43,7 @@ class HaltOnUnknown(VectorWrapper):
 
     Attributes:
         halted: Rows whose last step was unknown, bool `(n,)`, on the model's device.
-        tally: Number of steps, episodes and halts so far.
+        halt_counter: Number of steps, episodes and halts so far.
 
     Raises:
         SettingsError: A setting that is not valid, no model or dataset, a second halt, or an environment
@@ -57,18 +57,18 @@ class HaltOnUnknown(VectorWrapper):
         env: VectorEnv[Any, Any, Any],
         threshold: Mapping[str, float] | None = None,
         *,
-        units: str = "std",
-        halt_members: str = "all",
+        units: str = Halt.units,
+        halt_members: str = Halt.halt_members,
         kappa: float | None = None,
-        absorbing: bool = False,
-        gamma: float = 0.99,
-        model: str | Path | EnsembleDynamics | None = None,
+        absorbing: bool = Halt.absorbing,
+        gamma: float = Halt.gamma,
+        model: str | Path | DynamicsModel | None = None,
         dataset: DatasetSource | None = None,
         cache_dir: str | None = None,
         step_infos: bool = False,
     ) -> None:
         super().__init__(env)
-        self._ends = added_ends(env)
+        self._ends = extra_terminations(env)
         self._meter = HaltMeter.for_env(
             env,
             env.single_observation_space,
@@ -83,9 +83,9 @@ class HaltOnUnknown(VectorWrapper):
             absorbing=absorbing,
             gamma=gamma,
         )
-        self._device = self._meter.ensemble.elites.device
+        self._device = self._meter.members.elites.device
         self._step_infos = step_infos
-        self.tally = HaltTally(env.num_envs, self._device)
+        self.halt_counter = HaltCounter(env.num_envs, self._device)
         self.halted = torch.zeros(env.num_envs, dtype=torch.bool, device=self._device)
         self._obs: Tensor | None = None
         self._over: Any = None
@@ -100,11 +100,6 @@ class HaltOnUnknown(VectorWrapper):
         """Rows whose last reward was that of a halt, bool `(n,)`."""
         return self.halted & self._meter.replaces_reward
 
-    @property
-    def n_halted(self) -> int:
-        """Number of episodes that were halted so far."""
-        return self.tally.n_halted
-
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
@@ -114,7 +109,7 @@ class HaltOnUnknown(VectorWrapper):
         self._obs, self._over = many_rows(obs), without_reset_rows(self._over, options)
         self._ends.reset(options)
         mask = (options or {}).get(RESET_MASK)
-        self.tally.reset(None if mask is None else torch.as_tensor(mask, device=self._device))
+        self.halt_counter.reset(None if mask is None else torch.as_tensor(mask, device=self._device))
         return obs, infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -129,7 +124,7 @@ class HaltOnUnknown(VectorWrapper):
         self._count(restarting)
         halted = like(unknown, rewards)
         if self._step_infos:
-            entries = halt_entries(unknown, disagreement, self._meter.halt.detector.threshold)
+            entries = halt_infos(unknown, disagreement, self._meter.halt.detector.threshold)
             entries = {k: zero_rows(like(v, rewards), like(restarting, rewards)) for k, v in entries.items()}
             infos = {**infos, RAW_REWARD: infos.get(RAW_REWARD, rewards), **entries}
         if self._meter.replaces_reward:
@@ -145,9 +140,9 @@ class HaltOnUnknown(VectorWrapper):
 
     def _count(self, restarting: Tensor) -> None:
         over = torch.as_tensor(self._over, device=self._device)
-        self.tally.step(self.halted, over)
+        self.halt_counter.step(self.halted, over)
         if self.autoreset_mode != AutoresetMode.DISABLED:
-            self.tally.reset(over if self.autoreset_mode == AutoresetMode.SAME_STEP else restarting)
+            self.halt_counter.reset(over if self.autoreset_mode == AutoresetMode.SAME_STEP else restarting)
 
 
 def _fill(values: Any, rows: Any, number: float) -> Any:

@@ -7,9 +7,10 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from torch import Tensor
 
-from offline_envs.dynamics import EnsembleDynamics
-from offline_envs.envs.autoreset import without_reset_rows, zero_rows
-from offline_envs.mdp.infos import PENALTY, RAW_REWARD
+from offline_envs.dynamics import DynamicsModel
+from offline_envs.envs import without_reset_rows, zero_rows
+from offline_envs.mdp import PENALTY, RAW_REWARD
+from offline_envs.methods import Penalty
 from offline_envs.wrappers.penalty_meter import PenaltyMeter
 from offline_envs.wrappers.rows import like, many_rows
 
@@ -35,11 +36,11 @@ class UncertaintyPenalty(VectorWrapper):
     def __init__(
         self,
         env: VectorEnv[Any, Any, Any],
-        penalty_coef: float = 1.0,
+        penalty_coef: float = Penalty.penalty_coef,
         *,
-        penalty: str = "max_std",
-        model: str | Path | EnsembleDynamics | None = None,
-        penalty_members: str = "all",
+        penalty: str = Penalty.penalty,
+        model: str | Path | DynamicsModel | None = None,
+        penalty_members: str = Penalty.penalty_members,
         step_infos: bool = False,
     ) -> None:
         super().__init__(env)
@@ -48,9 +49,7 @@ class UncertaintyPenalty(VectorWrapper):
             env.single_observation_space,
             env.single_action_space,
             model=model,
-            penalty_coef=penalty_coef,
-            penalty=penalty,
-            penalty_members=penalty_members,
+            method=Penalty(penalty_coef, penalty, penalty_members),
         )
         self._step_infos = step_infos
         self._next_step = env.metadata.get("autoreset_mode") == AutoresetMode.NEXT_STEP

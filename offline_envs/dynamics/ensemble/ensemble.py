@@ -1,8 +1,8 @@
 """`EnsembleDynamics`: probabilistic networks that predict the next step, all members at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,21 @@ class EnsembleDynamics(nn.Module):
     def n_members(self) -> int:
         """Number of members, N."""
         return self.settings.n_members
+
+    @property
+    def n_elites(self) -> int:
+        """Number of members that transitions are drawn from, E."""
+        return self.settings.n_elites
+
+    @property
+    def probabilistic(self) -> bool:
+        """Whether members predict a variance."""
+        return self.settings.probabilistic
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.elites.device
 
     def _head_widths(self) -> tuple[int, ...]:
         if not self.settings.probabilistic:
@@ -212,7 +227,24 @@ class EnsembleDynamics(nn.Module):
         """An independent ensemble with the same members, elites and normaliser."""
         twin = EnsembleDynamics(self.obs_dim, self.action_dim, settings=self.settings)
         twin.load_state_dict(self.state_dict())
-        return twin.to(self.elites.device)
+        return twin.to(self.device)
+
+    def card(self) -> dict[str, Any]:
+        """Dimensions, settings and elites, as JSON values; see `DynamicsModel.card`."""
+        return {
+            "obs_dim": self.obs_dim,
+            "action_dim": self.action_dim,
+            "settings": self.settings.to_json(),
+            "elites": self.elites.tolist(),
+        }
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "EnsembleDynamics":
+        """Build the ensemble from its card and its tensors, frozen; see `DynamicsModel.from_card`."""
+        settings = EnsembleSettings.from_json(card["settings"])
+        ensemble = cls(card["obs_dim"], card["action_dim"], settings=settings)
+        ensemble.load_state_dict(dict(tensors))
+        return ensemble.eval().requires_grad_(False)
 
 
 def _forward_one(inputs: Tensor, layers: MemberLayers, product: Callable[..., Tensor]) -> Tensor:

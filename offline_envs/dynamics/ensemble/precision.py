@@ -17,42 +17,42 @@ import torch
 from torch import Tensor
 
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.model import DynamicsModel
 from offline_envs.dynamics.prediction import Prediction
-from offline_envs.errors import unknown_name
+from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels.rounding import HIDDEN_DTYPES, tf32_products
 
-Predictor = Callable[[EnsembleDynamics, Tensor, Tensor, Tensor | None], Prediction]
-"""`predictor(ensemble, obs, action, members)`, with the shapes of `EnsembleDynamics.predict`."""
+Predictor = Callable[[DynamicsModel, Tensor, Tensor, Tensor | None], Prediction]
+"""`predictor(model, obs, action, members)`, with the shapes of `DynamicsModel.predict`."""
 
 
-def float32(
-    ensemble: EnsembleDynamics, obs: Tensor, action: Tensor, members: Tensor | None = None
-) -> Prediction:
+def float32(model: DynamicsModel, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
     """Predict with PyTorch's own settings, which are float32 throughout unless somebody changed them."""
-    return ensemble.predict(obs, action, members)
+    return model.predict(obs, action, members)
 
 
-def tf32(
-    ensemble: EnsembleDynamics, obs: Tensor, action: Tensor, members: Tensor | None = None
-) -> Prediction:
+def tf32(model: DynamicsModel, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
     """Predict with factors rounded to TF32 (10 bits of 23), on the CUDA devices that have it.
 
     Elsewhere this is `float32`. PyTorch has one switch for all products, which is back where it was
     afterwards; a captured graph keeps the kernels that it was captured with.
     """
     with tf32_products():
-        return ensemble.predict(obs, action, members)
+        return model.predict(obs, action, members)
 
 
-def bfloat16(
-    ensemble: EnsembleDynamics, obs: Tensor, action: Tensor, members: Tensor | None = None
-) -> Prediction:
+def bfloat16(model: DynamicsModel, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
     """Predict with hidden layers rounded to bfloat16 (7 bits of 23), on any device.
 
     Sums within a product are float32, unless PyTorch's `allow_bf16_reduced_precision_reduction`, which is on
     by default, lets a GPU round the parts of a sum that it splits.
     """
-    return ensemble.predict_rounded(obs, action, members, dtype=HIDDEN_DTYPES["bfloat16"])
+    if not isinstance(model, EnsembleDynamics):
+        raise SettingsError(
+            f"precision='bfloat16' rounds the hidden layers of an ensemble, and {type(model).__name__} is "
+            "none. Use precision='float32'."
+        )
+    return model.predict_rounded(obs, action, members, dtype=HIDDEN_DTYPES["bfloat16"])
 
 
 PRECISIONS: Mapping[str, Predictor] = MappingProxyType(

@@ -43,7 +43,3 @@ class EnsembleSettings(JsonSettings):
             raise SettingsError(
                 "spectral_norm spares the log-variance head, so it needs separate_heads=True."
             )
-
-    def n_compared(self, members: str) -> int:
-        """Number of members in a choice, `"all"` or `"elites"`."""
-        return self.n_members if members == "all" else self.n_elites

@@ -8,16 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offline_envs.data.transitions import Transitions
-from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
-from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.model import DynamicsModel, ModelShape, check_members, n_compared
 from offline_envs.dynamics.uncertainty.unknown import obs_scale, scaled_disagreement
-from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.errors import SettingsError
 
 CHUNK = 4096
 """Rows of the dataset that are predicted at once."""
-
-MEMBER_CHOICES = ("all", "elites")
-"""Whose predictions are compared."""
 
 GRID = tuple(np.concatenate([np.arange(1000) / 1000, 1 - np.arange(9, 0, -1) / 10_000, [1.0]]).tolist())
 """Levels of the quantiles that are kept: steps of 0.1 %, and of 0.01 % in the last 0.1 %."""
@@ -85,12 +81,12 @@ class DisagreementStats:
 
 
 def dataset_disagreement(
-    ensemble: EnsembleDynamics, transitions: Transitions, *, members: str = "all", units: str = "std"
+    model: DynamicsModel, transitions: Transitions, *, members: str = "all", units: str = "std"
 ) -> NDArray[np.float32]:
     """Disagreement on each (obs, action) of a dataset, float32 `(n,)`, computed in chunks.
 
     Args:
-        ensemble: The members, on any device.
+        model: The model, on any device.
         transitions: The dataset.
         members: Who is compared: `"all"` (MOReL) or `"elites"`.
         units: See `obs_scale`.
@@ -98,40 +94,39 @@ def dataset_disagreement(
     Raises:
         SettingsError: Another choice of members or units.
     """
-    index = compared_members(ensemble, members)
-    device = ensemble.elites.device
+    index = compared_members(model, members)
+    device = model.device
     scale = obs_scale(transitions, units).to(device)
     found = np.empty(len(transitions), np.float32)
     for start in range(0, len(transitions), CHUNK):
         rows = slice(start, start + CHUNK)
         pairs = (transitions.obs[rows].to(device), transitions.actions[rows].to(device))
-        found[rows] = scaled_disagreement(ensemble.predict(*pairs, index), scale).cpu().numpy()
+        found[rows] = scaled_disagreement(model.predict(*pairs, index), scale).cpu().numpy()
     return found
 
 
-def compared_members(ensemble: EnsembleDynamics, members: str) -> Tensor | None:
+def compared_members(model: DynamicsModel, members: str) -> Tensor | None:
     """Index of the members that are compared, int64 `(M,)`, or None for all.
 
     Raises:
         SettingsError: Another choice than `"all"` or `"elites"`, or a single member.
     """
-    check_comparable(ensemble.settings, members)
-    return None if members == "all" else ensemble.elites
+    check_comparable(model, members)
+    return None if members == "all" else model.elites
 
 
-def check_comparable(settings: EnsembleSettings, members: str) -> None:
+def check_comparable(shape: ModelShape, members: str) -> None:
     """Refuse members that cannot disagree.
 
     Args:
-        settings: Shape of the ensemble, fitted or not.
+        shape: A model, or the settings of an ensemble that is not fitted yet.
         members: Who is compared.
 
     Raises:
         SettingsError: Another choice than `"all"` or `"elites"`, or a single member.
     """
-    if members not in MEMBER_CHOICES:
-        raise unknown_name("halt_members", members, MEMBER_CHOICES)
-    if settings.n_compared(members) < 2:
+    check_members("halt_members", members)
+    if n_compared(shape, members) < 2:
         raise SettingsError(
             "A disagreement needs at least two members, but a single one is compared. Use halt_members='all' "
             "or an ensemble of more members (ensemble={'n_members': ..., 'n_elites': ...})."

@@ -1,16 +1,41 @@
-"""Measures of how unsure an ensemble is of a prediction: pure functions from `Prediction` to `(B,)`."""
+"""Measures of how unsure a model is of a prediction: pure functions from `Prediction` to `(B,)`."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from offline_envs.dynamics.prediction import DELTA, Prediction
-from offline_envs.errors import unknown_name
+from offline_envs.registry import Registry
 
-Measure = Callable[[Prediction], Tensor]
-"""From the predictions of N members for B pairs to one non-negative number a pair, `(B,)`."""
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of uncertainty, and the predictions for which it is not zero everywhere.
+
+    Attributes:
+        function: From the predictions of N members for B pairs to one non-negative number a pair, `(B,)`.
+        needs_variance: Whether members have to predict a variance.
+        compares_members: Whether it needs at least two members.
+    """
+
+    function: Callable[[Prediction], Tensor]
+    needs_variance: bool = False
+    compares_members: bool = False
+
+    def __call__(self, prediction: Prediction) -> Tensor:
+        """Uncertainty of each pair, `(B,)`."""
+        return self.function(prediction)
+
+    def is_informative(self, n_members: int, *, probabilistic: bool) -> bool:
+        """Whether the measure can differ from zero.
+
+        Args:
+            n_members: Number of members that are measured.
+            probabilistic: Whether they predict a variance.
+        """
+        return (probabilistic or not self.needs_variance) and (n_members > 1 or not self.compares_members)
 
 
 def max_std(prediction: Prediction) -> Tensor:
@@ -62,15 +87,16 @@ def largest_distance(points: Tensor) -> Tensor:
     return largest
 
 
-MEASURES: Mapping[str, Measure] = MappingProxyType(
+MEASURES: Registry[Measure] = Registry(
+    "penalty",
     {
-        "max_std": max_std,
-        "max_deviation": max_deviation,
-        "max_disagreement": max_disagreement,
-        "ensemble_std": ensemble_std,
-    }
+        "max_std": Measure(max_std, needs_variance=True),
+        "max_deviation": Measure(max_deviation, compares_members=True),
+        "max_disagreement": Measure(max_disagreement, compares_members=True),
+        "ensemble_std": Measure(ensemble_std, compares_members=True),
+    },
 )
-"""Every measure by the name that the `penalty` setting of an environment takes."""
+"""Every measure by the name that the `penalty` setting takes."""
 
 
 def measure(name: str) -> Measure:
@@ -79,6 +105,4 @@ def measure(name: str) -> Measure:
     Raises:
         SettingsError: No measure has the name.
     """
-    if name not in MEASURES:
-        raise unknown_name("penalty", name, MEASURES)
-    return MEASURES[name]
+    return MEASURES.find(name)

@@ -8,7 +8,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from offline_envs.adversary import Adversary, AdversarySettings, UpdateReport
 from offline_envs.dynamics import FitSettings
-from offline_envs.envs import AdversarialEnv, AdversarialVectorEnv
+from offline_envs.envs import LearnedEnv, LearnedVectorEnv
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.callbacks.actor_critic import CriticView
 from offline_envs.sb3.callbacks.adversarial_layers import adversarial_env_of
@@ -98,7 +98,7 @@ class AdversarialCallback(BaseCallback):
             raise SettingsError("There is nothing to save before learn(...) has started.")
         self.adversary.save(path)
 
-    def _new_adversary(self, env: AdversarialEnv | AdversarialVectorEnv) -> Adversary:
+    def _new_adversary(self, env: LearnedEnv | LearnedVectorEnv) -> Adversary:
         adversary = Adversary(
             env.mdp,
             env.transitions,

@@ -9,11 +9,12 @@ from gymnasium.wrappers import vector as vector_wrappers
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecCheckNan, VecEnv, VecEnvWrapper, VecMonitor
 
-from offline_envs.envs import AdversarialEnv, AdversarialVectorEnv
+from offline_envs.envs import LearnedEnv, LearnedVectorEnv
 from offline_envs.envs.autoreset import MODES
 from offline_envs.envs.learned_env import learned_spaces
 from offline_envs.envs.model_lookup import layers
 from offline_envs.errors import SettingsError
+from offline_envs.methods import Adversarial
 from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 
 FAITHFUL: tuple[type, ...] = (
@@ -25,7 +26,7 @@ FAITHFUL: tuple[type, ...] = (
 """Wrappers that hand on observations, actions and rewards as they are. No other can be known to."""
 
 
-def adversarial_env_of(vec_env: VecEnv) -> AdversarialEnv | AdversarialVectorEnv:
+def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
     """Find the environment with the model, if the agent sees it in the model's own units.
 
     The adversary compares rewards of the model with values of the agent, and asks the agent what it does at
@@ -40,7 +41,7 @@ def adversarial_env_of(vec_env: VecEnv) -> AdversarialEnv | AdversarialVectorEnv
     """
     wrapped = list(_layers(vec_env))
     env = wrapped.pop()
-    if not isinstance(env, AdversarialEnv | AdversarialVectorEnv):
+    if not isinstance(env, LearnedEnv | LearnedVectorEnv) or not isinstance(env.method, Adversarial):
         raise SettingsError(
             f"An adversary needs AdversarialModel-v0, whose model it may change, got {env}. Use "
             "SB3VecEnv(gym.make_vec('AdversarialModel-v0', num_envs=..., dataset=...))."

@@ -17,8 +17,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 from torch.distributions import Distribution
 
-from offline_envs.envs import Policy, Rollout, imagine
+from offline_envs.envs import Rollout, imagine
 from offline_envs.envs.rollouts import learned_under
+from offline_envs.policies import Policy
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.buffers.rows import action_bounds, between
 from offline_envs.sb3.rollouts.device_support import check_on_device, device_envs

@@ -31,9 +31,9 @@ def test_pessimistic_environment_is_the_learned_one_and_the_wrapper(mode: str, o
     plain = gym.make_vec("LearnedModel-v0", num_envs=N, **{**options, **WHOLE})
     outside = HaltOnUnknown(plain, RULE, step_infos=True)
     assert_same(play(inside, 30), play(outside, 30))
-    assert outside.n_halted == inside.unwrapped.n_halted > 0
+    assert outside.halt_counter.n_halted == inside.unwrapped.monitor.n_halted > 0
     for name in ("n_steps", "n_episodes"):
-        assert getattr(outside.tally, name) == getattr(inside.unwrapped.tally, name)
+        assert getattr(outside.halt_counter, name) == getattr(inside.unwrapped.monitor, name)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -99,7 +99,7 @@ def test_halted_row_restarts_within_the_step(copy: bool) -> None:
         ([0, 1], [-5, 1], [True, False], [False, True], [4.0, 3.0]),  # at 3, the pair is unknown
         ([1, 2], [1, 1], no, no, [None, None]),
     ]
-    assert (envs.tally.n_steps, envs.tally.n_episodes, envs.n_halted) == (10, 3, 1)
+    assert (envs.halt_counter.n_steps, envs.halt_counter.n_episodes, envs.halt_counter.n_halted) == (10, 3, 1)
 
 
 def test_halted_row_restarts_at_the_next_step() -> None:
@@ -117,7 +117,7 @@ def test_halted_row_restarts_at_the_next_step() -> None:
         (0, 0, False, 0),  # what the environment's own fifth step gives is thrown away
         (1, 1, False, 0),
     ]
-    assert (envs.tally.n_steps, envs.tally.n_episodes, envs.n_halted) == (9, 3, 1)
+    assert (envs.halt_counter.n_steps, envs.halt_counter.n_episodes, envs.halt_counter.n_halted) == (9, 3, 1)
 
 
 def test_halted_row_waits_for_the_caller() -> None:
@@ -127,7 +127,7 @@ def test_halted_row_waits_for_the_caller() -> None:
     assert [step[2].tolist() for step in steps] == [[False, False]] * 3 + [[True, True]]
     obs, _ = envs.reset(options={"reset_mask": np.array([True, True])})
     assert obs[:, 0].tolist() == [0.0, 0.0]
-    assert envs.tally.n_episodes == 2
+    assert envs.halt_counter.n_episodes == 2
 
 
 class Tensors(VectorWrapper):
@@ -169,7 +169,7 @@ def test_guarded_tensors_are_the_guarded_arrays(mode: AutoresetMode, device: str
         if mode == AutoresetMode.DISABLED and over.any():
             arrays.reset(options={"reset_mask": over})
             tensors.reset(options={"reset_mask": over})
-    assert halted == tensors.n_halted > 0
+    assert halted == tensors.halt_counter.n_halted > 0
 
 
 @pytest.mark.parametrize("mode", RESTARTING)

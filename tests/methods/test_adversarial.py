@@ -45,5 +45,5 @@ def test_its_ensemble_takes_gradients_and_the_shared_one_does_not() -> None:
     envs = make("AdversarialModel-v0", **options)
     assert all(parameter.requires_grad for parameter in envs.unwrapped.ensemble.parameters())
     assert not any(parameter.requires_grad for parameter in options["model"].parameters())
-    assert envs.unwrapped.mdp.ensemble.ensemble is envs.unwrapped.ensemble
+    assert envs.unwrapped.mdp.members.model is envs.unwrapped.ensemble
     assert envs.unwrapped.ensemble.elites.tolist() == options["model"].elites.tolist()

@@ -1,0 +1,27 @@
+"""`MODEL_KINDS`: the classes of dynamics models that can be read from a folder."""
+
+from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.model import DynamicsModel
+from offline_envs.errors import SettingsError
+from offline_envs.registry import Registry
+
+ENSEMBLE = "ensemble"
+"""Kind of a card that names none: files of version 0.1.0."""
+
+MODEL_KINDS: Registry[type[DynamicsModel]] = Registry("kind of dynamics model", {ENSEMBLE: EnsembleDynamics})
+"""Every kind by the name that the card of a saved model gives. A card never names code to run."""
+
+
+def kind_of(model: DynamicsModel) -> str:
+    """The name under which the model's class is entered.
+
+    Raises:
+        SettingsError: It is not entered.
+    """
+    for name, kind in MODEL_KINDS.items():
+        if type(model) is kind:
+            return name
+    raise SettingsError(
+        f"A model can be saved if its class is known, and {type(model).__name__} is not. Enter it: "
+        f"offline_envs.dynamics.MODEL_KINDS.register('my-kind', {type(model).__name__})."
+    )

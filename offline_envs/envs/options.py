@@ -1,0 +1,52 @@
+"""`ModelOptions`: the settings that every learned environment takes besides its dataset and its method's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from offline_envs.dynamics import DynamicsModel
+from offline_envs.mdp import Sampler
+from offline_envs.tasks import Task, TerminationRule
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Settings of every learned environment, all optional.
+
+    Attributes:
+        model: Folder of a fitted model, or the model itself; without it an ensemble is fitted once and kept
+            in the user's cache.
+        env_id: Environment that the data come from, if the dataset does not say.
+        task: Task whose reward the data get instead of their own: a name with settings, e.g.
+            `"ant-angle:degrees=45"`, or a `Task`.
+        termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
+            of (obs, action, next_obs) tensors that returns a bool tensor `(B,)`.
+        start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
+        member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`; or a
+            `Sampler`.
+        device: Where the model is computed, e.g. `"cpu"` or `"cuda"`.
+        precision: How precisely its matrix products are: `"float32"`, `"tf32"` or `"bfloat16"`, see
+            `offline_envs.dynamics.ensemble.precision`. Fits and thresholds stay in float32.
+        ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
+        fit: Settings of the fit by name, see `FitSettings`.
+        cache_dir: Folder of fitted models instead of the user's cache.
+        progress: Whether a fit shows its progress.
+    """
+
+    model: str | Path | DynamicsModel | None = None
+    env_id: str | None = None
+    task: str | Task | None = None
+    termination: str | TerminationRule = "auto"
+    start: str = "dataset"
+    member: str | Sampler = "step"
+    device: str = "cpu"
+    precision: str = "float32"
+    ensemble: Mapping[str, Any] | None = None
+    fit: Mapping[str, Any] | None = None
+    cache_dir: str | None = None
+    progress: bool = True
+
+
+MODEL_OPTIONS = tuple(field.name for field in fields(ModelOptions))
+"""Names of the settings of `ModelOptions`."""

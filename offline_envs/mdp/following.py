@@ -1,0 +1,103 @@
+"""`follow`: one function that follows a policy, step by step, wherever it is to act."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from offline_envs.errors import SettingsError
+from offline_envs.mdp.mdp import LearnedMDP
+from offline_envs.mdp.step import Step
+from offline_envs.policies import Policy
+
+Outcome = TypeVar("Outcome", covariant=True)
+
+
+class World(Protocol[Outcome]):
+    """Rows that a policy acts in: a bare model, a vector environment, an adversary's episodes."""
+
+    @property
+    def obs(self) -> Tensor:
+        """Current observations, float32 `(n, d)`; no rows means that there is nothing left to follow."""
+
+    def step(self, obs: Tensor, action: Tensor) -> Outcome:
+        """Take a step from `obs`, which `obs` gave, with actions float32 `(n, k)`."""
+
+
+def follow(policy: Policy, world: World[Outcome]) -> Iterator[Outcome]:
+    """Let a policy act in a world for as long as there are rows; actions are computed without gradients.
+
+    Args:
+        policy: What acts. Its randomness is its own.
+        world: Where it acts. It keeps its state, so that following it resumes where it was left.
+
+    Yields:
+        What the world returns of each step.
+
+    Raises:
+        SettingsError: The policy returns something else than a tensor.
+    """
+    while len(obs := world.obs):
+        with torch.no_grad():
+            chosen = policy(obs)
+        if not isinstance(chosen, Tensor):
+            raise SettingsError(f"A policy must return a tensor, got {type(chosen).__name__}.")
+        yield world.step(obs, chosen.to(torch.float32, copy=True))  # the policy may write there again
+
+
+class Followed(NamedTuple):
+    """A step of the rows that are still followed."""
+
+    rows: Tensor  # (m,), their numbers among those that began, int64
+    obs: Tensor  # (m, d)
+    action: Tensor  # (m, k)
+    step: Step
+
+
+Continue = Callable[[Step], Tensor | slice]
+"""Which rows of a step are followed further: their index, bool `(m,)`, or all of them."""
+
+
+def drop_ended(step: Step) -> Tensor:
+    """Follow the rows whose episode did not end."""
+    return ~(step.terminated | step.truncated)
+
+
+def keep_all(step: Step) -> slice:
+    """Follow every row, also beyond the end of its episode."""
+    del step  # Unused.
+    return slice(None)
+
+
+class ModelWorld:
+    """A bare model: no time limit, and nothing restarts.
+
+    Args:
+        mdp: The learned MDP.
+        obs: Where the rows start, `(n, d)`.
+        generator: Source of randomness, on the model's device.
+        further: Which rows are followed further, `drop_ended` or `keep_all`.
+
+    Attributes:
+        obs: Where the rows that are followed are, `(m, d)`.
+        rows: Their numbers, int64 `(m,)`.
+    """
+
+    def __init__(
+        self, mdp: LearnedMDP, obs: Tensor, generator: torch.Generator, *, further: Continue = drop_ended
+    ) -> None:
+        self._mdp = mdp
+        self._generator = generator
+        self._further = further
+        self.obs = obs
+        self.rows = torch.arange(len(obs), device=obs.device)
+
+    def step(self, obs: Tensor, action: Tensor) -> Followed:
+        """Advance the rows, and drop those that are not followed further."""
+        step = self._mdp.step(obs, action, self._generator)
+        followed = Followed(self.rows, obs, action, step)
+        kept = self._further(step)
+        self.obs = step.next_obs[kept]
+        self.rows = self.rows[kept]
+        return followed

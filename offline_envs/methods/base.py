@@ -1,0 +1,87 @@
+"""`Method`: a way to turn a dynamics model into an MDP, with its settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from offline_envs.data import Transitions
+from offline_envs.dynamics import DynamicsModel, ModelShape
+from offline_envs.mdp import Sampler, Step, Transform
+from offline_envs.settings import JsonSettings
+
+
+class Monitor(Protocol):
+    """Watches the episodes of `n` rows, e.g. to warn of a setting that ends nearly all of them.
+
+    `count` and `reset` run on the device and look at no value from the host, so that they can be captured as
+    part of a CUDA graph; `look` may.
+    """
+
+    def count(self, step: Step, ended: Tensor) -> None:
+        """Count a step and the rows whose episode it ended, bool `(n,)`, in place."""
+
+    def reset(self, mask: Tensor | None = None) -> None:
+        """Begin an episode in the rows of `mask`, bool `(n,)`, or in all."""
+
+    def look(self) -> None:
+        """Look at the counts, and warn if they are suspicious."""
+
+
+@dataclass(frozen=True)
+class Method(JsonSettings):
+    """The settings of a method and what it does; every hook has a default that changes nothing.
+
+    A method is a frozen dataclass whose fields are the keywords that `gym.make` takes for its environment,
+    each with its default. They are declared here alone: environments, wrappers, runs and the command line
+    read them from the class.
+
+    Attributes:
+        model_defaults: Defaults of `ModelOptions` that the method changes, by name.
+    """
+
+    model_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    @property
+    def members(self) -> str:
+        """Whose predictions a step needs: `"elites"`, or `"all"`."""
+        return "elites"
+
+    def check(self, shape: ModelShape) -> None:
+        """Refuse members that the method cannot work with; also called before a model is fitted.
+
+        Raises:
+            SettingsError: It cannot.
+        """
+
+    def own_model(self, model: DynamicsModel) -> DynamicsModel:
+        """The model that the environment steps: a shared one as it is, or a copy to change."""
+        return model
+
+    def sampler(self, model: DynamicsModel) -> Sampler | None:
+        """A sampler of the method's own, instead of the one that the `member` setting names; or None."""
+        del model  # Unused.
+        return None
+
+    def transform(
+        self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
+    ) -> Transform | None:
+        """What the method does to every step, or None.
+
+        Args:
+            model: The fitted model.
+            transitions: The dataset.
+            cache_dir: Folder of fitted models, or None for the user's cache.
+            progress: Whether to say on standard error what takes long.
+        """
+        del model, transitions, cache_dir, progress  # Unused.
+        return None
+
+    def monitor(self, n: int, device: torch.device) -> Monitor | None:
+        """What watches the episodes of `n` rows, or None."""
+        del n, device  # Unused.
+        return None

@@ -1,0 +1,122 @@
+"""`Penalty`: MOPO's uncertainty-penalised MDP (Yu et al. 2020)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from offline_envs.data import Transitions
+from offline_envs.dynamics import (
+    MEASURES,
+    DynamicsModel,
+    Measure,
+    ModelShape,
+    Prediction,
+    check_members,
+    n_compared,
+)
+from offline_envs.errors import SettingsError
+from offline_envs.mdp import Step
+from offline_envs.methods.base import Method
+
+
+@dataclass(frozen=True)
+class Penalty(Method):
+    """Rewards less λ times the model's uncertainty.
+
+    Attributes:
+        penalty_coef: λ, the reward that a unit of uncertainty costs.
+        penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
+        penalty_members: Whose predictions are measured: `"all"` (MOPO's release) or `"elites"`.
+
+    Raises:
+        SettingsError: A coefficient that is negative or not finite, or an unknown name.
+    """
+
+    penalty_coef: float = 1.0
+    penalty: str = "max_std"
+    penalty_members: str = "all"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.penalty_coef < math.inf:
+            raise SettingsError(f"penalty_coef must be finite and 0 or more, got {self.penalty_coef}.")
+        check_members("penalty_members", self.penalty_members)
+        MEASURES.find(self.penalty)
+
+    @property
+    def members(self) -> str:
+        """Whose predictions are measured."""
+        return self.penalty_members
+
+    def check(self, shape: ModelShape) -> None:
+        """Refuse a measure that is zero everywhere for the members at hand.
+
+        Raises:
+            SettingsError: A measure of variances without variances, or a comparison of a single member.
+        """
+        measure, name = MEASURES[self.penalty], self.penalty
+        if measure.needs_variance and not shape.probabilistic:
+            raise SettingsError(
+                f"penalty={name!r} needs members that predict a variance, but probabilistic=False. "
+                f"Use penalty={_names(lambda m: not m.needs_variance)}."
+            )
+        if measure.compares_members and n_compared(shape, self.penalty_members) == 1:
+            raise SettingsError(
+                f"penalty={name!r} compares members, but a single one is measured. Use "
+                f"penalty={_names(lambda m: not m.compares_members)}, or more members "
+                "(ensemble={'n_members': ...} and penalty_members=)."
+            )
+
+    def penalize(self) -> "Penalize":
+        """The change of a step that the settings describe."""
+        return Penalize(self.penalty_coef, MEASURES[self.penalty])
+
+    def transform(
+        self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
+    ) -> "Penalize":
+        """See `penalize`; the same for every model and dataset."""
+        del model, transitions, cache_dir, progress  # Unused.
+        return self.penalize()
+
+
+@dataclass(frozen=True)
+class Penalize:
+    """The uncertainty-penalised MDP: r̃(s, a) = r − λ·u(s, a), Yu et al. 2020 (MOPO), section 4.2.
+
+    Attributes:
+        coef: Penalty coefficient λ, in units of reward per unit of uncertainty.
+        measure: Uncertainty u, a function of the members' predictions.
+    """
+
+    coef: float
+    measure: Measure = MEASURES["max_std"]
+
+    def __call__(
+        self, obs: Tensor, action: Tensor, step: Step, prediction: Prediction, generator: torch.Generator
+    ) -> Step:
+        """Subtract the penalty from the reward."""
+        del obs, action, generator  # Unused.
+        penalty = self.penalty(prediction, step.replaced)
+        return step._replace(reward=step.reward - penalty, penalty=step.penalty + penalty)
+
+    def penalty(self, prediction: Prediction, replaced: Tensor) -> Tensor:
+        """λ·u for each row, `(B,)`, and 0 in the rows whose reward was replaced.
+
+        An exploded row is worth exactly the dataset's lowest reward and a halted one exactly the reward of
+        halting; their u could be of any size.
+        """
+        return (self.coef * self.measure(prediction)).masked_fill(replaced, 0.0)
+
+    def infos(self, step: Step) -> dict[str, Tensor]:
+        """None: every learned MDP reports its penalty."""
+        del step  # Unused.
+        return {}
+
+
+def _names(usable: Callable[[Measure], bool]) -> str:
+    *others, last = (repr(name) for name, measure in MEASURES.items() if usable(measure))
+    return f"{', '.join(others)} or {last}" if others else last

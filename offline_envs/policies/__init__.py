@@ -1,0 +1,20 @@
+"""What acts: one protocol on tensors, Stable-Baselines3's `predict`, and adapters from one to the other."""
+
+from offline_envs.policies.policy import Policy, Predictor, PredictPolicy, TensorPolicy, as_policy
+from offline_envs.policies.recorded import RecordedActions
+from offline_envs.policies.spec import POLICIES, ActsIn, is_policy_spec, policy_from_spec
+from offline_envs.policies.uniform import UniformPolicy
+
+__all__ = [
+    "POLICIES",
+    "ActsIn",
+    "Policy",
+    "PredictPolicy",
+    "Predictor",
+    "RecordedActions",
+    "TensorPolicy",
+    "UniformPolicy",
+    "as_policy",
+    "is_policy_spec",
+    "policy_from_spec",
+]

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import torch
+
+from offline_envs.dynamics import MEASURES, EnsembleSettings, Measure, Prediction
+from offline_envs.errors import SettingsError
+from offline_envs.mdp import Step
+from offline_envs.methods import Penalize, Penalty
+from tests.methods.rows import changed, half
+
+HALF = Measure(half)
+
+
+def test_subtracts_coefficient_times_uncertainty_but_not_from_exploded_rows() -> None:
+    exploded = torch.tensor([False, True, False])
+    step = Step.of_model(torch.zeros(3, 2), torch.tensor([1.0, -9.0, 3.0]), exploded, exploded)
+    std = torch.tensor([2.0, torch.nan, 6.0])[None, :, None].expand(1, 3, 3)
+    prediction = Prediction(torch.zeros(1, 3, 3), std)
+    penalised = changed(Penalize(10.0, HALF), step, prediction)
+    assert penalised.penalty.tolist() == [10.0, 0.0, 30.0]
+    assert penalised.reward.tolist() == [-9.0, -9.0, -27.0]
+    assert penalised.raw_reward.tolist() == [1.0, -9.0, 3.0]
+    twice = changed(Penalize(1.0, HALF), penalised, prediction)
+    assert twice.penalty.tolist() == [11.0, 0.0, 33.0]
+    assert twice.reward.tolist() == [-10.0, -9.0, -30.0]
+
+
+def test_settings_are_checked_when_they_are_made() -> None:
+    for values, message in (
+        ({"penalty_coef": -1.0}, "penalty_coef must be finite and 0 or more, got -1.0"),
+        ({"penalty_coef": float("inf")}, "penalty_coef must be finite and 0 or more, got inf"),
+        ({"penalty_coef": "1"}, "penalty_coef must be of type float, got '1'"),
+        ({"penalty": "variance"}, "Unknown penalty 'variance'. Valid: ensemble_std, max_deviation"),
+        ({"penalty_members": "some"}, "Unknown penalty_members 'some'. Valid: all, elites"),
+    ):
+        with pytest.raises(SettingsError, match=message.replace(".", r"\.")):
+            Penalty.from_json(values)
+
+
+def test_numpys_numbers_are_numbers() -> None:
+    assert Penalty(np.float32(0.5)) == Penalty(0.5)  # type: ignore[arg-type]
+    assert Penalty(2) == Penalty(2.0)
+
+
+def test_a_measure_of_ones_own_says_itself_which_members_it_needs() -> None:
+    """Not its name decides: two measures of variances are refused for deterministic members alike."""
+    MEASURES.register("tests/mean_std", Measure(half, needs_variance=True))
+    deterministic = EnsembleSettings(probabilistic=False)
+    for name in ("tests/mean_std", "max_std"):
+        with pytest.raises(SettingsError, match=f"penalty='{name}' needs members that predict a variance"):
+            Penalty(penalty=name).check(deterministic)
+        Penalty(penalty=name).check(EnsembleSettings(n_members=1, n_elites=1))
+    with pytest.raises(SettingsError, match="compares members, but a single one is measured"):
+        Penalty(penalty="ensemble_std").check(EnsembleSettings(n_members=1, n_elites=1))
