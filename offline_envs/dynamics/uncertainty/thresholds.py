@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats
-from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.errors import SettingsError
+from offline_envs.registry import Registry
 
 
 def mean_std(stats: DisagreementStats, beta: float) -> float:
@@ -44,14 +44,15 @@ class Rule(NamedTuple):
     typical: tuple[float, ...]
 
 
-RULES: Mapping[str, Rule] = MappingProxyType(
+RULES: Registry[Rule] = Registry(
+    "threshold rule",
     {
         "mean_std": Rule(
             mean_std, lambda v: 0 <= v < math.inf, "0 or more", (0.0, 5.0, 10.0, 15.0, 20.0, 25.0)
         ),
         "quantile": Rule(quantile, lambda v: 0 <= v <= 1, "from 0 to 1", (0.95, 0.99, 0.999, 1.0)),
         "max_over": Rule(max_over, lambda v: 0 < v < math.inf, "above 0", (3.0, 1.0, 0.5)),
-    }
+    },
 )
 """Every rule by the name that the `threshold` setting takes."""
 
@@ -81,12 +82,11 @@ class ThresholdRule:
                 f"Rules: {', '.join(sorted(RULES))}."
             )
         ((name, value),) = setting.items()
-        if name not in RULES:
-            raise unknown_name("threshold rule", name, RULES)
+        rule = RULES.find(name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not RULES[name].valid(value):
+        if not number or not rule.valid(value):
             raise SettingsError(
-                f"The value of threshold rule {name!r} must be {RULES[name].valid_values}, got {value!r}."
+                f"The value of threshold rule {name!r} must be {rule.valid_values}, got {value!r}."
             )
         return cls(name, float(value))
 
