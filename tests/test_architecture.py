@@ -23,7 +23,7 @@ MAX_FUNCTION_LINES = 60
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "misc"}
 SLOW_MODULES = ("torch", "stable_baselines3", "minari", "matplotlib")
 
-GROUND = {"errors", "registration", "registry", "versions", "settings", "files", "kernels"}
+GROUND = {"errors", "registration", "registry", "agents", "versions", "settings", "files", "kernels"}
 MODEL = GROUND | {"data", "tasks", "dynamics", "policies"}
 WORLD = MODEL | {"mdp", "methods", "envs"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "versions": set(),
     "registry": {"errors"},
+    "agents": {"registry"},
     "settings": {"errors"},
     "files": {"errors"},
     "kernels": {"errors"},

@@ -8,12 +8,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from offline_envs.agents import AGENTS, off_policy_agents
 from offline_envs.cli.options import INTERRUPTED, parse_json
-from offline_envs.collect import Agent, CollectSettings, Kind
+from offline_envs.collect import CollectSettings, Kind
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
     from offline_envs.collect.collection import Collected
+
+AgentName = Annotated[
+    str,
+    typer.Option(
+        help=f"Agent to train: {', '.join(off_policy_agents())}. Or the one that saved --policy, also "
+        f"{', '.join(name for name in AGENTS if name not in off_policy_agents())}."
+    ),
+]
 
 
 def collect(
@@ -28,7 +37,7 @@ def collect(
     ],
     steps: Annotated[int, typer.Option(help="Steps to write.", min=1)],
     seed: Annotated[int, typer.Option(help="The same seed gives the same dataset.", min=0)] = 0,
-    agent: Annotated[Agent, typer.Option(help="Algorithm to train, or that saved --policy.")] = Agent.SAC,
+    agent: AgentName = "sac",
     net_arch: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "256,256",
     policy: Annotated[
         Path | None,

@@ -1,6 +1,5 @@
 """`offline-envs fit`: learn a dynamics ensemble from a dataset."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +39,8 @@ def fit(
 ) -> None:
     """Fit an ensemble, or find it in the cache. Interrupt it with Ctrl-C; the same command goes on."""
     from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
-    from offline_envs.envs.assembly import check_device
+    from offline_envs.envs import check_device
+    from offline_envs.files import copy_folder
     from offline_envs.tasks import task_transitions
 
     if output is not None and output.exists():
@@ -60,10 +60,7 @@ def fit(
         console.print("Interrupted. The same command goes on.")
         raise typer.Exit(INTERRUPTED) from None
     if output is not None:
-        part = output.with_name(f".{output.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(folder, part)
-        part.rename(output)
+        copy_folder(folder, output)
     _print(folder if output is None else output, transitions)
 
 

@@ -32,7 +32,7 @@ def info(
     With the default model in the cache, or with --model, also the thresholds of PessimisticModel-v0.
     """
     from offline_envs.cli.tables import dataset_table
-    from offline_envs.runs.plots import plot_returns
+    from offline_envs.runs import plot_returns
     from offline_envs.tasks import task_transitions
 
     transitions = task_transitions(dataset, task, env_id=env_id)

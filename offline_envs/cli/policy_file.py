@@ -1,26 +1,25 @@
-"""A policy in a file of Stable-Baselines3, as an argument of a command."""
+"""A policy saved by Stable-Baselines3, as an argument of a command."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from offline_envs.agents import AGENTS
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
     from gymnasium import Space
     from stable_baselines3.common.base_class import BaseAlgorithm
 
-Agent = Annotated[
-    str, typer.Option(help="Algorithm that saved the policy: sac, fastsac, td3, ddpg, tqc, crossq, trpo.")
-]
+Agent = Annotated[str, typer.Option(help=f"Agent that saved the policy: {', '.join(AGENTS)}.")]
 
 
 def load_policy(policy: Path, agent: str) -> "BaseAlgorithm":
     """Read a policy onto the CPU.
 
     Raises:
-        SettingsError: An unknown algorithm, no such file, or a file that is not its policy.
+        SettingsError: An unknown agent, no such file, or a file that is not its policy.
     """
     from offline_envs.sb3 import agent_class
 
@@ -40,7 +39,7 @@ def check_shape(name: str, policy: "Space[object]", expected: tuple[int, ...] | 
         name: What the space is of, `"observation"` or `"action"`.
         policy: The policy's space.
         expected: The shape that it must have.
-        owner: Whose shape that is, in a word.
+        owner: Name of the thing that has this shape, for the message.
 
     Raises:
         SettingsError: The shapes differ.

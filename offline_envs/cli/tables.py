@@ -1,4 +1,4 @@
-"""What the commands print, as rich tables."""
+"""Tables that the commands print."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from rich.table import Table
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import RULES, DisagreementStats
-from offline_envs.runs import TrainResult
+from offline_envs.runs import SeedResults
 
 BARS = " ▁▂▃▄▅▆▇█"
 BINS = 24
@@ -69,27 +69,26 @@ def threshold_table(stats: DisagreementStats) -> Table:
     return table
 
 
-def result_table(results: Sequence[TrainResult], title: str) -> Table:
-    """Final figures of runs, one column each, and of all seeds together where there are several."""
+def result_table(found: SeedResults, title: str) -> Table:
+    """Final figures of runs, one column each, and over all seeds where there are several."""
+    results = found.results
     table = Table(title=title)
     table.add_column("undiscounted return", style="bold")
     for result in results:
         table.add_column(f"seed {result.seed}", justify="right")
     if len(results) > 1:
         table.add_column("all seeds", justify="right")
-    n = results[0].n_episodes
-    real = [r.real_return for r in results]
-    scores = [r.normalized_score for r in results if r.normalized_score is not None]
     _add(table, "dataset: mean episode", [f"{r.dataset_mean:.0f}" for r in results], "")
     _add(table, "dataset: best episode", [f"{r.dataset_best:.0f}" for r in results], "")
     predicted = [r.predicted_return for r in results if r.predicted_return is not None]
     if predicted:
         _add(table, "predicted by the model", [f"{p:.0f}" for p in predicted], "")
     cells = [f"{r.real_return:.0f} ± {r.real_std:.0f}" for r in results]
-    _add(table, f"real, {n} episodes", cells, f"{np.mean(real):.0f} ± {np.std(real):.0f}")
-    if scores:
-        cells = [f"{s:.1f}" for s in scores]
-        _add(table, "normalised score", cells, f"{np.mean(scores):.1f} ± {np.std(scores):.1f}")
+    real, score = found.real_return, found.normalized_score
+    _add(table, f"real, {results[0].n_episodes} episodes", cells, f"{real.mean:.0f} ± {real.std:.0f}")
+    if score is not None:
+        cells = [f"{r.normalized_score:.1f}" for r in results if r.normalized_score is not None]
+        _add(table, "normalised score", cells, f"{score.mean:.1f} ± {score.std:.1f}")
     return table
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from offline_envs.agents import AGENTS
 from offline_envs.cli.options import (
     Dataset,
     Device,
@@ -29,13 +30,13 @@ PresetName = Annotated[
     str | None,
     typer.Option(
         "--preset",
-        help="Settings that a paper gives, e.g. mopo/hopper-medium; other options change them. "
+        help="Settings from a paper, e.g. mopo/hopper-medium; other options override them. "
         "`offline-envs presets` lists them.",
     ),
 ]
 Agent = Annotated[
     str | None,
-    typer.Option(help="sac, fastsac, td3, ddpg, tqc, crossq or trpo.", show_default="sac; trpo for morel"),
+    typer.Option(help=f"One of {', '.join(AGENTS)}.", show_default="sac; trpo for morel"),
 ]
 Steps = Annotated[
     int | None,
@@ -57,7 +58,7 @@ Penalty = Annotated[
     typer.Option(help="max_std, max_deviation, max_disagreement or ensemble_std.", show_default="max_std"),
 ]
 Seeds = Annotated[str, typer.Option(help="Seeds, run one after the other, e.g. 0,1,2.")]
-Folder = Annotated[Path, typer.Option(help="Folder to write; each seed gets one inside.")]
+Folder = Annotated[Path, typer.Option(help="Folder to write; each seed gets a subfolder.")]
 Model = Annotated[str | None, typer.Option(help="Folder of a fitted ensemble, instead of fitting one.")]
 EvalEvery = Annotated[
     int | None,
@@ -79,7 +80,7 @@ MoreJson = Annotated[
         "'{\"real_ratio\": 0.5}'.",
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]
 
 
 def train(
@@ -106,9 +107,9 @@ def train(
 ) -> None:
     """Train a policy inside a model of DATASET and score it in the real environment.
 
-    Interrupt it with Ctrl-C; the same command with --resume goes on.
+    Interrupt it with Ctrl-C; run the same command with --resume to resume.
     """
-    from offline_envs.cli.seeds import run_seeds
+    from offline_envs.cli.seeds import run_and_print
     from offline_envs.runs import TrainSettings, merged
 
     options = {
@@ -134,11 +135,11 @@ def train(
         raise SettingsError(f"--settings cannot hold {', '.join(twice)}: there are options for that.")
     given = {name: value for name, value in options.items() if value is not None and value != {}}
     common = TrainSettings.for_algorithm(merged(_start(preset, given), {**given, **more}))
-    run_seeds(common, parse_seeds(seeds), folder, resume=resume)
+    run_and_print(common, parse_seeds(seeds), folder, resume=resume)
 
 
 def _start(preset: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Settings of the preset, without those of a fit where a fitted model is given."""
+    """Settings of the preset; where a fitted model is given, without those of a fit."""
     from offline_envs.runs import preset as preset_named
 
     if preset is None:

@@ -1,25 +1,20 @@
-"""Stable-Baselines3 agents by name: made new and loaded."""
+"""Agents for a collection: new ones and saved ones."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
-from sb3_contrib import TQC
-from stable_baselines3 import SAC, TD3
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import open_path
 
-from offline_envs.collect.settings import Agent, CollectSettings
+from offline_envs.agents import AGENTS
+from offline_envs.collect.settings import CollectSettings
 from offline_envs.errors import CheckpointError, SettingsError
-
-AGENT_CLASSES: dict[Agent, type[SAC] | type[TD3] | type[TQC]] = {
-    Agent.SAC: SAC,
-    Agent.TD3: TD3,
-    Agent.TQC: TQC,
-}
 
 EXPLORATION_STD = 0.1  # of actions scaled to [-1, 1]: TD3 (Fujimoto et al. 2018), section 6.1
 BUFFER_STEPS = 1_000_000  # at most in a replay buffer
@@ -29,37 +24,39 @@ def new_agent(settings: CollectSettings, env: gym.Env[Any, Any], *, steps: int) 
     """Make an untrained agent with Stable-Baselines3's own hyper-parameters.
 
     Args:
-        settings: Names the algorithm, the seed and the network.
+        settings: Names the agent, the seed and the network.
         env: Environment that it will be trained in.
         steps: Length of the training; the replay buffer holds all of it, up to `BUFFER_STEPS`.
     """
+    agent = AGENTS.find(settings.agent)
     shape = env.action_space.shape
     noise = NormalActionNoise(np.zeros(shape or ()), np.full(shape or (), EXPLORATION_STD))
-    return AGENT_CLASSES[settings.agent](
+    make = cast(Callable[..., OffPolicyAlgorithm], agent.load())
+    return make(
         "MlpPolicy",
         env,
         seed=settings.seed,
         device="cpu",  # a GPU's sums are not the same from run to run
         buffer_size=min(steps, BUFFER_STEPS),
-        action_noise=noise if settings.agent is Agent.TD3 else None,  # the others explore by themselves
+        action_noise=noise if agent.needs_noise else None,  # the others explore by themselves
         policy_kwargs={"net_arch": list(settings.net_arch)},
     )
 
 
-def load_agent(settings: CollectSettings, path: Path, env: gym.Env[Any, Any]) -> OffPolicyAlgorithm:
+def load_agent(settings: CollectSettings, path: Path, env: gym.Env[Any, Any]) -> BaseAlgorithm:
     """Load an agent. The file is Stable-Baselines3's own and can run code.
 
     Args:
-        settings: Names the algorithm.
+        settings: Names the agent.
         path: The file, a .zip.
-        env: Environment whose spaces the agent must have; it is not bound to it.
+        env: Environment whose spaces the agent must have; the agent is not attached to it.
 
     Raises:
-        CheckpointError: The file is missing, or was not saved by this algorithm.
+        CheckpointError: The file is missing, or was not saved by this agent.
         SettingsError: The agent was trained with other spaces than this environment's.
     """
     try:
-        agent = AGENT_CLASSES[settings.agent].load(path, device="cpu")
+        agent = AGENTS.find(settings.agent).load().load(path, device="cpu")
     except Exception as error:  # Stable-Baselines3 lets through whatever zipfile, pickle or torch raise.
         raise CheckpointError(
             f"{path} cannot be loaded as a {settings.agent.upper()} policy: {error}"

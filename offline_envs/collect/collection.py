@@ -124,10 +124,8 @@ def _record(training: Stage, recording: Stage, settings: CollectSettings) -> Non
         case Kind.RANDOM:
             _roll_out(recording, uniform_actions(env, settings.seed), seed=settings.seed)
         case Kind.MEDIUM | Kind.EXPERT:
-            if settings.policy is None:
-                agent = _train(training, settings)
-            else:
-                agent = load_agent(settings, settings.policy, env)
+            policy = settings.policy
+            agent = _train(training, settings) if policy is None else load_agent(settings, policy, env)
             act = policy_actions(agent, deterministic=settings.deterministic)
             _roll_out(recording, act, seed=settings.seed)
 

@@ -25,11 +25,11 @@ def learn(stage: Stage, settings: CollectSettings, snapshots: SnapshotCallback |
 
     Args:
         stage: Steps to train for, and those done.
-        settings: Names the algorithm, the seed and the network.
+        settings: Names the agent, the seed and the network.
         snapshots: Keeps policies on the way.
 
     Raises:
-        CheckpointError: The checkpoint to go on from cannot be read.
+        CheckpointError: The checkpoint to resume from cannot be read.
     """
     if stage.is_complete:
         return
@@ -81,6 +81,7 @@ def _resumed(stage: Stage, settings: CollectSettings) -> OffPolicyAlgorithm:
         agent = load_agent(settings, last / AGENT_FILE, stage.recorder)
     except CheckpointError as error:
         raise damaged_checkpoint(last, error) from error
+    assert isinstance(agent, OffPolicyAlgorithm)  # the settings see to it
     agent.set_env(stage.recorder)
     agent.action_space = stage.recorder.action_space  # One space, so that there is one generator to restore.
     assert agent.replay_buffer is not None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 Act = Callable[[Any], Any]
 
@@ -15,7 +15,7 @@ def uniform_actions(env: gym.Env[Any, Any], seed: int) -> Act:
     return lambda obs: env.action_space.sample()
 
 
-def policy_actions(agent: OffPolicyAlgorithm, *, deterministic: bool) -> Act:
+def policy_actions(agent: BaseAlgorithm, *, deterministic: bool) -> Act:
     """Return a rule that asks a policy, for its mean action or for a sample."""
     return lambda obs: agent.predict(obs, deterministic=deterministic)[0]
 

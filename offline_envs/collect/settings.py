@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from offline_envs.agents import AGENTS, off_policy_agents
 from offline_envs.errors import SettingsError
 
 DEFAULT_TRAIN_STEPS = 100_000
@@ -20,25 +21,18 @@ class Kind(StrEnum):
     REPLAY = "replay"
 
 
-class Agent(StrEnum):
-    """Stable-Baselines3 algorithms that can be trained or loaded."""
-
-    SAC = "sac"
-    TD3 = "td3"
-    TQC = "tqc"
-
-
 @dataclass(frozen=True)
 class CollectSettings:
     """Settings of one collected dataset.
 
     Attributes:
-        kind: `random`, uniform actions; `replay`, every step that an agent trained from scratch lived
-            through, in order; `expert`, rollouts of the best policy of a training; `medium`, rollouts of
+        kind: `random`, uniform actions; `replay`, every step that an agent took in a training from
+            scratch, in order; `expert`, rollouts of the best policy of a training; `medium`, rollouts of
             the policy about a third of the way from random actions to that best policy.
         steps: Number of steps written.
         seed: Seed of everything random.
-        agent: Algorithm trained, or that `policy` was saved by.
+        agent: Agent that is trained, one with a replay buffer, or that saved `policy`; see
+            `offline_envs.agents.AGENTS`.
         net_arch: Widths of the hidden layers of actor and critics.
         policy: A policy saved by Stable-Baselines3 (.zip) to roll out instead of training one. Loading it
             runs code stored in the file: load only files you trust.
@@ -53,7 +47,7 @@ class CollectSettings:
     kind: Kind
     steps: int
     seed: int = 0
-    agent: Agent = Agent.SAC
+    agent: str = "sac"
     net_arch: tuple[int, ...] = (256, 256)
     policy: Path | None = None
     train_steps: int | None = None
@@ -68,6 +62,11 @@ class CollectSettings:
             _check_positive("net_arch", width)
         if self.seed < 0:
             raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
+        if not AGENTS.find(self.agent).off_policy and (self.trains_first or self.kind is Kind.REPLAY):
+            raise SettingsError(
+                f"Only an agent with a replay buffer can be trained here, got {self.agent}. "
+                f"Valid: {', '.join(off_policy_agents())}; or give a policy that {self.agent} saved."
+            )
         if self.policy is not None and not self.rolls_out_policy:
             raise SettingsError(f"policy is for kinds medium and expert, got kind {self.kind}.")
         if self.train_steps is not None and not self.trains_first:

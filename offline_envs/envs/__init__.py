@@ -1,6 +1,6 @@
 """Learned environments: one batched model step, seen as a single and as a vector environment."""
 
-from offline_envs.envs.assembly import Assembly, assemble, check_device, resolve_model
+from offline_envs.envs.assembly import Assembly, assemble, check_device, resolve_model, warn_of_other_data
 from offline_envs.envs.autoreset import MODES, SameStep, with_autoreset, without_reset_rows, zero_rows
 from offline_envs.envs.checker.checker import check_vector_env
 from offline_envs.envs.entry_points import VECTOR_OPTIONS, method_class
@@ -42,6 +42,7 @@ __all__ = [
     "model_of",
     "resolve_model",
     "rollout",
+    "warn_of_other_data",
     "with_autoreset",
     "without_reset_rows",
     "zero_rows",

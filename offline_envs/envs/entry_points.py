@@ -19,8 +19,8 @@ from offline_envs.methods import Method
 IGNORED = ("disable_env_checker", "order_enforce", "render_mode")
 """Settings of `gym.make` that `gym.make_vec` hands on to a vector environment, where they mean nothing."""
 
-VECTOR_OPTIONS = ("autoreset_mode", "max_episode_steps", "output", "step_infos", "capture")
-"""Settings that `learned_vector_env` takes besides those of `ModelOptions` and of the method."""
+VECTOR_OPTIONS = ("autoreset_mode", "output", "step_infos", "capture", "num_envs")
+"""Settings of `gym.make_vec` alone."""
 
 
 def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any) -> LearnedEnv:
@@ -35,7 +35,7 @@ def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any)
         SettingsTypeError: A name that is no setting.
         SettingsError: A value that is not valid, or a setting that only `gym.make_vec` takes.
     """
-    for name in (*VECTOR_OPTIONS, "num_envs"):
+    for name in VECTOR_OPTIONS:
         if name in options:
             raise SettingsError(f"{name}= is a setting of gym.make_vec(...), not of gym.make(...).")
     return LearnedEnv(_assembled(dataset, method, options))

@@ -61,6 +61,10 @@ def agreement(
     return Agreement(len(transitions), missed, invented)
 
 
+TERMINATIONS = ("auto", "never", "learned")
+"""Valid values of `termination`, besides a function."""
+
+
 def resolve_termination(
     option: str | TerminationRule,
     transitions: Transitions,

@@ -1,24 +1,48 @@
 """Training runs: one policy trained inside one model, scored in the real environment, written to a folder."""
 
-from offline_envs.runs.algorithms import ALGORITHMS, algorithm, merged
+from offline_envs.runs.algorithms import (
+    ALGORITHMS,
+    EVERY_RUN,
+    IN_MODEL,
+    Algorithm,
+    AlgorithmState,
+    algorithm,
+    merged,
+)
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.model_source import model_folder
-from offline_envs.runs.presets import PRESETS, Preset, preset
-from offline_envs.runs.result import TrainResult
+from offline_envs.runs.plots import plot_returns
+from offline_envs.runs.presets import DEMO, DEMO_SMOKE, PRESETS, Preset, preset
+from offline_envs.runs.results import MetricsRow, TrainResult
+from offline_envs.runs.run import ModelRun, Run, model_folder
+from offline_envs.runs.seeds import SeedResults, SeedRun, Spread, run_seeds
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.runs.training import check_possible, train
 
 __all__ = [
     "ALGORITHMS",
+    "DEMO",
+    "DEMO_SMOKE",
+    "EVERY_RUN",
+    "IN_MODEL",
     "PRESETS",
+    "Algorithm",
+    "AlgorithmState",
+    "MetricsRow",
+    "ModelRun",
     "Preset",
+    "Run",
     "RunFolder",
+    "SeedResults",
+    "SeedRun",
+    "Spread",
     "TrainResult",
     "TrainSettings",
     "algorithm",
     "check_possible",
     "merged",
     "model_folder",
+    "plot_returns",
     "preset",
+    "run_seeds",
     "train",
 ]

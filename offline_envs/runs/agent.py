@@ -1,40 +1,89 @@
-"""The agent of a run, made from the run's settings."""
+"""The agent of a run, made from the run's settings, and its cycle of collecting and learning."""
 
 import inspect
 from copy import deepcopy
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 
+from offline_envs.agents import AGENTS
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.runs.cycle import off_policy
-from offline_envs.runs.settings import TrainSettings
-from offline_envs.sb3 import MixedReplayBuffer, agent_class, with_device_rollouts, with_uniform_rollouts
+from offline_envs.sb3 import (
+    MixedReplayBuffer,
+    agent_class,
+    mopo_schedule,
+    with_device_rollouts,
+    with_uniform_rollouts,
+)
+
+if TYPE_CHECKING:
+    from offline_envs.runs.settings import TrainSettings
 
 
-def run_agent_class(settings: TrainSettings) -> type[BaseAlgorithm]:
-    """The class of a run's agent, whose rollouts are where and have the actions that the run asks for."""
+@dataclass(frozen=True)
+class Cycle:
+    """How many model transitions an agent collects before how many gradient steps.
+
+    Attributes:
+        timesteps: Model transitions that are collected.
+        gradient_steps: Gradient steps that follow.
+        keywords: The same as keywords of the agent's constructor.
+    """
+
+    timesteps: int
+    gradient_steps: int
+    keywords: dict[str, Any] = field(default_factory=dict)
+
+
+def make_cycle(agent: str, *, n_envs: int, horizon: int, ratio: float) -> Cycle:
+    """Plan the cycle of an agent.
+
+    Args:
+        agent: Short name of the agent.
+        n_envs: Imagined episodes advanced together.
+        horizon: Steps of an imagined episode.
+        ratio: Model transitions for each gradient step; for TRPO, for each step of its policy.
+
+    Raises:
+        SettingsError: A number that is not positive, or fewer transitions a cycle than episodes.
+    """
+    if AGENTS.find(agent).off_policy:
+        schedule = mopo_schedule(n_envs, horizon, transitions_per_gradient_step=ratio)
+        timesteps = schedule["train_freq"] * n_envs
+        return Cycle(timesteps, schedule["gradient_steps"], {**schedule})
+    if not ratio >= n_envs:
+        raise SettingsError(
+            f"{agent} learns after whole steps of all episodes: transitions_per_gradient_step must be at "
+            f"least n_envs={n_envs}, got {ratio}."
+        )
+    n_steps = round(ratio / n_envs)
+    return Cycle(n_steps * n_envs, 1, {"n_steps": n_steps})
+
+
+def run_agent_class(settings: "TrainSettings") -> type[BaseAlgorithm]:
+    """The class of a run's agent, with rollouts on the device and with the actions that the run asks for."""
     agent = agent_class(settings.agent)
     if settings.rollout_actions == "uniform":
         agent = with_uniform_rollouts(agent)
     return with_device_rollouts(agent) if collects_on_device(settings) else agent
 
 
-def collects_on_device(settings: TrainSettings) -> bool:
-    """Whether transitions go from model to replay buffer without leaving the device, which pays on a GPU."""
+def collects_on_device(settings: "TrainSettings") -> bool:
+    """Whether transitions go from model to replay buffer without leaving the device; faster on a GPU."""
     on_gpu = torch.device(settings.device).type != "cpu"
-    return on_gpu and off_policy(settings.agent) and not settings.agent_options.get("use_sde")
+    return on_gpu and AGENTS.find(settings.agent).off_policy and not settings.agent_options.get("use_sde")
 
 
-def check_agent_options(settings: TrainSettings) -> None:
+def check_agent_options(settings: "TrainSettings") -> None:
     """Refuse keywords that the agent does not take, before anything is computed.
 
     Raises:
         SettingsError: An unknown agent or keyword, or one that the run sets itself.
     """
-    known = set(inspect.signature(agent_class(settings.agent).__init__).parameters) - {"self"}
+    known = constructor_options(agent_class(settings.agent))
     for name in settings.agent_options:
         if name in _own_keywords(settings) or name in ("policy", "env"):
             raise SettingsError(f"agent_options cannot hold {name!r}: a run sets it from its own settings.")
@@ -42,7 +91,23 @@ def check_agent_options(settings: TrainSettings) -> None:
             raise unknown_name(f"option of {settings.agent}", name, known - set(_own_keywords(settings)))
 
 
-def new_agent(settings: TrainSettings, env: GymEnv) -> BaseAlgorithm:
+def constructor_options(kind: type) -> set[str]:
+    """Names of the keywords that a class's constructor takes.
+
+    Where it passes `**kwargs` on, those of the class that it inherits from count as well.
+    """
+    names: set[str] = set()
+    for owner in kind.__mro__:
+        if "__init__" not in vars(owner):
+            continue
+        _, *parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()
+        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return names
+
+
+def new_agent(settings: "TrainSettings", env: GymEnv) -> BaseAlgorithm:
     """Make the agent that a run starts with.
 
     Args:
@@ -60,11 +125,12 @@ def new_agent(settings: TrainSettings, env: GymEnv) -> BaseAlgorithm:
         raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
 
 
-def _own_keywords(settings: TrainSettings) -> dict[str, Any]:
+def _own_keywords(settings: "TrainSettings") -> dict[str, Any]:
     keywords = {**settings.cycle().keywords, "seed": settings.seed, "device": settings.device}
-    if not off_policy(settings.agent):
+    if not AGENTS.find(settings.agent).off_policy:
         return keywords
-    del keywords["buffer_size"]  # the one of them that is a matter of taste
+    del keywords["buffer_size"]  # agent_options may change it
+    # By id, not by value: these are saved with the agent, whose file would otherwise hold the dataset.
     names = ("dataset", "real_ratio", "env_id", "task")
     replay = {name: getattr(settings, name) for name in names}
     return {**keywords, "replay_buffer_class": MixedReplayBuffer, "replay_buffer_kwargs": replay}

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.metrics import MetricsRow
 from offline_envs.runs.progress import RunProgress
+from offline_envs.runs.results import MetricsRow
 from offline_envs.sb3 import EvaluationRecord, RealEvalCallback
 
+if TYPE_CHECKING:
+    from offline_envs.runs.folder import RunFolder
+
 CHECKPOINT_SECONDS = 300.0
-"""Least time between checkpoints while a run goes on; the replay buffer makes them large."""
+"""Least time between checkpoints during training; the replay buffer makes them large."""
 
 
 class RunCallback(RealEvalCallback):
@@ -19,16 +21,16 @@ class RunCallback(RealEvalCallback):
     Args:
         folder: The run's folder.
         rows: Evaluations of an earlier, interrupted part of the run.
-        predicted_return: Gives the return that the model predicts for the policy as it is.
+        predicted_return: Gives the return that the model predicts for the current policy.
         save: Writes a checkpoint.
-        progress: Where the run shows itself.
-        evaluate_start: Whether the policy is evaluated before it learns anything, too.
+        progress: Shows how far the run is.
+        evaluate_start: Whether the policy is also evaluated before its first gradient step.
         **options: Settings of `RealEvalCallback`.
     """
 
     def __init__(
         self,
-        folder: RunFolder,
+        folder: "RunFolder",
         *,
         rows: Sequence[MetricsRow],
         predicted_return: Callable[[], float],
@@ -39,7 +41,9 @@ class RunCallback(RealEvalCallback):
     ) -> None:
         super().__init__(folder=folder.policies, **options)
         self.rows = list(rows)
-        self._run_folder, self._predicted_return, self._progress = folder, predicted_return, progress
+        self._run_folder = folder
+        self._predicted_return = predicted_return
+        self._progress = progress
         self._save_checkpoint = save
         self._evaluate_start = evaluate_start
         self._seconds_before = rows[-1].seconds if rows else 0.0
@@ -56,29 +60,26 @@ class RunCallback(RealEvalCallback):
         self._progress.advance_to(self._gradient_steps())
 
     def evaluate(self) -> EvaluationRecord:
-        """Evaluate the policy in both worlds and write a row of metrics."""
+        """Evaluate the policy in the real environment and in the model, and write a row of metrics."""
         predicted = self._predicted_return()
         self.logger.record("model/return", predicted)
         record = super().evaluate()
         result = record.result
         self.rows.append(
-            MetricsRow(
+            MetricsRow.of(
+                result,
                 gradient_steps=record.gradient_steps,
                 timesteps=record.timesteps,
-                real_return=result.mean,
-                real_std=result.std,
-                real_length=result.mean_length,
-                normalized_score=result.normalized_score,
                 predicted_return=predicted,
                 seconds=self._seconds_before + time.monotonic() - self._started,
             )
         )
         self._run_folder.write_metrics(self.rows)
         self._progress.evaluated(record.gradient_steps, f"real return {result.mean:.0f} ± {result.std:.0f}")
-        self._save_now_and_then()
+        self._save_if_due()
         return record
 
-    def _save_now_and_then(self) -> None:
+    def _save_if_due(self) -> None:
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
             self._save_checkpoint()
             self._saved = time.monotonic()

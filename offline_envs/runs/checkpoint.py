@@ -1,6 +1,5 @@
 """Checkpoints of a run: the agent and the model's part of its replay buffer, replaced together."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from offline_envs.errors import CheckpointError
+from offline_envs.files import clear_leftovers, new_folder, put_back
+from offline_envs.sb3 import gradient_steps
 
 AGENT_FILE, BUFFER_FILE = "agent.zip", "replay_buffer.pkl"
 
@@ -24,26 +25,18 @@ def save_checkpoint(
         folder: The checkpoint.
         more: Writes further files into the folder that it is given.
     """
-    has_checkpoint(folder)  # puts back the old one that a kill may have left aside
-    part, old = folder.with_name(f".{folder.name}.part"), _aside(folder)
-    for leftover in (part, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    part.mkdir(parents=True)
-    agent.save(part / AGENT_FILE)
-    if isinstance(agent, OffPolicyAlgorithm):
-        agent.save_replay_buffer(part / BUFFER_FILE)
-    if more is not None:
-        more(part)
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    clear_leftovers(folder)
+    with new_folder(folder) as part:
+        agent.save(part / AGENT_FILE)
+        if isinstance(agent, OffPolicyAlgorithm):
+            agent.save_replay_buffer(part / BUFFER_FILE)
+        if more is not None:
+            more(part)
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is a checkpoint; one that a killed process left half replaced is put back."""
-    if not folder.exists() and _aside(folder).exists():
-        _aside(folder).rename(folder)
+    """Whether there is a checkpoint; one that a killed process left half replaced is restored."""
+    put_back(folder)
     return folder.exists()
 
 
@@ -52,13 +45,13 @@ def load_checkpoint(
 ) -> BaseAlgorithm:
     """Read a checkpoint back. The files are Stable-Baselines3's own and can run code: load only your own.
 
-    The agent's random numbers start from a seed that depends on how far it came; from the run's own seed it
-    would live through the same starts and noise again.
+    The agent's random numbers start from a seed that depends on how many gradient steps it has taken; from
+    the run's own seed it would experience the same starts and noise again.
 
     Args:
         agent_class: Class of the agent.
         folder: The checkpoint.
-        env: Environment to go on in.
+        env: Environment to continue in.
         device: Where the agent is computed.
 
     Raises:
@@ -70,10 +63,6 @@ def load_checkpoint(
             agent.load_replay_buffer(folder / BUFFER_FILE)
     except Exception as error:  # SB3 lets through whatever zipfile, pickle or torch raise
         raise CheckpointError(f"The checkpoint {folder} cannot be read: {error}") from error
-    fresh = np.random.SeedSequence([agent.seed or 0, agent._n_updates]).generate_state(1)
+    fresh = np.random.SeedSequence([agent.seed or 0, gradient_steps(agent)]).generate_state(1)
     agent.set_random_seed(int(fresh[0] >> 1))
     return agent
-
-
-def _aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")

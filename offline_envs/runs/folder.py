@@ -1,15 +1,14 @@
 """`RunFolder`: the files of one training run, each replaced in one piece."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from offline_envs.errors import CheckpointError, SettingsError
-from offline_envs.runs.metrics import MetricsRow, metrics_text, read_metrics
-from offline_envs.runs.result import TrainResult
+from offline_envs.files import differences, write_text
+from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.versions import versions
 
@@ -31,7 +30,7 @@ class RunFolder:
 
     @property
     def metrics_file(self) -> Path:
-        """One line an evaluation, as CSV."""
+        """One line per evaluation, as CSV."""
         return self.path / "metrics.csv"
 
     @property
@@ -45,23 +44,18 @@ class RunFolder:
         return self.path / "model"
 
     @property
-    def moved_model(self) -> Path:
-        """The ensemble as RAMBO's adversary left it at the end; `model` stays as it was fitted."""
-        return self.path / "moved_model"
-
-    @property
     def policies(self) -> Path:
         """Best and last policy."""
         return self.path / "policies"
 
     @property
     def plots(self) -> Path:
-        """PNG pictures."""
+        """Plots, as PNG files."""
         return self.path / "plots"
 
     @property
     def checkpoint(self) -> Path:
-        """What resuming needs: agent and replay buffer; gone when the run is complete."""
+        """What resuming needs: agent, replay buffer, state of the algorithm. A complete run has none."""
         return self.path / "checkpoint"
 
     @property
@@ -75,7 +69,7 @@ class RunFolder:
         return self.model.exists() or self.metrics_file.exists()
 
     def check(self, settings: TrainSettings, *, resume: bool) -> None:
-        """Refuse to write where another run is, unless that has nothing to lose.
+        """Refuse a folder that holds another run, unless that run has no progress to lose.
 
         Raises:
             SettingsError: The folder holds a run already and `resume` is false, or a run of other settings.
@@ -89,8 +83,7 @@ class RunFolder:
             raise SettingsError(
                 f"{self.path} holds a run already. Resume it (--resume) or choose another folder."
             )
-        ours, theirs = settings.to_json(), self.settings().to_json()
-        different = [name for name in ours if ours[name] != theirs[name]]
+        different = differences(settings.to_json(), self.settings().to_json())
         if different:
             raise SettingsError(
                 f"{self.path} holds a run with other settings: {', '.join(different)} differ. "
@@ -116,7 +109,7 @@ class RunFolder:
             raise CheckpointError(f"{self.path} is not the folder of a run: {error}") from error
 
     def write_result(self, result: TrainResult) -> None:
-        """Write the final figures, which make the run complete."""
+        """Write the final figures, which mark the run as complete."""
         self.write_json(self.result_file, asdict(result))
 
     def result(self) -> TrainResult:
@@ -145,14 +138,3 @@ class RunFolder:
             CheckpointError: The file is damaged.
         """
         return read_metrics(self.metrics_file)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that `path` holds the old or the whole new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
-"""Pictures of a run, as PNG files."""
+"""Plots of a run, as PNG files."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,11 +10,12 @@ from numpy.typing import NDArray
 
 from offline_envs.data import Transitions
 from offline_envs.evaluation.model_error import ModelError
-from offline_envs.runs.metrics import MetricsRow
+from offline_envs.files import new_file
+from offline_envs.runs.results import MetricsRow
 
 SIZE = (7.0, 4.5)  # inches
 DPI = 120
-MOST_POINTS = 4000  # of a scatter plot; more only hide each other
+MOST_POINTS = 4000  # of a scatter plot; more would hide each other
 
 
 def plot_learning_curve(rows: Sequence[MetricsRow], transitions: Transitions, path: Path) -> None:
@@ -37,13 +37,13 @@ def plot_learning_curve(rows: Sequence[MetricsRow], transitions: Transitions, pa
 
 
 def plot_predicted_return(rows: Sequence[MetricsRow], path: Path) -> None:
-    """Draw the return that the model predicts and the real one over training.
+    """Draw the return that the model predicts, and the real one, over training.
 
     Args:
         rows: Evaluations, as written to `metrics.csv`.
         path: PNG file to write.
     """
-    axes = _axes("What the model promises and what comes of it", "gradient steps", "undiscounted return")
+    axes = _axes("Return predicted by the model, and real return", "gradient steps", "undiscounted return")
     steps, real = [row.gradient_steps for row in rows], [row.real_return for row in rows]
     predicted = np.array([row.predicted_return for row in rows], dtype=float)
     axes.plot(steps, predicted, "C1-s", markersize=3, label="predicted by the model")
@@ -52,7 +52,7 @@ def plot_predicted_return(rows: Sequence[MetricsRow], path: Path) -> None:
 
 
 def plot_model_error(found: ModelError, path: Path) -> None:
-    """Draw the model's true one-step error against its uncertainty, one dot a real step of the policy.
+    """Draw the model's true one-step error against its uncertainty, one dot per real step of the policy.
 
     Args:
         found: Uncertainty and error of each step.
@@ -85,7 +85,7 @@ def plot_returns(transitions: Transitions, path: Path) -> None:
 
 
 def _scale(values: NDArray[np.float32]) -> str:
-    """`"log"` for positive values over more than a factor of ten; fewer leave a log axis without ticks."""
+    """`"log"` if positive values span more than a factor of ten; else a log axis would have no ticks."""
     positive = values[values > 0]
     return "log" if len(positive) and positive.max() > 10 * positive.min() else "linear"
 
@@ -99,7 +99,5 @@ def _axes(title: str, x: str, y: str) -> Axes:
 
 def _save(axes: Axes, path: Path) -> None:
     axes.legend(fontsize="small")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    axes.get_figure().savefig(part, format="png", dpi=DPI)  # type: ignore[union-attr]
-    part.replace(path)
+    with new_file(path) as part:
+        axes.get_figure().savefig(part, format="png", dpi=DPI)  # type: ignore[union-attr]

@@ -1,11 +1,10 @@
-"""Presets: settings for D4RL's locomotion datasets and new tasks, from papers, releases and own runs."""
+"""Presets: settings from papers, releases and own runs, for D4RL's locomotion datasets and new tasks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
-from offline_envs.errors import unknown_name
+from offline_envs.registry import Registry
 
 Pair = tuple[int, float]
 """A horizon, and a penalty coefficient or weight of the adversary."""
@@ -76,16 +75,41 @@ MOREL_RELEASE: Mapping[str, float] = {"hopper-medium": 3.0}
 RAMBO_FIT = {"learning_rate": 3e-4, "patience": 10, "bound_weight": 0.001}
 """What RAMBO's release changes of the fit."""
 
+DEMO: Mapping[str, Any] = {
+    "dataset": "offline-envs/inverteddoublependulum-replay-v0",
+    "gradient_steps": 10_000,
+    "horizon": 5,
+    "penalty_coef": 0.5,
+    "n_envs": 250,
+    "transitions_per_gradient_step": 50.0,
+    "eval_every": 2_500,
+    "eval_episodes": 5,
+    "ensemble": {"hidden": [128, 128, 128]},
+    "fit": {"weight_decay": [1e-5], "improvement": 1e-3, "patience": 15, "max_epochs": 60},
+    "agent_options": {"learning_rate": 1e-3, "policy_kwargs": {"net_arch": [64, 64]}},
+}
+"""The run of `offline-envs demo`: sized for five minutes on two cores."""
+
+DEMO_SMOKE: Mapping[str, Any] = {
+    "gradient_steps": 40,
+    "eval_every": 20,
+    "eval_episodes": 1,
+    "final_episodes": 2,
+    "ensemble": {"hidden": [16, 16]},
+    "fit": {"weight_decay": [1e-5], "max_epochs": 1},
+}
+"""What its `--smoke` changes, for a quick check that everything works."""
+
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings of a run with the place that they come from.
+    """Settings of a run and their source.
 
     Attributes:
         name: `<algorithm>/<dataset>` or `<algorithm>/<task>`; `<algorithm>-kit/...` for OfflineRL-Kit's,
             `<algorithm>-trpo/...` for those found here.
         source: Table or file that gives them, and the version of the dataset they were chosen on.
-        settings: Settings of a run by name; the others keep the algorithm's defaults.
+        settings: Settings of a run by name; those left out keep the algorithm's defaults.
     """
 
     name: str
@@ -166,12 +190,13 @@ def _morel() -> Iterator[Preset]:
         yield Preset(f"morel/{dataset}", source, settings)
 
 
-PRESETS: Mapping[str, Preset] = MappingProxyType(
+PRESETS: Registry[Preset] = Registry(
+    "preset",
     {
         preset.name: preset
         for presets in (_mopo(), _mopo_tasks(), _mopo_trpo(), _mbpo(), _rambo(), _morel())
         for preset in presets
-    }
+    },
 )
 """Every preset by name."""
 
@@ -182,6 +207,4 @@ def preset(name: str) -> Preset:
     Raises:
         SettingsError: An unknown name; the message lists the valid ones.
     """
-    if name not in PRESETS:
-        raise unknown_name("preset", name, PRESETS)
-    return PRESETS[name]
+    return PRESETS.find(name)

@@ -1,4 +1,4 @@
-"""How a run shows itself: a live bar on a terminal, a line now and then elsewhere, or nothing."""
+"""Progress of a run: a live bar on a terminal, periodic lines elsewhere, or nothing."""
 
 import time
 
@@ -43,19 +43,19 @@ class RunProgress:
         self._last_line = 0.0
 
     def start(self) -> None:
-        """Begin to draw."""
+        """Start drawing."""
         self._bar.start()
 
     def stop(self) -> None:
-        """End drawing; does nothing the second time."""
+        """Stop drawing; a second call does nothing."""
         self._bar.stop()
 
     def advance_to(self, gradient_steps: int) -> None:
-        """Show that so many gradient steps are done."""
+        """Show the number of gradient steps taken."""
         self._bar.update(self._task, completed=gradient_steps)
 
     def evaluated(self, gradient_steps: int, figures: str) -> None:
-        """Show what an evaluation found."""
+        """Show the figures of an evaluation."""
         self._bar.update(self._task, completed=gradient_steps, description=figures)
         now = time.monotonic()
         last = gradient_steps >= self._total

@@ -1,23 +1,23 @@
 """Settings of a training run: frozen, checked, and written into the run's folder."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from offline_envs.adversary import AdversarySettings
+from offline_envs.agents import AGENTS, off_policy_agents
 from offline_envs.dynamics import EnsembleSettings, FitSettings
+from offline_envs.envs import VECTOR_OPTIONS
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
+from offline_envs.runs.agent import Cycle, make_cycle
 from offline_envs.runs.algorithms import ALGORITHMS, algorithm
-from offline_envs.runs.cycle import Cycle, make_cycle, off_policy
-from offline_envs.sb3 import AGENTS
 from offline_envs.settings import JsonSettings
 from offline_envs.tasks import find_task
 
-TERMINATIONS = ("auto", "never", "learned")
-STARTS = ("dataset", "initial")
 ROLLOUT_ACTIONS = ("policy", "uniform")
-VECTOR_OPTIONS = ("num_envs", "output", "autoreset_mode", "step_infos", "progress", "cache_dir")
+
+SET_BY_THE_RUN = (*(name for name in VECTOR_OPTIONS if name != "capture"), "progress", "cache_dir")
 """Keywords of `gym.make_vec` that a run decides about besides those of `TrainSettings.env_options`."""
 
 COUNTS = (
@@ -42,31 +42,31 @@ class TrainSettings(JsonSettings):
     Attributes:
         dataset: Id or path of the dataset.
         algorithm: Name of the algorithm, see `ALGORITHMS`.
-        agent: Short name of the Stable-Baselines3 agent, see `offline_envs.sb3.AGENTS`.
+        agent: Short name of the Stable-Baselines3 agent, see `offline_envs.agents.AGENTS`.
         gradient_steps: Gradient steps of the agent; of TRPO, natural gradient steps of the policy.
         horizon: Steps of an imagined episode, h.
-        penalty_coef: λ of MOPO's penalty; MBPO has none.
+        penalty_coef: λ, the weight of a penalty on uncertainty.
         penalty: Name of the uncertainty measure.
-        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+        penalty_members: Members whose predictions are measured, `"all"` or `"elites"`.
         env_settings: Further keywords of the algorithm's environment by name, e.g. `{"kappa": 50}`.
-        adversary: Settings of RAMBO's adversary by name, see `AdversarySettings`.
+        adversary: Settings of an adversary of the model by name, see `AdversarySettings`.
         adversary_every: Gradient steps of the agent between its updates.
         clone_epochs: Epochs of behaviour cloning before the agent starts, see `BehaviorCloner`.
         n_envs: Imagined episodes advanced together.
-        transitions_per_gradient_step: Model transitions collected for a gradient step; 50·h if None.
-        rollout_actions: Who acts in imagined episodes while the agent learns: `"policy"`, or `"uniform"` for
-            actions drawn uniformly, see `with_uniform_rollouts`. Only for agents with a replay buffer.
+        transitions_per_gradient_step: Model transitions collected per gradient step; 50·h if None.
+        rollout_actions: Actions in imagined episodes while the agent learns: its `"policy"`'s, or `"uniform"`
+            ones, see `with_uniform_rollouts`. Only for agents with a replay buffer.
         real_ratio: Share of every batch that comes from the dataset.
         seed: Seed of the model's fit, the agent, its batches and the imagined episodes.
         env_id: Environment behind the dataset, if its metadata do not say.
         task: Task whose reward the dataset gets and in whose environment the policy is scored: a name with
             settings, e.g. `"ant-angle:degrees=45"`.
-        model: Folder of a fitted ensemble; fitted, or found in the cache, if None.
+        model: Folder of a fitted ensemble; if None, it is fitted or found in the cache.
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
         fit: Settings of the fit by name, see `FitSettings`.
         termination: `"auto"`, `"never"` or `"learned"`.
         start: `"dataset"` or `"initial"`.
-        device: Where model and agent are computed.
+        device: Device of model and agent, e.g. `"cpu"` or `"cuda"`.
         agent_options: Further keywords of the agent's constructor.
         eval_every: Gradient steps between evaluations in the real environment.
         eval_episodes: Episodes of each of them.
@@ -108,7 +108,7 @@ class TrainSettings(JsonSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        tables = {
+        tables: dict[str, Iterable[str]] = {
             "algorithm": ALGORITHMS,
             "agent": AGENTS,
             "rollout_actions": ROLLOUT_ACTIONS,
@@ -116,8 +116,17 @@ class TrainSettings(JsonSettings):
             "termination": TERMINATIONS,
         }
         for name, table in tables.items():
-            if getattr(self, name) not in table:
+            if getattr(self, name) not in set(table):
                 raise unknown_name(name, getattr(self, name), table)
+        self._check_ranges()
+        if self.task is not None:
+            find_task(self.task)
+        self.cycle()
+        self._check_penalty()
+        self._check_model()
+        self._check_used()
+
+    def _check_ranges(self) -> None:
         for name in COUNTS:
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
@@ -127,50 +136,9 @@ class TrainSettings(JsonSettings):
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
         if self.clone_epochs < 0:
             raise SettingsError(f"clone_epochs must be 0 or more, got {self.clone_epochs}.")
-        if self.task is not None:
-            find_task(self.task)
-        self.cycle()
+
+    def _check_penalty(self) -> None:
         Penalty(self.penalty_coef, self.penalty, self.penalty_members)
-        self._check_model()
-        self._check_used()
-
-    def _check_used(self) -> None:
-        """Refuse settings that the algorithm would not look at, or cannot work with."""
-        chosen = algorithm(self.algorithm)
-        if self.env_settings and chosen.env_id is None:
-            raise SettingsError(f"{self.algorithm} trains in no environment, so env_settings must be empty.")
-        for name in self.env_settings:
-            if name in (*self._own_env_options(), *VECTOR_OPTIONS):
-                raise SettingsError(
-                    f"env_settings cannot hold {name!r}: a run sets it from its own settings."
-                )
-        if self.rollout_actions == "uniform":
-            self._check_uniform_rollouts()
-        if "adversary" not in chosen.unused:
-            self._check_adversary()
-        elif self.adversary:
-            raise SettingsError(f"adversary is a setting of rambo, not of {self.algorithm}.")
-
-    def _check_uniform_rollouts(self) -> None:
-        if "rollout_actions" in algorithm(self.algorithm).unused:
-            raise SettingsError(f"{self.algorithm} has no rollouts, so rollout_actions must be 'policy'.")
-        if not off_policy(self.agent):
-            raise SettingsError(
-                f"rollout_actions='uniform' needs an agent with a replay buffer, such as sac: {self.agent} "
-                "learns from actions of its own policy alone."
-            )
-
-    def _check_adversary(self) -> None:
-        if not off_policy(self.agent):
-            raise SettingsError(f"{self.algorithm} needs an agent with critics Q(s, a), not {self.agent}.")
-        if "gamma" in self.adversary:
-            raise SettingsError("adversary cannot hold 'gamma': it is the agent's, see agent_options.")
-        ratio = AdversarySettings.from_json(self.adversary).steps_per_update
-        if round(self.adversary_every * ratio) < 1:
-            raise SettingsError(
-                "adversary_every times the adversary's steps_per_update must give a whole step, got "
-                f"{self.adversary_every} and {ratio}."
-            )
 
     def _check_model(self) -> None:
         if self.model is not None and (self.ensemble or self.fit):
@@ -178,7 +146,6 @@ class TrainSettings(JsonSettings):
         parts: tuple[tuple[str, type[JsonSettings]], ...] = (
             ("ensemble", EnsembleSettings),
             ("fit", FitSettings),
-            ("adversary", AdversarySettings),
         )
         for name, kind in parts:
             try:
@@ -186,17 +153,45 @@ class TrainSettings(JsonSettings):
             except TypeError as error:
                 raise SettingsError(f"{name} has a value of the wrong type: {error}") from error
 
+    def _check_used(self) -> None:
+        """Refuse settings that the algorithm would ignore or cannot work with."""
+        chosen = algorithm(self.algorithm)
+        for name in ("env_settings", "adversary"):
+            if getattr(self, name) and name not in chosen.uses:
+                users = [other for other, entry in ALGORITHMS.items() if name in entry.uses]
+                raise SettingsError(f"{name} is a setting of {', '.join(users)}, not of {self.algorithm}.")
+        for name in self.env_settings:
+            if name in (*self._own_env_options(), *SET_BY_THE_RUN):
+                raise SettingsError(
+                    f"env_settings cannot hold {name!r}: a run sets it from its own settings."
+                )
+        if self.rollout_actions == "uniform":
+            self._check_uniform_rollouts()
+        chosen.check(self)
+
+    def _check_uniform_rollouts(self) -> None:
+        if "rollout_actions" not in algorithm(self.algorithm).uses:
+            raise SettingsError(f"{self.algorithm} has no rollouts, so rollout_actions must be 'policy'.")
+        if not AGENTS.find(self.agent).off_policy:
+            raise SettingsError(
+                f"rollout_actions='uniform' needs an agent with a replay buffer, such as "
+                f"{off_policy_agents()[0]}: {self.agent} learns from actions of its own policy alone."
+            )
+
     @classmethod
     def for_algorithm(cls, values: Mapping[str, Any]) -> Self:
         """Build the settings from JSON values; what is left out takes the algorithm's own default.
 
         Raises:
-            SettingsError: See `TrainSettings`; or a value of a setting that means nothing to the algorithm.
+            SettingsError: See `TrainSettings`; or a setting that the algorithm does not use.
         """
         name = values.get("algorithm", cls.algorithm)
-        chosen = algorithm(name).with_defaults(values)
-        idle = [n for n in values if n in algorithm(name).unused]
-        if "real_ratio" in values and chosen.get("agent") in AGENTS and not off_policy(chosen["agent"]):
+        entry = algorithm(name)
+        chosen = entry.with_defaults(values)
+        known = {field.name for field in fields(cls)}
+        idle = [n for n in values if n in known and n not in entry.uses]
+        agent = AGENTS.get(chosen.get("agent", cls.agent))
+        if "real_ratio" in values and "real_ratio" not in idle and agent is not None and not agent.off_policy:
             idle.append("real_ratio")
         if idle:
             raise SettingsError(f"{', '.join(sorted(idle))}: {name} does not use that. Leave it out.")
@@ -218,12 +213,12 @@ class TrainSettings(JsonSettings):
 
     @property
     def gamma(self) -> float:
-        """The agent's discount, on which depends what a halt that pays for ever pays; SB3's own is 0.99."""
+        """The agent's discount; SB3's own default is 0.99."""
         discount: float = self.agent_options.get("gamma", 0.99)
         return discount
 
     def fit_options(self) -> dict[str, Any]:
-        """Settings of the fit by name; each seed fits its own model, unless `fit` names one seed for all."""
+        """Settings of the fit by name; each seed fits its own model, unless `fit` gives one seed for all."""
         return {} if self.model is not None else {"seed": self.seed, **self.fit}
 
     def env_options(self) -> dict[str, Any]:
@@ -242,5 +237,5 @@ class TrainSettings(JsonSettings):
             "start": self.start,
             "device": self.device,
             "max_episode_steps": self.horizon,
-            **{name: getattr(self, name) for name in algorithm(self.algorithm).env_settings},
+            **algorithm(self.algorithm).env_options(self),
         }

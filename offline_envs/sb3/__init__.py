@@ -1,11 +1,18 @@
 """Stable-Baselines3 inside a learned environment: vector environments, replay buffer, real evaluation."""
 
+from offline_envs.agents import AGENTS, Agent
 from offline_envs.evaluation.scoring import EvaluationResult, evaluate_in
-from offline_envs.sb3.agents import AGENTS, agent_class
+from offline_envs.sb3.agents import agent_class, gradient_steps
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.callbacks.actor_critic import CriticView
 from offline_envs.sb3.callbacks.adversarial_callback import AdversarialCallback
-from offline_envs.sb3.callbacks.real_evaluation import EvaluationRecord, RealEvalCallback, save_policy
+from offline_envs.sb3.callbacks.real_evaluation import (
+    BEST_POLICY,
+    LAST_POLICY,
+    EvaluationRecord,
+    RealEvalCallback,
+    save_policy,
+)
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
 from offline_envs.sb3.rollouts.device_rollouts import with_device_rollouts
@@ -16,7 +23,10 @@ from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 
 __all__ = [
     "AGENTS",
+    "BEST_POLICY",
+    "LAST_POLICY",
     "AdversarialCallback",
+    "Agent",
     "BehaviorCloner",
     "CriticView",
     "EvaluationRecord",
@@ -29,6 +39,7 @@ __all__ = [
     "VectorInfos",
     "agent_class",
     "evaluate_in",
+    "gradient_steps",
     "mopo_schedule",
     "save_policy",
     "with_device_rollouts",

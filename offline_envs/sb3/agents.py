@@ -1,25 +1,8 @@
-"""The agents by short name, imported when asked for: Stable-Baselines3's and our faster SAC."""
-
-import importlib
-from collections.abc import Mapping
-from types import MappingProxyType
+"""The classes of the agents, imported when asked for, and how far an agent has been trained."""
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from offline_envs.errors import unknown_name
-
-AGENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "sac": ("stable_baselines3", "SAC"),
-        "fastsac": ("offline_envs.sb3.fast_sac.fast_sac", "FastSAC"),
-        "td3": ("stable_baselines3", "TD3"),
-        "ddpg": ("stable_baselines3", "DDPG"),
-        "tqc": ("sb3_contrib", "TQC"),
-        "crossq": ("sb3_contrib", "CrossQ"),
-        "trpo": ("sb3_contrib", "TRPO"),
-    }
-)
-"""Short name → module and class of each agent; all but TRPO learn from a replay buffer."""
+from offline_envs.agents import AGENTS
 
 
 def agent_class(name: str) -> type[BaseAlgorithm]:
@@ -31,8 +14,12 @@ def agent_class(name: str) -> type[BaseAlgorithm]:
     Raises:
         SettingsError: An unknown name; the message lists the valid ones.
     """
-    if name not in AGENTS:
-        raise unknown_name("agent", name, AGENTS)
-    module, class_name = AGENTS[name]
-    agent: type[BaseAlgorithm] = getattr(importlib.import_module(module), class_name)
-    return agent
+    return AGENTS.find(name).load()
+
+
+def gradient_steps(agent: BaseAlgorithm) -> int:
+    """Gradient steps that an agent has taken so far; of TRPO, steps of its policy.
+
+    Stable-Baselines3 counts them in `_n_updates` and has no public name for it.
+    """
+    return agent._n_updates

@@ -37,7 +37,7 @@ def test_a_preset_keeps_what_is_not_changed_and_gives_way_to_a_model(
 ) -> None:
     """A preset's fit has nothing to say about a model that is there."""
     seen: list[TrainSettings] = []
-    monkeypatch.setattr(seeds, "run_seeds", lambda settings, *a, **k: seen.append(settings))
+    monkeypatch.setattr(seeds, "run_and_print", lambda settings, *a, **k: seen.append(settings))
     changed = '{"adversary": {"check_every": 50}}'
     succeed("train", DEMO, "--preset", "rambo/walker2d-medium", "--settings", changed)
     succeed("train", DEMO, "--preset", "rambo/walker2d-medium", "--model", tiny_model)

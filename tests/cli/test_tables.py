@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from offline_envs.cli.tables import dataset_line, dataset_table, result_table
-from offline_envs.runs import TrainResult
+from offline_envs.runs import SeedResults, TrainResult
 from tests.toy import toy_transitions
 
 RESULT = TrainResult(
@@ -33,7 +33,7 @@ def rows_of(table: Table) -> list[list[str]]:
 
 
 def test_one_result_has_one_column() -> None:
-    assert rows_of(result_table([RESULT], "title")) == [
+    assert rows_of(result_table(SeedResults((RESULT,)), "title")) == [
         ["dataset: mean episode", "10"],
         ["dataset: best episode", "20"],
         ["predicted by the model", "31"],
@@ -45,13 +45,13 @@ def test_one_result_has_one_column() -> None:
 def test_seeds_are_averaged() -> None:
     """The mean of 30 and 40 is 35, their deviation 5; of scores 50 and 60, 55 and 5."""
     other = replace(RESULT, seed=1, real_return=40.0, normalized_score=60.0)
-    rows = rows_of(result_table([RESULT, other], "title"))
+    rows = rows_of(result_table(SeedResults((RESULT, other)), "title"))
     assert rows[3] == ["real, 20 episodes", "30 ± 2", "40 ± 2", "35 ± 5"]
     assert rows[4] == ["normalised score", "50.0", "60.0", "55.0 ± 5.0"]
 
 
 def test_without_a_reference_there_is_no_score() -> None:
-    rows = rows_of(result_table([replace(RESULT, normalized_score=None)], "title"))
+    rows = rows_of(result_table(SeedResults((replace(RESULT, normalized_score=None),)), "title"))
     assert [row[0] for row in rows][-1] == "real, 20 episodes"
 
 

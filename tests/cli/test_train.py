@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from offline_envs.runs import RunFolder
+from offline_envs.runs import ALGORITHMS, RunFolder
 from offline_envs.sb3 import SB3VecEnv
 from tests.cli.runner import RUNNER, app, fail, succeed
 from tests.runs.tiny import DEMO
@@ -72,7 +72,7 @@ def test_an_interrupted_run_is_resumed_and_complete_seeds_are_only_read(
     command = arguments(tiny_model, tmp_path, "--seeds", "0,1")
     result = RUNNER.invoke(app, command)
     assert result.exit_code == 130, result.output
-    assert f"Interrupted. {tmp_path / 'seed-1'} is kept; the same command with --resume" in result.stdout
+    assert f"Interrupted. {tmp_path / 'seed-1'} is kept. Run the same command with --resume" in result.stdout
     assert "holds a run already" in fail(*command)
     assert "other settings: horizon differ" in fail(*command, "--horizon", "3", "--resume")
     output = succeed(*command, "--resume")
@@ -110,6 +110,11 @@ def test_uniform_rollouts_are_a_setting(tiny_model: Path, tmp_path: Path) -> Non
     settings = json.dumps({**SETTINGS, "rollout_actions": "uniform"})
     succeed(*arguments(tiny_model, tmp_path, "--settings", settings))
     assert RunFolder(tmp_path / "seed-0").settings().rollout_actions == "uniform"
+
+
+def test_the_help_lists_every_algorithm() -> None:
+    text = RUNNER.invoke(app, ["train", "--help"]).output
+    assert [name for name in ALGORITHMS if f"{name} (" not in text] == []
 
 
 def test_a_missing_dataset_is_refused(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,20 +1,23 @@
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
-from offline_envs.collect import Agent, CollectSettings, Kind
-from offline_envs.collect.agents import AGENT_CLASSES, load_agent, new_agent, policy_digest
+from offline_envs.agents import AGENTS, off_policy_agents
+from offline_envs.collect import CollectSettings, Kind
+from offline_envs.collect.agents import load_agent, new_agent, policy_digest
 from offline_envs.errors import CheckpointError, SettingsError
 
 
-@pytest.mark.parametrize("name", list(Agent))
-def test_each_agent_is_made_with_the_widths_asked_for(name: Agent) -> None:
+@pytest.mark.parametrize("name", off_policy_agents())
+def test_each_agent_is_made_with_the_widths_asked_for(name: str) -> None:
     env = gym.make("Pendulum-v1")
     agent = new_agent(CollectSettings(Kind.REPLAY, 10, agent=name, net_arch=(8, 4)), env, steps=10)
-    assert type(agent) is AGENT_CLASSES[name]
+    assert type(agent) is AGENTS[name].load()
     assert agent.policy_kwargs["net_arch"] == [8, 4]
-    assert (agent.action_noise is not None) == (name is Agent.TD3)
+    assert (agent.action_noise is not None) == (name in ("td3", "ddpg"))
 
 
 def test_a_missing_or_foreign_policy_file_is_named(tmp_path: Path) -> None:
@@ -30,6 +33,21 @@ def test_a_policy_for_other_spaces_is_refused(tmp_path: Path) -> None:
     new_agent(settings, gym.make("Pendulum-v1"), steps=10).save(tmp_path / "p.zip")
     with pytest.raises(SettingsError, match="trained with observation_space"):
         load_agent(settings, tmp_path / "p.zip", gym.make("InvertedPendulum-v5"))
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_policy_of_any_agent_is_loaded(name: str, tmp_path: Path) -> None:
+    """Its actions are those of the agent that saved it."""
+    env = gym.make("Pendulum-v1")
+    kind: Any = AGENTS[name].load()
+    saved = kind("MlpPolicy", env, policy_kwargs={"net_arch": [8]}, device="cpu", seed=1)
+    saved.save(tmp_path / "p.zip")
+    path = tmp_path / "p.zip"
+    loaded = load_agent(CollectSettings(Kind.EXPERT, 10, agent=name, policy=path), path, env)
+    obs = np.ones(3, np.float32)
+    np.testing.assert_array_equal(
+        loaded.predict(obs, deterministic=True)[0], saved.predict(obs, deterministic=True)[0]
+    )
 
 
 def test_a_policys_digest_is_that_of_its_file(tmp_path: Path) -> None:

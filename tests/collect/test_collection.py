@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from offline_envs.agents import AGENTS
 from offline_envs.collect import CollectSettings, Kind
 from offline_envs.collect.agents import new_agent
 from offline_envs.collect.collection import Collected, collect_dataset
@@ -68,12 +69,14 @@ def test_random_actions_fill_the_action_space(tmp_path: Path, monkeypatch: pytes
     assert abs(actions.std() - np.sqrt(3)) < 0.15
 
 
-def test_a_loaded_policy_is_rolled_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["sac", "trpo"])
+def test_a_loaded_policy_is_rolled_out(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deterministic actions can be recomputed from the observations."""
-    settings = CollectSettings(Kind.EXPERT, 10, net_arch=(8,), seed=1)
-    agent = new_agent(settings, gym.make(ENV_ID), steps=10)
-    agent.save(tmp_path / "policy.zip")
-    collected = collect(tmp_path, kind=Kind.EXPERT, policy=tmp_path / "policy.zip", deterministic=True)
+    make: Any = AGENTS[name].load()
+    agent = make("MlpPolicy", gym.make(ENV_ID), policy_kwargs={"net_arch": [8]}, device="cpu", seed=1)
+    path = tmp_path / "policy.zip"
+    agent.save(path)
+    collected = collect(tmp_path, kind=Kind.EXPERT, agent=name, policy=path, deterministic=True)
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     for episode in minari.load_dataset(collected.dataset_id):
         expected, _ = agent.predict(episode.observations[:-1], deterministic=True)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from offline_envs.collect import Agent, CollectSettings, Kind, learning
+from offline_envs.collect import CollectSettings, Kind, learning
 from offline_envs.collect.agents import new_agent
 from offline_envs.collect.recorded_phase import Stage
 
-SETTINGS = CollectSettings(Kind.REPLAY, 300, agent=Agent.TD3, net_arch=(8,))
+SETTINGS = CollectSettings(Kind.REPLAY, 300, agent="td3", net_arch=(8,))
 
 
 def make_stage(folder: Path, *, stop_at: int | None = None) -> Stage:

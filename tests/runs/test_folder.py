@@ -6,8 +6,7 @@ import pytest
 
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.runs import RunFolder, TrainResult, TrainSettings
-from offline_envs.runs.folder import write_text
-from offline_envs.runs.metrics import MetricsRow
+from offline_envs.runs.results import MetricsRow
 
 SETTINGS = TrainSettings("a-v0", ensemble={"hidden": [8]})
 RESULT = TrainResult(3, 1.0, 2.0, 3.0, 4.0, 0.5, 20, None, None, None, 0, 100)
@@ -74,8 +73,8 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 
 
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "file.json"
-    write_text(path, "old")
+    run = RunFolder(tmp_path)
+    run.write_json(run.result_file, {"old": 1})
 
     def full_disk(self: Path, text: str, encoding: str) -> None:
         self.write_bytes(text[:1].encode())
@@ -83,6 +82,6 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(Path, "write_text", full_disk)
     with pytest.raises(OSError, match="disk full"):
-        write_text(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+        run.write_json(run.result_file, {"new": 1})
+    assert json.loads(run.result_file.read_text()) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [run.result_file]

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from offline_envs.evaluation.model_error import ModelError
-from offline_envs.runs.metrics import MetricsRow
 from offline_envs.runs.plots import (
     plot_learning_curve,
     plot_model_error,
     plot_predicted_return,
     plot_returns,
 )
+from offline_envs.runs.results import MetricsRow
 from tests.toy import toy_transitions
 
 ROWS = [MetricsRow(step, step, step / 2, 1.0, 9.0, None, float(step), 1.0) for step in (10, 20)]

@@ -1,7 +1,7 @@
 import pytest
 
 from offline_envs.errors import SettingsError
-from offline_envs.runs import PRESETS, TrainSettings, preset
+from offline_envs.runs import DEMO, DEMO_SMOKE, PRESETS, TrainSettings, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -64,3 +64,9 @@ def test_rambos_adversary_rests_on_the_datasets_of_its_table() -> None:
 def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(SettingsError, match="Unknown preset 'mopo/hoper-medium'"):
         preset("mopo/hoper-medium")
+
+
+def test_the_demo_is_a_run_of_mopo() -> None:
+    full, smoke = (TrainSettings.from_json({**DEMO, **changes}) for changes in ({}, DEMO_SMOKE))
+    assert (full.algorithm, full.agent, full.gradient_steps) == ("mopo", "sac", 10_000)
+    assert (smoke.gradient_steps, smoke.horizon) == (40, full.horizon)

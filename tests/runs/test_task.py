@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 import torch
+from stable_baselines3.common.save_util import load_from_zip_file
 
+from offline_envs.data import load_transitions
+from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
 from offline_envs.errors import SettingsError
-from offline_envs.runs import RunFolder, TrainSettings, train, training
-from offline_envs.tasks import find_task, relabel
+from offline_envs.runs import RunFolder, TrainSettings, check_possible, in_model, train
+from offline_envs.sb3 import SB3VecEnv
+from offline_envs.tasks import Relabelling, find_task, relabel
+from tests.runs.test_seeds import loads
+from tests.runs.test_training import interrupted
 from tests.runs.tiny import ENSEMBLE, FIT, tiny_settings
 from tests.tasks.simulated import saved, simulated
 
@@ -25,14 +31,14 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> TrainSettings:
 
 
 def spied(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
-    """Results of a function of the training module, as it is called."""
-    original, results = getattr(training, name), []
+    """Results of a function of the module, as it is called."""
+    original, results = getattr(in_model, name), []
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         results.append(original(*args, **kwargs))
         return results[-1]
 
-    monkeypatch.setattr(training, name, wrapped)
+    monkeypatch.setattr(in_model, name, wrapped)
     return results
 
 
@@ -49,8 +55,41 @@ def test_a_run_with_a_task(settings: TrainSettings, tmp_path: Path, monkeypatch:
     assert RunFolder(tmp_path / "run").settings() == settings
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_the_dataset_is_loaded_and_relabelled_once(
+    resumed: bool, settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Model, agent, cloner and buffer get the transitions themselves; the agent's file keeps their id."""
+    if resumed:
+        with interrupted(SB3VecEnv, "step_wait", at_call=3):
+            train(settings, tmp_path, show_progress=False)
+    read, relabelled = loads(monkeypatch), []
+    relabel_as = Relabelling.of.__func__  # type: ignore[attr-defined]
+
+    def noted(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        relabelled.append(args)
+        return relabel_as(cls, *args, **kwargs)
+
+    monkeypatch.setattr(Relabelling, "of", classmethod(noted))
+    train(settings, tmp_path, resume=resumed, show_progress=False)
+    assert (len(read), len(relabelled)) == (1, 1)
+    saved, _, _ = load_from_zip_file(RunFolder(tmp_path).policies / "last_policy.zip", device="cpu")
+    assert saved is not None
+    assert saved["replay_buffer_kwargs"]["dataset"] == settings.dataset
+    assert saved["replay_buffer_kwargs"]["task"] == JUMP
+
+
+def test_a_model_of_the_logged_reward_is_warned_of(settings: TrainSettings, tmp_path: Path) -> None:
+    data = load_transitions(settings.dataset, env_id="HalfCheetah-v5")
+    shape, fit = EnsembleSettings(hidden=(16, 16)), FitSettings(max_epochs=1)
+    fitted_ensemble(data, shape, fit_settings=fit, progress=False)
+    model = str(ensemble_folder(data, shape, fit_settings=fit))
+    with pytest.warns(UserWarning, match="it predicts the reward that it was fitted to"):
+        train(replace(settings, model=model, ensemble={}, fit={}), tmp_path, show_progress=False)
+
+
 def test_the_real_environment_is_the_tasks(settings: TrainSettings) -> None:
-    env = training.check_possible(replace(settings, task="halfcheetah-velocity:target_speed=1")).make_env()
+    env = check_possible(replace(settings, task="halfcheetah-velocity:target_speed=1")).make_env()
     assert env.spec is not None
     assert env.spec.id == "HalfCheetahVelocity-v0"
     assert env.spec.kwargs["target_speed"] == 1.0

@@ -18,7 +18,8 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 
 from offline_envs.data import load_transitions
 from offline_envs.errors import DatasetError, SettingsError
-from offline_envs.runs import RunFolder, TrainSettings, train, training
+from offline_envs.runs import RunFolder, TrainSettings, in_model, train
+from offline_envs.runs.run import FINAL_SEED
 from offline_envs.sb3 import SB3VecEnv, evaluate_in
 from tests.runs.tiny import ENSEMBLE, FIT, tiny_settings
 
@@ -78,7 +79,7 @@ def test_the_result_is_that_of_the_last_policy(settings: TrainSettings, tmp_path
     transitions = load_transitions(settings.dataset)
     policy = SAC.load(tmp_path / "policies/last_policy.zip", device="cpu")
     env = transitions.make_env()
-    real = evaluate_in(env, policy, n_episodes=2, seed=training.FINAL_SEED)
+    real = evaluate_in(env, policy, n_episodes=2, seed=FINAL_SEED)
     env.close()
     assert (result.real_return, result.real_std) == pytest.approx((real.mean, real.std))
     assert result.normalized_score == pytest.approx(real.normalized_score)
@@ -163,7 +164,7 @@ def test_a_resumed_run_does_not_live_through_the_same_again(
 def test_a_run_interrupted_while_it_is_scored_takes_no_further_step(
     settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with interrupted(training, "evaluate_with_error"):
+    with interrupted(in_model, "evaluate_with_error"):
         quietly(settings, tmp_path)
     forbid(monkeypatch, SB3VecEnv, "step_wait")
     assert quietly(settings, tmp_path, resume=True).gradient_steps == 6
@@ -230,7 +231,7 @@ def test_a_run_ends_less_than_a_cycle_after_its_gradient_steps(n_envs: int, rati
     )
     agent: Any = SimpleNamespace(_n_updates=done)
     cycle = settings.cycle()
-    cycles = training._timesteps_left(settings, agent) / cycle.timesteps
+    cycles = in_model._timesteps_left(settings, agent) / cycle.timesteps
     assert cycles == int(cycles)
     end = done + cycles * cycle.gradient_steps
     assert 1000 <= end < 1000 + cycle.gradient_steps

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from offline_envs.data import load_transitions
 from offline_envs.runs import RunFolder, TrainSettings, train
-from offline_envs.runs.seeds import FINAL_SEED
+from offline_envs.runs.run import FINAL_SEED
 from offline_envs.sb3 import CriticView, MixedReplayBuffer, SB3VecEnv, evaluate_in
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import tiny_settings

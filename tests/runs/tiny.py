@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from offline_envs.runs import TrainSettings
+from offline_envs.runs import TrainResult, TrainSettings
 
 DEMO = "offline-envs/inverteddoublependulum-replay-v0"
 
@@ -23,3 +23,22 @@ def tiny_settings(**changes: Any) -> TrainSettings:
         "agent_options": {"policy_kwargs": {"net_arch": [8]}, "batch_size": 16},
     }
     return TrainSettings(**{**options, **changes})
+
+
+def some_result(**changes: Any) -> TrainResult:
+    """Final figures of a run."""
+    figures: dict[str, Any] = {
+        "seed": 0,
+        "dataset_mean": 1.0,
+        "dataset_best": 2.0,
+        "predicted_return": 3.0,
+        "real_return": 4.0,
+        "real_std": 0.5,
+        "n_episodes": 20,
+        "normalized_score": 10.0,
+        "score_source": None,
+        "rank_correlation": None,
+        "n_exploded": 0,
+        "gradient_steps": 100,
+    }
+    return TrainResult(**{**figures, **changes})

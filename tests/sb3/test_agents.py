@@ -1,16 +1,23 @@
 import pytest
+from stable_baselines3 import SAC
 
 from offline_envs.errors import SettingsError
-from offline_envs.sb3 import AGENTS, agent_class
+from offline_envs.sb3 import AGENTS, agent_class, gradient_steps
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_every_name_is_an_agent(name: str) -> None:
+def test_each_name_gives_its_class(name: str) -> None:
     assert agent_class(name).__name__.lower() == name
 
 
-def test_an_unknown_name_lists_the_valid_ones() -> None:
+def test_an_unknown_agent_is_refused_by_name() -> None:
     with pytest.raises(
         SettingsError, match=r"Unknown agent 'ppo'\. Valid: crossq, ddpg, fastsac, sac, td3, tqc, trpo"
     ):
         agent_class("ppo")
+
+
+def test_gradient_steps_are_counted() -> None:
+    agent = SAC("MlpPolicy", "Pendulum-v1", learning_starts=4, batch_size=2, policy_kwargs={"net_arch": [4]})
+    assert gradient_steps(agent) == 0
+    assert gradient_steps(agent.learn(10)) == 6  # one after each step from the fifth

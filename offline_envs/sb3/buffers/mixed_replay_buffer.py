@@ -13,7 +13,7 @@ from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
-from offline_envs.data import DatasetSource
+from offline_envs.data import DatasetSource, Transitions
 from offline_envs.envs import Rollout
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.buffers.rows import RowLayout, check_box, flat_size, rows_of_rollout, write_transitions
@@ -31,9 +31,10 @@ class MixedReplayBuffer(ReplayBuffer):
 
     Memory: `dataset + buffer_size` rows of `2 * obs_dim + action_dim + 2` float32 numbers, on `device`.
 
-    The dataset is read at the first `add` or `sample`, so that loading a saved policy needs no dataset. Rows
-    are drawn by a NumPy generator seeded, at construction, from NumPy's global one, which SB3 seeds with the
-    agent's `seed` before it makes the buffer: the same seed gives the same batches.
+    The dataset is read at the first `add` or `sample`, so that loading a saved policy needs no dataset; `use`
+    takes it from memory instead. Rows are drawn by a NumPy generator that is seeded, at construction, from
+    NumPy's global one, which SB3 seeds with the agent's `seed` before it makes the buffer: the same seed
+    gives the same batches.
 
     `agent.save` keeps these settings: give the dataset by id or path, or the file holds a copy of it.
     `agent.save_replay_buffer` writes the model's rows, and the dataset's only if it was given as arrays.
@@ -43,7 +44,7 @@ class MixedReplayBuffer(ReplayBuffer):
         observation_space: Box.
         action_space: Bounded Box; dataset actions are rescaled from it to [-1, 1] as the agent's are.
         device: Where rows are kept and batches are returned.
-        n_envs: Transitions an `add` brings.
+        n_envs: Transitions in one `add`.
         optimize_memory_usage: Must be False.
         handle_timeout_termination: Whether truncated rows count as not done (they bootstrap). True as in SB3.
         dataset: Anything that `offline_envs.data.load_transitions` accepts. Required.
@@ -89,6 +90,7 @@ class MixedReplayBuffer(ReplayBuffer):
         self.generator = np.random.default_rng(np.random.randint(2**31))  # noqa: NPY002 the one SB3 seeds
         self._rows: Tensor | None = None  # (real_size + buffer_size * n_envs, width): dataset, then ring
         self._real_size = 0
+        self._unpickled: Tensor | None = None  # model rows of a file, until there is a ring to put them into
 
     @property
     def model_size(self) -> int:
@@ -100,6 +102,21 @@ class MixedReplayBuffer(ReplayBuffer):
         """Number of transitions of the dataset."""
         self._storage()
         return self._real_size
+
+    def use(self, transitions: Transitions) -> None:
+        """Take the dataset's rows from memory, instead of reading them at the first `add` or `sample`.
+
+        The settings stay as they are, and with them what `agent.save` and `save_replay_buffer` write.
+
+        Args:
+            transitions: What `task_transitions(dataset, task, env_id=env_id)` gives for its settings.
+
+        Raises:
+            SettingsError: The rows are there already, or the transitions have other dimensions.
+        """
+        if self._rows is not None:
+            raise SettingsError("use(...) must come before the first add, sample or real_size of the buffer.")
+        self._fill(transitions)
 
     def add(
         self,
@@ -177,13 +194,34 @@ class MixedReplayBuffer(ReplayBuffer):
         Returns:
             Float32 tensors on `device` with `batch_size` rows each; actions in [-1, 1], `dones` 0 or 1.
         """
+        return self._get_samples(np.concatenate(self._drawn(batch_size)), env)
+
+    def sample_parts(
+        self, batch_size: int, env: VecNormalize | None = None
+    ) -> tuple[ReplayBufferSamples, ReplayBufferSamples]:
+        """Draw the rows that `sample` would draw, those of the dataset apart from those of the model.
+
+        For losses that treat the two differently, such as COMBO's (Yu et al. 2021).
+
+        Args:
+            batch_size: Number of rows of both parts together.
+            env: Normalises observations and rewards, of the dataset's rows as well.
+
+        Returns:
+            `int(batch_size * real_ratio)` rows of the dataset and the rest from the model, as `sample` gives
+            them. While the ring is empty, all rows are the dataset's and the second part has none.
+        """
+        real, model = self._drawn(batch_size)
+        return self._get_samples(real, env), self._get_samples(model, env)
+
+    def _drawn(self, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of rows of the dataset and of the model, drawn with replacement."""
         self._storage()
         n_model = 0 if self.model_size == 0 else batch_size - int(batch_size * self.real_ratio)
         real = self.generator.integers(self._real_size, size=batch_size - n_model)
         if n_model == 0:
-            return self._get_samples(real, env)
-        model = self.generator.integers(self.model_size, size=n_model) + self._real_size
-        return self._get_samples(np.concatenate([real, model]), env)
+            return real, np.empty(0, np.int64)
+        return real, self.generator.integers(self.model_size, size=n_model) + self._real_size
 
     def _get_samples(self, batch_inds: NDArray[Any], env: VecNormalize | None = None) -> ReplayBufferSamples:
         rows = self._storage()
@@ -204,15 +242,25 @@ class MixedReplayBuffer(ReplayBuffer):
         """Give dataset and ring, read and allocated at the first call, on the current device."""
         if self._rows is None:
             assert self.dataset is not None
-            transitions = task_transitions(self.dataset, self.task, env_id=self.env_id)
-            rows, action_space = self._allocated(len(transitions)), check_box("action", self.action_space)
-            write_transitions(rows[: len(transitions)], transitions, self.layout, action_space)
-            self._rows, self._real_size = rows, len(transitions)
+            self._fill(task_transitions(self.dataset, self.task, env_id=self.env_id))
         assert self._rows is not None
-        # SB3 sets `device` anew when it loads a buffer.
+        # SB3 changes `device` when it loads a buffer.
         if self._rows.device.type != self.device.type:
             self._rows = self._rows.to(self.device)
         return self._rows
+
+    def _fill(self, transitions: Transitions) -> None:
+        """Allocate dataset and ring, and write the dataset and the model's rows of a file that was loaded."""
+        rows, action_space = self._allocated(len(transitions)), check_box("action", self.action_space)
+        write_transitions(rows[: len(transitions)], transitions, self.layout, action_space)
+        self._rows, self._real_size = rows, len(transitions)
+        self._put_unpickled()
+
+    def _put_unpickled(self) -> None:
+        if self._rows is not None and self._unpickled is not None:
+            place = self._rows[self._real_size :][: len(self._unpickled)]
+            place.copy_(self._unpickled)
+            self._unpickled = None
 
     def _allocated(self, real_size: int) -> Tensor:
         """Place for a dataset and the ring behind it, `(real_size + buffer_size * n_envs, width)`."""
@@ -221,10 +269,10 @@ class MixedReplayBuffer(ReplayBuffer):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        rows = state.pop("_rows")
+        rows, unpickled = state.pop("_rows"), state.pop("_unpickled")
         # A slice would be pickled with the whole storage behind it, hence the clones.
         state["_model_rows"] = (
-            None if rows is None else rows[self._real_size :][: self.model_size].cpu().clone()
+            unpickled if rows is None else rows[self._real_size :][: self.model_size].cpu().clone()
         )
         state["_real_rows"] = None
         if not _is_reference(self.dataset) and rows is not None:
@@ -235,14 +283,13 @@ class MixedReplayBuffer(ReplayBuffer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         model_rows, real_rows = state.pop("_model_rows"), state.pop("_real_rows")
         self.__dict__.update({"task": None, **state})  # files of version 0.1.0 know no task
-        self._rows = None
+        self._rows, self._unpickled = None, model_rows
         if not torch.cuda.is_available():
             self.device = torch.device("cpu")
         if real_rows is not None:
             self._rows, self._real_size = self._allocated(len(real_rows)), len(real_rows)
             self._rows[: self._real_size] = real_rows
-        if model_rows is not None:
-            self._storage()[self._real_size :][: len(model_rows)] = model_rows.to(self.device)
+        self._put_unpickled()
 
 
 def _check_settings(optimize_memory_usage: bool, dataset: DatasetSource | None, real_ratio: float) -> None:

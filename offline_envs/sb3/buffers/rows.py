@@ -51,7 +51,7 @@ def between(scaled: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def action_bounds(action_space: Box, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Lowest and highest actions, float32 `(k,)` each; a GPU is waited for until they are there."""
+    """Lowest and highest actions, float32 `(k,)` each; waits for the copy to a GPU."""
     return torch.as_tensor(action_space.low, device=device), torch.as_tensor(action_space.high, device=device)
 
 

@@ -10,6 +10,7 @@ from offline_envs.adversary import Adversary, AdversarySettings, UpdateReport
 from offline_envs.dynamics import FitSettings
 from offline_envs.envs import LearnedEnv, LearnedVectorEnv
 from offline_envs.errors import SettingsError
+from offline_envs.sb3.agents import gradient_steps
 from offline_envs.sb3.callbacks.actor_critic import CriticView
 from offline_envs.sb3.callbacks.adversarial_layers import adversarial_env_of
 
@@ -18,13 +19,12 @@ class AdversarialCallback(BaseCallback):
     """RAMBO (Rigter et al. 2022): update the model against the agent every `every` gradient steps of it.
 
     The agent trains in `AdversarialModel-v0`, whose model this changes with the agent's actor and critics as
-    they are. Gradient steps are SB3's `agent._n_updates`. SB3 takes a cycle's gradient steps in one go, so
-    the model is updated after the first cycle that reaches a multiple of `every`: before the next transitions
-    are collected, and at the end of `learn`.
+    they are. SB3 takes a cycle's gradient steps in one go, so the model is updated after the first cycle that
+    reaches a multiple of `every`: before the next transitions are collected, and at the end of `learn`.
 
-    Steps that are due and not taken, because `learn` was interrupted, are taken first when it goes on, also
-    in another process with the agent saved then and `state`. What the agent learned before its adversary was
-    first attached is not made up for, and neither are steps that the adversary itself declined.
+    Steps that are due and were not taken, because `learn` was interrupted, are taken first when it resumes,
+    also in another process with the agent saved then and `state`. What the agent learned before its adversary
+    was first attached is not made up for, and neither are steps that the adversary itself declined.
 
     It logs `adversary/adversarial_loss`, `log_prob`, `advantage`, `advantage_std`, `supervised_loss` and
     `holdout_ratio` (see `UpdateReport`), `adversary/steps` in all, and `adversary/stopped`, which is 1 once
@@ -37,7 +37,7 @@ class AdversarialCallback(BaseCallback):
         every: Gradient steps of the agent between updates; 1000 in the release.
         fit_settings: How the model was fitted, so that its holdout stays out of training; None means as in
             MOPO's release.
-        state: File that `save` wrote, to go on exactly from there; None begins anew.
+        state: File that `save` wrote, to resume exactly from there; None starts a new adversary.
         verbose: 1 prints a line for each update.
 
     Attributes:
@@ -111,8 +111,7 @@ class AdversarialCallback(BaseCallback):
 
     def _asked_for(self) -> int:
         """Steps of the adversary that all the agent's gradient steps so far stand for."""
-        updates: int = self.model._n_updates
-        return updates // self.every * self.steps_at_once
+        return gradient_steps(self.model) // self.every * self.steps_at_once
 
     def _due(self, adversary: Adversary) -> int:
         assert adversary.schedule_offset is not None
@@ -141,8 +140,9 @@ class AdversarialCallback(BaseCallback):
                 self.logger.record(f"adversary/{name}", getattr(report, name))
         if self.verbose > 0:
             print(
-                f"{self.model._n_updates} gradient steps: {report.n_steps} of the adversary, log-probability "
-                f"{report.log_prob:.3f}, holdout error {report.holdout_ratio:.3f} times the first"
+                f"{gradient_steps(self.model)} gradient steps: {report.n_steps} of the adversary, "
+                f"log-probability {report.log_prob:.3f}, "
+                f"holdout error {report.holdout_ratio:.3f} times the first"
             )
 
 

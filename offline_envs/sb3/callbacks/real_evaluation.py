@@ -1,7 +1,6 @@
 """`RealEvalCallback`: score the policy in the real environment while it trains in the model."""
 
 import math
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +10,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from offline_envs.errors import SettingsError
 from offline_envs.evaluation.scoring import EnvSource, EvaluationResult, evaluate_in
+from offline_envs.files import new_file
+from offline_envs.sb3.agents import gradient_steps
 
 BEST_POLICY = "best_policy.zip"
 LAST_POLICY = "last_policy.zip"
@@ -27,9 +28,9 @@ class EvaluationRecord(NamedTuple):
 class RealEvalCallback(BaseCallback):
     """Evaluate deterministic actions in the real environment every `every` gradient steps, log and save.
 
-    Gradient steps, not timesteps, are counted, because the number of model transitions for each is a setting.
-    The count is SB3's `agent._n_updates`. SB3 takes a cycle's gradient steps in one go, so an evaluation
-    takes place after the first cycle that reaches a multiple of `every`, and at the end of `learn`.
+    Gradient steps (`offline_envs.sb3.gradient_steps`) are counted, not timesteps, because the number of model
+    transitions for each is a setting. SB3 takes a cycle's gradient steps in one go, so an evaluation takes
+    place after the first cycle that reaches a multiple of `every`, and at the end of `learn`.
 
     It logs `real/return`, `real/return_std`, `real/length`, `real/gradient_steps` and, where reference
     returns are known, `real/normalized_score`, and then writes SB3's own figures with them, at the x axis SB3
@@ -114,7 +115,7 @@ class RealEvalCallback(BaseCallback):
         return record
 
     def _gradient_steps(self) -> int:
-        return self.model._n_updates
+        return gradient_steps(self.model)
 
     def _save(self, mean_return: float) -> None:
         is_best = mean_return > self.best_return
@@ -148,13 +149,5 @@ def save_policy(model: BaseAlgorithm, path: Path) -> None:
         model: Agent; without its replay buffer, as `model.save` does.
         path: File to write; its folder is made if missing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            model.save(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with new_file(path) as part, part.open("wb") as file:
+        model.save(file)

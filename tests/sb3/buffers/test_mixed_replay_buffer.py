@@ -197,21 +197,6 @@ def test_discrete_actions_are_refused() -> None:
         MixedReplayBuffer(4, OBS_SPACE, Discrete(2), dataset=toy_transitions())
 
 
-@pytest.fixture
-def dataset_path(tmp_path: Path) -> str:
-    data = toy_transitions()
-    path = tmp_path / "toy.npz"
-    np.savez(
-        path,
-        obs=data.obs.numpy(),
-        actions=data.actions.numpy(),
-        rewards=data.rewards.numpy(),
-        next_obs=data.next_obs.numpy(),
-        terminated=data.terminated.numpy(),
-    )
-    return str(path)
-
-
 def make_agent(name: str, dataset: Any, **settings: Any) -> Any:
     schedule = mopo_schedule(4, 3, transitions_per_gradient_step=4, retained_transitions=24)
     return agent_class(name)(

@@ -8,6 +8,7 @@ from offline_envs.adversary import Adversary
 from offline_envs.dynamics import load_model
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, train
+from offline_envs.runs.algorithms.rambo import MOVED_MODEL
 from offline_envs.sb3 import SB3VecEnv
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import ENSEMBLE, FIT, tiny_settings
@@ -46,7 +47,7 @@ def test_the_model_moves_and_the_fitted_one_stays(tmp_path: Path, monkeypatch: p
     assert counts == [2, 4, 6]
     assert result.gradient_steps == 6
     run = RunFolder(tmp_path)
-    fitted, moved = load_model(run.model), load_model(run.moved_model)
+    fitted, moved = load_model(run.model), load_model(run.path / MOVED_MODEL)
     assert torch.equal(fitted.normalizer.mean, moved.normalizer.mean)
     for name, value in fitted.trunk.named_parameters():
         assert not torch.equal(value, moved.trunk.get_parameter(name)), name
@@ -62,7 +63,7 @@ def test_the_adversary_looks_as_far_ahead_as_the_agent(
     assert {adversary.settings.horizon for adversary in seen} == {1}
 
 
-def test_an_interrupted_adversary_goes_on_where_it_stopped(
+def test_an_interrupted_adversary_resumes_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with interrupted(SB3VecEnv, "step_wait", at_call=5):  # after four gradient steps

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from offline_envs.errors import CheckpointError
-from offline_envs.runs.metrics import MetricsRow, metrics_text, read_metrics
+from offline_envs.runs.results import MetricsRow, metrics_text, read_metrics
 
 ROWS = [
     MetricsRow(20, 5000, 81.5, 0.5, 10.0, None, 2.0, 1.25),

@@ -8,7 +8,7 @@ from offline_envs.data import load_transitions
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.agent import new_agent
-from offline_envs.runs.seeds import EVALUATION_SEED, FINAL_SEED
+from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED
 from offline_envs.sb3 import BehaviorCloner, SB3VecEnv, evaluate_in
 from tests.runs.test_training import forbid, interrupted
 from tests.runs.tiny import DEMO, ENSEMBLE, FIT, tiny_settings

@@ -1,0 +1,55 @@
+"""`AGENTS`: the agents by short name, as names of modules and classes, so that importing this stays cheap."""
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from offline_envs.registry import Registry
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+__all__ = ["AGENTS", "Agent", "off_policy_agents"]
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent of Stable-Baselines3, or a class like one.
+
+    Attributes:
+        module: Module that holds the class; imported by `load`.
+        class_name: Name of the class in it.
+        off_policy: Whether it learns from a replay buffer.
+        needs_noise: Whether its policy is deterministic, so that it explores only by noise added to its
+            actions.
+    """
+
+    module: str
+    class_name: str
+    off_policy: bool = True
+    needs_noise: bool = False
+
+    def load(self) -> "type[BaseAlgorithm]":
+        """Import the class."""
+        agent: type[BaseAlgorithm] = getattr(importlib.import_module(self.module), self.class_name)
+        return agent
+
+
+AGENTS: Registry[Agent] = Registry(
+    "agent",
+    {
+        "sac": Agent("stable_baselines3", "SAC"),
+        "fastsac": Agent("offline_envs.sb3.fast_sac.fast_sac", "FastSAC"),
+        "td3": Agent("stable_baselines3", "TD3", needs_noise=True),
+        "ddpg": Agent("stable_baselines3", "DDPG", needs_noise=True),
+        "tqc": Agent("sb3_contrib", "TQC"),
+        "crossq": Agent("sb3_contrib", "CrossQ"),
+        "trpo": Agent("sb3_contrib", "TRPO", off_policy=False),
+    },
+)
+"""Every agent by name. Other packages add theirs: `AGENTS.register("mine", Agent("my_package", "Mine"))`."""
+
+
+def off_policy_agents() -> list[str]:
+    """Names of the agents that learn from a replay buffer, in the table's order."""
+    return [name for name, agent in AGENTS.items() if agent.off_policy]

@@ -1,0 +1,33 @@
+"""The algorithms of a run, a file each: what they train in, what they use, and what they bring with them."""
+
+from offline_envs.registry import Registry
+from offline_envs.runs.algorithms.base import EVERY_RUN, IN_MODEL, Algorithm, AlgorithmState, merged
+from offline_envs.runs.algorithms.bc import BC
+from offline_envs.runs.algorithms.mbpo import MBPO
+from offline_envs.runs.algorithms.mopo import MOPO
+from offline_envs.runs.algorithms.morel import MOREL
+from offline_envs.runs.algorithms.rambo import RAMBO
+
+__all__ = [
+    "ALGORITHMS",
+    "EVERY_RUN",
+    "IN_MODEL",
+    "Algorithm",
+    "AlgorithmState",
+    "algorithm",
+    "merged",
+]
+
+ALGORITHMS: Registry[Algorithm] = Registry(
+    "algorithm", {"mopo": MOPO, "mbpo": MBPO, "morel": MOREL, "rambo": RAMBO, "bc": BC}
+)
+"""Every algorithm by name. Another package adds its own: `ALGORITHMS.register("mine", Mine(...))`."""
+
+
+def algorithm(name: str) -> Algorithm:
+    """The algorithm of that name.
+
+    Raises:
+        SettingsError: An unknown name; the message lists the valid ones.
+    """
+    return ALGORITHMS.find(name)

@@ -1,0 +1,57 @@
+"""BC: behaviour cloning without a model, the baseline that every other algorithm has to beat."""
+
+import time
+
+from offline_envs.runs.agent import new_agent
+from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm
+from offline_envs.runs.plots import plot_learning_curve
+from offline_envs.runs.progress import RunProgress
+from offline_envs.runs.results import MetricsRow, TrainResult
+from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED, Run
+from offline_envs.sb3 import BEST_POLICY, LAST_POLICY, BehaviorCloner, evaluate_in, save_policy
+
+
+class BehaviourCloning(Algorithm):
+    """BC: the run's gradient steps are those of the cloning.
+
+    It takes minutes, so an interrupted run starts over.
+    """
+
+    def train(self, run: Run) -> TrainResult:
+        """Clone the dataset's behaviour, and score the policy on the way and at the end."""
+        settings, folder = run.settings, run.folder
+        agent = new_agent(settings, run.real_env)
+        cloner = BehaviorCloner(agent, run.transitions, seed=settings.seed)
+        progress = RunProgress(settings.gradient_steps, shown=run.show_progress)
+        started = time.monotonic()
+        rows: list[MetricsRow] = []
+        progress.start()
+        try:
+            while cloner.gradient_steps < settings.gradient_steps:
+                cloner.train(min(settings.eval_every, settings.gradient_steps - cloner.gradient_steps))
+                found = evaluate_in(
+                    run.real_env, agent, n_episodes=settings.eval_episodes, seed=EVALUATION_SEED
+                )
+                seconds = time.monotonic() - started
+                rows.append(MetricsRow.of(found, gradient_steps=cloner.gradient_steps, seconds=seconds))
+                folder.write_metrics(rows)
+                save_policy(agent, folder.policies / LAST_POLICY)
+                if found.mean >= max(row.real_return for row in rows):
+                    save_policy(agent, folder.policies / BEST_POLICY)
+                progress.evaluated(cloner.gradient_steps, f"real return {found.mean:.0f} ± {found.std:.0f}")
+        finally:
+            progress.stop()
+        plot_learning_curve(rows, run.transitions, folder.plots / "real_return.png")
+        final = evaluate_in(run.real_env, agent, n_episodes=settings.final_episodes, seed=FINAL_SEED)
+        result = TrainResult.of(settings, run.transitions, final, gradient_steps=cloner.gradient_steps)
+        folder.write_result(result)
+        return result
+
+
+BC = BehaviourCloning(
+    None,
+    uses=EVERY_RUN,
+    defaults={"gradient_steps": 50_000},
+    agent_defaults={"trpo": {"transitions_per_gradient_step": 25_000.0, "agent_options": {"batch_size": 50}}},
+)
+"""Behaviour cloning: no model, no reward."""

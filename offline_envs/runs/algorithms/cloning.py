@@ -1,0 +1,23 @@
+"""Behaviour cloning as the start of a run."""
+
+from rich.console import Console
+from rich.progress import track
+
+from offline_envs.runs.run import ModelRun
+from offline_envs.sb3 import BehaviorCloner
+
+
+def clone_policy(run: ModelRun) -> None:
+    """Fit the agent's policy to the dataset for the run's `clone_epochs`.
+
+    Args:
+        run: The run; its agent is changed in place.
+    """
+    cloner = BehaviorCloner(run.agent, run.transitions, seed=run.settings.seed)
+    for _ in track(
+        range(run.settings.clone_epochs),
+        "Cloning the dataset's behaviour",
+        console=Console(stderr=True, quiet=not run.show_progress),
+        disable=not run.show_progress,
+    ):
+        cloner.train(cloner.steps_per_epoch)

@@ -1,0 +1,12 @@
+"""MOPO: an agent in a model with a penalty on uncertainty (Yu et al. 2020)."""
+
+from offline_envs.runs.algorithms.base import IN_MODEL, Algorithm
+from offline_envs.runs.algorithms.on_policy import TRPO_FROM_CLONE
+
+MOPO = Algorithm(
+    "PenalizedModel-v0",
+    uses=(*IN_MODEL, "penalty_coef"),
+    env_settings=("penalty_coef", "penalty", "penalty_members"),
+    agent_defaults={"trpo": TRPO_FROM_CLONE},
+)
+"""MOPO, with the run's own defaults, which are those of its release."""

@@ -1,0 +1,100 @@
+"""RAMBO: an agent in a model that an adversary moves against it (Rigter et al. 2022)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+from offline_envs.adversary import Adversary, AdversarySettings
+from offline_envs.agents import AGENTS
+from offline_envs.dynamics import FitSettings, read_model_card, save_model
+from offline_envs.errors import SettingsError
+from offline_envs.runs.algorithms.base import IN_MODEL, Algorithm, AlgorithmState
+from offline_envs.runs.run import ModelRun
+from offline_envs.sb3 import AdversarialCallback
+
+if TYPE_CHECKING:
+    from offline_envs.runs.settings import TrainSettings
+
+STATE_FILE = "adversary.safetensors"
+
+MOVED_MODEL = "moved_model"
+"""Folder, in a run's, of the ensemble as the adversary left it; `model` stays as it was fitted."""
+
+
+class AdversarialTraining(Algorithm):
+    """RAMBO, whose settings besides those of every model are `adversary` and `adversary_every`."""
+
+    def check(self, settings: "TrainSettings") -> None:
+        """See `Algorithm`."""
+        if not AGENTS.find(settings.agent).off_policy:
+            raise SettingsError(
+                f"{settings.algorithm} needs an agent with critics Q(s, a), not {settings.agent}."
+            )
+        if "gamma" in settings.adversary:
+            raise SettingsError("adversary cannot hold 'gamma': it is the agent's, see agent_options.")
+        try:
+            ratio = AdversarySettings.from_json(settings.adversary).steps_per_update
+        except TypeError as error:
+            raise SettingsError(f"adversary has a value of the wrong type: {error}") from error
+        if round(settings.adversary_every * ratio) < 1:
+            raise SettingsError(
+                "adversary_every times the adversary's steps_per_update must give a whole step, got "
+                f"{settings.adversary_every} and {ratio}."
+            )
+
+    def state(self, run: ModelRun) -> AlgorithmState:
+        """See `Algorithm`."""
+        return AdversaryOfRun(run)
+
+
+class AdversaryOfRun(AlgorithmState):
+    """The adversary of a run: made from the run's settings, saved with its checkpoints.
+
+    Args:
+        run: The run; its model is in its folder.
+    """
+
+    def __init__(self, run: ModelRun) -> None:
+        self._run = run
+        own = {"seed": run.settings.seed, "horizon": run.settings.horizon}
+        agent: Any = run.agent
+        settings = AdversarySettings.from_json({**own, **run.settings.adversary, "gamma": agent.gamma})
+        fitted = read_model_card(run.folder.model)["fit_settings"]
+        fit_settings = None if fitted is None else FitSettings.from_json(fitted)
+        self._adversary = Adversary(
+            run.learned.mdp, run.learned.transitions, settings=settings, fit_settings=fit_settings
+        )
+        self._callback = AdversarialCallback(
+            settings, every=run.settings.adversary_every, fit_settings=fit_settings
+        )
+        self._callback.adversary = self._adversary
+
+    def callbacks(self) -> Sequence[BaseCallback]:
+        """See `AlgorithmState`."""
+        return (self._callback,)
+
+    def save(self, folder: Path) -> None:
+        """See `AlgorithmState`."""
+        self._adversary.save(folder / STATE_FILE)
+
+    def load(self, folder: Path) -> None:
+        """See `AlgorithmState`."""
+        self._adversary.load(folder / STATE_FILE)
+
+    def write_artefacts(self) -> None:
+        """Write the moved model."""
+        save_model(
+            self._run.folder.path / MOVED_MODEL,
+            self._run.learned.ensemble,
+            transitions=self._run.learned.transitions,
+        )
+
+
+RAMBO = AdversarialTraining(
+    "AdversarialModel-v0",
+    uses=(*IN_MODEL, "adversary", "adversary_every"),
+    defaults={"real_ratio": 0.5, "clone_epochs": 50},
+)
+"""RAMBO, with the mixture of its release."""

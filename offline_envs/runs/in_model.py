@@ -1,0 +1,185 @@
+"""`train_in_model`: an agent trained inside a learned environment and scored in the real one."""
+
+import math
+import shutil
+import sys
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+from gymnasium.vector import VectorEnv
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from offline_envs.envs import LearnedVectorEnv, warn_of_other_data
+from offline_envs.evaluation.model_error import evaluate_with_error
+from offline_envs.evaluation.model_return import ReturnPredictor
+from offline_envs.files import copy_folder
+from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
+from offline_envs.runs.callback import RunCallback
+from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
+from offline_envs.runs.progress import RunProgress
+from offline_envs.runs.results import TrainResult
+from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED, ModelRun, Run, model_folder
+from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, gradient_steps
+
+if TYPE_CHECKING:
+    from offline_envs.runs.algorithms import Algorithm, AlgorithmState
+    from offline_envs.runs.folder import RunFolder
+    from offline_envs.runs.settings import TrainSettings
+
+
+def train_in_model(algorithm: "Algorithm", run: Run) -> TrainResult:
+    """Train a new agent, or resume from the run's checkpoint, and score it.
+
+    Args:
+        algorithm: Gives the environment, prepares the agent, and adds callbacks, state and artefacts.
+        run: The run; its folder was created.
+
+    Raises:
+        CheckpointError: The model or the checkpoint cannot be read.
+        KeyboardInterrupt: Interrupted; the folder has a checkpoint.
+    """
+    with ExitStack() as stack:
+        envs = stack.enter_context(closing(_model_envs(algorithm, run)))
+        _keep_model(run)
+        resumed = has_checkpoint(run.folder.checkpoint)
+        agent = _agent(run, SB3VecEnv(envs), resumed=resumed)
+        learned = envs.unwrapped
+        assert isinstance(learned, LearnedVectorEnv)
+        predictor = ReturnPredictor(learned, agent, run.real_env)
+        in_model = ModelRun(**vars(run), agent=agent, learned=learned, predictor=predictor)
+        if not resumed:
+            algorithm.start(in_model)
+        agent.set_logger(stack.enter_context(closing(_logger(run.folder))))
+        state = algorithm.state(in_model)
+        if resumed:
+            state.load(run.folder.checkpoint)
+        _learn(in_model, state)
+        return _score(in_model, state)
+
+
+def _model_envs(algorithm: "Algorithm", run: Run) -> VectorEnv[Any, Any, Any]:
+    """The algorithm's environments on the run's dataset, which has the reward of its task already."""
+    settings, folder = run.settings, run.folder
+    options = {**settings.env_options(), "dataset": run.transitions, "env_id": None, "task": None}
+    if folder.model.exists():
+        options |= {"model": str(folder.model), "ensemble": None, "fit": None}
+    assert algorithm.env_id is not None
+    output = "torch" if collects_on_device(settings) else "numpy"
+    envs = gym.make_vec(
+        algorithm.env_id, num_envs=settings.n_envs, output=output, progress=run.show_progress, **options
+    )
+    if settings.task is not None and options["model"] is not None:
+        warn_of_other_data(options["model"], run.transitions)
+    return envs
+
+
+def _keep_model(run: Run) -> None:
+    """Copy the model into the run's folder, so that the folder explains itself."""
+    if not run.folder.model.exists():
+        copy_folder(model_folder(run.settings, run.transitions), run.folder.model)
+
+
+def _agent(run: Run, vec_env: SB3VecEnv, *, resumed: bool) -> BaseAlgorithm:
+    settings = run.settings
+    if resumed:
+        kind, device = run_agent_class(settings), settings.device
+        agent = load_checkpoint(kind, run.folder.checkpoint, vec_env, device=device)
+    else:
+        agent = new_agent(settings, vec_env)
+    if isinstance(agent, OffPolicyAlgorithm) and isinstance(agent.replay_buffer, MixedReplayBuffer):
+        agent.replay_buffer.use(run.transitions)
+    return agent
+
+
+def _logger(folder: "RunFolder") -> Logger:
+    return Logger(None, [TensorBoardOutputFormat(str(folder.tensorboard))])
+
+
+def _learn(run: ModelRun, state: "AlgorithmState") -> None:
+    """Take the gradient steps that are left; leave a checkpoint, also if interrupted."""
+
+    def save() -> None:
+        save_checkpoint(run.agent, run.folder.checkpoint, more=state.save)
+
+    timesteps, own = _timesteps_left(run.settings, run.agent), list(state.callbacks())
+    if timesteps == 0:
+        _train_nothing(own, run.agent)
+        return
+    progress = RunProgress(run.settings.gradient_steps, shown=run.show_progress)
+    evaluation = _evaluation(run, save=save, progress=progress)
+    try:
+        # SB3 would write its figures after every so many imagined episodes; the evaluations write them.
+        run.agent.learn(timesteps, [*own, evaluation], log_interval=sys.maxsize, reset_num_timesteps=False)
+        save()
+    except KeyboardInterrupt:
+        save()
+        raise
+    finally:
+        progress.stop()
+
+
+def _evaluation(run: ModelRun, **options: Any) -> RunCallback:
+    settings, rows = run.settings, run.folder.read_metrics()
+    return RunCallback(
+        run.folder,
+        rows=[row for row in rows if row.gradient_steps <= gradient_steps(run.agent)],
+        predicted_return=run.predictor.mean,
+        env=run.real_env,
+        every=settings.eval_every,
+        n_episodes=settings.eval_episodes,
+        seed=EVALUATION_SEED,
+        evaluate_start=settings.clone_epochs > 0,
+        best_return=max((row.real_return for row in rows), default=-math.inf),
+        **options,
+    )
+
+
+def _train_nothing(callbacks: list[BaseCallback], agent: BaseAlgorithm) -> None:
+    """Start and end a training, so that callbacks finish what an interrupt left undone."""
+    for callback in callbacks:
+        callback.init_callback(agent)
+        callback.on_training_start({}, {})
+        callback.on_training_end()
+
+
+def _timesteps_left(settings: "TrainSettings", agent: BaseAlgorithm) -> int:
+    """Model transitions of the least number of whole cycles that reach the run's gradient steps."""
+    cycle = settings.cycle()
+    left = max(0, settings.gradient_steps - gradient_steps(agent))
+    return math.ceil(left / cycle.gradient_steps) * cycle.timesteps
+
+
+def _score(run: ModelRun, state: "AlgorithmState") -> TrainResult:
+    """Score the last policy, draw the plots, write the result, and remove what only resuming needed."""
+    settings, folder = run.settings, run.folder
+    result, error = evaluate_with_error(
+        run.real_env,
+        run.agent,
+        run.learned.ensemble,
+        penalty=settings.penalty,
+        penalty_members=settings.penalty_members,
+        n_episodes=settings.final_episodes,
+        seed=FINAL_SEED,
+    )
+    rows = folder.read_metrics()
+    plot_learning_curve(rows, run.transitions, folder.plots / "real_return.png")
+    plot_predicted_return(rows, folder.plots / "predicted_return.png")
+    plot_model_error(error, folder.plots / "model_error.png")
+    outcome = TrainResult.of(
+        settings,
+        run.transitions,
+        result,
+        gradient_steps=gradient_steps(run.agent),
+        predicted_return=run.predictor.mean(),
+        rank_correlation=error.rank_correlation,
+        n_exploded=run.learned.n_exploded,
+    )
+    state.write_artefacts()
+    folder.write_result(outcome)
+    shutil.rmtree(folder.checkpoint, ignore_errors=True)
+    return outcome

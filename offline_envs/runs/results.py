@@ -1,0 +1,155 @@
+"""Figures of a run: `MetricsRow` for each evaluation, in a CSV file, and `TrainResult` at the end."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from offline_envs.data import Transitions
+from offline_envs.errors import CheckpointError
+from offline_envs.sb3 import EvaluationResult
+
+if TYPE_CHECKING:
+    from offline_envs.runs.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class MetricsRow:
+    """One evaluation during training, in the real environment and in the model; returns are undiscounted.
+
+    Attributes:
+        gradient_steps: Gradient steps taken so far.
+        timesteps: Model transitions collected so far.
+        real_return: Mean return in the real environment.
+        real_std: Standard deviation of its episodes.
+        real_length: Their mean number of steps.
+        normalized_score: D4RL's score of the mean, or None where it is not defined.
+        predicted_return: Mean return that the model predicts; None without a model.
+        seconds: Time since the run began, without the time between its interruptions.
+    """
+
+    gradient_steps: int
+    timesteps: int
+    real_return: float
+    real_std: float
+    real_length: float
+    normalized_score: float | None
+    predicted_return: float | None
+    seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        found: EvaluationResult,
+        *,
+        gradient_steps: int,
+        seconds: float,
+        timesteps: int = 0,
+        predicted_return: float | None = None,
+    ) -> Self:
+        """Put the figures of an evaluation together; see the attributes."""
+        return cls(
+            gradient_steps=gradient_steps,
+            timesteps=timesteps,
+            real_return=found.mean,
+            real_std=found.std,
+            real_length=found.mean_length,
+            normalized_score=found.normalized_score,
+            predicted_return=predicted_return,
+            seconds=seconds,
+        )
+
+    @classmethod
+    def from_cells(cls, cells: Mapping[str, str]) -> Self:
+        """Read a row from the text of its cells by column; an empty one is None."""
+        values = {name: float(text) if text else None for name, text in cells.items()}
+        counts = {name: int(cells[name]) for name in ("gradient_steps", "timesteps")}
+        return cls(**{**values, **counts})  # type: ignore[arg-type]
+
+
+def metrics_text(rows: Sequence[MetricsRow]) -> str:
+    """All rows as CSV, under a line of column names."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=[f.name for f in fields(MetricsRow)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue()
+
+
+def read_metrics(path: Path) -> list[MetricsRow]:
+    """Read rows back; none if there is no such file.
+
+    Raises:
+        CheckpointError: The file was not written by `metrics_text`.
+    """
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [MetricsRow.from_cells(row) for row in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Final figures of a run, all undiscounted returns.
+
+    Attributes:
+        seed: Seed of the run.
+        dataset_mean: Mean episode return of the dataset.
+        dataset_best: Best episode return of the dataset.
+        predicted_return: Return that the model predicts for the last policy; None without a model.
+        real_return: Mean real return of the last policy.
+        real_std: Standard deviation of its episodes.
+        n_episodes: Number of real episodes.
+        normalized_score: D4RL's score of the mean, or None where it is not defined.
+        score_source: Where the scale of that score comes from.
+        rank_correlation: Between the model's uncertainty and its true error, along those episodes; None if
+            one of them is constant.
+        n_exploded: Imagined steps whose prediction was rejected, since the run was started or last resumed.
+        gradient_steps: Gradient steps taken.
+    """
+
+    seed: int
+    dataset_mean: float
+    dataset_best: float
+    predicted_return: float | None
+    real_return: float
+    real_std: float
+    n_episodes: int
+    normalized_score: float | None
+    score_source: str | None
+    rank_correlation: float | None
+    n_exploded: int
+    gradient_steps: int
+
+    @classmethod
+    def of(
+        cls,
+        settings: "TrainSettings",
+        transitions: Transitions,
+        found: EvaluationResult,
+        *,
+        gradient_steps: int,
+        predicted_return: float | None = None,
+        rank_correlation: float | None = None,
+        n_exploded: int = 0,
+    ) -> Self:
+        """Put the figures of a run together; see the attributes."""
+        return cls(
+            seed=settings.seed,
+            dataset_mean=float(transitions.episode_returns.mean()),
+            dataset_best=float(transitions.episode_returns.max()),
+            predicted_return=predicted_return,
+            real_return=found.mean,
+            real_std=found.std,
+            n_episodes=len(found.returns),
+            normalized_score=found.normalized_score,
+            score_source=found.source,
+            rank_correlation=rank_correlation,
+            n_exploded=n_exploded,
+            gradient_steps=gradient_steps,
+        )

@@ -1,0 +1,116 @@
+"""An algorithm from another package: its own default, check, callback, saved state and artefact."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stable_baselines3.common.callbacks import BaseCallback
+
+from offline_envs.errors import SettingsError
+from offline_envs.runs import (
+    ALGORITHMS,
+    IN_MODEL,
+    Algorithm,
+    AlgorithmState,
+    ModelRun,
+    RunFolder,
+    TrainSettings,
+    train,
+)
+from offline_envs.sb3 import SB3VecEnv
+from tests.runs.test_training import interrupted
+from tests.runs.tiny import tiny_settings
+
+
+class CountedSteps(BaseCallback, AlgorithmState):
+    """Counts steps of the environment, over interruptions, and leaves their number behind."""
+
+    def __init__(self, run: ModelRun) -> None:
+        super().__init__()
+        self.steps = 0
+        self._run = run
+
+    def _on_step(self) -> bool:
+        self.steps += 1
+        return True
+
+    def callbacks(self) -> Sequence[BaseCallback]:
+        return (self,)
+
+    def save(self, folder: Path) -> None:
+        (folder / "steps.json").write_text(json.dumps(self.steps))
+
+    def load(self, folder: Path) -> None:
+        self.steps = json.loads((folder / "steps.json").read_text())
+
+    def write_artefacts(self) -> None:
+        self._run.folder.write_json(self._run.folder.path / "steps.json", self.steps)
+
+
+class Counting(Algorithm):
+    """Trains as MBPO does, counts, and notes each start."""
+
+    started: list[int] = []  # noqa: RUF012 shared by the one instance
+
+    def check(self, settings: TrainSettings) -> None:
+        if settings.horizon > 3:
+            raise SettingsError(f"horizon must be at most 3 to count, got {settings.horizon}.")
+
+    def start(self, run: ModelRun) -> None:
+        super().start(run)
+        self.started.append(run.settings.seed)
+
+    def state(self, run: ModelRun) -> AlgorithmState:
+        return CountedSteps(run)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ALGORITHMS, "_entries", dict(ALGORITHMS))
+    uses = tuple(name for name in IN_MODEL if name != "clone_epochs")
+    own = Counting("LearnedModel-v0", uses=uses, defaults={"horizon": 2}, agent_defaults={"td3": {"seed": 5}})
+    ALGORITHMS.register("counting", own)
+    Counting.started.clear()
+
+
+def test_it_trains_and_leaves_its_artefact(tiny_model: Path, tmp_path: Path) -> None:
+    settings = tiny_settings(algorithm="counting", model=str(tiny_model))
+    assert train(settings, tmp_path, show_progress=False).gradient_steps == 6
+    assert json.loads((tmp_path / "steps.json").read_text()) == 6  # three cycles of two steps of four rows
+    assert Counting.started == [0]
+
+
+@pytest.mark.parametrize("at_call", [3, 4])
+def test_it_is_interrupted_and_resumed(at_call: int, tiny_model: Path, tmp_path: Path) -> None:
+    """The interrupted step is not counted. The cycle that it belongs to starts over."""
+    settings = tiny_settings(algorithm="counting", model=str(tiny_model))
+    with interrupted(SB3VecEnv, "step_wait", at_call=at_call):
+        train(settings, tmp_path, show_progress=False)
+    run = RunFolder(tmp_path)
+    saved = json.loads((run.checkpoint / "steps.json").read_text())
+    assert saved == at_call - 1
+    assert not (tmp_path / "steps.json").exists()
+    assert train(settings, tmp_path, resume=True, show_progress=False).gradient_steps == 6
+    assert json.loads((tmp_path / "steps.json").read_text()) == saved + 4  # two cycles were left
+    assert Counting.started == [0]  # a resumed agent is not prepared again
+
+
+def test_its_defaults_and_what_it_uses_and_its_check_count() -> None:
+    values: dict[str, Any] = {"dataset": "a-v0", "algorithm": "counting"}
+    assert TrainSettings.for_algorithm(values).horizon == 2
+    assert TrainSettings.for_algorithm({**values, "agent": "td3"}).seed == 5
+    with pytest.raises(SettingsError, match="clone_epochs: counting does not use that"):
+        TrainSettings.for_algorithm({**values, "clone_epochs": 1})
+    with pytest.raises(SettingsError, match="horizon must be at most 3 to count, got 4"):
+        TrainSettings.for_algorithm({**values, "horizon": 4})
+    with pytest.raises(SettingsError, match="Unknown setting of TrainSettings 'horizn'"):
+        TrainSettings.for_algorithm({**values, "horizn": 4})
+
+
+def test_its_name_is_listed_and_taken() -> None:
+    with pytest.raises(SettingsError, match="Valid: bc, counting, mbpo"):
+        TrainSettings("a-v0", algorithm="ppo")
+    with pytest.raises(SettingsError, match="There is a algorithm 'mopo' already"):
+        ALGORITHMS.register("mopo", ALGORITHMS["counting"])

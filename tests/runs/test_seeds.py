@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from offline_envs.data import loading
+from offline_envs.errors import SettingsError
+from offline_envs.runs import RunFolder, SeedResults, SeedRun, Spread, TrainSettings, run_seeds
+from tests.runs.tiny import some_result
+
+
+def test_mean_and_spread_over_seeds() -> None:
+    """Of returns 4 and 8, and of scores 10 and 30."""
+    values: Any = [(4.0, 10.0), (8.0, 30.0)]
+    found = SeedResults(tuple(some_result(real_return=r, normalized_score=s) for r, s in values))
+    assert (found.real_return, found.normalized_score) == (Spread(6.0, 2.0), Spread(20.0, 10.0))
+    assert SeedResults((some_result(normalized_score=None),)).normalized_score is None
+
+
+def test_each_seed_has_a_folder_and_one_dataset(
+    settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, started = loads(monkeypatch), list[SeedRun]()
+    found = run_seeds(settings, [1, 4], tmp_path, show_progress=False, on_start=started.append)
+    assert len(read) == 1
+    assert [result.seed for result in found.results] == [1, 4]
+    assert found.results == tuple(RunFolder(tmp_path / f"seed-{seed}").result() for seed in (1, 4))
+    returns = [json.loads((tmp_path / f"seed-{s}/result.json").read_text())["real_return"] for s in (1, 4)]
+    assert found.real_return.mean == pytest.approx(np.mean(returns))
+    assert [(run.settings.seed, run.complete) for run in started] == [(1, False), (4, False)]
+    started.clear()
+    again = run_seeds(settings, [1, 4], tmp_path, resume=True, show_progress=False, on_start=started.append)
+    assert again == found
+    assert [run.complete for run in started] == [True, True]
+
+
+def test_a_folder_that_cannot_be_used_is_refused_before_the_first_seed(
+    settings: TrainSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "seed-1").touch()
+    with pytest.raises(SettingsError, match="seed-1 is a file"):
+        run_seeds(settings, [0, 1], tmp_path, show_progress=False)
+    assert not (tmp_path / "seed-0").exists()
+
+
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Datasets that are loaded by id or path from now on, from files or from memory."""
+    seen: list[Any] = []
+    reader = loading._reader
+
+    def noted(dataset: Any) -> Any:
+        seen.append(dataset)
+        return reader(dataset)
+
+    monkeypatch.setattr(loading, "_reader", noted)
+    return seen
