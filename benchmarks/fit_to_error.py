@@ -23,10 +23,10 @@ from rich.table import Table
 from torch import Tensor
 
 from offline_envs.data import load_transitions
-from offline_envs.diagnose.intervals import interval_shares, mixture_quantile
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, Prediction, fit
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.fitting.rows import Rows, split_rows
+from offline_envs.evaluation import interval_shares, mixture_quantile
 
 FAST = {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 24}
 EMBEDDED = "offline-envs/inverteddoublependulum-replay-v0"

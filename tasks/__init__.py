@@ -7,7 +7,7 @@ returns between those of a random and an expert policy. Both go by exact environ
 The real environment that pays it is registered: `gym.make("AntAngle-v0", degrees=45)`.
 """
 
-from offline_envs.tasks.finding import find_task, known_tasks
+from offline_envs.tasks.finding import extended_to_tasks, find_task, known_tasks
 from offline_envs.tasks.reference_scores import (
     REFERENCE_SCORES,
     ReferenceScore,
@@ -29,6 +29,7 @@ __all__ = [
     "Relabelling",
     "Task",
     "TerminationRule",
+    "extended_to_tasks",
     "find_task",
     "known_tasks",
     "never",

@@ -1,7 +1,8 @@
-"""Diagnosis: what a model of a dataset is worth, before a policy is trusted to it."""
+"""Diagnosis: how far a model of a dataset can be trusted, before a policy relies on it."""
 
-from offline_envs.diagnose.advice import Advice, advise
-from offline_envs.diagnose.diagnosis import Diagnosis, diagnose
+from offline_envs.diagnose.base import Advice
+from offline_envs.diagnose.diagnoser import diagnose
+from offline_envs.diagnose.diagnosis import Diagnosis, advise
 from offline_envs.diagnose.report import check_free, write_report
 from offline_envs.diagnose.settings import DiagnoseSettings
 

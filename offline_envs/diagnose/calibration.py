@@ -1,102 +1,227 @@
-"""`Calibration`: predicted uncertainty against true one-step error on one set of steps."""
+"""Does the model know when it is wrong, and are its predictive intervals calibrated?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
+import numpy as np
 import torch
-from torch import Tensor
+from matplotlib.axes import Axes
 
-from offline_envs.diagnose.intervals import LEVELS, interval_shares
-from offline_envs.diagnose.measured import Doubt, Verdict
-from offline_envs.diagnose.reliability import Bin, rank_correlation, reliability
-from offline_envs.diagnose.table import Row
-from offline_envs.dynamics.prediction import REWARD
+from offline_envs.diagnose.base import Advice, Chapter, Row, Section
+from offline_envs.diagnose.evidence import REAL, Evidence
+from offline_envs.diagnose.plot_style import COLORS, legend_below, log_axis, panels, save
+from offline_envs.dynamics import MEASURES
+from offline_envs.evaluation import LEVELS, Bin, Calibration, prediction_error
 
-N_BINS = 10
+RELIABILITY_TITLE = "Does the model know when it is wrong?"
+INTERVALS_TITLE = "Do the predictive intervals contain the truth as often as they should?"
+
+GOOD_RANKING, FAIR_RANKING = 0.7, 0.4
+"""Rank correlations above which a measure is said to rank errors well or fairly."""
+
+WIDE, NARROW = 0.95, 0.85
+"""Observed shares beyond which 90 % intervals are called too wide or too narrow."""
+
+SHOWN_LEVEL = 0.9
+MAX_DIMENSIONS = 40  # that one axis can name
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What an ensemble's uncertainty is worth.
+class CalibrationReport(Section):
+    """Calibration on held-out steps and, with a policy, on its real steps.
 
     Attributes:
-        source: Which steps these are, in words.
-        n: Their number.
-        error: Their mean error ‖next_obs − prediction‖₂, raw units.
-        correlation: Rank correlation of each measure with the error; None where one is constant.
-        bins: Steps of rising uncertainty, for each measure.
-        shares: Share of the truth inside the intervals of `LEVELS`, `(4, 1 + d)` for (reward, next_obs);
-            None for deterministic members, NaN for rewards that cannot be compared.
+        name: Name of the held-out steps.
+        holdout: Calibration on held-out steps.
+        real: Calibration on the policy's real steps, or None.
     """
 
-    source: str
-    n: int
-    error: float
-    correlation: Mapping[str, float | None]
-    bins: Mapping[str, list[Bin]]
-    shares: Tensor | None
+    name: str
+    holdout: Calibration
+    real: Calibration | None
 
     @classmethod
-    def of(cls, source: str, doubt: Doubt, verdict: Verdict, *, with_reward: bool = True) -> "Calibration":
-        """Compare doubt and truth on the same steps.
-
-        Args:
-            source: Which steps these are, in words.
-            doubt: What the model was unsure of.
-            verdict: How far it was from the truth.
-            with_reward: Whether the steps' rewards are those that the model was fitted to.
-        """
-        u = doubt.uncertainty
-        shares = None if verdict.quantile is None else interval_shares(verdict.quantile)
-        if shares is not None and not with_reward:
-            shares[:, REWARD] = torch.nan
-        return cls(
-            source,
-            len(verdict.error),
-            float(verdict.error.mean()),
-            {name: rank_correlation(values, verdict.error) for name, values in u.items()},
-            {name: reliability(values, verdict.error, n_bins=N_BINS) for name, values in u.items()},
-            shares,
-        )
+    def measure(cls, evidence: Evidence) -> Self:
+        """Compare uncertainty and error on each set of real steps."""
+        name, real = evidence.holdout.name, None
+        if REAL in evidence.steps:
+            real = _calibration(evidence, REAL, with_reward=evidence.truth.same_reward)
+        return cls(name, _calibration(evidence, name, with_reward=True), real)
 
     @property
-    def best(self) -> tuple[str, float] | None:
-        """The measure that ranks errors best, and its correlation; None where none has one."""
-        known = [(value, name) for name, value in self.correlation.items() if value is not None]
-        return (max(known)[1], max(known)[0]) if known else None
+    def by_source(self) -> dict[str, Calibration]:
+        """Calibration on each set of steps by its name."""
+        return {self.name: self.holdout, **({} if self.real is None else {REAL: self.real})}
 
-    def overall(self) -> dict[float, float]:
-        """Share inside the interval over reward and all observation dimensions, by nominal level."""
-        if self.shares is None:
-            return {}
-        return dict(zip(LEVELS, self.shares.nanmean(dim=1).tolist(), strict=True))
+    def chapters(self) -> list[Chapter]:
+        """The reliability curves and, of probabilistic members, the predictive intervals."""
+        reliability = Chapter(
+            "reliability",
+            RELIABILITY_TITLE,
+            "Steps in order of their uncertainty, ten bins of equal count. A useful measure rises from left "
+            "to right; the rank correlation says how faithfully it orders single steps (1 is perfect, 0 is "
+            "chance). max_std also predicts the size of the error: on the dashed line the two are equal.",
+            lambda path: plot_reliability(self.by_source, path),
+            [row for source, found in self.by_source.items() for row in bin_rows(source, found)],
+        )
+        if self.holdout.shares is None:
+            return [reliability]
+        intervals = Chapter(
+            "intervals",
+            INTERVALS_TITLE,
+            "Central intervals of the mixture of the elites' Gaussians with equal weights, from which steps "
+            "are drawn. Above the line, or to its right, they are too wide: rollouts are noisier than the "
+            "real environment, and penalties are larger. Below it, or to its left, they are too narrow.",
+            lambda path: plot_intervals(self.by_source, path),
+            [row for source, found in self.by_source.items() for row in interval_rows(source, found)],
+        )
+        return [reliability, intervals]
 
-    def bin_rows(self) -> list[Row]:
-        """The reliability curves as rows of a table."""
-        return [
-            {
-                "source": self.source,
-                "measure": name,
-                "bin": number,
-                "uncertainty": bin_.uncertainty,
-                "error": bin_.error,
-                "n": bin_.n,
-            }
-            for name, bins in self.bins.items()
-            for number, bin_ in enumerate(bins)
-        ]
+    def advice(self) -> list[Advice]:
+        """Which measure ranks errors best, and whether the intervals are too wide or too narrow."""
+        return [self._ranking(), *self._intervals()]
 
-    def interval_rows(self) -> list[Row]:
-        """The shares inside the intervals as rows of a table."""
-        if self.shares is None:
+    def _ranking(self) -> Advice:
+        why = " ".join(
+            f"On {found.n:,} {source}, the rank correlation with the true error is "
+            + ", ".join(f"{_number(r)} ({name})" for name, r in found.correlation.items())
+            + "."
+            for source, found in self.by_source.items()
+        )
+        best = (self.real or self.holdout).best
+        if best is None:
+            return Advice("measure", "none: every measure is constant", "", why, warning=True)
+        name, value = best
+        figures = ", ".join(
+            f"{_number(found.correlation[name])} on {source}" for source, found in self.by_source.items()
+        )
+        grade = "well" if value > GOOD_RANKING else "fairly" if value > FAIR_RANKING else "poorly"
+        return Advice(
+            "measure",
+            f"{name} ranks errors best: {grade}",
+            f"rank correlation {figures}",
+            why,
+            warning=value <= FAIR_RANKING,
+        )
+
+    def _intervals(self) -> list[Advice]:
+        overall = self.holdout.overall()
+        if not overall:
             return []
-        names = ["reward", *(f"obs {i}" for i in range(self.shares.shape[1] - 1)), "all"]
-        columns = torch.cat([self.shares, self.shares.nanmean(dim=1, keepdim=True)], dim=1).T.tolist()
-        return [
-            {
-                "source": self.source,
-                "dimension": name,
-                **{f"inside {p:.0%}": s for p, s in zip(LEVELS, column, strict=True)},
-            }
-            for name, column in zip(names, columns, strict=True)
-        ]
+        why = " ".join(
+            f"On {found.n:,} {source}, "
+            + ", ".join(f"{level:.0%} intervals contain {s:.1%}" for level, s in found.overall().items())
+            + " of the truth."
+            for source, found in self.by_source.items()
+        )
+        share = overall[SHOWN_LEVEL]
+        verdict = "too wide" if share > WIDE else "too narrow" if share < NARROW else "about right"
+        figures = "contain " + ", ".join(f"{s:.0%} at {level:.0%}" for level, s in overall.items())
+        return [Advice("predictive intervals", verdict, figures, why, warning=verdict != "about right")]
+
+
+def bin_rows(source: str, found: Calibration) -> list[Row]:
+    """The reliability curves of one set of steps."""
+    return [
+        {
+            "source": source,
+            "measure": name,
+            "bin": number,
+            "uncertainty": bin_.uncertainty,
+            "error": bin_.error,
+            "n": bin_.n,
+        }
+        for name, bins in found.bins.items()
+        for number, bin_ in enumerate(bins)
+    ]
+
+
+def interval_rows(source: str, found: Calibration) -> list[Row]:
+    """The shares inside the intervals on one set of steps, by dimension and overall."""
+    if found.shares is None:
+        return []
+    names = [*_dimensions(found), "all"]
+    columns = torch.cat([found.shares, found.shares.nanmean(dim=1, keepdim=True)], dim=1).T.tolist()
+    return [
+        {
+            "source": source,
+            "dimension": name,
+            **{f"inside {p:.0%}": s for p, s in zip(LEVELS, column, strict=True)},
+        }
+        for name, column in zip(names, columns, strict=True)
+    ]
+
+
+def plot_reliability(by_source: Mapping[str, Calibration], path: Path) -> None:
+    """Draw mean true error against mean uncertainty, bins of equal count, one panel for each measure."""
+    measures = list(next(iter(by_source.values())).bins)
+    figure, axes = panels(1, max(1, len(measures)), RELIABILITY_TITLE, height=4.0)
+    for panel, name in zip(axes, measures, strict=False):
+        bins = [b for found in by_source.values() for b in found.bins[name]]
+        for source, found in by_source.items():
+            label = f"{source}: rank correlation {_number(found.correlation[name])}"
+            _draw_curve(panel, found.bins[name], COLORS[source], label)
+        log_axis(panel, "x", [b.uncertainty for b in bins])
+        log_axis(panel, "y", [b.error for b in bins])
+        if MEASURES[name].needs_variance:
+            _draw_diagonal(panel, bins)
+        panel.set(
+            title=name,
+            xlabel="mean uncertainty u of a tenth of the steps",
+            ylabel="their mean error ‖next_obs − prediction‖",
+        )
+        panel.legend(fontsize="small")
+    save(figure, path)
+
+
+def plot_intervals(by_source: Mapping[str, Calibration], path: Path) -> None:
+    """Draw the share of the truth inside the predictive intervals, overall and by dimension."""
+    figure, (left, right) = panels(1, 2, INTERVALS_TITLE, height=4.6)
+    names = _dimensions(next(iter(by_source.values())))[:MAX_DIMENSIONS]
+    left.plot([0, 1], [0, 1], "--", color="0.2", label="calibrated")
+    right.axvline(SHOWN_LEVEL, ls="--", color="0.2")
+    for source, found in by_source.items():
+        color, share = COLORS[source], found.overall()
+        left.plot(list(share), list(share.values()), "o-", color=color, label=source)
+        assert found.shares is not None
+        by_dimension = found.shares[LEVELS.index(SHOWN_LEVEL)][: len(names)]
+        right.plot(by_dimension, np.arange(len(names)), "o", color=color)
+    left.set(
+        title="all dimensions (above the line: intervals too wide)",
+        xlabel="nominal share",
+        ylabel="share of the truth inside",
+    )
+    right.set(title=f"{SHOWN_LEVEL:.0%} intervals by dimension", xlabel="share of the truth inside")
+    right.set_yticks(np.arange(len(names)), names, fontsize="small")
+    right.invert_yaxis()
+    legend_below(figure, [left])
+    save(figure, path)
+
+
+def _calibration(evidence: Evidence, source: str, *, with_reward: bool) -> Calibration:
+    steps = evidence.steps[source]
+    measured = prediction_error(
+        evidence.assembly.model, steps.obs, steps.actions, steps.rewards, steps.next_obs
+    )
+    return Calibration.of(evidence.uncertainty[source], measured, with_reward=with_reward)
+
+
+def _dimensions(found: Calibration) -> list[str]:
+    assert found.shares is not None
+    return ["reward", *(f"obs {i}" for i in range(found.shares.shape[1] - 1))]
+
+
+def _draw_curve(panel: Axes, bins: list[Bin], color: str, label: str) -> None:
+    x, y = [b.uncertainty for b in bins], [b.error for b in bins]
+    panel.plot(x, y, "o-", ms=4, color=color, label=label)
+
+
+def _draw_diagonal(panel: Axes, bins: list[Bin]) -> None:
+    ends = [min(b.uncertainty for b in bins), max(b.uncertainty for b in bins)]
+    panel.plot(ends, ends, "--", color="0.2", label="error = u")
+
+
+def _number(correlation: float | None) -> str:
+    return "undefined" if correlation is None else f"{correlation:.2f}"

@@ -1,12 +1,11 @@
-"""The report as one HTML page with its pictures inside."""
+"""The report as one HTML page with its plots embedded."""
 
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
 
-from offline_envs.diagnose.advice import Advice
-from offline_envs.diagnose.chapters import Chapter
+from offline_envs.diagnose.base import Advice, Chapter
 from offline_envs.diagnose.diagnosis import Diagnosis
 
 PAGE = Template("""<!doctype html>
@@ -34,7 +33,7 @@ $advice
 </table>
 $notes
 $chapters
-<h2>The advice and what it rests on</h2>
+<h2>Reasons for the advice</h2>
 <table>
 <tr><th>about</th><th>advice</th><th>because</th></tr>
 $reasons
@@ -44,33 +43,35 @@ $reasons
 
 
 def page(
-    found: Diagnosis, advice: Sequence[Advice], chapters: Sequence[Chapter], pictures: Mapping[str, bytes]
+    found: Diagnosis, advice: Sequence[Advice], chapters: Sequence[Chapter], plots: Mapping[str, bytes]
 ) -> str:
     """Write the page.
 
     Args:
-        found: What was found.
-        advice: What to do.
-        chapters: What to show.
-        pictures: PNG file of each chapter by its name.
+        found: The diagnosis.
+        advice: Every piece of advice.
+        chapters: Every chapter.
+        plots: PNG file of each chapter by its name.
     """
     return PAGE.substitute(
-        title=escape(f"Diagnosis of a model of {found.transitions.source}"),
+        title=escape(f"Diagnosis of a model of {found.evidence.transitions.source}"),
         about=escape(about(found)),
         advice="\n".join(_advice_row(a, a.figures) for a in advice),
         reasons="\n".join(_advice_row(a, a.why) for a in advice),
         notes="\n".join(f'<p class="note">{escape(note)}</p>' for note in found.notes),
-        chapters="\n".join(_chapter(chapter, pictures[chapter.name]) for chapter in chapters),
+        chapters="\n".join(_chapter(chapter, plots[chapter.name]) for chapter in chapters),
     )
 
 
 def about(found: Diagnosis) -> str:
-    """What was examined, in a few sentences."""
-    transitions, settings, real = found.transitions, found.settings, found.real
+    """Summary of data, model and sizes, in a few sentences."""
+    evidence = found.evidence
+    transitions, settings, real = evidence.transitions, evidence.settings, evidence.real
     sentences = [
         f"{len(transitions):,} steps of {transitions.env_id or 'an unnamed environment'}, "
         f"{transitions.obs_dim} observation and {transitions.action_dim} action dimensions.",
-        f"Calibration on {found.calibration[0].n:,} held-out steps; {settings.rollouts} imagined episodes; "
+        f"Calibration on {len(evidence.steps[evidence.holdout.name]):,} held-out steps; "
+        f"{settings.rollouts} imagined episodes; "
         f"{settings.starts} states followed for {settings.horizon} steps; seed {settings.seed}.",
     ]
     if real is not None:
@@ -88,8 +89,8 @@ def _advice_row(advice: Advice, because: str) -> str:
     )
 
 
-def _chapter(chapter: Chapter, picture: bytes) -> str:
-    data = base64.b64encode(picture).decode()
+def _chapter(chapter: Chapter, plot: bytes) -> str:
+    data = base64.b64encode(plot).decode()
     return (
         f"<h2>{escape(chapter.title)}</h2>\n<p>{escape(chapter.text)}</p>\n"
         f'<img alt="{escape(chapter.title)}" src="data:image/png;base64,{data}">\n'

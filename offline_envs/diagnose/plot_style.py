@@ -1,4 +1,4 @@
-"""How the pictures of a diagnosis look: size, colours, and the file."""
+"""Style of a diagnosis's plots: size, colours, legends and the file."""
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
@@ -9,19 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from offline_envs.diagnose.sources import DATASET, HELD_OUT, POLICY, REAL, SEEN, UNIFORM
+from offline_envs.diagnose.evidence import DATASET, POLICY, REAL, UNIFORM
+from offline_envs.evaluation import HOLDOUT, SEEN
 
 DPI = 110
 PANEL = (4.6, 3.7)  # inches
-WIDE = 10.0  # largest over smallest value from which an axis is logarithmic
-SHORT = 300.0  # and below which it also names 2 and 5
+WIDE = 10.0  # ratio of the largest to the smallest value from which an axis is logarithmic
+SHORT = 300.0  # ratio below which a logarithmic axis also labels 2 and 5
 
-COLORS = {DATASET: "0.5", HELD_OUT: "0.5", SEEN: "0.5", POLICY: "C0", UNIFORM: "C1", REAL: "C2"}
-"""One colour for a set of steps in every picture."""
+COLORS = {DATASET: "0.5", HOLDOUT: "0.5", SEEN: "0.5", POLICY: "C0", UNIFORM: "C1", REAL: "C2"}
+"""Colour of each set of steps, the same in every plot."""
 
 
 def panels(rows: int, columns: int, title: str, *, height: float = PANEL[1]) -> tuple[Figure, list[Axes]]:
-    """A figure of `rows` × `columns` panels under the question that it answers."""
+    """Make a figure of `rows` × `columns` panels, titled with the question that it answers."""
     figure = Figure(figsize=(PANEL[0] * columns, height * rows + 0.6), layout="constrained")
     figure.suptitle(title, fontsize=13)
     axes: list[Axes] = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
@@ -33,7 +34,7 @@ def panels(rows: int, columns: int, title: str, *, height: float = PANEL[1]) -> 
 def legend_below(
     figure: Figure, axes: Sequence[Axes], *, columns: int = 4, marker_scale: float = 1.0
 ) -> None:
-    """Put one legend for all panels below them, each label once."""
+    """Draw one legend below all panels, without duplicate labels."""
     pairs = [zip(*panel.get_legend_handles_labels(), strict=True) for panel in axes]
     handles = {label: handle for panel in reversed(pairs) for handle, label in panel}
     order = dict.fromkeys(label for panel in axes for label in panel.get_legend_handles_labels()[1])
@@ -49,9 +50,9 @@ def legend_below(
 
 
 def log_axis(axes: Axes, which: str, values: Iterable[float]) -> None:
-    """Use a logarithmic axis, `"x"` or `"y"`, where `values` are positive and far apart.
+    """Make an axis, `"x"` or `"y"`, logarithmic if `values` are positive and far apart.
 
-    Ticks are plain numbers: 0.01 and 100 rather than powers, 2 and 5 among them on a short axis.
+    Tick labels are plain numbers: 0.01 and 100 rather than powers; a short axis also labels 2 and 5.
     """
     shown = [v for v in values if isfinite(v)]
     if not shown or min(shown) <= 0 or max(shown) < WIDE * min(shown):

@@ -1,23 +1,22 @@
-"""The folder of a report: one page, its pictures, and the figures behind them."""
+"""The folder of a report: one page, its plots, and the figures behind them."""
 
+import csv
+import io
 import json
-import os
-import shutil
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from offline_envs.diagnose.advice import advise
-from offline_envs.diagnose.chapters import chapters
-from offline_envs.diagnose.diagnosis import Diagnosis
+from offline_envs.diagnose.base import Row
+from offline_envs.diagnose.diagnosis import Diagnosis, advise, chapters
 from offline_envs.diagnose.page import page
-from offline_envs.diagnose.table import csv_text
 from offline_envs.errors import SettingsError
+from offline_envs.files import new_folder
 
 REPORT_FILE, ADVICE_FILE = "report.html", "advice.json"
 
 
 def check_free(folder: Path) -> None:
-    """Refuse to write over what is there.
+    """Refuse to overwrite an existing report.
 
     Raises:
         SettingsError: `folder` exists.
@@ -30,37 +29,45 @@ def write_report(found: Diagnosis, folder: Path) -> None:
     """Write `report.html`, `advice.json`, and a PNG and a CSV file for each chapter, all or nothing.
 
     Args:
-        found: What was found.
-        folder: Folder to make.
+        found: The diagnosis.
+        folder: Folder to create.
 
     Raises:
         SettingsError: `folder` exists.
     """
     check_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        fresh = temporary / "new"
-        fresh.mkdir()
+    with new_folder(folder) as fresh:
         _write_files(found, fresh)
-        os.rename(fresh, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Rows of equal columns as CSV, numbers to six significant digits; empty without rows."""
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _plain(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _write_files(found: Diagnosis, folder: Path) -> None:
-    advice, written, pictures = advise(found), chapters(found), {}
+    advice, written, plots = advise(found), chapters(found), {}
     for chapter in written:
-        picture = folder / f"{chapter.name}.png"
-        chapter.draw(picture)
-        pictures[chapter.name] = picture.read_bytes()
+        plot = folder / f"{chapter.name}.png"
+        chapter.draw(plot)
+        plots[chapter.name] = plot.read_bytes()
         (folder / f"{chapter.name}.csv").write_text(csv_text(chapter.rows), encoding="utf-8")
     content = {
-        "dataset": found.transitions.source,
-        "settings": found.settings.to_json(),
+        "dataset": found.evidence.transitions.source,
+        "settings": found.evidence.settings.to_json(),
         "advice": [vars(a) for a in advice],
         "notes": found.notes,
     }
     text = json.dumps(content, indent=2, ensure_ascii=False)
     (folder / ADVICE_FILE).write_text(text, encoding="utf-8")
-    (folder / REPORT_FILE).write_text(page(found, advice, written, pictures), encoding="utf-8")
+    (folder / REPORT_FILE).write_text(page(found, advice, written, plots), encoding="utf-8")

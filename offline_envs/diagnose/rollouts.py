@@ -1,4 +1,4 @@
-"""Steps that a policy takes, in the model or in the real environment."""
+"""`Rollouts`: steps from a dataset, or of a policy in the model or in the real environment."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from offline_envs.evaluation.recorder import EpisodeRecorder
-from offline_envs.evaluation.scoring import EvaluationResult, evaluate_in
-from offline_envs.mdp import LearnedMDP, ModelWorld, StartStates, follow
+from offline_envs.data import Transitions
+from offline_envs.evaluation import EpisodeRecorder, EvaluationResult, Starts, evaluate_in
+from offline_envs.mdp import LearnedMDP, ModelWorld, follow
 from offline_envs.policies import Policy, Predictor
 
 
@@ -23,7 +23,7 @@ class Rollouts:
         obs: Observations, float32 `(m, d)`.
         actions: Actions, float32 `(m, k)`.
         rewards: Rewards before any penalty, float32 `(m,)`.
-        next_obs: Successors, float32 `(m, d)`.
+        next_obs: Next observations, float32 `(m, d)`.
         time: Number of the step in its episode, from 1, int64 `(m,)`.
         episode: Number of the episode, from 0, int64 `(m,)`.
         terminated: Whether the MDP ended there, bool `(m,)`.
@@ -42,9 +42,35 @@ class Rollouts:
     def __len__(self) -> int:
         return len(self.obs)
 
+    def mean_by_time(self, values: Tensor) -> Tensor:
+        """Mean of `values`, `(m,)`, over the steps of equal time, float64 `(h,)`.
+
+        NaN from the first time that fewer than half of the episodes reach: the longest episodes are not
+        representative of the others.
+        """
+        index = self.time - 1
+        size = int(index.max()) + 1
+        total = torch.zeros(size, dtype=torch.float64).index_add(0, index, values.double())
+        n = torch.bincount(index, minlength=size)
+        return (total / n).masked_fill(2 * n < n[0], torch.nan)
+
+
+def dataset_steps(transitions: Transitions, rows: Tensor) -> Rollouts:
+    """Rows of a dataset, int64 `(m,)`, as episodes of one step each."""
+    return Rollouts(
+        transitions.obs[rows],
+        transitions.actions[rows],
+        transitions.rewards[rows],
+        transitions.next_obs[rows],
+        torch.ones(len(rows), dtype=torch.int64),
+        torch.arange(len(rows)),
+        transitions.terminated[rows],
+        torch.zeros(len(rows), dtype=torch.bool),
+    )
+
 
 def imagine(
-    mdp: LearnedMDP, starts: StartStates, policy: Policy, *, n: int, horizon: int, generator: torch.Generator
+    mdp: LearnedMDP, starts: Starts, policy: Policy, *, n: int, horizon: int, generator: torch.Generator
 ) -> Rollouts:
     """Imagine `n` episodes of at most `horizon` steps from states of the data.
 
@@ -68,7 +94,7 @@ def imagine(
 def real_episodes(
     env: gym.Env[Any, Any], policy: Predictor, *, n_episodes: int, seed: int
 ) -> tuple[EvaluationResult, Rollouts]:
-    """Run whole episodes of a policy's deterministic actions in a real environment, and keep every step."""
+    """Run whole episodes of a policy's deterministic actions in a real environment and keep every step."""
     recorder = EpisodeRecorder(env)
     result = evaluate_in(recorder, policy, n_episodes=n_episodes, seed=seed)
     episodes = recorder.finish()

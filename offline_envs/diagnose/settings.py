@@ -1,4 +1,4 @@
-"""`DiagnoseSettings`: how much is looked at."""
+"""`DiagnoseSettings`: the size of a diagnosis."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ class DiagnoseSettings(JsonSettings):
     Attributes:
         rows: Rows of the dataset that are measured, drawn without replacement.
         rollouts: Imagined episodes of the policy, and as many of uniform actions.
-        starts: States from which the model is held against what really follows.
-        horizon: Steps of both.
+        starts: States from which the model's forecasts are compared with what really follows.
+        horizon: Length of imagined episodes and forecasts, in steps.
         train_horizon: Horizon that a policy is trained with; penalties and halts are counted up to it.
         episodes: Real episodes of the policy.
-        penalty_members: Whose predictions the penalties measure, `"all"` or `"elites"`; a threshold compares
-            all members.
-        seed: Seed of every draw.
+        penalty_members: Members whose predictions the penalties read, `"all"` or `"elites"`; a threshold
+            compares all members.
+        seed: Seed of all random draws.
     """
 
     rows: int = 10_000

@@ -1,4 +1,4 @@
-"""How wrong the model is, and how unsure, along real episodes of a policy."""
+"""One-step errors of a model on true steps, and its uncertainty beside them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +9,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from offline_envs.dynamics import DynamicsModel
-from offline_envs.dynamics.prediction import DELTA
-from offline_envs.dynamics.uncertainty.measures import measure
+from offline_envs.dynamics import DELTA, DynamicsModel, measure
+from offline_envs.evaluation.chunks import predict_in_chunks
+from offline_envs.evaluation.intervals import mixture_quantile
+from offline_envs.evaluation.ranking import rank_correlation
 from offline_envs.evaluation.recorder import EpisodeRecorder
 from offline_envs.evaluation.scoring import EvaluationResult, evaluate_in
+from offline_envs.evaluation.uncertainty import measured_members
 from offline_envs.policies import Predictor
 
-CHUNK = 1024
-"""Rows predicted at once, which bounds the memory."""
+
+@dataclass(frozen=True)
+class PredictionError:
+    """Distance of an ensemble's predictions from the truth on `m` steps.
+
+    Attributes:
+        error: Distance of the elites' mean from the true next observation, float32 `(m,)`, raw units.
+        quantile: Quantile of the truth in the elites' mixture of Gaussians, float64 `(m, 1 + d)` for
+            (reward, next_obs), uniform on [0, 1] if calibrated; None for deterministic members.
+    """
+
+    error: Tensor
+    quantile: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +48,30 @@ class ModelError:
     @property
     def rank_correlation(self) -> float | None:
         """Spearman's correlation of the two, in [−1, 1]; None if one of them is constant."""
-        if np.ptp(self.uncertainty) == 0 or np.ptp(self.error) == 0:
-            return None
-        return float(np.corrcoef(mean_ranks(self.uncertainty), mean_ranks(self.error))[0, 1])
+        return rank_correlation(torch.from_numpy(self.uncertainty), torch.from_numpy(self.error))
 
 
-def mean_ranks(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Rank of each value among `(m,)`, from 1; equal values share the mean of their ranks."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return ranks
+def prediction_error(
+    ensemble: DynamicsModel, obs: Tensor, actions: Tensor, rewards: Tensor, next_obs: Tensor
+) -> PredictionError:
+    """Compare the predictions of an ensemble's elites with true steps.
+
+    Args:
+        ensemble: The model, on any device.
+        obs: Observations, float32 `(m, d)`, on the CPU.
+        actions: Actions, float32 `(m, k)`.
+        rewards: True rewards, float32 `(m,)`.
+        next_obs: True next observations, float32 `(m, d)`.
+    """
+    errors, quantiles = [], []
+    for rows, prediction in predict_in_chunks(ensemble, obs, actions):
+        elites = prediction.members(ensemble.elites)
+        true = torch.cat([rewards[rows, None], next_obs[rows] - obs[rows]], dim=1).to(elites.mean.device)
+        missed = true[:, DELTA] - elites.mean.mean(dim=0)[:, DELTA]
+        errors.append(torch.linalg.vector_norm(missed, dim=1).cpu())
+        if ensemble.probabilistic:
+            quantiles.append(mixture_quantile(elites, true).cpu())
+    return PredictionError(torch.cat(errors), torch.cat(quantiles) if quantiles else None)
 
 
 def evaluate_with_error(
@@ -57,14 +84,14 @@ def evaluate_with_error(
     n_episodes: int,
     seed: int,
 ) -> tuple[EvaluationResult, ModelError]:
-    """Score a policy in the real environment and hold the model against every step of it.
+    """Score a policy in the real environment and measure the model's error on every step of it.
 
     Args:
         env: Real environment.
         policy: The policy.
         ensemble: The model.
         penalty: Name of the uncertainty measure.
-        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+        penalty_members: Members that the measure reads, `"all"` or `"elites"`.
         n_episodes: Number of episodes.
         seed: Seed of the first.
     """
@@ -92,26 +119,23 @@ def one_step_error(
     next_obs: Tensor,
     *,
     penalty: str,
-    penalty_members: str,
+    penalty_members: str = "all",
 ) -> ModelError:
-    """Hold the model against real steps.
+    """Measure uncertainty and error of the model on real steps.
 
     Args:
         ensemble: The model.
         obs: Observations, float32 `(m, d)`.
         actions: Actions, float32 `(m, k)`.
-        next_obs: What really followed, float32 `(m, d)`.
+        next_obs: True next observations, float32 `(m, d)`.
         penalty: Name of the uncertainty measure.
-        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+        penalty_members: Members that the measure reads, `"all"` or `"elites"`.
     """
     elites = ensemble.elites
     uncertainty, error = [], []
-    for start in range(0, len(obs), CHUNK):
-        rows = slice(start, start + CHUNK)
-        before, action, after = (tensor[rows].to(elites.device) for tensor in (obs, actions, next_obs))
-        prediction = ensemble.predict(before, action)
+    for rows, prediction in predict_in_chunks(ensemble, obs, actions):
+        before, after = obs[rows].to(elites.device), next_obs[rows].to(elites.device)
         mean = before + prediction.mean[elites].mean(dim=0)[:, DELTA]
-        measured = prediction if penalty_members == "all" else prediction.members(elites)
-        uncertainty.append(measure(penalty)(measured))
+        uncertainty.append(measure(penalty)(measured_members(ensemble, prediction, penalty_members)))
         error.append(torch.linalg.vector_norm(after - mean, dim=1))
     return ModelError(torch.cat(uncertainty).cpu().numpy(), torch.cat(error).cpu().numpy())

@@ -1,4 +1,4 @@
-"""A wrapper that keeps every step an environment is taken through, as whole episodes."""
+"""`EpisodeRecorder`: a wrapper that records every step of an environment as whole episodes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
 InfoShape = tuple[str, tuple[int, ...]]
-"""Name of an info, and the shape that a row of it has."""
+"""Name of an info, and the shape of one of its rows."""
 
 
 class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
     """Record observations, actions, rewards, true ends and infos of every step.
 
-    It belongs outside `TimeLimit`, so that it sees truncations, and inside whatever resets on its own, so
-    that it sees the last observation of an episode. An action outside the space by a rounding error is put
-    back inside before the environment sees it, so that what is recorded is what was done.
+    Apply it outside `TimeLimit`, so that it sees truncations, and inside any wrapper that resets by itself,
+    so that it sees the last observation of an episode. Actions are clipped to the space before the
+    environment receives them, because rounding may place them outside; the clipped actions are recorded.
 
     Args:
         env: Environment with Box observations and actions.
@@ -35,7 +35,7 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
         self._open = _Episode()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Any]:
-        """Begin an episode; one that was under way is closed as truncated."""
+        """Begin an episode; an unfinished one is closed as truncated."""
         self.close_episode()
         obs, info = self.env.reset(seed=seed, options=options)
         self._open = _Episode(obs=[_float32(obs)])
@@ -58,13 +58,13 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
         return not self._open.actions
 
     def close_episode(self) -> None:
-        """End the episode under way as truncated; without a step there is none."""
+        """Close the current episode as truncated, if it has a step."""
         if self._open.actions:
             self._closed.append(self._open.to_buffer(len(self._closed)))
             self._open = _Episode()
 
     def take(self) -> list[EpisodeBuffer]:
-        """Hand over the episodes that have ended, and forget them.
+        """Return the closed episodes and drop them from the recorder.
 
         Returns:
             Episodes of T steps: float32 observations `(T+1, d)`, actions `(T, k)`, rewards `(T,)`, bool flags
@@ -76,7 +76,7 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
         return taken
 
     def finish(self) -> list[EpisodeBuffer]:
-        """Close the episode under way as truncated, and hand over all episodes as `take` does."""
+        """Close the current episode as truncated and return all episodes, as `take` does."""
         self.close_episode()
         return self.take()
 

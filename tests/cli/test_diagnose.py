@@ -61,7 +61,7 @@ def test_without_policy_and_environment_the_report_says_what_is_missing(
         *("--output", tmp_path / "report"),
     )
     notes = " ".join(json.loads((tmp_path / "report" / "advice.json").read_text("utf-8"))["notes"])
-    for part in ("held out is unknown", "No policy was given", "recorded episodes alone"):
+    for part in ("held out is unknown", "No policy was given", "recorded episodes only"):
         assert part in notes
 
 

@@ -1,3 +1,5 @@
+import math
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -6,7 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from offline_envs.diagnose.rollouts import imagine, real_episodes
+from offline_envs.diagnose.rollouts import (
+    dataset_steps,
+    imagine,
+    real_episodes,
+)
 from offline_envs.envs import ModelOptions, assemble
 from offline_envs.policies import as_policy
 from tests.toy import counting_ensemble, toy_transitions
@@ -54,3 +60,13 @@ def test_real_episodes_are_kept_step_by_step() -> None:
     assert not torch.equal(found.next_obs[2], found.obs[3])
     assert found.rewards[:3].sum().item() == pytest.approx(result.returns[0])
     assert not found.terminated.any()
+
+
+def test_the_mean_by_time_counts_while_half_of_the_episodes_last() -> None:
+    steps = dataset_steps(toy_transitions(), torch.arange(6))
+    assert steps.rewards.tolist() == toy_transitions().rewards[:6].tolist()
+    assert steps.time.tolist() == [1] * 6
+    longer = replace(steps, time=torch.tensor([1, 1, 3, 3, 1, 4]))
+    found = longer.mean_by_time(torch.tensor([1.0, 2, 7, 9, 6, 5]))
+    assert found[[0, 2]].tolist() == [3, 8]
+    assert [math.isnan(value) for value in found.tolist()] == [False, True, False, True]

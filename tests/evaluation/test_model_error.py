@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 import torch
 
-from offline_envs.evaluation import model_error
-from offline_envs.evaluation.model_error import ModelError, evaluate_with_error, mean_ranks, one_step_error
-from offline_envs.sb3 import evaluate_in
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.evaluation import (
+    ModelError,
+    chunks,
+    evaluate_in,
+    evaluate_with_error,
+    one_step_error,
+    prediction_error,
+)
 from tests.toy import counting_ensemble, toy_ensemble
 
 
@@ -53,7 +59,7 @@ def test_the_error_is_that_of_the_elites_mean(
     members: str, uncertainty: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The elites predict (−1.5, 0) and (1.5, 0): nothing moves on average, so the error is the true move."""
-    monkeypatch.setattr(model_error, "CHUNK", 2)
+    monkeypatch.setattr(chunks, "CHUNK", 2)
     obs = torch.tensor([[0.0, 0], [1, 1], [2, 2]])
     move = torch.tensor([[3.0, 4], [0, 1], [0, 0]])
     found = one_step_error(
@@ -70,5 +76,18 @@ def test_the_rank_correlation_by_hand() -> None:
     assert found.rank_correlation == pytest.approx(0.8)
 
 
-def test_equal_values_share_their_ranks() -> None:
-    assert mean_ranks(np.array([3.0, 1, 3, 7])).tolist() == [2.5, 1, 2.5, 4]
+def test_a_prediction_error_is_that_of_the_elites_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The elites predict rewards 4 ± 1 and 1 ± 1, and on average no move."""
+    monkeypatch.setattr(chunks, "CHUNK", 2)
+    obs, move = torch.tensor([[0.0, 0], [1, 1], [2, 2]]), torch.tensor([[3.0, 4], [0, 1], [0, 0]])
+    found = prediction_error(toy_ensemble(), obs, torch.zeros(3, 1), torch.tensor([2.5, 4, 1]), obs + move)
+    assert found.error.tolist() == [5, 1, 0]
+    assert found.quantile is not None
+    assert found.quantile[0, 0].item() == pytest.approx(0.5)
+    assert found.quantile[1, 0].item() == pytest.approx((0.5 + 0.9986501) / 2)  # Φ(0) and Φ(3)
+
+
+def test_deterministic_members_have_no_intervals() -> None:
+    plain = EnsembleDynamics(2, 1, settings=EnsembleSettings(probabilistic=False, hidden=(4,)))
+    found = prediction_error(plain, torch.zeros(2, 2), torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 2))
+    assert found.quantile is None

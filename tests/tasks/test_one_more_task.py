@@ -77,7 +77,7 @@ def test_its_episodes_end_as_the_hoppers() -> None:
     program = (
         "from offline_envs.registration import TASKS\n"
         f"TASKS['hopper-hop'] = {ENTRY}\n"
-        "from offline_envs.diagnose.simulator_state import LAYOUTS\n"
+        "from offline_envs.diagnose.ground_truth.obs_layouts import LAYOUTS\n"
         "from offline_envs.tasks import KNOWN_RULES\n"
         "rule = KNOWN_RULES['HopperHop-v0']({'healthy_z_range': (0.9, 1.0)})\n"
         "print(rule.func.__name__, rule.keywords['height'], LAYOUTS['HopperHop-v0'].obs_dim)"

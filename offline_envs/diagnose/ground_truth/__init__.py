@@ -1,0 +1,6 @@
+"""What really follows from states of the data: in the recording, and in the simulator set to these states."""
+
+from offline_envs.diagnose.ground_truth.recording import GroundTruth, Replay, Simulation
+from offline_envs.diagnose.ground_truth.windows import Windows
+
+__all__ = ["GroundTruth", "Replay", "Simulation", "Windows"]

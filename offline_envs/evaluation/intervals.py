@@ -1,0 +1,42 @@
+"""Predictive intervals: how often they contain the true outcome."""
+
+import torch
+from torch import Tensor
+
+from offline_envs.dynamics import Prediction
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+"""Nominal probabilities of the central predictive intervals."""
+
+
+def mixture_quantile(prediction: Prediction, true: Tensor) -> Tensor:
+    """Quantile of the truth in the mixture of the members' Gaussians: F(y) = (1/N) Σ_i Φ((y − μ_i)/σ_i).
+
+    Steps of the learned environment are drawn from that mixture, in which all members have equal weight. Each
+    dimension is judged alone. If the mixture is calibrated, F(y) is uniform on [0, 1] (the probability
+    integral transform; Dawid 1984).
+
+    Args:
+        prediction: Gaussians of N members, `(N, B, 1 + d)`, of positive deviation.
+        true: True outcome, `(B, 1 + d)`.
+
+    Returns:
+        F(y), float64 `(B, 1 + d)`.
+    """
+    z = (true.double() - prediction.mean.double()) / prediction.std.double()
+    below: Tensor = torch.special.ndtr(z)
+    return below.mean(dim=0)
+
+
+def interval_shares(quantile: Tensor, levels: tuple[float, ...] = LEVELS) -> Tensor:
+    """Share of the true outcomes inside the central intervals.
+
+    Args:
+        quantile: F(y) of the truth, `(m, D)`.
+        levels: Nominal probabilities p; the interval is where |F(y) − 1/2| ≤ p/2.
+
+    Returns:
+        Observed shares, float64 `(len(levels), D)`.
+    """
+    distance = (quantile - 0.5).abs()
+    return torch.stack([(distance <= level / 2).double().mean(dim=0) for level in levels])
