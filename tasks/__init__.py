@@ -7,7 +7,7 @@ returns between those of a random and an expert policy. Both go by exact environ
 The real environment that pays it is registered: `gym.make("AntAngle-v0", degrees=45)`.
 """
 
-from offline_envs.tasks.finding import extended_to_tasks, find_task, known_tasks
+from offline_envs.tasks.finding import extended_to_tasks, find_task, known_tasks, task_settings
 from offline_envs.tasks.reference_scores import (
     REFERENCE_SCORES,
     ReferenceScore,
@@ -37,6 +37,7 @@ __all__ = [
     "real_env_spec",
     "reference_score",
     "relabel",
+    "task_settings",
     "task_transitions",
     "termination_rule",
 ]

@@ -106,6 +106,46 @@ def test_imports_point_one_way(module: str) -> None:
     assert not wrong, f"{module} ({part or 'top'}) may import {sorted(allowed)}, but imports {wrong}"
 
 
+def exported(package: str) -> set[str]:
+    """Names in the `__all__` of a package, read from its source."""
+    for node in parse(FILES[package]).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def is_public(module: str, name: str) -> bool:
+    """Whether other packages may import a name: from a package's `__all__` or a ground-floor module."""
+    if module not in FILES:
+        return False
+    if FILES[module].name != "__init__.py":
+        return module.count(".") == 1 and not name.startswith("_")
+    return name in exported(module)
+
+
+def crossing(path: Path, part: str | None) -> list[str]:
+    """Names that a file imports across a package border although nobody exports them."""
+    return [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "offline_envs"
+        for alias in node.names
+        if part is None or part_of(str(node.module)) != part
+        if not is_public(str(node.module), alias.name)
+    ]
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_only_public_names_cross_packages(module: str) -> None:
+    """What a package does not list in its `__all__` may change without a look at the other packages."""
+    assert crossing(FILES[module], part_of(module)) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=label)
+def test_examples_use_public_names_alone(path: Path) -> None:
+    assert crossing(path, None) == []
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=label)
 def test_files_and_functions_are_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES

@@ -6,11 +6,17 @@ import torch
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics import EnsembleDynamics, FitSettings
-from offline_envs.dynamics.ensemble.layers import Normalizer
-from offline_envs.dynamics.fitting.bootstrap import Bootstrap
-from offline_envs.dynamics.fitting.losses import bound_penalty, data_loss, squared_error
-from offline_envs.dynamics.fitting.rows import Rows, rows_of_fit
+from offline_envs.dynamics import (
+    Bootstrap,
+    EnsembleDynamics,
+    FitSettings,
+    Normalizer,
+    Rows,
+    bound_penalty,
+    data_loss,
+    rows_of_fit,
+    squared_error,
+)
 
 LARGEST_SHIFT = 1e-5
 """How far the mean of standardised training rows may lie from 0, in deviations, by rounding alone."""

@@ -14,7 +14,7 @@ from offline_envs.collect import CollectSettings, Kind
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
-    from offline_envs.collect.collection import Collected
+    from offline_envs.collect import Collected
 
 AgentName = Annotated[
     str,
@@ -87,7 +87,7 @@ def collect(
 def _collect_with_progress(
     env_id: str, dataset_id: str, settings: CollectSettings, output_root: Path | None, console: Console
 ) -> "Collected":
-    from offline_envs.collect.collection import collect_dataset  # Slow: torch, Stable-Baselines3, Minari.
+    from offline_envs.collect import collect_dataset
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:

@@ -56,7 +56,7 @@ def _environment(
 ) -> "tuple[gym.Env[Any, Any], Transitions | None]":
     import gymnasium as gym
 
-    from offline_envs.data.environment import known_environment
+    from offline_envs.data import known_environment
     from offline_envs.tasks import find_task, real_env_spec, task_transitions
 
     if dataset is None and task is not None:

@@ -55,7 +55,7 @@ def _default_model(transitions: "Transitions") -> Path | None:
 
 
 def _load(transitions: "Transitions", folder: Path) -> "DynamicsModel":
-    from offline_envs.envs.assembly import resolve_model
+    from offline_envs.envs import resolve_model
 
     return resolve_model(folder, transitions.obs_dim, transitions.action_dim, device="cpu")
 

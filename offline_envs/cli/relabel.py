@@ -30,8 +30,7 @@ def relabel(
 
     Every other command takes --task itself, so that a written dataset is for other programs.
     """
-    from offline_envs.collect.relabelled import write_relabelled
-    from offline_envs.collect.writer import check_new, default_root
+    from offline_envs.collect import check_new, default_root, write_relabelled
     from offline_envs.tasks import Relabelling
 
     root = default_root() if output_root is None else output_root

@@ -20,7 +20,7 @@ def tasks() -> None:
 
 def _table(task: "Task") -> Table:
     """What a task is, as it is without settings."""
-    from offline_envs.tasks.finding import task_settings
+    from offline_envs.tasks import task_settings
 
     table = Table(title=task.name, show_header=False, title_justify="left")
     table.add_column(style="bold")

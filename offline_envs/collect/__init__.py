@@ -1,9 +1,40 @@
-"""Collect a dataset: train or load a Stable-Baselines3 policy and write the steps that it takes.
+"""Collection of datasets: a policy's steps, or another dataset with the reward of a task, in Minari's format.
 
-Only the settings are imported here, because the command line reads them before it knows whether the slow
-imports of `offline_envs.collect.collection` are needed.
+The settings are imported with the package, because the command line reads them before it knows whether the
+slow imports are needed; everything else is imported when it is first asked for.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from offline_envs.collect.settings import CollectSettings, Kind
 
-__all__ = ["CollectSettings", "Kind"]
+if TYPE_CHECKING:
+    from offline_envs.collect.collection import Collected, collect_dataset
+    from offline_envs.collect.relabelled import write_relabelled
+    from offline_envs.collect.writer import check_new, default_root
+
+__all__ = [
+    "CollectSettings",
+    "Collected",
+    "Kind",
+    "check_new",
+    "collect_dataset",
+    "default_root",
+    "write_relabelled",
+]
+
+_SLOW = {
+    "Collected": "collection",
+    "check_new": "writer",
+    "collect_dataset": "collection",
+    "default_root": "writer",
+    "write_relabelled": "relabelled",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch, Stable-Baselines3 or Minari."""
+    if name in _SLOW:
+        return getattr(import_module(f"{__name__}.{_SLOW[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

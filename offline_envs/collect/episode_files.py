@@ -8,7 +8,7 @@ import numpy as np
 from minari.data_collector import EpisodeBuffer
 from numpy.typing import NDArray
 
-from offline_envs.evaluation.recorder import info_shapes, infos_of, keep_shared_infos, shared_infos
+from offline_envs.evaluation import info_shapes, infos_of, keep_shared_infos, shared_infos
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -14,7 +14,7 @@ from minari.data_collector import EpisodeBuffer
 
 from offline_envs.collect.episode_files import read_episodes, write_episodes
 from offline_envs.errors import CheckpointError
-from offline_envs.evaluation.recorder import EpisodeRecorder
+from offline_envs.evaluation import EpisodeRecorder
 
 GeneratorState = Any
 """What NumPy says of a bit generator: names and whole numbers."""

@@ -2,12 +2,14 @@
 
 from offline_envs.dynamics.checkpoint import read_model, read_model_card, save_model
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.ensemble.precision import Predictor, float32, predictor
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.fitting.bootstrap import Bootstrap
 from offline_envs.dynamics.fitting.fit_state import adam_tensors, make_optimizer
 from offline_envs.dynamics.fitting.losses import bound_penalty, data_loss, squared_error
 from offline_envs.dynamics.fitting.report import FitReport
-from offline_envs.dynamics.fitting.rows import generator_for, rows_of_fit, split_index
+from offline_envs.dynamics.fitting.rows import Rows, generator_for, rows_of_fit, split_index
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
 from offline_envs.dynamics.kinds import MODEL_KINDS
@@ -47,9 +49,6 @@ from offline_envs.dynamics.uncertainty.measures import (
 from offline_envs.dynamics.uncertainty.thresholds import RULES, ThresholdRule
 from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, obs_scale, scaled_disagreement
 
-save_ensemble = save_model
-"""Name of `save_model` in version 0.1.0."""
-
 __all__ = [
     "DELTA",
     "MEASURES",
@@ -58,6 +57,7 @@ __all__ = [
     "REWARD",
     "RULES",
     "UNITS",
+    "Bootstrap",
     "DisagreementStats",
     "DynamicsModel",
     "EnsembleDynamics",
@@ -68,9 +68,11 @@ __all__ = [
     "LearnedTermination",
     "Measure",
     "ModelShape",
+    "Normalizer",
     "Prediction",
     "Predictor",
     "PredictsOwn",
+    "Rows",
     "ThresholdRule",
     "UnknownDetector",
     "adam_tensors",
@@ -108,3 +110,6 @@ __all__ = [
     "split_index",
     "squared_error",
 ]
+
+save_ensemble = save_model
+"""Name of `save_model` in version 0.1.0."""

@@ -11,7 +11,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from offline_envs.data.transitions import Transitions
+from offline_envs.data import Transitions
 from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.kinds import ENSEMBLE, MODEL_KINDS, kind_of

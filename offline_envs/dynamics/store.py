@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import torch
 from platformdirs import user_cache_path
 
-from offline_envs.data.transitions import Transitions
+from offline_envs.data import Transitions
 from offline_envs.dynamics.checkpoint import CARD_FILE, FORMAT_VERSION, read_model, save_model
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from offline_envs.data.transitions import Transitions
+from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.fitting.rows import generator_for
 from offline_envs.errors import CheckpointError

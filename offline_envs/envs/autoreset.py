@@ -8,7 +8,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
 from offline_envs.errors import unknown_name
-from offline_envs.mdp.infos import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
+from offline_envs.mdp import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
 
 
 class _Mode(VectorWrapper):

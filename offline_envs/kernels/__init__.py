@@ -4,11 +4,12 @@ from offline_envs.kernels.captured_call import CapturedCall
 from offline_envs.kernels.flat_parameters import FlatAdam, FlatParameters
 from offline_envs.kernels.products import calls_onednn, linear
 from offline_envs.kernels.rounding import HIDDEN_DTYPES, products_of, tf32_products, warn_of_emulation
-from offline_envs.kernels.stacked_mlp import ACTIVATIONS, StackedMLP
+from offline_envs.kernels.stacked_mlp import ACTIVATIONS, Block, StackedMLP
 
 __all__ = [
     "ACTIVATIONS",
     "HIDDEN_DTYPES",
+    "Block",
     "CapturedCall",
     "FlatAdam",
     "FlatParameters",

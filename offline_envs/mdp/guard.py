@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics.prediction import DELTA, REWARD
+from offline_envs.dynamics import DELTA, REWARD
 
 MARGIN = 10.0
 """How far beyond the data a prediction may lie, in ranges of the data (or units, where that is wider)."""

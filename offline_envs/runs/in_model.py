@@ -14,8 +14,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.envs import LearnedVectorEnv, warn_of_other_data
-from offline_envs.evaluation.model_error import evaluate_with_error
-from offline_envs.evaluation.model_return import ReturnPredictor
+from offline_envs.evaluation import ReturnPredictor, evaluate_with_error
 from offline_envs.files import copy_folder
 from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
 from offline_envs.runs.callback import RunCallback

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from offline_envs.data import Transitions
-from offline_envs.evaluation.model_error import ModelError
+from offline_envs.evaluation import ModelError
 from offline_envs.files import new_file
 from offline_envs.runs.results import MetricsRow
 

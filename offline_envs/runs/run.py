@@ -10,7 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder
 from offline_envs.envs import LearnedVectorEnv
-from offline_envs.evaluation.model_return import ReturnPredictor
+from offline_envs.evaluation import ReturnPredictor
 
 if TYPE_CHECKING:
     from offline_envs.runs.folder import RunFolder

@@ -1,7 +1,7 @@
 """Stable-Baselines3 inside a learned environment: vector environments, replay buffer, real evaluation."""
 
 from offline_envs.agents import AGENTS, Agent
-from offline_envs.evaluation.scoring import EvaluationResult, evaluate_in
+from offline_envs.evaluation import EvaluationResult, evaluate_in
 from offline_envs.sb3.agents import agent_class, gradient_steps
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.callbacks.actor_critic import CriticView

@@ -7,8 +7,7 @@ from weakref import WeakKeyDictionary
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
-from offline_envs.data import Transitions
-from offline_envs.data.environment import known_environment
+from offline_envs.data import Transitions, known_environment
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.tasks.base_env import base_env
 from offline_envs.tasks.finding import known_tasks

@@ -12,9 +12,7 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
 
-from offline_envs.data import DatasetSource, Transitions, load_transitions
-from offline_envs.data.environment import known_environment
-from offline_envs.data.validation import check_finite
+from offline_envs.data import DatasetSource, Transitions, check_finite, known_environment, load_transitions
 from offline_envs.tasks.base_env import without_reward_terms
 from offline_envs.tasks.finding import find_task
 from offline_envs.tasks.relabelling.needed_infos import REWARD, InfoSource, find_info

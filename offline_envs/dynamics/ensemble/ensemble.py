@@ -12,7 +12,7 @@ from offline_envs.dynamics.ensemble.layers import LogVarianceBounds, MemberLinea
 from offline_envs.dynamics.ensemble.networks import networks, rounded_networks
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.prediction import Prediction
-from offline_envs.kernels.products import linear
+from offline_envs.kernels import linear
 
 APART_FROM = 256
 """Rows from which a CPU computes one member after the other; with fewer, each product is too short."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from offline_envs.kernels.products import calls_onednn, linear
+from offline_envs.kernels import calls_onednn, linear
 
 Layers = Sequence[tuple[Tensor, Tensor]]
 """Weight `(N, n_inputs, n_outputs)` and bias `(N, 1, n_outputs)` of each layer."""

@@ -20,7 +20,7 @@ from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
 from offline_envs.dynamics.model import DynamicsModel
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.kernels.rounding import HIDDEN_DTYPES, tf32_products
+from offline_envs.kernels import HIDDEN_DTYPES, tf32_products
 
 Predictor = Callable[[DynamicsModel, Tensor, Tensor, Tensor | None], Prediction]
 """`predictor(model, obs, action, members)`, with the shapes of `DynamicsModel.predict`."""

@@ -6,8 +6,7 @@ from torch import Tensor
 from offline_envs.dynamics.fitting.fit_state import FitState
 from offline_envs.dynamics.fitting.losses import bound_penalty, data_loss
 from offline_envs.dynamics.fitting.rows import Rows
-from offline_envs.kernels.captured_call import CapturedCall
-from offline_envs.kernels.rounding import HIDDEN_DTYPES, products_of
+from offline_envs.kernels import HIDDEN_DTYPES, CapturedCall, products_of
 
 
 class GradientStep:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from offline_envs.data.transitions import Transitions
+from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.prediction import DELTA, REWARD

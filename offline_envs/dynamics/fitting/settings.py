@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.kernels.rounding import HIDDEN_DTYPES
+from offline_envs.kernels import HIDDEN_DTYPES
 from offline_envs.settings import JsonSettings
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from offline_envs.data.transitions import Transitions
+from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.ensemble.spectral_norm import (
@@ -27,7 +27,7 @@ from offline_envs.dynamics.fitting.rows import Rows, generator_for, split_rows
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.errors import OfflineEnvsError
-from offline_envs.kernels.rounding import warn_of_emulation
+from offline_envs.kernels import warn_of_emulation
 
 FIT_VERSION = 3
 """Raised whenever equal settings begin to give another ensemble."""

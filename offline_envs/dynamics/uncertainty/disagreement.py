@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from offline_envs.data.transitions import Transitions
+from offline_envs.data import Transitions
 from offline_envs.dynamics.model import DynamicsModel, ModelShape, check_members, n_compared
 from offline_envs.dynamics.uncertainty.unknown import obs_scale, scaled_disagreement
 from offline_envs.errors import SettingsError

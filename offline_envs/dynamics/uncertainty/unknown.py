@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from offline_envs.data.transitions import Transitions
+from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.layers import SMALLEST_STD
 from offline_envs.dynamics.prediction import DELTA, Prediction
 from offline_envs.dynamics.uncertainty.measures import largest_distance

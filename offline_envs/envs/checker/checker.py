@@ -24,7 +24,7 @@ from offline_envs.envs.checker.recorded_calls import (
     to_numpy,
 )
 from offline_envs.errors import OfflineEnvsError
-from offline_envs.mdp.infos import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
+from offline_envs.mdp import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
 
 
 class VectorEnvError(OfflineEnvsError, AssertionError):

@@ -9,7 +9,7 @@ import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from offline_envs.mdp.infos import RESET_MASK
+from offline_envs.mdp import RESET_MASK
 
 RETURNED = ("obs", "rewards", "terminations", "truncations", "infos")
 FLAGS = ("terminations", "truncations")

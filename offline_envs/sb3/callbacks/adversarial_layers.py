@@ -9,10 +9,7 @@ from gymnasium.wrappers import vector as vector_wrappers
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecCheckNan, VecEnv, VecEnvWrapper, VecMonitor
 
-from offline_envs.envs import LearnedEnv, LearnedVectorEnv
-from offline_envs.envs.autoreset import MODES
-from offline_envs.envs.learned_env import learned_spaces
-from offline_envs.envs.model_lookup import layers
+from offline_envs.envs import MODES, LearnedEnv, LearnedVectorEnv, layers, learned_spaces
 from offline_envs.errors import SettingsError
 from offline_envs.methods import Adversarial
 from offline_envs.sb3.vec_env.vec_env import SB3VecEnv

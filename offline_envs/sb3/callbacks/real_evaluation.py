@@ -9,7 +9,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
 from offline_envs.errors import SettingsError
-from offline_envs.evaluation.scoring import EnvSource, EvaluationResult, evaluate_in
+from offline_envs.evaluation import EnvSource, EvaluationResult, evaluate_in
 from offline_envs.files import new_file
 from offline_envs.sb3.agents import gradient_steps
 

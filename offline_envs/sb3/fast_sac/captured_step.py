@@ -4,7 +4,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from offline_envs.kernels.captured_call import CapturedCall
+from offline_envs.kernels import CapturedCall
 from offline_envs.sb3.fast_sac.sac_step import SACBatch, SACLosses
 
 

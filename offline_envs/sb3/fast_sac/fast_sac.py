@@ -8,7 +8,7 @@ from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor
 from torch.optim import Adam
 
-from offline_envs.kernels.flat_parameters import FlatAdam, FlatParameters
+from offline_envs.kernels import FlatAdam, FlatParameters
 from offline_envs.sb3.fast_sac.captured_step import CapturedStep
 from offline_envs.sb3.fast_sac.sac_step import SACBatch, SACLosses, SACStep
 from offline_envs.sb3.fast_sac.support import check_supported, stacked_actor, stacked_critics

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from offline_envs.kernels.flat_parameters import FlatAdam
-from offline_envs.kernels.stacked_mlp import StackedMLP
+from offline_envs.kernels import FlatAdam, StackedMLP
 from offline_envs.sb3.fast_sac.squashed_gaussian import SquashedSample, heads_gradient, squashed_sample
 from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
 

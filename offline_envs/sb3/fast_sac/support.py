@@ -12,7 +12,7 @@ from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import nn
 
 from offline_envs.errors import SettingsError
-from offline_envs.kernels.stacked_mlp import ACTIVATIONS, Block, StackedMLP
+from offline_envs.kernels import ACTIVATIONS, Block, StackedMLP
 
 ADAM_OPTIONS = ("amsgrad", "maximize", "decoupled_weight_decay")
 """Options of Adam that make other steps of it."""

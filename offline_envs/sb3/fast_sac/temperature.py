@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from offline_envs.kernels.flat_parameters import FlatAdam
+from offline_envs.kernels import FlatAdam
 
 
 class FixedTemperature:

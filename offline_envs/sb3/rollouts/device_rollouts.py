@@ -17,8 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 from torch.distributions import Distribution
 
-from offline_envs.envs import Rollout, imagine
-from offline_envs.envs.rollouts import learned_under
+from offline_envs.envs import Rollout, imagine, learned_under
 from offline_envs.policies import Policy
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.buffers.rows import action_bounds, between

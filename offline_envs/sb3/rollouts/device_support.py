@@ -9,9 +9,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import TrainFrequencyUnit
 from stable_baselines3.common.vec_env import VecEnv
 
-from offline_envs.envs.autoreset import SameStep
-from offline_envs.envs.model_lookup import layers
-from offline_envs.envs.rollouts import check_imaginable, learned_under
+from offline_envs.envs import SameStep, check_imaginable, layers, learned_under
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.rollouts.uniform_rollouts import UniformRollouts
