@@ -7,11 +7,11 @@ environment is made.
 from importlib.util import find_spec
 from typing import Any
 
-from offline_envs.registration import ENV_IDS, register_all, register_method
+from offline_envs.registration import ENV_IDS, register_all, register_method, register_task
 
 __version__ = "0.1.0"
 
-__all__ = ["ENV_IDS", "Transitions", "__version__", "load_transitions", "register_method"]
+__all__ = ["ENV_IDS", "Transitions", "__version__", "load_transitions", "register_method", "register_task"]
 
 if find_spec("offline_envs.wrappers") is None:
     # The source folder shadows an installed package where Python is started in the repository's root.

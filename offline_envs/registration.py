@@ -39,7 +39,7 @@ EPISODE_STEPS = 1000
 """`max_episode_steps` of the tasks' real environments, as Gymnasium has it for the robots they use."""
 
 TASK_ENV_IDS = tuple(env_id for env_id, _ in TASKS.values())
-"""Every id of a real environment that pays a task's reward."""
+"""The ids of this package's real environments with a task's reward."""
 
 
 def register_all() -> None:
@@ -49,12 +49,7 @@ def register_all() -> None:
             _register(env_id, method, horizon)
     for name, (env_id, _) in TASKS.items():
         if env_id not in gym.registry:
-            gym.register(
-                env_id,
-                entry_point=TASK_ENTRY_POINT,
-                max_episode_steps=EPISODE_STEPS,
-                kwargs={"task": name},
-            )
+            _register_task(name, env_id)
 
 
 def register_method(env_id: str, method: str, *, max_episode_steps: int = HORIZON) -> None:
@@ -87,3 +82,27 @@ def _register(env_id: str, method: str, horizon: int) -> None:
         max_episode_steps=horizon,
         kwargs={"method": method},
     )
+
+
+def register_task(name: str, env_id: str, build: str) -> None:
+    """Register a task of one's own: a reward on a known environment, and the real environment that gives it.
+
+    Args:
+        name: The new task's name, e.g. `"hopper-hop"`.
+        env_id: The new id of its real environment, e.g. `"HopperHop-v0"`.
+        build: Where the function is that makes the `Task` from its settings, e.g.
+            `"my_package.hopper_hop:hopper_hop"`. It is imported when the task is first used.
+
+    Raises:
+        SettingsError: The name or the id is taken.
+    """
+    if TASKS.get(name) == (env_id, build):
+        return  # a module may be imported twice
+    if name in TASKS or env_id in gym.registry:
+        raise SettingsError(f"The task {name!r} or the environment id {env_id!r} is taken. Choose others.")
+    TASKS[name] = (env_id, build)
+    _register_task(name, env_id)
+
+
+def _register_task(name: str, env_id: str) -> None:
+    gym.register(env_id, entry_point=TASK_ENTRY_POINT, max_episode_steps=EPISODE_STEPS, kwargs={"task": name})

@@ -7,7 +7,7 @@ returns between those of a random and an expert policy. Both go by exact environ
 The real environment that pays it is registered: `gym.make("AntAngle-v0", degrees=45)`.
 """
 
-from offline_envs.tasks.finding import extended_to_tasks, find_task, known_tasks, task_settings
+from offline_envs.tasks.finding import EnvTable, find_task, known_tasks, task_settings
 from offline_envs.tasks.reference_scores import (
     REFERENCE_SCORES,
     ReferenceScore,
@@ -17,25 +17,29 @@ from offline_envs.tasks.reference_scores import (
 from offline_envs.tasks.relabelling.physics import real_env_spec
 from offline_envs.tasks.relabelling.relabelling import Relabelling, relabel, task_transitions
 from offline_envs.tasks.relabelling.report import RelabelReport
-from offline_envs.tasks.task import Task
-from offline_envs.tasks.termination import KNOWN_RULES, termination_rule
+from offline_envs.tasks.task import Info, Task, changed_settings
+from offline_envs.tasks.termination import KNOWN_RULES, RuleBuilder, register_rule, termination_rule
 from offline_envs.tasks.termination_rules import TerminationRule, never
 
 __all__ = [
     "KNOWN_RULES",
     "REFERENCE_SCORES",
+    "EnvTable",
+    "Info",
     "ReferenceScore",
     "RelabelReport",
     "Relabelling",
+    "RuleBuilder",
     "Task",
     "TerminationRule",
-    "extended_to_tasks",
+    "changed_settings",
     "find_task",
     "known_tasks",
     "never",
     "normalized_score",
     "real_env_spec",
     "reference_score",
+    "register_rule",
     "relabel",
     "task_settings",
     "task_transitions",

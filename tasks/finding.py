@@ -4,15 +4,15 @@ import importlib
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 from offline_envs.registration import TASKS
+from offline_envs.registry import Registry
 from offline_envs.tasks.task import Setting, Task
 
 T = TypeVar("T")
@@ -61,25 +61,47 @@ def known_tasks() -> tuple[Task, ...]:
     return tuple(task_builder(name)() for name in TASKS)
 
 
-def extended_to_tasks(
-    known: Mapping[str, T], adapted: Callable[[T, Task], T] | None = None
-) -> Mapping[str, T]:
-    """Extend a table by environment id to the environments of tasks.
+class EnvTable(Registry[T]):
+    """What is known of environments, by exact id; what is known of a base environment holds for its tasks.
+
+    The tasks are made when they are looked up, so that importing this package makes none.
 
     Args:
-        known: Environment id → what is known of it.
-        adapted: From what is known of a task's base environment to what holds for the task's; without, the
+        kind: What an entry is, for messages.
+        entries: Environment id → what is known of it.
+        adapted: From what is known of a task's base environment to what holds for the task's; None for the
             same.
-
-    Returns:
-        The table with an entry for every task whose base environment has one.
     """
-    of_tasks = {
-        task.env_id: known[task.base_env_id] if adapted is None else adapted(known[task.base_env_id], task)
-        for task in known_tasks()
-        if task.base_env_id in known
-    }
-    return MappingProxyType({**known, **of_tasks})
+
+    def __init__(
+        self, kind: str, entries: Mapping[str, T], adapted: Callable[[T, Task], T] | None = None
+    ) -> None:
+        super().__init__(kind, entries)
+        self._adapted = adapted
+
+    def __getitem__(self, name: str) -> T:
+        if name in self._entries:
+            return self._entries[name]
+        for task_name, (env_id, _) in TASKS.items():
+            if env_id == name:
+                task = task_builder(task_name)()
+                entry = self._entries[task.base_env_id]
+                return entry if self._adapted is None else self._adapted(entry, task)
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self[str(name)]
+        except KeyError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._entries
+        yield from (t.env_id for t in known_tasks() if t.env_id not in self._entries and t.env_id in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)  # a list would ask for its length first
 
 
 def task_builder(name: str) -> Callable[..., Task]:
@@ -116,7 +138,7 @@ def _parse_settings(text: str) -> dict[str, Any]:
     for part in filter(None, text.split(",")):
         setting, _, value = (piece.strip() for piece in part.partition("="))
         if setting in settings:
-            raise SettingsError(f"A setting of a task stands once; {setting} stands twice in {text!r}.")
+            raise SettingsError(f"Duplicate task setting {setting!r} in {text!r}.")
         settings[setting] = _parse_value(value)
     return settings
 

@@ -10,7 +10,7 @@ from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from offline_envs.errors import SettingsError
-from offline_envs.registration import TASK_ENV_IDS
+from offline_envs.registration import TASKS
 from offline_envs.tasks.base_class import base_class
 from offline_envs.tasks.base_env import without_reward_terms
 from offline_envs.tasks.task import Task
@@ -86,7 +86,11 @@ class TaskEnv(MujocoEnv):
 
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
-        if spec is not None and spec.id in TASK_ENV_IDS and spec.id != self.task.env_id:
+        if (
+            spec is not None
+            and spec.id in [env_id for env_id, _ in TASKS.values()]
+            and spec.id != self.task.env_id
+        ):
             raise SettingsError(
                 f"{spec.id} pays the reward of its own task, got task={self.task.name!r}. "
                 f"Leave task= out, or make {self.task.env_id}."

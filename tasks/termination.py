@@ -9,7 +9,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.errors import SettingsError
 from offline_envs.tasks import termination_rules as rules
-from offline_envs.tasks.finding import extended_to_tasks
+from offline_envs.tasks.finding import EnvTable
 from offline_envs.tasks.task import Task
 from offline_envs.tasks.termination_rules import Bounds, TerminationRule
 
@@ -92,7 +92,7 @@ def _never(kwargs: Mapping[str, Any]) -> TerminationRule:
 
 
 def _if_terminating(kwargs: Mapping[str, Any], rule: TerminationRule) -> TerminationRule:
-    """Give the rule, or `never` where the environment was told to go on when unhealthy."""
+    """Give the rule, or `never` where the environment was told to continue when unhealthy."""
     return rule if kwargs.get("terminate_when_unhealthy", True) else rules.never
 
 
@@ -144,5 +144,27 @@ _GYMNASIUM_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
     }
 )
 
-KNOWN_RULES: Mapping[str, RuleBuilder] = extended_to_tasks(_GYMNASIUM_RULES, _of_task)
+KNOWN_RULES: EnvTable[RuleBuilder] = EnvTable(
+    "environment with a termination rule", _GYMNASIUM_RULES, _of_task
+)
 """Exact environment id → builder of its rule; a task's environment ends as its base environment does."""
+
+
+def register_rule(env_id: str, rule: TerminationRule) -> None:
+    """Let `termination="auto"` know when the episodes of an environment end.
+
+    Args:
+        env_id: Exact id of the environment.
+        rule: A function of (obs, action, next_obs), tensors `(B, ...)`, to bool `(B,)`; it reads no value on
+            the host. Where keywords of the environment change it, register a `RuleBuilder` in
+            `KNOWN_RULES`.
+
+    Raises:
+        SettingsError: There is another rule for the environment.
+    """
+    KNOWN_RULES.register(env_id, partial(_whatever_the_keywords, rule))
+
+
+def _whatever_the_keywords(rule: TerminationRule, kwargs: Mapping[str, Any]) -> TerminationRule:
+    del kwargs  # Unused.
+    return rule

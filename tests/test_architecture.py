@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"errors"},
     "kernels": {"errors"},
     "data": {"errors", "files", "registry"},
-    "tasks": {"data", "registration", "registry", "errors"},
+    "tasks": {"data", "registration", "registry", "versions", "errors"},
     "dynamics": GROUND | {"data", "tasks"},
     "policies": GROUND,
     "mdp": MODEL,

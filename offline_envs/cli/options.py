@@ -14,7 +14,7 @@ Settings = TypeVar("Settings", bound="JsonSettings")
 
 Dataset = Annotated[
     str,
-    typer.Argument(help="Minari id, D4RL-layout .hdf5, .npz, or the id of a dataset in the package."),
+    typer.Argument(help="Minari id, D4RL-layout .hdf5, .npz archive, or folder of a Minari dataset."),
 ]
 EnvId = Annotated[
     str | None,

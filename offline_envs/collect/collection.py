@@ -15,7 +15,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.collect.agents import load_agent, new_agent, policy_digest
 from offline_envs.collect.learning import learn
-from offline_envs.collect.recorded_phase import CHECKPOINT_STEPS, Stage
+from offline_envs.collect.recorded_phase import CHECKPOINT_STEPS, RecordedPhase
 from offline_envs.collect.rollouts import Act, mean_random_return, policy_actions, roll_out, uniform_actions
 from offline_envs.collect.settings import CollectSettings, Kind
 from offline_envs.collect.snapshots import (
@@ -24,7 +24,7 @@ from offline_envs.collect.snapshots import (
     choose_snapshot,
     read_snapshots,
 )
-from offline_envs.collect.work_folder import begun, remove, unfinished_folder
+from offline_envs.collect.work_folder import claimed, remove, unfinished_folder
 from offline_envs.collect.writer import Provenance, check_new, default_root, write_dataset
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.versions import versions
@@ -82,7 +82,7 @@ def collect_dataset(
     Raises:
         DatasetError: The id is malformed or taken, or another process collects this dataset.
         SettingsError: The environment is unknown, its keywords are no JSON values, its spaces cannot be
-            stored as plain arrays, the policy does not fit them, or the dataset was begun with other
+            stored as plain arrays, the policy does not fit them, or the dataset was claimed with other
             settings.
         CheckpointError: The policy file or a checkpoint cannot be loaded.
     """
@@ -90,9 +90,9 @@ def collect_dataset(
     folder = unfinished_folder(dataset_id, root)
     _check_place(dataset_id, root, folder)
     env = _make(env_id, settings)
-    with begun(folder, _identity(env, settings)):
+    with claimed(folder, _identity(env, settings)):
         training, recording = (
-            Stage(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
+            RecordedPhase(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
             for name, steps in (("training", settings.training_length), ("recording", settings.steps))
         )
         if on_resume is not None:
@@ -114,7 +114,7 @@ def _check_place(dataset_id: str, root: Path, folder: Path) -> None:
         raise DatasetError(f"{error} {folder} holds what is left of an interrupted collection.") from error
 
 
-def _record(training: Stage, recording: Stage, settings: CollectSettings) -> None:
+def _record(training: RecordedPhase, recording: RecordedPhase, settings: CollectSettings) -> None:
     if recording.is_complete:
         return
     env = recording.recorder
@@ -130,45 +130,45 @@ def _record(training: Stage, recording: Stage, settings: CollectSettings) -> Non
             _roll_out(recording, act, seed=settings.seed)
 
 
-def _roll_out(stage: Stage, act: Act, *, seed: int) -> None:
-    """Take the steps of a stage that are still to be done.
+def _roll_out(phase: RecordedPhase, act: Act, *, seed: int) -> None:
+    """Take the steps of a phase that are still to be done.
 
     Policies of Stable-Baselines3 draw from torch's global generator, which is put back afterwards.
     """
     with torch.random.fork_rng(devices=[]):
-        if stage.done:
-            stage.restore_generators()
+        if phase.done:
+            phase.restore_generators()
         else:
             torch.manual_seed(seed)
         roll_out(
-            stage.recorder,
+            phase.recorder,
             act,
-            steps=stage.steps,
-            done=stage.done,
-            seed=None if stage.done else seed,
-            on_reset=stage.checkpoint_if_due,
+            steps=phase.steps,
+            done=phase.done,
+            seed=None if phase.done else seed,
+            on_reset=phase.checkpoint_if_due,
         )
-    stage.finish()
+    phase.finish()
 
 
-def _train(stage: Stage, settings: CollectSettings) -> OffPolicyAlgorithm:
+def _train(phase: RecordedPhase, settings: CollectSettings) -> OffPolicyAlgorithm:
     """Train an agent and give it the weights of the snapshot that the kind asks for."""
-    spec = stage.recorder.env.spec
+    spec = phase.recorder.env.spec
     assert spec is not None
     eval_env = gym.make(spec)
     random_return = mean_random_return(eval_env, episodes=N_EVALUATION_EPISODES, seed=settings.seed)
-    taken = read_snapshots(stage.checkpoints)
-    callback = SnapshotCallback(eval_env, steps=stage.steps, seed=settings.seed, taken=taken)
-    learn(stage, settings, callback)
+    taken = read_snapshots(phase.checkpoints)
+    callback = SnapshotCallback(eval_env, steps=phase.steps, seed=settings.seed, taken=taken)
+    learn(phase, settings, callback)
     chosen = choose_snapshot(callback.snapshots, settings.kind, random_return=random_return)
-    agent = new_agent(settings, stage.recorder, steps=1)
+    agent = new_agent(settings, phase.recorder, steps=1)
     agent.policy.load_state_dict(chosen.weights)
     eval_env.close()
     return agent
 
 
 def _write(
-    dataset_id: str, root: Path, scratch: Path, recording: Stage, settings: CollectSettings
+    dataset_id: str, root: Path, scratch: Path, recording: RecordedPhase, settings: CollectSettings
 ) -> Collected:
     returns = np.array([np.sum(e.rewards, dtype=np.float64) for e in recording.episodes()])
     lengths = np.array([len(e) for e in recording.episodes()])

@@ -1,4 +1,4 @@
-"""Train an agent from scratch over a stage, or from where an interruption left it."""
+"""Train an agent from scratch over a phase, or from where an interruption left it."""
 
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,7 +12,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.collect.agents import load_agent, new_agent
 from offline_envs.collect.episode_files import read_episodes
-from offline_envs.collect.recorded_phase import AGENT_FILE, EPISODES_FILE, Stage, damaged_checkpoint
+from offline_envs.collect.recorded_phase import AGENT_FILE, EPISODES_FILE, RecordedPhase, damaged_checkpoint
 from offline_envs.collect.settings import CollectSettings
 from offline_envs.collect.snapshots import SnapshotCallback
 from offline_envs.errors import CheckpointError
@@ -20,29 +20,29 @@ from offline_envs.errors import CheckpointError
 SCALED_ACTIONS_FILE = "scaled_actions.npy"
 
 
-def learn(stage: Stage, settings: CollectSettings, snapshots: SnapshotCallback | None = None) -> None:
-    """Train to the end of the stage. Interrupted or not, the same steps come out, bit for bit.
+def learn(phase: RecordedPhase, settings: CollectSettings, snapshots: SnapshotCallback | None = None) -> None:
+    """Train to the end of the phase. Interrupted or not, the same steps come out, bit for bit.
 
     Args:
-        stage: Steps to train for, and those done.
+        phase: Steps to train for, and those done.
         settings: Names the agent, the seed and the network.
         snapshots: Keeps policies on the way.
 
     Raises:
         CheckpointError: The checkpoint to resume from cannot be read.
     """
-    if stage.is_complete:
+    if phase.is_complete:
         return
     agent = (
-        _resumed(stage, settings) if stage.done else new_agent(settings, stage.recorder, steps=stage.steps)
+        _resumed(phase, settings) if phase.done else new_agent(settings, phase.recorder, steps=phase.steps)
     )
     more = [] if snapshots is None else [snapshots]
     agent.learn(
-        stage.steps - stage.done,
-        callback=CallbackList([*more, _Checkpoints(stage, snapshots)]),
+        phase.steps - phase.done,
+        callback=CallbackList([*more, _Checkpoints(phase, snapshots)]),
         reset_num_timesteps=False,
     )
-    stage.finish(None if snapshots is None else snapshots.write)
+    phase.finish(None if snapshots is None else snapshots.write)
 
 
 class _Checkpoints(BaseCallback):
@@ -52,12 +52,12 @@ class _Checkpoints(BaseCallback):
     environment, which Stable-Baselines3 resets by itself, is at the beginning of an episode.
     """
 
-    def __init__(self, stage: Stage, snapshots: SnapshotCallback | None) -> None:
+    def __init__(self, phase: RecordedPhase, snapshots: SnapshotCallback | None) -> None:
         super().__init__()
-        self._stage, self._snapshots = stage, snapshots
+        self._phase, self._snapshots = phase, snapshots
 
     def _on_rollout_start(self) -> None:
-        self._stage.checkpoint_if_due(self.model.num_timesteps, self._write)
+        self._phase.checkpoint_if_due(self.model.num_timesteps, self._write)
 
     def _on_step(self) -> bool:
         return True
@@ -68,25 +68,25 @@ class _Checkpoints(BaseCallback):
         agent.save(folder / AGENT_FILE)
         buffer = agent.replay_buffer
         assert buffer is not None
-        rows = np.arange(self._stage.done, agent.num_timesteps) % buffer.buffer_size
+        rows = np.arange(self._phase.done, agent.num_timesteps) % buffer.buffer_size
         np.save(folder / SCALED_ACTIONS_FILE, buffer.actions[rows])
         if self._snapshots is not None:
             self._snapshots.write(folder)
 
 
-def _resumed(stage: Stage, settings: CollectSettings) -> OffPolicyAlgorithm:
+def _resumed(phase: RecordedPhase, settings: CollectSettings) -> OffPolicyAlgorithm:
     """Load the agent of the last checkpoint, with its replay buffer and all random generators."""
-    last = stage.checkpoints[-1]
+    last = phase.checkpoints[-1]
     try:
-        agent = load_agent(settings, last / AGENT_FILE, stage.recorder)
+        agent = load_agent(settings, last / AGENT_FILE, phase.recorder)
     except CheckpointError as error:
         raise damaged_checkpoint(last, error) from error
     assert isinstance(agent, OffPolicyAlgorithm)  # the settings see to it
-    agent.set_env(stage.recorder)
-    agent.action_space = stage.recorder.action_space  # One space, so that there is one generator to restore.
+    agent.set_env(phase.recorder)
+    agent.action_space = phase.recorder.action_space  # One space, so that there is one generator to restore.
     assert agent.replay_buffer is not None
-    _refill(agent.replay_buffer, stage.checkpoints)
-    stage.restore_generators()
+    _refill(agent.replay_buffer, phase.checkpoints)
+    phase.restore_generators()
     return agent
 
 

@@ -1,7 +1,6 @@
 """A number of steps in one environment, all recorded, with checkpoints to go on from."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from minari.data_collector import EpisodeBuffer
 from offline_envs.collect.episode_files import read_episodes, write_episodes
 from offline_envs.errors import CheckpointError
 from offline_envs.evaluation import EpisodeRecorder
+from offline_envs.files import new_folder
 
 GeneratorState = Any
 """What NumPy says of a bit generator: names and whole numbers."""
@@ -61,8 +61,8 @@ EPISODES_FILE, GENERATORS_FILE, AGENT_FILE = "episodes.npz", "generators.json", 
 Write = Callable[[Path], None]
 
 
-class Stage:
-    """One stage of a collection: the training that comes before it, or the recording itself.
+class RecordedPhase:
+    """One phase of a collection: the training that comes before it, or the recording itself.
 
     A checkpoint is a folder named by the number of steps done. It holds the episodes since the one before,
     the random generators, and what the caller writes into it. It appears in one piece, renamed into place
@@ -72,13 +72,13 @@ class Stage:
     Args:
         folder: Folder of the checkpoints; made with the first.
         env: Environment whose steps are recorded.
-        steps: Number of steps of the whole stage.
+        steps: Number of steps of the whole phase.
         checkpoint_steps: After how many steps the next end of an episode is a checkpoint.
         on_step: Called after every step.
 
     Attributes:
         recorder: The environment to take steps in.
-        steps: Number of steps of the whole stage.
+        steps: Number of steps of the whole phase.
         done: Number of steps up to the last checkpoint.
     """
 
@@ -113,7 +113,7 @@ class Stage:
         """Write a checkpoint if the environment was just reset and the last checkpoint is long enough ago.
 
         Args:
-            done: Number of steps done since the stage began.
+            done: Number of steps done since the phase began.
             write: Writes more into the folder that it is given. What it writes stays, but for `AGENT_FILE`,
                 of which only the newest does.
         """
@@ -149,15 +149,12 @@ class Stage:
             raise damaged_checkpoint(self.checkpoints[-1], error) from error
 
     def _checkpoint(self, done: int, write: Write | None) -> None:
-        part = self._folder / ".part"  # A kill leaves it behind.
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        write_episodes(part / EPISODES_FILE, self.recorder.take())
-        write_generators(part / GENERATORS_FILE, self.recorder, reset=self._generator_at_end)
-        if write is not None:
-            write(part)
         before = self.checkpoints
-        part.rename(self._folder / f"{done:010}")
+        with new_folder(self._folder / f"{done:010}") as part:
+            write_episodes(part / EPISODES_FILE, self.recorder.take())
+            write_generators(part / GENERATORS_FILE, self.recorder, reset=self._generator_at_end)
+            if write is not None:
+                write(part)
         self.done = done
         for checkpoint in before:
             for name in (AGENT_FILE, GENERATORS_FILE):
@@ -171,7 +168,7 @@ class Stage:
 
 
 def damaged_checkpoint(folder: Path, error: Exception) -> CheckpointError:
-    """Build the error for a checkpoint of a stage that cannot be read."""
+    """Build the error for a checkpoint of a phase that cannot be read."""
     unfinished = folder.parents[1]
     return CheckpointError(
         f"The checkpoint {folder} cannot be read: {error}. Delete {unfinished} to start anew."

@@ -1,17 +1,16 @@
-"""The hidden folder of an unfinished dataset: which dataset it is of, and who works in it."""
+"""The hidden work folder of an unfinished dataset, claimed by one process for one dataset."""
 
 import json
-import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from offline_envs.errors import DatasetError, SettingsError
+from offline_envs.files import differences, locked, write_text
 
-SETTINGS_FILE = "settings.json"
+SETTINGS_FILE, LOCK_FILE = "settings.json", ".lock"
 
 
 def unfinished_folder(dataset_id: str, root: Path) -> Path:
@@ -21,8 +20,8 @@ def unfinished_folder(dataset_id: str, root: Path) -> Path:
 
 
 @contextmanager
-def begun(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
-    """Make the folder, or find it as an interrupted collection of the same dataset left it; keep others out.
+def claimed(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
+    """Lock the folder, made now or as an interrupted collection of the same dataset left it.
 
     Args:
         folder: The folder. One without a checkpoint has nothing to lose, and is made anew.
@@ -33,7 +32,7 @@ def begun(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
         DatasetError: Another process works in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with locked(folder / LOCK_FILE, busy=lambda: _refuse(folder)):
         _check(folder, json.loads(json.dumps(identity)))
         yield
 
@@ -48,32 +47,20 @@ def _check(folder: Path, ours: dict[str, Any]) -> None:
     file = folder / SETTINGS_FILE
     if not file.exists() or not any(folder.glob("*/[0-9]*")):
         for leftover in folder.iterdir():
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        file.write_text(json.dumps(ours, indent=2) + "\n", encoding="utf-8")
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            elif leftover.name != LOCK_FILE:
+                leftover.unlink()
+        write_text(file, json.dumps(ours, indent=2) + "\n")
         return
     theirs = json.loads(file.read_text(encoding="utf-8"))
-    different = [name for name in ours if theirs.get(name) != ours[name]]
+    different = differences(ours, theirs)
     if different:
         raise SettingsError(
             f"{folder} holds an unfinished collection with other settings: {', '.join(different)} differ. "
-            "Go on with the same settings, or delete that folder to start anew."
+            "Use the same settings to resume it, or delete that folder to start again."
         )
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Lock the folder; the lock goes with the process, however that ends."""
-    if sys.platform == "win32":  # It cannot open folders.
-        yield
-        return
-    import fcntl  # Not on Windows.
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DatasetError(f"{folder} is in use: another process collects this dataset.") from error
-        yield
-    finally:
-        os.close(handle)
+def _refuse(folder: Path) -> None:
+    raise DatasetError(f"{folder} is in use: another process collects this dataset.")

@@ -1,4 +1,4 @@
-"""What the environment named by `env_id=` says about its data."""
+"""Environments that data come from, and the user's overrides of what the data say about theirs."""
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -46,8 +46,8 @@ def known_environment(env_id: str) -> KnownEnvironment:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What the user says about the data, before what the data say about themselves.
+class Overrides:
+    """User overrides (`env_id=`, `action_space=`), which take precedence over the dataset's metadata.
 
     Attributes:
         env: The environment named by `env_id=`, or None.
@@ -58,8 +58,8 @@ class Setting:
     action_space: Box | None
 
     @classmethod
-    def of(cls, env_id: str | None, action_space: Box | None) -> "Setting":
-        """Look up what is named.
+    def of(cls, env_id: str | None, action_space: Box | None) -> "Overrides":
+        """Look up the environment that is named.
 
         Raises:
             DatasetError: See `known_environment`; or the action space is not a flat Box of real numbers.
@@ -71,7 +71,7 @@ class Setting:
 
     @property
     def key(self) -> str:
-        """Text that differs between settings that differ."""
+        """Cache key: distinct overrides have distinct keys."""
         env = None if self.env is None else self.env.spec.id
         space = self.action_space
         return f"{env} {None if space is None else (space.low.tolist(), space.high.tolist())}"

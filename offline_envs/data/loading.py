@@ -1,7 +1,6 @@
 """`load_transitions`: whatever holds a dataset, as checked transitions."""
 
 import os
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any, TypeAlias
 from gymnasium.spaces import Box
 from minari import MinariDataset
 
-from offline_envs.data.array_source import transitions_from_arrays, transitions_from_npz
+from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate
-from offline_envs.data.d4rl_source import transitions_from_d4rl
-from offline_envs.data.environment import Setting
-from offline_envs.data.minari_ids import minari_data_path
-from offline_envs.data.minari_source import open_minari, transitions_from_minari
+from offline_envs.data.environment import Overrides
+from offline_envs.data.minari_source import transitions_from_minari
+from offline_envs.data.sources import find_source, valid_datasets
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_size, check_transitions
 from offline_envs.errors import DatasetError
@@ -50,14 +48,6 @@ DatasetSource: TypeAlias = (
 )
 """Minari id, path, `MinariDataset`, mapping of arrays, `Transitions`, or a list of any of these."""
 
-VALID = (
-    "a Minari id ([namespace/]name-vN), a path to a D4RL .hdf5 or .h5 file, to an .npz archive or to the "
-    "folder of a Minari dataset, a MinariDataset, a mapping of arrays, a Transitions, or a list of these"
-)
-
-ID_LIKE = re.compile(r"[-\w][-\w/]*")
-"""Text without a dot that does not begin with a slash is an id; such a folder must be given as a `Path`."""
-
 N_CACHED = 8
 _recent = RecentlyLoaded(N_CACHED)
 
@@ -71,8 +61,9 @@ def load_transitions(
 
     Args:
         dataset: A Minari id: looked for under `MINARI_DATASETS_PATH`, among the embedded datasets, and then
-            downloaded. Or a path, a `MinariDataset` (its filtered episodes only), a mapping of arrays (see
-            `transitions_from_arrays`), a `Transitions`, or a list of any of these, which are concatenated.
+            downloaded. Or a path or another name that one of `SOURCES` knows, a `MinariDataset` (its filtered
+            episodes only), a mapping of arrays (see `transitions_from_arrays`), a `Transitions`, or a list
+            of any of these, which are concatenated.
         env_id: Environment of the data, instead of the one that their metadata name.
         action_space: Space of the actions, instead of that of `env_id` or of the metadata. Arrays and files
             that know neither are taken to have actions in [−1, 1].
@@ -82,62 +73,34 @@ def load_transitions(
         DatasetError: The dataset cannot be found or read, is not what it claims to be, breaks a rule of
             `check_transitions`, or does not fit `env_id`.
     """
-    transitions = _load(dataset, Setting.of(env_id, action_space))
+    transitions = _load(dataset, Overrides.of(env_id, action_space))
     check_size(transitions.source, len(transitions), min_size)
     return transitions
 
 
-def _load(dataset: DatasetSource, setting: Setting) -> Transitions:
+def _load(dataset: DatasetSource, overrides: Overrides) -> Transitions:
     if isinstance(dataset, str | os.PathLike):
-        path, read = _reader(dataset)
+        path, read = find_source(dataset)
         stamp = _stamp(path)
-        # The first entry lets two settings of one file share its memory.
+        # The inner entry lets a file be read once for several overrides.
         return _recent.get(
-            (stamp, setting.key), lambda: _checked(_recent.get(stamp, lambda: read(path)), setting)
+            (stamp, overrides.key), lambda: _checked(_recent.get(stamp, lambda: read(path)), overrides)
         )
     if isinstance(dataset, Transitions):
-        return _checked(dataset, setting)
+        return _checked(dataset, overrides)
     if isinstance(dataset, MinariDataset):
-        return _checked(transitions_from_minari(dataset), setting)
+        return _checked(transitions_from_minari(dataset), overrides)
     if isinstance(dataset, Mapping):
-        return _checked(transitions_from_arrays(dataset), setting)
+        return _checked(transitions_from_arrays(dataset), overrides)
     if isinstance(dataset, Sequence):
-        return concatenate([_load(part, setting) for part in dataset])
-    raise DatasetError(f"dataset= must be {VALID}; received {type(dataset).__name__}.")
+        return concatenate([_load(part, overrides) for part in dataset])
+    raise DatasetError(f"dataset= must be {valid_datasets()}; received {type(dataset).__name__}.")
 
 
-def _checked(transitions: Transitions, setting: Setting) -> Transitions:
-    placed = setting.applied_to(transitions)
+def _checked(transitions: Transitions, overrides: Overrides) -> Transitions:
+    placed = overrides.applied_to(transitions)
     check_transitions(placed)
     return placed
-
-
-def _reader(dataset: str | os.PathLike[str]) -> tuple[Path, Callable[[Path], Transitions]]:
-    path = Path(dataset).expanduser()
-    if isinstance(dataset, str) and ID_LIKE.fullmatch(dataset):
-        return minari_data_path(dataset), _read_minari
-    if path.suffix == ".npz":
-        return _existing(path), transitions_from_npz
-    if path.suffix in (".hdf5", ".h5"):
-        beside = _existing(path).with_name("metadata.json")
-        is_minari = path.name == "main_data.hdf5" and beside.exists()
-        return (path.parent, _read_minari) if is_minari else (path, transitions_from_d4rl)
-    for folder in (path, path / "data"):
-        if (folder / "metadata.json").is_file():
-            return folder, _read_minari
-    raise DatasetError(
-        f"dataset={str(dataset)!r} is neither a dataset nor a known kind of file; give {VALID}."
-    )
-
-
-def _read_minari(path: Path) -> Transitions:
-    return transitions_from_minari(open_minari(path))
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise DatasetError(f"There is no file {path}.")
-    return path
 
 
 def _stamp(path: Path) -> Hashable:

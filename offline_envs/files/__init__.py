@@ -1,6 +1,6 @@
 """Files that are written whole or not at all, locks between processes, and cached results."""
 
-from offline_envs.files.cached import cached, say
+from offline_envs.files.cache import cached, say
 from offline_envs.files.identity import differences, key_of
 from offline_envs.files.locks import locked
 from offline_envs.files.tensors import read_tensors, tensor_bytes, write_tensors

@@ -4,7 +4,7 @@ from offline_envs.agents import AGENTS, Agent
 from offline_envs.evaluation import EvaluationResult, evaluate_in
 from offline_envs.sb3.agents import agent_class, gradient_steps
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
-from offline_envs.sb3.callbacks.actor_critic import CriticView
+from offline_envs.sb3.callbacks.actor_critic import SB3ActorCritic
 from offline_envs.sb3.callbacks.adversarial_callback import AdversarialCallback
 from offline_envs.sb3.callbacks.real_evaluation import (
     BEST_POLICY,
@@ -28,13 +28,13 @@ __all__ = [
     "AdversarialCallback",
     "Agent",
     "BehaviorCloner",
-    "CriticView",
     "EvaluationRecord",
     "EvaluationResult",
     "FastSAC",
     "MixedReplayBuffer",
     "OffPolicySchedule",
     "RealEvalCallback",
+    "SB3ActorCritic",
     "SB3VecEnv",
     "VectorInfos",
     "agent_class",

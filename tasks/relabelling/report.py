@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from gymnasium.envs.registration import EnvSpec
 
-import offline_envs
 from offline_envs.data import Transitions
 from offline_envs.tasks.relabelling.needed_infos import InfoSource
 from offline_envs.tasks.task import Task
+from offline_envs.versions import versions
 
 
 @dataclass(frozen=True)
@@ -92,5 +92,5 @@ class RelabelReport:
             "reward_formula": self.formula,
             "info_sources": {info.name: str(info) for info in self.infos},
             "relabelling_notes": list(self.notes),
-            "offline_envs_version": offline_envs.__version__,
+            "offline_envs_version": versions()["offline-envs"],
         }

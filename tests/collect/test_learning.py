@@ -8,13 +8,13 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.collect import CollectSettings, Kind, learning
 from offline_envs.collect.agents import new_agent
-from offline_envs.collect.recorded_phase import Stage
+from offline_envs.collect.recorded_phase import RecordedPhase
 
 SETTINGS = CollectSettings(Kind.REPLAY, 300, agent="td3", net_arch=(8,))
 
 
-def make_stage(folder: Path, *, stop_at: int | None = None) -> Stage:
-    """A stage of 300 steps in episodes of 25."""
+def make_phase(folder: Path, *, stop_at: int | None = None) -> RecordedPhase:
+    """A phase of 300 steps in episodes of 25."""
     calls: list[None] = []
 
     def on_step() -> None:
@@ -23,7 +23,9 @@ def make_stage(folder: Path, *, stop_at: int | None = None) -> Stage:
             raise KeyboardInterrupt
 
     env = gym.make("Pendulum-v1", max_episode_steps=25)
-    return Stage(folder / "unfinished" / "recording", env, steps=300, checkpoint_steps=60, on_step=on_step)
+    return RecordedPhase(
+        folder / "unfinished" / "recording", env, steps=300, checkpoint_steps=60, on_step=on_step
+    )
 
 
 def test_a_resumed_agent_has_the_replay_buffer_it_had(
@@ -38,12 +40,12 @@ def test_a_resumed_agent_has_the_replay_buffer_it_had(
 
     monkeypatch.setattr(learning, "new_agent", remember)
     with pytest.raises(KeyboardInterrupt):
-        learning.learn(make_stage(tmp_path, stop_at=280), SETTINGS)
-    stage = make_stage(tmp_path)
-    ours, theirs = agents[0].replay_buffer, learning._resumed(stage, SETTINGS).replay_buffer
+        learning.learn(make_phase(tmp_path, stop_at=280), SETTINGS)
+    phase = make_phase(tmp_path)
+    ours, theirs = agents[0].replay_buffer, learning._resumed(phase, SETTINGS).replay_buffer
     assert ours is not None
     assert theirs is not None
-    assert stage.done == theirs.pos == 225  # Ends of episodes 75, 150, 225: the first after 60, 135, 210.
+    assert phase.done == theirs.pos == 225  # Ends of episodes 75, 150, 225: the first after 60, 135, 210.
     for name in ("observations", "next_observations", "actions", "rewards", "dones", "timeouts"):
         np.testing.assert_array_equal(getattr(ours, name)[:225], getattr(theirs, name)[:225], err_msg=name)
     assert ours.timeouts[:225].sum() == 9
@@ -53,5 +55,5 @@ def test_a_resumed_agent_has_the_replay_buffer_it_had(
 
 
 def test_a_training_that_is_complete_is_left_alone(tmp_path: Path) -> None:
-    learning.learn(make_stage(tmp_path), SETTINGS)
-    learning.learn(make_stage(tmp_path, stop_at=1), SETTINGS)
+    learning.learn(make_phase(tmp_path), SETTINGS)
+    learning.learn(make_phase(tmp_path, stop_at=1), SETTINGS)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from offline_envs.collect.work_folder import SETTINGS_FILE, begun, remove, unfinished_folder
+from offline_envs.collect.work_folder import LOCK_FILE, SETTINGS_FILE, claimed, remove, unfinished_folder
 from offline_envs.errors import DatasetError, SettingsError
 
 
@@ -10,7 +10,7 @@ from offline_envs.errors import DatasetError, SettingsError
 def folder(tmp_path: Path) -> Path:
     """An unfinished folder with one checkpoint."""
     folder = unfinished_folder("some/where/it-v0", tmp_path)
-    with begun(folder, {"seed": 1, "widths": (8, 4)}):
+    with claimed(folder, {"seed": 1, "widths": (8, 4)}):
         pass
     (folder / "recording" / "0000000010").mkdir(parents=True)
     return folder
@@ -23,14 +23,14 @@ def test_the_folder_is_hidden_beside_the_datasets_place(tmp_path: Path) -> None:
 
 def test_the_same_settings_find_what_was_done(folder: Path) -> None:
     """JSON has no tuples; what was one is still the same setting."""
-    with begun(folder, {"seed": 1, "widths": (8, 4)}):
+    with claimed(folder, {"seed": 1, "widths": (8, 4)}):
         assert (folder / "recording" / "0000000010").is_dir()
 
 
 def test_what_differs_is_named(folder: Path) -> None:
-    other = begun(folder, {"seed": 2, "widths": (8, 5)})
+    other = claimed(folder, {"seed": 2, "widths": (8, 5)})
     with (
-        pytest.raises(SettingsError, match=r"other settings: seed, widths differ\. Go on with the same"),
+        pytest.raises(SettingsError, match=r"other settings: seed, widths differ\. Use the same settings"),
         other,
     ):
         pass
@@ -39,10 +39,10 @@ def test_what_differs_is_named(folder: Path) -> None:
 def test_two_processes_do_not_share_a_folder(folder: Path) -> None:
     """A lock is of the open file, so that the same process stands in for another one."""
     identity = {"seed": 1, "widths": (8, 4)}
-    second = begun(folder, identity)
-    with begun(folder, identity), pytest.raises(DatasetError, match="is in use"), second:
+    second = claimed(folder, identity)
+    with claimed(folder, identity), pytest.raises(DatasetError, match="is in use"), second:
         pass
-    with begun(folder, identity):
+    with claimed(folder, identity):
         pass
 
 
@@ -56,5 +56,5 @@ def test_a_half_removed_folder_is_never_gone_on_from(folder: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         remove(folder)
     monkeypatch.undo()
-    with begun(folder, {"seed": 2}):
-        assert [path.name for path in folder.iterdir()] == [SETTINGS_FILE]
+    with claimed(folder, {"seed": 2}):
+        assert {path.name for path in folder.iterdir()} == {SETTINGS_FILE, LOCK_FILE}

@@ -48,11 +48,11 @@ def test_a_folder_that_cannot_be_used_is_refused_before_the_first_seed(
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Datasets that are loaded by id or path from now on, from files or from memory."""
     seen: list[Any] = []
-    reader = loading._reader
+    reader = loading.find_source
 
     def noted(dataset: Any) -> Any:
         seen.append(dataset)
         return reader(dataset)
 
-    monkeypatch.setattr(loading, "_reader", noted)
+    monkeypatch.setattr(loading, "find_source", noted)
     return seen

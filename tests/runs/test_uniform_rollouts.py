@@ -12,7 +12,7 @@ from torch import Tensor
 from offline_envs.data import load_transitions
 from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.run import FINAL_SEED
-from offline_envs.sb3 import CriticView, MixedReplayBuffer, SB3VecEnv, evaluate_in
+from offline_envs.sb3 import MixedReplayBuffer, SB3ActorCritic, SB3VecEnv, evaluate_in
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import tiny_settings
 
@@ -113,13 +113,13 @@ def test_rambos_adversary_follows_the_policy_all_the_same(
 ) -> None:
     """As in its release, where `rollout_random` changes the agent's rollouts and not the adversary's."""
     asked: list[int] = []
-    act = CriticView.act
+    act = SB3ActorCritic.act
 
-    def noted(self: CriticView, obs: Tensor) -> Tensor:
+    def noted(self: SB3ActorCritic, obs: Tensor) -> Tensor:
         asked.append(len(obs))
         return act(self, obs)
 
-    monkeypatch.setattr(CriticView, "act", noted)
+    monkeypatch.setattr(SB3ActorCritic, "act", noted)
     changes = {"algorithm": "rambo", "adversary_every": 2, "adversary": {"batch_size": 8, "horizon": 2}}
     settings = TrainSettings.from_json({**uniform.to_json(), **changes})
     assert train(settings, tmp_path, show_progress=False).gradient_steps == 6

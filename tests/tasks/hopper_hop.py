@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from offline_envs.tasks.task import Info, Task, changed_settings
+from offline_envs.tasks import Info, Task, changed_settings
 
 ENTRY = ("HopperHop-v0", "tests.tasks.hopper_hop:hopper_hop")
 HEIGHT = 0  # obs: height of the torso [m]

@@ -81,7 +81,7 @@ def test_a_task_is_returned_as_it_is() -> None:
         ("ant-angle:degrees=[1]", "must be a finite number, e.g. 30.0, got [1]"),
         ("ant-angle:degrees=nan", "must be a finite number"),
         ("ant-angle:degrees=1e999", "must be a finite number"),
-        ("ant-angle:degrees=1,degrees=2", "degrees stands twice in 'degrees=1,degrees=2'"),
+        ("ant-angle:degrees=1,degrees=2", "Duplicate task setting 'degrees' in 'degrees=1,degrees=2'"),
         ("halfcheetah-jump:literal_max=1", "must be True or False, e.g. False, got 1"),
         ("halfcheetah-jump:literal_max=no", "must be True or False, e.g. False, got 'no'"),
     ],

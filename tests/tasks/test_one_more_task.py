@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -11,11 +12,14 @@ import numpy as np
 import pytest
 import torch
 
+import offline_envs
 from offline_envs.data import Transitions
-from offline_envs.errors import DatasetError
-from offline_envs.registration import TASKS, register_all
-from offline_envs.tasks import Relabelling, known_tasks, relabel
+from offline_envs.diagnose.ground_truth.obs_layouts import LAYOUTS
+from offline_envs.errors import DatasetError, SettingsError
+from offline_envs.registration import TASKS
+from offline_envs.tasks import KNOWN_RULES, Relabelling, known_tasks, relabel
 from offline_envs.tasks.relabelling.needed_infos import OBSERVED
+from offline_envs.tasks.termination_rules import hopper
 from tests.tasks.hopper_hop import ENTRY
 from tests.tasks.simulated import simulated, without
 
@@ -23,12 +27,11 @@ HEALTHY: dict[str, Any] = {"healthy_angle_range": (-0.3, 0.3), "healthy_state_ra
 
 
 @pytest.fixture(autouse=True)
-def hopper_hop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The line in the table, for as long as a test."""
-    monkeypatch.setitem(TASKS, "hopper-hop", ENTRY)
-    register_all()
+def hopper_hop() -> Iterator[None]:
+    """The line that registers it, for as long as a test."""
+    offline_envs.register_task("hopper-hop", *ENTRY)
     yield
-    del gym.registry[ENTRY[0]]
+    del gym.registry[ENTRY[0]], TASKS["hopper-hop"]
 
 
 @pytest.fixture
@@ -73,14 +76,28 @@ def test_columns_of_a_body_without_a_record_are_not_cut(data: Transitions) -> No
 
 
 def test_its_episodes_end_as_the_hoppers() -> None:
-    """In a process of its own: the tables of rules and of layouts are made at import."""
+    rule = KNOWN_RULES["HopperHop-v0"]({"healthy_z_range": (0.9, 1.0)})
+    assert isinstance(rule, partial)
+    assert (rule.func, rule.keywords["height"]) == (hopper, (0.9, 1.0))
+    assert LAYOUTS["HopperHop-v0"].obs_dim == 11
+    assert "HopperHop-v0" in [*KNOWN_RULES]
+
+
+def test_a_name_or_an_id_that_is_taken_is_refused() -> None:
+    offline_envs.register_task("hopper-hop", *ENTRY)  # the same once more
+    for name, env_id in (("ant-angle", "Mine-v0"), ("mine", "AntAngle-v0"), ("mine", "Hopper-v5")):
+        with pytest.raises(SettingsError, match="is taken"):
+            offline_envs.register_task(name, env_id, ENTRY[1])
+
+
+def test_a_broken_task_breaks_nothing_else() -> None:
+    """In a process of its own: it fails where it is used, not where the package is imported."""
     program = (
-        "from offline_envs.registration import TASKS\n"
-        f"TASKS['hopper-hop'] = {ENTRY}\n"
-        "from offline_envs.diagnose.ground_truth.obs_layouts import LAYOUTS\n"
-        "from offline_envs.tasks import KNOWN_RULES\n"
-        "rule = KNOWN_RULES['HopperHop-v0']({'healthy_z_range': (0.9, 1.0)})\n"
-        "print(rule.func.__name__, rule.keywords['height'], LAYOUTS['HopperHop-v0'].obs_dim)"
+        "import offline_envs; offline_envs.register_task('broken', 'Broken-v0', 'no_such_module:task')\n"
+        "from offline_envs.tasks import KNOWN_RULES, find_task\n"
+        "assert KNOWN_RULES['Hopper-v5']({}) and 'Unheard-v0' not in KNOWN_RULES\n"
+        "try: find_task('broken')\n"
+        "except ModuleNotFoundError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.split("\n")[0] == "hopper (0.9, 1.0) 11", done.stderr
+    assert "no_such_module" in done.stdout, done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_envs.tasks import extended_to_tasks
+from offline_envs.tasks import EnvTable
 
 Vector = NDArray[np.float64]
 Recovery = Callable[[Vector, int, int], tuple[Vector, Vector]]
@@ -82,7 +82,9 @@ _GYMNASIUM_LAYOUTS: Mapping[str, ObsLayout] = MappingProxyType(
     }
 )
 
-LAYOUTS: Mapping[str, ObsLayout] = extended_to_tasks(_GYMNASIUM_LAYOUTS)
+LAYOUTS: EnvTable[ObsLayout] = EnvTable(
+    "environment whose observations determine its state", _GYMNASIUM_LAYOUTS
+)
 """Exact environment id → layout of its observations with default settings; Ant without contact forces.
 
 The environment of a task has the layout of its base environment.

@@ -1,4 +1,4 @@
-"""`CriticView`: an SB3 agent with an actor and critics, as functions of tensors."""
+"""`SB3ActorCritic`: an SB3 agent with an actor and critics, as functions of tensors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from offline_envs.errors import SettingsError
 from offline_envs.sb3.buffers.rows import scale_action, unscale_action
 
 
-class CriticView:
+class SB3ActorCritic:
     """What an `offline_envs.adversary.Adversary` asks of an agent, answered by its networks as they are now.
 
     Values are the smallest of the current critics', not the target ones', without entropy, as in RAMBO's

@@ -11,7 +11,7 @@ from offline_envs.dynamics import FitSettings
 from offline_envs.envs import LearnedEnv, LearnedVectorEnv
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.agents import gradient_steps
-from offline_envs.sb3.callbacks.actor_critic import CriticView
+from offline_envs.sb3.callbacks.actor_critic import SB3ActorCritic
 from offline_envs.sb3.callbacks.adversarial_layers import adversarial_env_of
 
 
@@ -71,7 +71,7 @@ class AdversarialCallback(BaseCallback):
         self._settings, self._fit_settings, self._state = settings, fit_settings, state
 
     def _on_training_start(self) -> None:
-        self._view = CriticView(self.model)
+        self._view = SB3ActorCritic(self.model)
         env = adversarial_env_of(self.training_env)
         if self.adversary is None or self.adversary.ensemble is not env.ensemble:
             self.adversary = self._new_adversary(env)

@@ -14,13 +14,16 @@ from offline_envs.errors import SettingsError
 from offline_envs.methods import Adversarial
 from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 
-FAITHFUL: tuple[type, ...] = (
+TRANSPARENT_WRAPPERS: tuple[type, ...] = (
     *(Monitor, VecCheckNan, VecMonitor),
     *(OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, TimeLimit),
     vector_wrappers.RecordEpisodeStatistics,
     *MODES.values(),
 )
-"""Wrappers that hand on observations, actions and rewards as they are. No other can be known to."""
+"""Wrappers that pass observations, actions and rewards on unchanged.
+
+No other can be known to; a wrapper of one's own says so itself, by a class attribute `transparent = True`.
+"""
 
 
 def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
@@ -44,11 +47,12 @@ def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
             "SB3VecEnv(gym.make_vec('AdversarialModel-v0', num_envs=..., dataset=...))."
         )
     for layer in wrapped:
-        if not isinstance(layer, FAITHFUL):
-            names = ", ".join(sorted({kind.__name__ for kind in FAITHFUL}))
+        if not isinstance(layer, TRANSPARENT_WRAPPERS) and not vars(type(layer)).get("transparent", False):
+            names = ", ".join(sorted({kind.__name__ for kind in TRANSPARENT_WRAPPERS}))
             raise SettingsError(
                 "An adversary needs an agent that sees the model's own observations, actions and rewards, "
-                f"but {type(layer).__name__} is in between. Train without it. These may stay: {names}."
+                f"but {type(layer).__name__} is in between. Train without it. These may stay: {names}, and "
+                "those with a class attribute transparent = True."
             )
     spaces = (vec_env.observation_space, vec_env.action_space)
     for space, learned in zip(spaces, learned_spaces(env.transitions), strict=True):

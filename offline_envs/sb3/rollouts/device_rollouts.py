@@ -22,8 +22,7 @@ from offline_envs.policies import Policy
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.buffers.rows import action_bounds, between
 from offline_envs.sb3.rollouts.device_support import check_on_device, device_envs
-from offline_envs.sb3.rollouts.mixin import Agent, collecting_as
-from offline_envs.sb3.rollouts.uniform_rollouts import UniformRollouts
+from offline_envs.sb3.rollouts.mixin import ActsUniformly, Agent, with_mixin
 from offline_envs.sb3.vec_env.host_copy import host_obs
 
 
@@ -81,7 +80,7 @@ def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
         "Rollouts on the device need an agent that learns from a replay buffer, such as SAC, TD3, DDPG, "
         f"TQC or CrossQ, got {agent.__name__}."
     )
-    return collecting_as(DeviceRollouts, agent, refusal=refusal)
+    return with_mixin(DeviceRollouts, agent, refusal=refusal)
 
 
 class DeviceRollouts(OffPolicyAlgorithm):
@@ -144,7 +143,7 @@ class DeviceRollouts(OffPolicyAlgorithm):
     def _explorer(self, learning_starts: int) -> Policy:
         """The agent as it acts while it learns, in the environment's units."""
         low, high = action_bounds(cast(Box, self.action_space), self.device)
-        always_uniform = isinstance(self, UniformRollouts)
+        always_uniform = isinstance(self, ActsUniformly) and self.acts_uniformly
 
         def act(obs: Tensor) -> Tensor:
             if always_uniform or self.num_timesteps < learning_starts:

@@ -12,12 +12,14 @@ from stable_baselines3.common.vec_env import VecEnv
 from offline_envs.envs import SameStep, check_imaginable, layers, learned_under
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
-from offline_envs.sb3.rollouts.uniform_rollouts import UniformRollouts
 from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 from offline_envs.wrappers.vector import HaltOnUnknown, UncertaintyPenalty
 
 KNOWN_WRAPPERS = (SameStep, UncertaintyPenalty, HaltOnUnknown)
-"""Wrappers that leave observations and actions as they are, and tensors on their device."""
+"""Wrappers that leave observations and actions as they are, and tensors on their device.
+
+A wrapper of one's own says so itself, by a class attribute `on_device = True`.
+"""
 
 
 def device_envs(vec_env: VecEnv) -> VectorEnv[Any, Any, Any]:
@@ -33,11 +35,13 @@ def device_envs(vec_env: VecEnv) -> VectorEnv[Any, Any, Any]:
         )
     check_imaginable(vec_env.env)
     for layer in layers(vec_env.env):
-        if layer is not vec_env.env.unwrapped and not isinstance(layer, KNOWN_WRAPPERS):
-            names = ", ".join(kind.__name__ for kind in KNOWN_WRAPPERS)
-            raise SettingsError(
-                f"Rollouts on the device do not know the wrapper {type(layer).__name__}, only {names}."
-            )
+        if layer is vec_env.env.unwrapped or isinstance(layer, KNOWN_WRAPPERS) or _stays(type(layer)):
+            continue
+        names = ", ".join(kind.__name__ for kind in KNOWN_WRAPPERS)
+        raise SettingsError(
+            f"Rollouts on the device do not know the wrapper {type(layer).__name__}, only {names} and those "
+            "with a class attribute on_device = True."
+        )
     return vec_env.env
 
 
@@ -66,13 +70,18 @@ def _reasons(agent: OffPolicyAlgorithm, device: torch.device) -> Iterator[str]:
         yield "independent noise, got use_sde=True. Use the agent as it is"
     for name in ("_sample_action", "_store_transition"):
         owner = next(kind for kind in type(agent).__mro__ if name in vars(kind))
-        if owner not in (OffPolicyAlgorithm, UniformRollouts):
+        if owner is not OffPolicyAlgorithm and not _stays(owner):
             yield f"SB3's own {name}, which {owner.__name__} overrides and nobody would call"
     if not agent.policy.squash_output:
         yield f"a policy that squashes its actions to bounds, got {type(agent.policy).__name__}"
     frequency: Any = agent.train_freq  # a TrainFreq by now
     if frequency.unit != TrainFrequencyUnit.STEP:
         yield f"train_freq in steps, got {frequency.frequency} episodes, whose ends the host would wait for"
+
+
+def _stays(kind: type) -> bool:
+    """Whether a class says of itself that nothing of it needs the host."""
+    return bool(vars(kind).get("on_device", False))
 
 
 def _place(device: torch.device) -> tuple[str, int]:

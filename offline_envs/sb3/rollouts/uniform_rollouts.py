@@ -9,7 +9,7 @@ from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.errors import SettingsError
-from offline_envs.sb3.rollouts.mixin import Agent, collecting_as
+from offline_envs.sb3.rollouts.mixin import Agent, with_mixin
 
 
 def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
@@ -49,11 +49,19 @@ def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
         "Uniform actions need an agent that learns from a replay buffer, such as SAC, TD3, DDPG, TQC or "
         f"CrossQ; {agent.__name__} learns from actions of its own policy alone."
     )
-    return collecting_as(UniformRollouts, agent, refusal=refusal)
+    return with_mixin(UniformRollouts, agent, refusal=refusal)
 
 
 class UniformRollouts(OffPolicyAlgorithm):
-    """What `with_uniform_rollouts` puts before an agent's own methods."""
+    """What `with_uniform_rollouts` puts before an agent's own methods.
+
+    Attributes:
+        acts_uniformly: True, for mixins that draw the actions elsewhere, see `ActsUniformly`.
+        on_device: True: those mixins need not call its `_sample_action`, see `check_on_device`.
+    """
+
+    acts_uniformly = True
+    on_device = True
 
     def _setup_model(self) -> None:
         if not isinstance(self.action_space, Box):

@@ -10,7 +10,7 @@ from stable_baselines3 import PPO, SAC
 from torch import nn
 
 from offline_envs.errors import SettingsError
-from offline_envs.sb3 import CriticView, SB3VecEnv, agent_class
+from offline_envs.sb3 import SB3ActorCritic, SB3VecEnv, agent_class
 from tests.sb3.toy import WITH_CRITICS, CountingVectorEnv
 
 Array = NDArray[np.float64]
@@ -61,7 +61,7 @@ def smallest_value(agent: Any, obs: Array, scaled: Array) -> Array:
 @pytest.mark.parametrize("name", WITH_CRITICS)
 def test_it_says_what_the_networks_say(name: str) -> None:
     agent = make_agent(name, batch_size=8).learn(40)
-    view, rng = CriticView(agent), np.random.default_rng(0)
+    view, rng = SB3ActorCritic(agent), np.random.default_rng(0)
     obs, action = rng.normal(size=(50, 2)), rng.uniform(LOW, HIGH, size=(50, 1))
     obs_t, action_t = torch.tensor(obs, dtype=torch.float32), torch.tensor(action, dtype=torch.float32)
     scaled = (action - LOW) / (HIGH - LOW) * 2 - 1
@@ -74,7 +74,7 @@ def test_it_says_what_the_networks_say(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_CRITICS)
 def test_actions_are_the_policys_in_the_units_of_the_environment(name: str) -> None:
     agent = make_agent(name)
-    view, obs = CriticView(agent), torch.randn(2000, 2)
+    view, obs = SB3ActorCritic(agent), torch.randn(2000, 2)
     best = LOW + (best_action(agent, obs.double().numpy()) + 1) / 2 * (HIGH - LOW)
     actions = view.act(obs)
     assert actions.shape == (2000, 1)
@@ -91,7 +91,7 @@ def test_batch_norm_is_not_taught_by_a_look() -> None:
     agent = make_agent("crossq")
     agent.policy.set_training_mode(True)
     before = [value.clone() for value in agent.policy.state_dict().values()]
-    view, obs = CriticView(agent), torch.randn(30, 2)
+    view, obs = SB3ActorCritic(agent), torch.randn(30, 2)
     view.action_value(obs, view.act(obs))
     view.state_value(obs)
     for ours, theirs in zip(agent.policy.state_dict().values(), before, strict=True):
@@ -103,7 +103,7 @@ def test_batch_norm_is_not_taught_by_a_look() -> None:
 def test_agents_without_critics_or_bounds_are_refused() -> None:
     envs = SB3VecEnv(CountingVectorEnv([9, 9], horizon=2))
     with pytest.raises(SettingsError, match=r"critics Q\(s, a\), and PPO has no actor\. Use SAC"):
-        CriticView(PPO("MlpPolicy", envs, device="cpu"))
+        SB3ActorCritic(PPO("MlpPolicy", envs, device="cpu"))
 
     class Unbounded(gym.Env[Any, Any]):
         observation_space = Box(-1, 1, (2,))
@@ -112,4 +112,4 @@ def test_agents_without_critics_or_bounds_are_refused() -> None:
     agent = SAC("MlpPolicy", envs, device="cpu")
     agent.action_space = Unbounded.action_space
     with pytest.raises(SettingsError, match="bounded actions"):
-        CriticView(agent)
+        SB3ActorCritic(agent)

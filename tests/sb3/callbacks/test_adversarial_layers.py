@@ -105,3 +105,20 @@ def test_other_environments_are_refused(model: EnsembleDynamics) -> None:
     ):
         with pytest.raises(SettingsError, match=r"needs AdversarialModel-v0, .*Use SB3VecEnv"):
             adversarial_env_of(vec_env)
+
+
+class Counted(gym.Wrapper[Any, Any, Any, Any]):
+    """A user's wrapper that says of itself that it changes nothing."""
+
+    transparent = True
+
+
+class Doubled(Counted):
+    """A subclass may change something, so it has to say so itself."""
+
+
+def test_a_wrapper_may_say_of_itself_that_it_changes_nothing(model: EnsembleDynamics) -> None:
+    env = single(model)
+    assert adversarial_env_of(DummyVecEnv([lambda: Counted(env)])) is env.unwrapped
+    with pytest.raises(SettingsError, match=r"Doubled is in between.* transparent = True"):
+        adversarial_env_of(DummyVecEnv([lambda: Doubled(env)]))

@@ -56,3 +56,27 @@ def test_agents_that_cannot_are_refused() -> None:
         make(device, make_envs(num_envs=1), train_freq=(2, "episode"))
     with pytest.raises(SettingsError, match="SB3's own _sample_action, which Own overrides"):
         make(with_device_rollouts(Own))
+
+
+class Counted(VectorWrapper):
+    """A user's wrapper that only counts steps."""
+
+    on_device = True
+    n_steps = 0
+
+    def step(self, actions: Any) -> Any:
+        self.n_steps += 1
+        return super().step(actions)
+
+
+class Scaled(Counted):
+    """What a class says of itself does not hold for a subclass, which may do more."""
+
+
+def test_a_wrapper_may_say_of_itself_that_it_stays_on_the_device() -> None:
+    envs = Counted(make_envs())
+    agent = make(with_device_rollouts(SAC), envs)
+    agent.learn(2 * envs.num_envs)
+    assert envs.n_steps > 0
+    with pytest.raises(SettingsError, match=r"do not know the wrapper Scaled, only .* on_device = True"):
+        make(with_device_rollouts(SAC), Scaled(make_envs()))

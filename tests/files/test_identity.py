@@ -1,0 +1,11 @@
+from offline_envs.files import differences, key_of
+
+
+def test_equal_values_have_equal_names_whatever_their_order() -> None:
+    assert key_of({"a": 1, "b": [2, 3]}) == key_of({"b": [2, 3], "a": 1})
+    assert key_of({"a": 1}) != key_of({"a": 2})
+    assert len(key_of({})) == 32
+
+
+def test_what_differs_or_is_missing_is_named_and_what_is_new_is_not() -> None:
+    assert differences({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 3, "d": 4}) == ["b", "c"]
