@@ -19,11 +19,12 @@ from offline_envs.cli.options import (
     parse_json,
     parse_settings,
 )
-from offline_envs.cli.policy_file import Agent, check_shape, load_policy
+from offline_envs.cli.policies import POLICY_HELP, Agent, find_policy
 
 if TYPE_CHECKING:
     from offline_envs.data import Transitions
     from offline_envs.diagnose import Advice
+    from offline_envs.policies import Predictor
 
 
 def diagnose(
@@ -32,10 +33,7 @@ def diagnose(
         Path | None,
         typer.Option(help="Folder of a fitted model; without it, one is fitted or found in the cache."),
     ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(help="Also follow this policy of Stable-Baselines3 (.zip). It can run code: trust it."),
-    ] = None,
+    policy: Annotated[str | None, typer.Option(help=f"Also follow a policy. {POLICY_HELP}")] = None,
     output: Annotated[Path, typer.Option(help="Folder to make for the report.")] = Path("diagnosis"),
     agent: Agent = "sac",
     env_id: EnvId = None,
@@ -70,19 +68,29 @@ def diagnose(
     sizes = {"train_horizon": train_horizon, "horizon": horizon, "seed": seed}
     settings = parse_settings(DiagnoseSettings, {**sizes, **parse_json(options, "--options")}, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
-    loaded = None if policy is None else load_policy(policy, agent)
     transitions = task_transitions(dataset, task, env_id=env_id)
-    if loaded is not None:
-        check_shape("observation", loaded.observation_space, (transitions.obs_dim,), "dataset")
-        check_shape("action", loaded.action_space, (transitions.action_dim,), "dataset")
+    followed = None if policy is None else _policy(policy, agent, transitions, seed)
     choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
     assembly = assemble(transitions, options=choice)
     card = _card(model, transitions, *choices)
-    found = examine(assembly, policy=loaded, card=card, settings=settings, say=lambda text: say(f"{text} …"))
+    found = examine(
+        assembly, policy=followed, card=card, settings=settings, say=lambda text: say(f"{text} …")
+    )
     write_report(found, output)
     console = Console()
     console.print(_table(advise(found), transitions))
     console.print(f"Report: {output / 'report.html'}", soft_wrap=True, markup=False)
+
+
+def _policy(policy: str, agent: str, transitions: "Transitions", seed: int) -> "Predictor":
+    return find_policy(
+        policy,
+        agent,
+        obs_shape=(transitions.obs_dim,),
+        action_space=transitions.action_space,
+        owner="dataset",
+        seed=seed,
+    )
 
 
 def _card(

@@ -1,27 +1,25 @@
-"""`offline-envs evaluate`: score a saved policy in the real environment."""
+"""`offline-envs evaluate`: score a policy in the real environment."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from offline_envs.cli.options import EnvId, TaskName
-from offline_envs.cli.policy_file import Agent, check_shape, load_policy
+from offline_envs.cli.policies import POLICY_HELP, Agent, find_policy
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
     import gymnasium as gym
+    from gymnasium.spaces import Box
 
     from offline_envs.data import Transitions
-    from offline_envs.sb3 import EvaluationResult
+    from offline_envs.evaluation import EvaluationResult
 
 
 def evaluate(
-    policy: Annotated[
-        Path, typer.Argument(help="Policy saved by Stable-Baselines3 (.zip). It can run code: trust it.")
-    ],
+    policy: Annotated[str, typer.Argument(help=POLICY_HELP)],
     env_id: EnvId = None,
     dataset: Annotated[
         str | None, typer.Option(help="Take the environment from this dataset, and compare with it.")
@@ -31,19 +29,24 @@ def evaluate(
     episodes: Annotated[int, typer.Option(help="Number of episodes.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the first episode.", min=0)] = 0,
 ) -> None:
-    """Score a saved policy by its deterministic actions in the real environment."""
-    from offline_envs.sb3 import evaluate_in
+    """Score a policy by its deterministic actions in the real environment."""
+    from offline_envs.evaluation import evaluate_in
 
     if dataset is None and (env_id is None) == (task is None):
         raise SettingsError(
             "Give the real environment by one of --env-id, e.g. Hopper-v5, --task, e.g. ant-angle, and "
             "--dataset, of one that names it."
         )
-    loaded = load_policy(policy, agent)
     env, transitions = _environment(env_id, dataset, task)
-    check_shape("observation", loaded.observation_space, env.observation_space.shape, "environment")
-    check_shape("action", loaded.action_space, env.action_space.shape, "environment")
-    table = _table(evaluate_in(env, loaded, n_episodes=episodes, seed=seed))
+    found = find_policy(
+        policy,
+        agent,
+        obs_shape=env.observation_space.shape,
+        action_space=cast("Box", env.action_space),
+        owner="environment",
+        seed=seed,
+    )
+    table = _table(evaluate_in(env, found, n_episodes=episodes, seed=seed))
     env.close()
     if transitions is not None:
         returns = transitions.episode_returns

@@ -16,7 +16,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from offline_envs.collect.agents import load_agent, new_agent, policy_digest
 from offline_envs.collect.learning import learn
 from offline_envs.collect.recorded_phase import CHECKPOINT_STEPS, RecordedPhase
-from offline_envs.collect.rollouts import Act, mean_random_return, policy_actions, roll_out, uniform_actions
+from offline_envs.collect.rollouts import SpaceSamples, mean_random_return, roll_out
 from offline_envs.collect.settings import CollectSettings, Kind
 from offline_envs.collect.snapshots import (
     N_EVALUATION_EPISODES,
@@ -27,6 +27,7 @@ from offline_envs.collect.snapshots import (
 from offline_envs.collect.work_folder import claimed, remove, unfinished_folder
 from offline_envs.collect.writer import Provenance, check_new, default_root, write_dataset
 from offline_envs.errors import DatasetError, SettingsError
+from offline_envs.policies import Predictor
 from offline_envs.versions import versions
 
 
@@ -122,15 +123,14 @@ def _record(training: RecordedPhase, recording: RecordedPhase, settings: Collect
         case Kind.REPLAY:
             learn(recording, settings)
         case Kind.RANDOM:
-            _roll_out(recording, uniform_actions(env, settings.seed), seed=settings.seed)
+            _roll_out(recording, SpaceSamples(env, settings.seed), settings)
         case Kind.MEDIUM | Kind.EXPERT:
             policy = settings.policy
             agent = _train(training, settings) if policy is None else load_agent(settings, policy, env)
-            act = policy_actions(agent, deterministic=settings.deterministic)
-            _roll_out(recording, act, seed=settings.seed)
+            _roll_out(recording, agent, settings)
 
 
-def _roll_out(phase: RecordedPhase, act: Act, *, seed: int) -> None:
+def _roll_out(phase: RecordedPhase, policy: Predictor, settings: CollectSettings) -> None:
     """Take the steps of a phase that are still to be done.
 
     Policies of Stable-Baselines3 draw from torch's global generator, which is put back afterwards.
@@ -139,13 +139,14 @@ def _roll_out(phase: RecordedPhase, act: Act, *, seed: int) -> None:
         if phase.done:
             phase.restore_generators()
         else:
-            torch.manual_seed(seed)
+            torch.manual_seed(settings.seed)
         roll_out(
             phase.recorder,
-            act,
+            policy,
+            deterministic=settings.deterministic,
             steps=phase.steps,
             done=phase.done,
-            seed=None if phase.done else seed,
+            seed=None if phase.done else settings.seed,
             on_reset=phase.checkpoint_if_due,
         )
     phase.finish()

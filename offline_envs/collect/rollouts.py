@@ -1,29 +1,36 @@
-"""Take an environment through a number of steps by a rule for actions."""
+"""`roll_out`: take an environment through a number of steps of a policy."""
 
 from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
-from stable_baselines3.common.base_class import BaseAlgorithm
 
-Act = Callable[[Any], Any]
-
-
-def uniform_actions(env: gym.Env[Any, Any], seed: int) -> Act:
-    """Return a rule that draws every action uniformly from the action space."""
-    env.action_space.seed(seed)
-    return lambda obs: env.action_space.sample()
+from offline_envs.policies import Predictor
 
 
-def policy_actions(agent: BaseAlgorithm, *, deterministic: bool) -> Act:
-    """Return a rule that asks a policy, for its mean action or for a sample."""
-    return lambda obs: agent.predict(obs, deterministic=deterministic)[0]
+class SpaceSamples:
+    """A policy that draws every action uniformly from an action space, by the space's own generator.
+
+    Args:
+        env: Environment whose actions are drawn.
+        seed: Seed of the space's generator.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], seed: int) -> None:
+        self._space = env.action_space
+        self._space.seed(seed)
+
+    def predict(self, observation: Any, *, deterministic: bool) -> tuple[Any, None]:
+        """An action, whatever the observation."""
+        del observation, deterministic  # Unused.
+        return self._space.sample(), None
 
 
 def roll_out(
     env: gym.Env[Any, Any],
-    act: Act,
+    policy: Predictor,
     *,
+    deterministic: bool = False,
     steps: int,
     seed: int | None,
     done: int = 0,
@@ -33,7 +40,8 @@ def roll_out(
 
     Args:
         env: Environment, usually one that records.
-        act: Gives the action for an observation.
+        policy: Chooses the actions.
+        deterministic: Whether to take its deterministic actions, or samples.
         steps: Number of steps.
         seed: Seed of the first reset; None to go on with the environment's own generator.
         done: How many of the steps have been taken before.
@@ -41,7 +49,7 @@ def roll_out(
     """
     obs, _ = env.reset(seed=seed)
     for step in range(done + 1, steps + 1):
-        obs, _, terminated, truncated, _ = env.step(act(obs))
+        obs, _, terminated, truncated, _ = env.step(policy.predict(obs, deterministic=deterministic)[0])
         if (terminated or truncated) and step < steps:
             obs, _ = env.reset()
             if on_reset is not None:
@@ -50,13 +58,13 @@ def roll_out(
 
 def mean_random_return(env: gym.Env[Any, Any], *, episodes: int, seed: int) -> float:
     """Return the mean undiscounted return of uniform actions."""
-    act = uniform_actions(env, seed)
+    policy = SpaceSamples(env, seed)
     total = 0.0
     for episode in range(episodes):
         obs, _ = env.reset(seed=seed if episode == 0 else None)
         ended = False
         while not ended:
-            obs, reward, terminated, truncated, _ = env.step(act(obs))
+            obs, reward, terminated, truncated, _ = env.step(policy.predict(obs, deterministic=False)[0])
             total += float(reward)
             ended = terminated or truncated
     return total / episodes

@@ -44,3 +44,18 @@ def test_what_cannot_be_evaluated_is_refused(policy: Path, tmp_path: Path) -> No
     assert "observation space of shape (9,), but the environment (11,)" in fail(
         "evaluate", policy, "--env-id", "Hopper-v5"
     )
+
+
+def test_uniform_actions_are_scored_too() -> None:
+    """Falling at random lasts a few steps; the same seed gives the same score."""
+    call = ("evaluate", "uniform", "--env-id", "InvertedDoublePendulum-v5", "--episodes", 3)
+    first, second = succeed(*call), succeed(*call)
+    assert "3 episodes of" in first
+    assert first == second
+    assert first != succeed(*call, "--seed", 7)
+
+
+def test_a_policy_that_is_neither_a_file_nor_known_is_refused() -> None:
+    message = fail("evaluate", "unifrom", "--env-id", "InvertedDoublePendulum-v5")
+    assert "There is no file unifrom. Give a policy that Stable-Baselines3 saved, or one of" in message
+    assert "uniform" in message

@@ -9,7 +9,7 @@ from gymnasium.spaces import Box
 from minari.data_collector import EpisodeBuffer
 
 from offline_envs.collect import writer
-from offline_envs.collect.rollouts import roll_out, uniform_actions
+from offline_envs.collect.rollouts import SpaceSamples, roll_out
 from offline_envs.errors import DatasetError
 from offline_envs.evaluation.recorder import EpisodeRecorder
 
@@ -30,7 +30,7 @@ def provenance() -> writer.Provenance:
 @pytest.fixture
 def pendulum_episodes() -> list[EpisodeBuffer]:
     recorder = EpisodeRecorder(gym.make("Pendulum-v1", max_episode_steps=5))
-    roll_out(recorder, uniform_actions(recorder, 0), steps=62, seed=0)
+    roll_out(recorder, SpaceSamples(recorder, 0), steps=62, seed=0)
     return recorder.finish()
 
 
