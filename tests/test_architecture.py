@@ -194,6 +194,14 @@ def test_every_package_is_in_the_wheel() -> None:
         assert PACKAGE_FOLDERS[folder] == package
 
 
+def test_editors_and_type_checkers_follow_imports_in_a_checkout() -> None:
+    """Two parts of the package lie outside its folder, which has links to them."""
+    for part in ("tasks", "wrappers"):
+        link = ROOT / "offline_envs" / part
+        assert link.is_symlink()
+        assert link.resolve() == ROOT / part
+
+
 def test_every_folder_of_sources_is_a_package() -> None:
     """Without `__init__.py` a folder is not installed, and a test folder shadows the package it tests."""
     folders = {path.parent for path in SOURCES if not path.is_relative_to(ROOT / "examples")}

@@ -185,7 +185,7 @@ def test_importing_twice_registers_once() -> None:
 @pytest.mark.parametrize("name", ["autoreset_mode", "output", "step_infos"])
 def test_a_setting_of_make_vec_is_explained_by_make(name: str) -> None:
     with pytest.raises(SettingsError, match=rf"{name}= is a setting of gym\.make_vec"):
-        gym.make("LearnedModel-v0", **toy_options(), **{name: "x"})
+        gym.make("LearnedModel-v0", **toy_options(**{name: "x"}))
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])

@@ -1,7 +1,7 @@
 """An ensemble and a dataset known by heart, so that every number can be worked out by hand."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from gymnasium.spaces import Box
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.dynamics.ensemble.layers import MemberLinear
 
 OBS_DIM, ACTION_DIM = 2, 1
 
@@ -56,8 +57,8 @@ def toy_ensemble(
         for head, bias in zip(
             ensemble.heads, (torch.tensor(means), 2 * torch.tensor(stds).log()), strict=True
         ):
-            head.weight.zero_()
-            head.bias.copy_(bias[:, None])
+            head.get_parameter("weight").zero_()
+            head.get_parameter("bias").copy_(bias[:, None])
         ensemble.bounds.low.fill_(-50.0)  # so far away that the soft bounds are the identity
         ensemble.bounds.high.fill_(50.0)
         ensemble.elites.copy_(torch.tensor(elites))
@@ -103,12 +104,12 @@ def spreading_ensemble(elites: Sequence[int] = (1,)) -> EnsembleDynamics:
     takes it off, so that the members' disagreement is |obs₀|: 0, 1 and 2 on `toy_transitions`.
     """
     ensemble = toy_ensemble(((1.0, 1.0, 0.0),) * 3, ((1e-6,) * 3,) * 3, elites)
-    (layer,), (head, _) = ensemble.trunk, ensemble.heads
-    layer.weight.zero_()  # type: ignore[union-attr, operator]
-    layer.bias.zero_()  # type: ignore[union-attr, operator]
-    layer.weight[:, 0, :2] = torch.tensor([1.0, -1.0])  # type: ignore[index]
+    layer, head = (cast(MemberLinear, part) for part in (ensemble.trunk[0], ensemble.heads[0]))
+    layer.weight.zero_()
+    layer.bias.zero_()
+    layer.weight[:, 0, :2] = torch.tensor([1.0, -1.0])
     slopes = torch.tensor([0.5, 0.0, -0.5])  # silu(x) − silu(−x) = x
-    head.weight[:, :2, 1] = slopes[:, None] * torch.tensor([1.0, -1.0])  # type: ignore[index, union-attr]
+    head.weight[:, :2, 1] = slopes[:, None] * torch.tensor([1.0, -1.0])
     return ensemble
 
 

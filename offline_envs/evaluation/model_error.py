@@ -1,5 +1,6 @@
 """One-step errors of a model on true steps, and its uncertainty beside them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +77,7 @@ def prediction_error(
 
 def evaluate_with_error(
     env: gym.Env[Any, Any],
-    policy: Predictor,
+    policy: Predictor | Callable[[Any], Any],
     ensemble: DynamicsModel,
     *,
     penalty: str,
@@ -88,7 +89,7 @@ def evaluate_with_error(
 
     Args:
         env: Real environment.
-        policy: The policy.
+        policy: The policy, see `evaluate_in`.
         ensemble: The model.
         penalty: Name of the uncertainty measure.
         penalty_members: Members that the measure reads, `"all"` or `"elites"`.

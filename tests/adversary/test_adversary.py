@@ -13,7 +13,7 @@ from torch import Tensor
 from offline_envs.adversary import Adversary, AdversarySettings, UpdateReport
 from offline_envs.adversary.supervision import Supervision
 from offline_envs.data import Transitions
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, load_model, save_model
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, load_ensemble, save_model
 from offline_envs.dynamics.fitting.fit_state import make_optimizer
 from offline_envs.errors import CheckpointError, SettingsError
 from tests.adversary.toy import FIT, NOISE, AlwaysRight, adversary_of, fitted, known, two_states, weights_of
@@ -110,14 +110,14 @@ def test_only_elites_feel_the_adversary(data: Transitions, pair: EnsembleDynamic
 def test_the_cached_model_is_untouched(data: Transitions, pair: EnsembleDynamics, tmp_path: Path) -> None:
     save_model(tmp_path / "model", pair)
     content = (tmp_path / "model" / "weights.safetensors").read_bytes()
-    shared = load_model(tmp_path / "model")
-    options = {"dataset": data, "model": str(tmp_path / "model"), "termination": "never"}
+    shared = load_ensemble(tmp_path / "model")
+    options: dict[str, Any] = {"dataset": data, "model": str(tmp_path / "model"), "termination": "never"}
     env, other = (gym.make("AdversarialModel-v0", **options).unwrapped for _ in range(2))
     plain: Any = gym.make("LearnedModel-v0", **options).unwrapped
     assert plain.ensemble is shared
     Adversary(env.mdp, env.transitions, fit_settings=FIT).update(AlwaysRight(), 5)  # type: ignore[attr-defined]
     assert not torch.equal(weights_of(env.ensemble), weights_of(pair))  # type: ignore[attr-defined]
-    for ensemble in (shared, load_model(tmp_path / "model"), other.ensemble):  # type: ignore[attr-defined]
+    for ensemble in (shared, load_ensemble(tmp_path / "model"), other.ensemble):  # type: ignore[attr-defined]
         assert torch.equal(weights_of(ensemble), weights_of(pair))
     assert (tmp_path / "model" / "weights.safetensors").read_bytes() == content
 

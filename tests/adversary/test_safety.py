@@ -13,7 +13,7 @@ def shifted(ensemble: EnsembleDynamics) -> torch.Tensor:
     """Move every weight by 1; returns where they are then."""
     with torch.no_grad():
         for parameter in ensemble.parameters():
-            parameter += 1
+            parameter.add_(1)
     return weights_of(ensemble)
 
 

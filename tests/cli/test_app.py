@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import offline_envs
-from tests.cli.runner import RUNNER, app, fail
+from offline_envs.cli import app
+from tests.cli.runner import RUNNER, fail
 
 COMMANDS = ("demo", "info", "fit", "diagnose", "train", "evaluate", "collect", "relabel")
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from offline_envs import dynamics
+from offline_envs.cli import app
 from offline_envs.dynamics import read_model
-from tests.cli.runner import RUNNER, app, fail, succeed
+from tests.cli.runner import RUNNER, fail, succeed
 from tests.runs.tiny import DEMO, ENSEMBLE, FIT
 
 TINY = ("--ensemble", json.dumps(ENSEMBLE), "--fit", json.dumps(FIT))

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from offline_envs.cli import app
 from offline_envs.runs import ALGORITHMS, RunFolder
 from offline_envs.sb3 import SB3VecEnv
-from tests.cli.runner import RUNNER, app, fail, succeed
+from tests.cli.runner import RUNNER, fail, succeed
 from tests.runs.tiny import DEMO
 
 SETTINGS = {

@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 from minari.data_collector import EpisodeBuffer
 
-from offline_envs.collect.episode_files import infos_of, read_episodes, write_episodes
+from offline_envs.collect.episode_files import read_episodes, write_episodes
+from offline_envs.evaluation import infos_of
 
 
 def episode(length: int, *, first: float, infos: dict[str, Any] | None = None) -> EpisodeBuffer:

@@ -178,8 +178,6 @@ def test_a_checkpoint_that_was_cut_short_is_not_gone_on_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last file of a checkpoint is half written when the process dies."""
-    from offline_envs.collect import learning
-
     whole = collect(tmp_path / "whole", kind=Kind.REPLAY)
     root = tmp_path / "resumed"
     save, calls = np.save, 0
@@ -192,7 +190,7 @@ def test_a_checkpoint_that_was_cut_short_is_not_gone_on_from(
             raise KeyboardInterrupt
         save(path, array)
 
-    monkeypatch.setattr(learning.np, "save", cut)
+    monkeypatch.setattr(np, "save", cut)
     with pytest.raises(KeyboardInterrupt):
         collect(root, kind=Kind.REPLAY)
     monkeypatch.undo()

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -58,7 +59,11 @@ def test_a_registered_source_is_loaded_and_shared_until_its_file_changes(file: P
 
 
 def test_an_environment_takes_it(file: Path) -> None:
-    settings = {"ensemble": {"hidden": [4]}, "fit": {"max_epochs": 1}, "termination": ends_right_of_three}
+    settings: dict[str, Any] = {
+        "ensemble": {"hidden": [4]},
+        "fit": {"max_epochs": 1},
+        "termination": ends_right_of_three,
+    }
     with pytest.raises(DatasetError, match="A fit needs at least 50 transitions"):
         gym.make("LearnedModel-v0", dataset=f"steps:{file}", progress=False, **settings)
 
@@ -71,7 +76,8 @@ def test_messages_say_what_each_source_reads() -> None:
 
 def test_the_help_of_commands_names_every_source_of_the_package() -> None:
     """It is written down there a second time, because the command line starts without these modules."""
-    (argument,) = (m for m in options.Dataset.__metadata__ if hasattr(m, "help"))
+    metadata: tuple[Any, ...] = getattr(options.Dataset, "__metadata__", ())
+    (argument,) = (m for m in metadata if hasattr(m, "help"))
     for word in ("Minari id", "D4RL", ".hdf5", ".npz", "folder"):
         assert word in argument.help
         assert word in valid_datasets()

@@ -14,6 +14,12 @@ from offline_envs.errors import CheckpointError
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
 
 
+def read_ensemble(folder: Path) -> EnsembleDynamics:
+    model = read_model(folder)
+    assert isinstance(model, EnsembleDynamics)
+    return model
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     save_model(tmp_path / "model", EnsembleDynamics(2, 1, settings=TINY, seed=3))
@@ -28,6 +34,7 @@ def test_a_saved_ensemble_predicts_the_same(folder: Path) -> None:
         loaded.predict(data.obs, data.actions), original.predict(data.obs, data.actions), strict=True
     ):
         assert torch.equal(a, b)
+    assert isinstance(loaded, EnsembleDynamics)
     assert loaded.settings == TINY
 
 
@@ -44,7 +51,9 @@ def test_card_names_dataset_settings_and_version(tmp_path: Path) -> None:
 def test_saving_again_replaces_the_model_and_leaves_nothing_behind(folder: Path) -> None:
     save_model(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
     expected = EnsembleDynamics(2, 1, settings=TINY, seed=4)
-    assert torch.equal(read_model(folder).trunk[0].weight, expected.trunk[0].weight)
+    assert torch.equal(
+        read_ensemble(folder).get_parameter("trunk.0.weight"), expected.get_parameter("trunk.0.weight")
+    )
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
     assert {path.name for path in folder.iterdir()} == {CARD_FILE, WEIGHTS_FILE}
 
@@ -65,7 +74,9 @@ def test_failure_while_writing_keeps_the_old_model(folder: Path, monkeypatch: py
         save_model(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
     monkeypatch.undo()
     expected = EnsembleDynamics(2, 1, settings=TINY, seed=3)
-    assert torch.equal(read_model(folder).trunk[0].weight, expected.trunk[0].weight)
+    assert torch.equal(
+        read_ensemble(folder).get_parameter("trunk.0.weight"), expected.get_parameter("trunk.0.weight")
+    )
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
@@ -82,7 +93,9 @@ def test_failure_while_replacing_keeps_the_old_model(folder: Path, monkeypatch: 
         save_model(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
     monkeypatch.undo()
     expected = EnsembleDynamics(2, 1, settings=TINY, seed=3)
-    assert torch.equal(read_model(folder).trunk[0].weight, expected.trunk[0].weight)
+    assert torch.equal(
+        read_ensemble(folder).get_parameter("trunk.0.weight"), expected.get_parameter("trunk.0.weight")
+    )
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 

@@ -44,10 +44,10 @@ def test_second_call_finds_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyP
     first = tiny(tmp_path)
     monkeypatch.setattr(store, "fit", refuse)
     assert tiny(tmp_path) is first  # Two environments share one ensemble.
-    weight = first.trunk[0].weight.clone()
+    weight = first.get_parameter("trunk.0.weight").clone()
     del first
     gc.collect()
-    assert torch.equal(tiny(tmp_path).trunk[0].weight, weight)
+    assert torch.equal(tiny(tmp_path).get_parameter("trunk.0.weight"), weight)
     assert read_model_card(tiny_folder(tmp_path))["report"]["epochs"] == 3
     assert not tiny_folder(tmp_path).with_suffix(".partial").exists()
 
@@ -91,7 +91,7 @@ def test_an_interrupted_fit_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with pytest.raises(KeyboardInterrupt):
             tiny(tmp_path)
     assert tiny_folder(tmp_path).with_suffix(".partial").exists()
-    assert torch.equal(tiny(tmp_path).trunk[0].weight, whole.trunk[0].weight)
+    assert torch.equal(tiny(tmp_path).get_parameter("trunk.0.weight"), whole.get_parameter("trunk.0.weight"))
 
 
 def test_a_second_caller_waits_and_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

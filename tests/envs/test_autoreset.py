@@ -152,7 +152,7 @@ def test_disabled_accepts_a_mask_of_the_other_kind() -> None:
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_mode_is_announced_as_metadata_and_attribute(mode: AutoresetMode) -> None:
     for spelling in (mode, mode.value):
-        envs = make(spelling)
+        envs = make(spelling)  # type: ignore[arg-type]
         assert envs.metadata["autoreset_mode"] is mode
         assert envs.autoreset_mode is mode
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -11,7 +12,7 @@ from offline_envs.registration import ENV_IDS
 def test_an_unknown_setting_is_refused_with_the_valid_ones(
     env_id: str, toy_dataset: Path, toy_model: Path
 ) -> None:
-    options = {"dataset": str(toy_dataset), "model": str(toy_model), "colour": 3}
+    options: dict[str, Any] = {"dataset": str(toy_dataset), "model": str(toy_model), "colour": 3}
     for make in (gym.make, gym.make_vec):
         with pytest.raises(SettingsError, match=r"Unknown setting 'colour'\. Valid: .*device, .*start"):
             make(env_id, **options)

@@ -35,11 +35,11 @@ def dataset(own_folders: None) -> str:
         n = len(rewards)
         episodes.append(
             EpisodeBuffer(
-                observations=np.array(observations),
-                actions=np.zeros((n, 1), np.float32),
-                rewards=np.array(rewards),
-                terminations=np.array(terminations),
-                truncations=np.zeros(n, bool),
+                observations=np.array(observations),  # type: ignore[arg-type]
+                actions=np.zeros((n, 1), np.float32),  # type: ignore[arg-type]
+                rewards=np.array(rewards),  # type: ignore[arg-type]
+                terminations=np.array(terminations),  # type: ignore[arg-type]
+                truncations=np.zeros(n, bool),  # type: ignore[arg-type]  # Minari says lists
             )
         )
     minari.create_dataset_from_buffers(DATASET, episodes, env=env)

@@ -45,7 +45,7 @@ def play(envs: Any, *, n_steps: int = 12, seed: int = 0, disabled: bool = False)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("env_id", IDS)
 def test_numpy_and_torch_outputs_hold_the_same_numbers(env_id: str, mode: str) -> None:
-    options = {"autoreset_mode": mode, "step_infos": True, "termination": right_of_six}
+    options: dict[str, Any] = {"autoreset_mode": mode, "step_infos": True, "termination": right_of_six}
     numbers = [
         play(make(env_id, output=output, **options), disabled=mode == "Disabled")
         for output in ("numpy", "torch")

@@ -174,7 +174,7 @@ def test_what_cannot_be_rolled_out_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"horizon must be an integer of at least 1, got 2\.5"):
         rollout(lean, 3, 2.5, within=make("plain"))  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="must return a tensor, got ndarray"):
-        rollout(lambda obs: obs.numpy(), 3, 2, within=make("plain"))  # type: ignore[arg-type, return-value]
+        rollout(lambda obs: obs.numpy(), 3, 2, within=make("plain"))
     with pytest.raises(SettingsError, match=r"actions must have shape \(3, 1\), got \(3, 2\)"):
         rollout(lambda obs: obs, 3, 2, within=make("plain"))
     with pytest.raises(SettingsError, match="got output='numpy' and autoreset_mode='SameStep'"):

@@ -28,7 +28,9 @@ def test_the_best_measure_ranks_errors_best() -> None:
     error = torch.tensor([1.0, 2, 3, 4])
     u = {"down": -error, "good": torch.tensor([1.0, 3, 2, 4]), "constant": torch.ones(4)}
     found = Calibration.of(Uncertainty(u, torch.ones(4)), PredictionError(error, None))
-    assert found.best == ("good", pytest.approx(0.8))
+    assert found.best is not None
+    assert found.best[0] == "good"
+    assert found.best[1] == pytest.approx(0.8)
     assert found.correlation["down"] == pytest.approx(-1)
     assert found.correlation["constant"] is None
     assert found.overall() == {}

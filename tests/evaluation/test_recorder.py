@@ -120,11 +120,14 @@ def test_every_step_is_reported() -> None:
 def test_episodes_are_handed_over_once_and_one_under_way_goes_on() -> None:
     """What was taken lies in a file; taken again it would be in the dataset twice."""
     recorder = EpisodeRecorder(Counter(end=2))
+    taken: list[int] = []
     for _ in range(3):
         recorder.reset()
-        assert recorder.is_between_episodes
+        between = recorder.is_between_episodes
+        assert between
         recorder.step(np.zeros(1))
-        assert not recorder.is_between_episodes
+        between = recorder.is_between_episodes
+        assert not between
         taken = [len(e) for e in recorder.take()]
         recorder.step(np.zeros(1))
     assert recorder.is_between_episodes

@@ -201,6 +201,6 @@ def test_on_cuda_a_call_that_waits_for_the_device_is_made_without_a_graph() -> N
     assert drawn == [wait(number) for _ in drawn]
     assert torch.cuda.current_stream() == stream
     assert torch.randn(3, device="cuda").isfinite().all()  # the default generator still draws
-    captured = CapturedCall(Sum(3, "cuda"), name="a sum")
-    sums = [captured(number)[0].tolist() for _ in range(WARM_UP_CALLS + 2)]
+    summed = CapturedCall(Sum(3, "cuda"), name="a sum")
+    sums = [summed(number)[0].tolist() for _ in range(WARM_UP_CALLS + 2)]
     assert sums == [[i] * 3 for i in range(1, WARM_UP_CALLS + 3)]

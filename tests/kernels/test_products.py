@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -34,7 +36,7 @@ def test_both_libraries_give_the_same(
         pytest.skip("this PyTorch has no oneDNN")
     monkeypatch.setattr(products, "_onednn_is_faster", lambda device, dtype: onednn)
     x, weight, bias, grad = inputs(n, *sizes)
-    close = {"rtol": 1e-4, "atol": 1e-4}
+    close: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-4}
     exact = torch.einsum("nbi,noi->nbo", x.double(), weight.double()) + bias.double()
     torch.testing.assert_close(affine(x, weight, bias).double(), exact, **close)
     single = torch.stack([linear(*member) for member in zip(x, weight, bias[:, 0], strict=True)])

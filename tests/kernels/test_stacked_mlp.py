@@ -49,4 +49,4 @@ def test_the_networks_stay_in_use() -> None:
     mlp.flat.gather()
     outputs = mlp.forward(torch.ones(1, 1, 5, dtype=torch.float64))[-1]
     assert outputs.tolist() == [[[0.0, 0.0]], [[3.0, 4.0]]]
-    assert members[1][4].bias.data_ptr() == mlp.layers[2].bias[1].data_ptr()
+    assert members[1][4].get_parameter("bias").data_ptr() == mlp.layers[2].bias[1].data_ptr()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from offline_envs.dynamics import EnsembleDynamics, max_std
+from offline_envs.dynamics import EnsembleDynamics
 from offline_envs.envs import LearnedMDP, Penalize
 from offline_envs.mdp import mdp
 from offline_envs.mdp.guard import Guard
@@ -69,7 +69,7 @@ def test_terminates_by_the_rule_on_the_sampled_successor() -> None:
 def test_penalty_is_subtracted_and_reported() -> None:
     obs = torch.zeros(4, 2)
     plain = make_mdp().step(obs, torch.zeros(4, 1), seeded())
-    step = make_mdp(transform=Penalize(0.5, max_std)).step(obs, torch.zeros(4, 1), seeded())
+    step = make_mdp(transform=Penalize(0.5)).step(obs, torch.zeros(4, 1), seeded())
     torch.testing.assert_close(step.penalty, torch.full((4,), 3.5))
     assert torch.equal(step.raw_reward, plain.reward)
     assert torch.equal(step.reward, step.raw_reward - step.penalty)

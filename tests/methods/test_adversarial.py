@@ -37,7 +37,7 @@ def test_steps_see_changed_weights_and_nobody_else_does(make_env: Any) -> None:
         env.reset(seed=0)
         action = np.zeros(env.action_space.shape, np.float32)
         np.testing.assert_allclose(env.step(action)[1], reward, atol=1e-4)
-    assert float(model.heads[0].bias[0, 0, 0]) == 1.0
+    assert float(model.get_parameter("heads.0.bias")[0, 0, 0]) == 1.0
 
 
 def test_its_ensemble_takes_gradients_and_the_shared_one_does_not() -> None:

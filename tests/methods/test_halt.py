@@ -26,7 +26,7 @@ def course_of(env: gym.Env[Any, Any], obs: tuple[float, float], n_steps: int) ->
     course = []
     for _ in range(n_steps):
         _, reward, terminated, _, info = env.step(ACTION)
-        course.append((round(reward, 3), terminated, info["halted"], round(info["disagreement"], 3)))
+        course.append((round(float(reward), 3), terminated, info["halted"], round(info["disagreement"], 3)))
     return course
 
 
@@ -82,9 +82,9 @@ def test_halts_are_counted() -> None:
     single = gym.make("PessimisticModel-v0", max_episode_steps=3, **halting_options())
     course_of(single, (0.0, 0.0), 3)  # cut by the time limit
     course_of(single, (2.0, 0.0), 2)
-    learned = single.unwrapped
-    assert isinstance(learned, LearnedEnv)
-    counter = learned.monitor
+    alone = single.unwrapped
+    assert isinstance(alone, LearnedEnv)
+    counter = alone.monitor
     assert isinstance(counter, HaltCounter)
     assert (counter.n_halted, counter.n_episodes, counter.n_steps) == (1, 2, 5)
 

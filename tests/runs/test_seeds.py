@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from offline_envs.data import loading
+from offline_envs.data import loading, sources
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, SeedResults, SeedRun, Spread, TrainSettings, run_seeds
 from tests.runs.tiny import some_result
@@ -48,7 +48,7 @@ def test_a_folder_that_cannot_be_used_is_refused_before_the_first_seed(
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Datasets that are loaded by id or path from now on, from files or from memory."""
     seen: list[Any] = []
-    reader = loading.find_source
+    reader = sources.find_source
 
     def noted(dataset: Any) -> Any:
         seen.append(dataset)

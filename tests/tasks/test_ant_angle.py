@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,6 +10,9 @@ BEFORE = np.full(27, 7.0)
 AFTER = np.full(27, 0.5)
 ACTION = np.full(8, 0.5)  # squared and summed: 2
 INFO = {"x_velocity": np.float64(2.0), "y_velocity": np.float64(1.0)}
+
+Three = tuple[Any, Any, Any]
+"""Observations, actions and next observations."""
 
 
 def reward(**settings: Any) -> Any:
@@ -65,7 +68,7 @@ def test_tensors_get_the_same_rewards() -> None:
     action, velocities = rng.uniform(-1, 1, (50, 8)), rng.normal(size=(2, 50))
     task = ant_angle(degrees=70, survive_bonus=1)
     paid = task.reward(before, action, after, dict(zip(task.needs, velocities, strict=True)))
-    tensors = [torch.tensor(array) for array in (before, action, after)]
+    tensors = cast(Three, tuple([torch.tensor(array) for array in (before, action, after)]))
     info = dict(zip(task.needs, torch.tensor(velocities), strict=True))
     assert paid.shape == (50,)
     np.testing.assert_allclose(task.reward(*tensors, info), paid, rtol=1e-12)

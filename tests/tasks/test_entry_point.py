@@ -121,16 +121,18 @@ def test_frames_are_collected_where_the_base_has_them_collected(make_env: MakeEn
 def test_weights_of_the_bases_reward_are_refused(name: str) -> None:
     """Silently without effect, they would be taken for having been tried."""
     message = rf"{name} of Ant-v5 does nothing\. Its own settings: degrees, control_cost, survive_bonus\."
+    keywords: Any = {name: 0.0}
     with pytest.raises(SettingsTypeError, match=message):
-        gym.make("AntAngle-v0", **{name: 0.0})
+        gym.make("AntAngle-v0", **keywords)
 
 
 @pytest.mark.parametrize("name", ["jump_weight", "model_path", "observation_space", "self", "autoreset_mode"])
 def test_unknown_keywords_are_refused_with_the_valid_ones(name: str) -> None:
+    keywords: Any = {name: 1.0}
     with pytest.raises(
         SettingsTypeError, match=rf"Unknown setting of AntAngle-v0 '{name}'\. Valid:"
     ) as refusal:
-        gym.make("AntAngle-v0", **{name: 1.0})
+        gym.make("AntAngle-v0", **keywords)
     valid = str(refusal.value).split("Valid: ")[1].split(".")[0].split(", ")
     assert {"degrees", "healthy_z_range", "xml_file", "camera_name", "render_mode"} <= set(valid)
     assert not {"ctrl_cost_weight", "healthy_reward", "model_path", "kwargs", "self"} & set(valid)

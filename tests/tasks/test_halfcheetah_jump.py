@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,6 +11,9 @@ AFTER = np.full((4, 17), 9.0)
 AFTER[:, 0] = [0.2, 0.2, -0.1, 0.0]  # heights above the nominal one [m]
 ACTIONS = np.full((4, 6), 0.5)  # squared and summed: 1.5
 VELOCITIES = np.array([2.0, 5.0, -4.0, 3.0])
+
+Three = tuple[Any, Any, Any]
+"""Observations, actions and next observations."""
 
 
 def rewards(**settings: Any) -> Any:
@@ -45,9 +48,9 @@ def test_the_terms_are_named_and_add_up() -> None:
 
 
 def test_tensors_get_the_same_rewards() -> None:
-    tensors = [torch.tensor(array) for array in (BEFORE, ACTIONS, AFTER)]
+    tensors = cast(Three, tuple([torch.tensor(array) for array in (BEFORE, ACTIONS, AFTER)]))
     for settings in ({}, {"literal_max": True}):
-        paid = halfcheetah_jump(**settings).reward(*tensors, {"x_velocity": torch.tensor(VELOCITIES)})  # type: ignore[arg-type]
+        paid = halfcheetah_jump(**settings).reward(*tensors, {"x_velocity": torch.tensor(VELOCITIES)})
         np.testing.assert_allclose(paid, rewards(**settings), rtol=1e-14)
 
 

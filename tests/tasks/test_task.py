@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,12 +12,17 @@ from offline_envs.data.environment import known_environment
 from offline_envs.registration import TASKS
 from offline_envs.tasks import Task, find_task
 
+Three = tuple[Any, Any, Any]
+"""Observations, actions and next observations."""
 
-def steps(task: Task, shape: tuple[int, ...]) -> tuple[list[Any], dict[str, Any]]:
+
+def steps(task: Task, shape: tuple[int, ...]) -> tuple[Three, dict[str, Any]]:
     """Random obs, action and next_obs, and the infos that the task needs."""
     rng = np.random.default_rng(0)
     k = known_environment(task.base_env_id).action_space.shape[0]
-    arrays = [rng.uniform(-1, 1, (*shape, width)) for width in (task.obs_dim, k, task.obs_dim)]
+    arrays = cast(
+        Three, tuple([rng.uniform(-1, 1, (*shape, width)) for width in (task.obs_dim, k, task.obs_dim)])
+    )
     return arrays, {name: rng.normal(0, 3, shape) for name in task.needs}
 
 
@@ -36,7 +41,7 @@ def test_the_reward_is_the_sum_of_its_terms(task: Task) -> None:
 def test_numpy_and_torch_agree(task: Task) -> None:
     arrays, info = steps(task, (20,))
     expected = task.reward(*arrays, info)
-    tensors = [torch.tensor(array) for array in arrays]
+    tensors = cast(Three, tuple([torch.tensor(array) for array in arrays]))
     paid = task.reward(*tensors, {name: torch.tensor(values) for name, values in info.items()})
     assert (paid.shape, paid.dtype) == ((20,), torch.float64)
     np.testing.assert_allclose(paid, expected, rtol=1e-12, atol=1e-14)
@@ -47,13 +52,15 @@ def test_a_batch_is_paid_row_by_row(task: Task) -> None:
     paid = task.reward(*arrays, info)
     assert paid.shape == (3, 5)
     for row in np.ndindex(3, 5):
-        one = task.reward(*(array[row] for array in arrays), {name: info[name][row] for name in info})
+        one = task.reward(
+            arrays[0][row], arrays[1][row], arrays[2][row], {name: info[name][row] for name in info}
+        )
         assert one == pytest.approx(paid[row], abs=1e-14)
 
 
 def test_float32_tensors_stay_float32(task: Task) -> None:
     arrays, info = steps(task, (20,))
-    tensors = [torch.tensor(array).float() for array in arrays]
+    tensors = cast(Three, tuple([torch.tensor(array).float() for array in arrays]))
     floats = {name: torch.tensor(values).float() for name, values in info.items()}
     assert task.reward(*tensors, floats).dtype == torch.float32
 

@@ -4,7 +4,7 @@ import copy
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -76,7 +76,7 @@ def test_the_cheetah_is_paid_for_keeping_a_speed(make_env: MakeEnv) -> None:
 
 @pytest.mark.parametrize("degrees", [0, 30, 90])
 def test_the_ant_is_paid_for_walking_at_an_angle(make_env: MakeEnv, degrees: float) -> None:
-    direction = {0: (1.0, 0.0), 30: (np.sqrt(0.75), 0.5), 90: (0.0, 1.0)}[degrees]
+    direction = {0.0: (1.0, 0.0), 30.0: (np.sqrt(0.75), 0.5), 90.0: (0.0, 1.0)}[degrees]
     task_env = make_env("AntAngle-v0", degrees=degrees, survive_bonus=1)
     for stepped, _, velocities, height, effort in side_by_side(task_env, bare_of(make_env, "ant-angle")):
         survived = float(0.2 <= height <= 1.0)
@@ -163,7 +163,7 @@ def test_copies_have_the_settings(make_env: MakeEnv, duplicate: Callable[[Any], 
     rewards = []
     for each in (env, again):
         obs, _ = each.reset(seed=0)
-        np.testing.assert_array_equal(obs, each.unwrapped.init_qpos.tolist()[2:] + [0.0] * 14)
+        np.testing.assert_array_equal(obs, cast(Any, each.unwrapped).init_qpos.tolist()[2:] + [0.0] * 14)
         rewards.append(each.step(np.full(8, 0.3, dtype=np.float32))[1])
     assert rewards[0] == rewards[1]
 

@@ -13,7 +13,7 @@ from tests.toy import HALT_ABOVE_2, halting_options, spreading_ensemble, toy_opt
 from tests.wrappers.test_uncertainty_penalty import play, random_ensemble
 
 ACTION = np.zeros(1, np.float32)
-WHOLE = {"member": "episode", "start": "initial", "max_episode_steps": 500}
+WHOLE: dict[str, Any] = {"member": "episode", "start": "initial", "max_episode_steps": 500}
 GUARD: dict[str, Any] = {**HALT_ABOVE_2, "model": spreading_ensemble(), "dataset": toy_transitions()}
 
 
@@ -58,7 +58,7 @@ def halt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
 
 def test_penalty_and_halt_give_the_same_in_every_order() -> None:
     options = toy_options(model=random_ensemble(), **WHOLE)
-    penalty = {"penalty_coef": 0.7, "penalty": "max_disagreement"}
+    penalty: dict[str, Any] = {"penalty_coef": 0.7, "penalty": "max_disagreement"}
     first = play(halt(penalise(gym.make("LearnedModel-v0", **options))))
     assert first == play(penalise(halt(gym.make("LearnedModel-v0", **options))))
     assert first == play(halt(gym.make("PenalizedModel-v0", **options, **penalty)))

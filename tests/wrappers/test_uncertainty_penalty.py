@@ -35,9 +35,9 @@ def play(env: gym.Env[Any, Any], n_steps: int = 30) -> list[Any]:
 @pytest.mark.parametrize(("penalty", "members"), PENALTIES)
 def test_penalised_environment_is_the_learned_one_and_the_wrapper(penalty: str, members: str) -> None:
     options = toy_options(model=random_ensemble())
-    choice = {"penalty_coef": 0.7, "penalty": penalty, "penalty_members": members}
+    choice: dict[str, Any] = {"penalty_coef": 0.7, "penalty": penalty, "penalty_members": members}
     inside = gym.make("PenalizedModel-v0", **options, **choice)
-    outside = UncertaintyPenalty(gym.make("LearnedModel-v0", **options), **choice)  # type: ignore[arg-type]
+    outside = UncertaintyPenalty(gym.make("LearnedModel-v0", **options), **choice)
     assert play(inside) == play(outside)
 
 

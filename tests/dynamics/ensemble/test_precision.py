@@ -3,8 +3,9 @@ import torch
 
 from offline_envs.data import Transitions, load_transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, fit
-from offline_envs.dynamics.ensemble.precision import PRECISIONS, predictor, tf32_products
+from offline_envs.dynamics.ensemble.precision import PRECISIONS, predictor
 from offline_envs.errors import SettingsError
+from offline_envs.kernels import tf32_products
 from tests.toy import MEANS, STDS, toy_ensemble
 
 matmul = torch.backends.cuda.matmul
@@ -53,8 +54,8 @@ def test_a_single_weight_is_rounded_to_the_nearest() -> None:
     ensemble.requires_grad_(False)
     (layer,), (head, _) = ensemble.trunk, ensemble.heads
     layer.weight[:] = torch.tensor([[[1.0], [0.0]]])  # type: ignore[operator]
-    layer.bias.zero_()  # type: ignore[union-attr, operator]
-    head.weight.fill_(1.0)  # type: ignore[operator, union-attr]
+    layer.bias.zero_()  # type: ignore[operator]
+    head.weight.fill_(1.0)  # type: ignore[operator]
     predict = PRECISIONS["bfloat16"]
     one, above = (predict(ensemble, torch.tensor([[x]]), torch.zeros(1, 1), None) for x in (1.0, 1 + 2**-8))
     assert torch.equal(one.mean, above.mean)
@@ -67,7 +68,7 @@ def test_follows_the_ensemble_when_its_weights_change(name: str) -> None:
     ensemble = EnsembleDynamics(3, 2).requires_grad_(False)
     obs, action = torch.randn(4, 3), torch.randn(4, 2)
     before = PRECISIONS[name](ensemble, obs, action, None)
-    ensemble.trunk[0].weight.mul_(2)  # type: ignore[operator, union-attr]
+    ensemble.get_parameter("trunk.0.weight").mul_(2)
     assert not torch.equal(PRECISIONS[name](ensemble, obs, action, None).mean, before.mean)
 
 

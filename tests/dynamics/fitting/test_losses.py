@@ -64,7 +64,8 @@ def test_decay_of_the_optimiser_equals_decay_in_the_loss() -> None:
     for _ in range(5):
         for ensemble, optimizer in ((decayed, ours), (summed, plain)):
             optimizer.zero_grad()
-            loss = data_loss(*ensemble(inputs), targets).sum()
+            mean, logvar = ensemble(inputs)
+            loss = data_loss(mean, logvar, targets).sum()
             if ensemble is summed:
                 weights = [layer.weight for layer in (*summed.trunk, *summed.heads)]
                 loss = loss + weight_penalty(weights, [0.1, 0.2, 0.3, 0.3])
@@ -89,6 +90,7 @@ def test_gradient_of_the_loss_matches_finite_differences(settings: EnsembleSetti
 
     def loss(*values: torch.Tensor) -> torch.Tensor:
         outputs = torch.func.functional_call(ensemble, dict(zip(names, values, strict=True)), (inputs,))
-        return data_loss(*outputs, targets).sum()
+        mean, logvar = outputs
+        return data_loss(mean, logvar, targets).sum()
 
     assert torch.autograd.gradcheck(loss, tuple(ensemble.parameters()))

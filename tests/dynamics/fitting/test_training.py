@@ -93,7 +93,7 @@ def record(state: FitState, *errors: float) -> None:
 def test_best_snapshot_of_each_member_and_patience() -> None:
     settings = EnsembleSettings(n_members=2, n_elites=2, hidden=(3,))
     state = FitState(EnsembleDynamics(1, 1, settings=settings), FitSettings(patience=2))
-    weight = state.ensemble.trunk[0].weight
+    weight = state.ensemble.get_parameter("trunk.0.weight")
     with torch.no_grad():
         weight.fill_(1.0)
         record(state, 1.0, 2.0)

@@ -63,7 +63,7 @@ class Walk(VectorEnv[Any, Any, Any]):
             self.restart(restarting)
             self.over = over
         values = (self.obs.copy(), rewards, terminations, truncations)
-        return *(self.out(value) for value in values), infos  # type: ignore[return-value]
+        return *(self.out(value) for value in values), infos
 
     def out(self, values: np.ndarray) -> Any:
         return torch.from_numpy(values) if self.output == "torch" else values
@@ -92,7 +92,7 @@ def test_warns_of_a_reset_that_changes_the_callers_options() -> None:
 
 def test_accepts_observations_that_are_dictionaries() -> None:
     class Named(gym.ObservationWrapper[Any, Any, Any]):
-        observation_space = gym.spaces.Dict({"a": Box(-10, 10, (4,)), "b": gym.spaces.Discrete(2)})
+        observation_space = gym.spaces.Dict({"a": Box(-10, 10, (4,)), "b": gym.spaces.Discrete(2)})  # type: ignore[override]
 
         def observation(self, obs: Any) -> Any:
             return {"a": obs.clip(-10, 10), "b": int(obs[0] > 0)}

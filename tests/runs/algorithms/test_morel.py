@@ -44,7 +44,7 @@ def test_it_trains_in_episodes_that_halt(
 ) -> None:
     made: list[Any] = []
     make_vec = gym.make_vec
-    monkeypatch.setattr(gym, "make_vec", lambda *a, **k: made.append(make_vec(*a, **k)) or made[-1])
+    monkeypatch.setattr(gym, "make_vec", lambda *a, **k: made.append(make_vec(*a, **k)) or made[-1])  # type: ignore[func-returns-value]
     env_settings = {"threshold": {"quantile": 0.9}, "kappa": 50}
     settings = morel_settings(agent=agent, horizon=horizon, env_settings=env_settings)
     result = train(settings, tmp_path, show_progress=False)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from offline_envs.adversary import Adversary
-from offline_envs.dynamics import load_model
+from offline_envs.dynamics import load_ensemble
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.algorithms.rambo import MOVED_MODEL
@@ -47,7 +47,7 @@ def test_the_model_moves_and_the_fitted_one_stays(tmp_path: Path, monkeypatch: p
     assert counts == [2, 4, 6]
     assert result.gradient_steps == 6
     run = RunFolder(tmp_path)
-    fitted, moved = load_model(run.model), load_model(run.path / MOVED_MODEL)
+    fitted, moved = load_ensemble(run.model), load_ensemble(run.path / MOVED_MODEL)
     assert torch.equal(fitted.normalizer.mean, moved.normalizer.mean)
     for name, value in fitted.trunk.named_parameters():
         assert not torch.equal(value, moved.trunk.get_parameter(name)), name
@@ -58,7 +58,7 @@ def test_the_adversary_looks_as_far_ahead_as_the_agent(
 ) -> None:
     seen: list[Adversary] = []
     update = Adversary.update
-    monkeypatch.setattr(Adversary, "update", lambda self, *a: seen.append(self) or update(self, *a))
+    monkeypatch.setattr(Adversary, "update", lambda self, *a: seen.append(self) or update(self, *a))  # type: ignore[func-returns-value]
     train(rambo_settings(horizon=1), tmp_path, show_progress=False)
     assert {adversary.settings.horizon for adversary in seen} == {1}
 

@@ -199,7 +199,8 @@ def test_discrete_actions_are_refused() -> None:
 
 def make_agent(name: str, dataset: Any, **settings: Any) -> Any:
     schedule = mopo_schedule(4, 3, transitions_per_gradient_step=4, retained_transitions=24)
-    return agent_class(name)(
+    kind: Any = agent_class(name)
+    return kind(
         "MlpPolicy",
         SB3VecEnv(CountingVectorEnv([9, 2, 9, 1], horizon=3)),
         **schedule,

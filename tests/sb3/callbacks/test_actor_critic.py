@@ -19,7 +19,8 @@ LOW, HIGH = -2.0, 6.0
 
 
 def make_agent(name: str, **settings: Any) -> Any:
-    return agent_class(name)(
+    kind: Any = agent_class(name)
+    return kind(
         "MlpPolicy",
         SB3VecEnv(CountingVectorEnv([9, 9], horizon=2)),
         policy_kwargs={"net_arch": [4]},
@@ -55,7 +56,8 @@ def best_action(agent: Any, obs: Array) -> Array:
 def smallest_value(agent: Any, obs: Array, scaled: Array) -> Array:
     inputs = np.concatenate([obs, scaled], axis=1)
     each = [by_hand(network, inputs).mean(axis=1) for network in agent.critic.q_networks]  # TQC: quantiles
-    return np.min(each, axis=0)
+    least: NDArray[np.float64] = np.min(each, axis=0)
+    return least
 
 
 @pytest.mark.parametrize("name", WITH_CRITICS)

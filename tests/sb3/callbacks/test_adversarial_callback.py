@@ -32,7 +32,8 @@ def make_envs(model: EnsembleDynamics, env_id: str = "AdversarialModel-v0", num_
 
 def make_agent(envs: Any, name: str = "sac", **settings: Any) -> Any:
     """An agent that takes 2 gradient steps a cycle of 4 transitions."""
-    return agent_class(name)(
+    kind: Any = agent_class(name)
+    return kind(
         "MlpPolicy",
         envs,
         learning_starts=0,
@@ -115,6 +116,7 @@ def test_an_interrupted_update_is_finished(
     for each in ((loaded, resumed), (agent, callback)):  # in another process, and in this one
         each[0].learn(left, each[1], reset_num_timesteps=False)
         assert each[0]._n_updates == (warm_up + 24) // 2
+        assert each[1].adversary is not None
         assert each[1].adversary.n_steps == 12
     assert [report.n_steps for report in resumed.history] == [4 - taken % 4, *[4] * ((11 - taken) // 4)]
 
@@ -125,7 +127,7 @@ def test_steps_that_are_skipped_are_not_owed(model: EnsembleDynamics) -> None:
     callback, asked = callback_of(settings=settings), []
     update = Adversary.update
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Adversary, "update", lambda self, view, n: asked.append(n) or update(self, view, n))
+        patch.setattr(Adversary, "update", lambda self, view, n: asked.append(n) or update(self, view, n))  # type: ignore[func-returns-value]
         make_agent(make_envs(model)).learn(40, callback)
     assert asked == [4] * 5
     assert [report.n_steps for report in callback.history] == [0] * 5
@@ -180,7 +182,7 @@ def test_a_single_environment_and_a_wrapped_one_will_do(model: EnsembleDynamics)
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_model_may_be_on_a_gpu_and_the_agent_on_the_cpu(model: EnsembleDynamics, tmp_path: Path) -> None:
-    options = {"dataset": DATA, "model": model, "termination": "never", "device": "cuda"}
+    options: dict[str, Any] = {"dataset": DATA, "model": model, "termination": "never", "device": "cuda"}
     envs, again = (
         gym.make_vec("AdversarialModel-v0", num_envs=4, output="torch", **options) for _ in range(2)
     )

@@ -48,25 +48,28 @@ def test_the_model_is_found_under_wrappers_that_change_nothing(model: EnsembleDy
     for wrapped in (DummyVecEnv([lambda: Monitor(env)]), VecMonitor(alone)):
         assert adversarial_env_of(wrapped) is env.unwrapped
     many = SB3VecEnv(vector.RecordEpisodeStatistics(envs))
-    for wrapped in (many, VecCheckNan(many)):
-        assert adversarial_env_of(wrapped) is envs.unwrapped
+    for around in (many, VecCheckNan(many)):
+        assert adversarial_env_of(around) is envs.unwrapped
 
 
 CHANGING = {
     "RescaleAction": lambda env: wrappers.RescaleAction(env, np.float32(-5), np.float32(5)),
-    "TransformReward": lambda env: wrappers.TransformReward(env, lambda reward: 10 * reward),
+    "TransformReward": lambda env: wrappers.TransformReward(env, lambda reward: 10 * float(reward)),
     "NormalizeReward": wrappers.NormalizeReward,
     "NormalizeObservation": wrappers.NormalizeObservation,
     "StickyAction": lambda env: wrappers.StickyAction(env, 0.5),
     "UncertaintyPenalty": lambda env: UncertaintyPenalty(env, penalty_coef=1.0),
 }
 VECTOR_CHANGING = {
-    "RescaleAction": lambda env: vector.RescaleAction(env, np.float32(-5), np.float32(5)),
+    "RescaleAction": lambda env: vector.RescaleAction(env, np.float32(-5), np.float32(5)),  # type: ignore[arg-type]
     "TransformReward": lambda env: vector.TransformReward(env, lambda rewards: 10 * rewards),
     "NormalizeReward": vector.NormalizeReward,
     "UncertaintyPenalty": lambda env: VectorUncertaintyPenalty(env, penalty_coef=1.0),
 }
-SB3_CHANGING = {"VecNormalize": VecNormalize, "VecFrameStack": lambda envs: VecFrameStack(envs, 2)}
+SB3_CHANGING: dict[str, Any] = {
+    "VecNormalize": VecNormalize,
+    "VecFrameStack": lambda envs: VecFrameStack(envs, 2),
+}
 
 
 @pytest.mark.parametrize("name", CHANGING)

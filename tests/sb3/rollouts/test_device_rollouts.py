@@ -237,6 +237,7 @@ def test_files_are_those_of_the_plain_agent(tmp_path: Path) -> None:
     again = with_device_rollouts(SAC).load(tmp_path / "plain.zip", env=SB3VecEnv(make_envs()), device="cpu")
     again.load_replay_buffer(tmp_path / "buffer.pkl")
     again.learn(4 * N, reset_num_timesteps=False)
+    assert isinstance(again.replay_buffer, MixedReplayBuffer)
     assert again.num_timesteps == again.replay_buffer.model_size == 8 * N
 
 
