@@ -48,5 +48,5 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             SettingsError: The name is taken by another entry.
         """
         if self._entries.setdefault(name, entry) != entry:
-            raise SettingsError(f"There is a {self.kind} {name!r} already. Choose another name.")
+            raise SettingsError(f"The {self.kind} {name!r} exists already. Choose another name.")
         return entry

@@ -26,6 +26,6 @@ def test_other_packages_add_entries_and_replace_none() -> None:
     assert table.register("mine/circle", 0) == 0
     assert table.find("mine/circle") == 0
     table.register("mine/circle", 0)  # a module may be imported twice
-    with pytest.raises(SettingsError, match="There is a shape 'square' already"):
+    with pytest.raises(SettingsError, match="The shape 'square' exists already"):
         table.register("square", 5)
     assert table["square"] == 4

@@ -112,5 +112,5 @@ def test_its_defaults_and_what_it_uses_and_its_check_count() -> None:
 def test_its_name_is_listed_and_taken() -> None:
     with pytest.raises(SettingsError, match="Valid: bc, counting, mbpo"):
         TrainSettings("a-v0", algorithm="ppo")
-    with pytest.raises(SettingsError, match="There is a algorithm 'mopo' already"):
+    with pytest.raises(SettingsError, match="The algorithm 'mopo' exists already"):
         ALGORITHMS.register("mopo", ALGORITHMS["counting"])
