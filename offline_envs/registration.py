@@ -53,7 +53,7 @@ def register_all() -> None:
 
 
 def register_method(env_id: str, method: str, *, max_episode_steps: int = HORIZON) -> None:
-    """Register an id for learned environments of a method of one's own.
+    """Register an id for learned environments of a user's method.
 
     Args:
         env_id: The new id, e.g. `"MyModel-v0"`.
@@ -85,7 +85,7 @@ def _register(env_id: str, method: str, horizon: int) -> None:
 
 
 def register_task(name: str, env_id: str, build: str) -> None:
-    """Register a task of one's own: a reward on a known environment, and the real environment that gives it.
+    """Register a user's task: a reward on a known environment, and the real environment that yields it.
 
     Args:
         name: The new task's name, e.g. `"hopper-hop"`.

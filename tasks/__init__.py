@@ -1,10 +1,10 @@
-"""What is known of the real environments, and tasks of one's own on them: when episodes end, what is paid.
+"""Facts about real environments (termination rules, reference scores) and custom reward tasks on top.
 
 `termination_rule(env_spec)` gives the rule by which episodes end, `normalized_score(env_id, returns)` places
 returns between those of a random and an expert policy. Both go by exact environment id.
 
 `find_task("ant-angle:degrees=45")` makes a task, and `relabel(dataset, task)` gives a dataset its reward.
-The real environment that pays it is registered: `gym.make("AntAngle-v0", degrees=45)`.
+The real environment with that reward is registered: `gym.make("AntAngle-v0", degrees=45)`.
 """
 
 from offline_envs.tasks.finding import EnvTable, find_task, known_tasks, task_settings

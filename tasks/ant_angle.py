@@ -14,7 +14,7 @@ HEALTHY_HEIGHT = (0.2, 1.0)  # closed interval, Ant's own [m]
 SOURCE = (
     "Yu et al. 2020 (MOPO, arXiv v1), appendix D.1: vx cos(pi/6) + vy sin(pi/6) - control cost, where the "
     "control cost is Ant's 0.5 |a|^2. As printed there is no bonus for surviving, so survive_bonus is 0; a "
-    "co-author's code pays 1. Departure: that code's contact cost, some 0.001 a step, is left out."
+    "co-author's code has 1. Departure: that code's contact cost, some 0.001 a step, is left out."
 )
 
 REFERENCES = MappingProxyType(
@@ -74,7 +74,7 @@ def reward_terms(
     Args:
         obs: Not read.
         action: `(..., 8)`.
-        next_obs: `(..., 27)`; tells whether the ant is healthy.
+        next_obs: `(..., 27)`; says whether the ant is healthy.
         info: Holds `x_velocity` and `y_velocity`, metres over the step divided by its duration, `(...)`.
         degrees: See `ant_angle`.
         control_cost: See `ant_angle`.

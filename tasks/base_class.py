@@ -30,13 +30,13 @@ def base_class(base_env_id: str) -> type[MujocoEnv]:
 
 
 def task_keywords(base: type[MujocoEnv]) -> set[str]:
-    """Keywords that say how an environment moves, ends, is observed or looks, not what it pays."""
+    """Keywords that say how an environment moves, ends, is observed or looks, not its reward."""
     named = _parameters(base) | _parameters(MujocoEnv)
     return {name for name in named if name not in FIXED and not _weighs_reward(name)}
 
 
 def reward_keywords(base: type[MujocoEnv]) -> set[str]:
-    """Keywords that say what an environment pays."""
+    """Keywords that weigh an environment's reward."""
     return {name for name in _parameters(base) if _weighs_reward(name)}
 
 

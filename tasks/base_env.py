@@ -15,8 +15,8 @@ REWARD_TERM = "reward_"
 class BaseEnv:
     """What relabelling knows of an environment; its class says the rest, see `base_class`.
 
-    Without a record a task works too: no info is told by the reward, no columns are cut, and the error of an
-    estimate from observations is unknown.
+    Without a record a task works too: no info is inferred from the reward, no columns are cut, and the error
+    of an estimate from observations is unknown.
 
     Attributes:
         env_id: Its id.
@@ -25,8 +25,8 @@ class BaseEnv:
         appended: Numbers of columns that versions of it append to the observation.
         velocity_columns: Info → column of the observation that shows this velocity at one instant [m/s].
         control_cost: Its default `ctrl_cost_weight`.
-        pays_velocity_alone: Whether it pays forward_reward_weight · x_velocity − ctrl_cost_weight · |a|² and
-            nothing else, so that a logged reward tells the velocity.
+        pays_velocity_alone: Whether its reward is only forward_reward_weight · x_velocity −
+            ctrl_cost_weight · |a|², so that the velocity follows from a logged reward.
         observed_rmse: Error of the mean of the velocities observed before and after a step, root mean square
             in m/s: the smallest and the largest that was measured.
     """

@@ -41,7 +41,7 @@ def _refuse_unknown(task: Task, name: str, own: tuple[str, ...]) -> None:
         return
     if name in reward_keywords(base):
         raise SettingsTypeError(
-            f"{task.env_id} pays the reward of {task.name}, in which {name} of {task.base_env_id} does "
+            f"{task.env_id} has the reward of {task.name}, in which {name} of {task.base_env_id} does "
             f"nothing. Its own settings: {', '.join(own)}."
         )
     raise SettingsTypeError(str(unknown_name(f"setting of {task.env_id}", name, (*own, *valid))))

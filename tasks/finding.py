@@ -26,7 +26,7 @@ def find_task(task: str | Task) -> Task:
             `"ant-angle:degrees=45,survive_bonus=1"`.
 
     Raises:
-        SettingsError: An unknown name or setting, a setting that stands twice, or a value that is neither a
+        SettingsError: An unknown name or setting, a duplicate setting, or a value that is neither a
             finite number nor a truth value; the message says what is valid.
         SettingsTypeError: Neither a text nor a task.
     """

@@ -30,8 +30,8 @@ def halfcheetah_jump(*, jump_weight: float = 15.0, max_speed: float = 3.0, liter
 
     Args:
         jump_weight: Reward for each metre of height and step.
-        max_speed: Speed that pays most, in m/s.
-        literal_max: Whether to pay the larger of velocity and `max_speed`, as the paper prints it.
+        max_speed: Speed of the largest reward, in m/s.
+        literal_max: Whether the reward is the larger of velocity and `max_speed`, as the paper prints it.
     """
     settings: dict[str, Any] = {
         "jump_weight": float(jump_weight),

@@ -98,7 +98,7 @@ REFERENCE_SCORES: Mapping[str, ReferenceScore] = MappingProxyType(
                 expert="the most attainable, reward 1 in each of 1000 steps",
             ),
         ),
-        # The tip is at most 1.2 m high, so that (y - 2)^2 costs at least 0.64 of the 10 paid for each step.
+        # The tip is at most 1.2 m high, so (y - 2)^2 costs at least 0.64 of each step's reward of 10.
         "InvertedDoublePendulum-v5": ReferenceScore(
             random=47.5,
             expert=9360.0,

@@ -1,4 +1,4 @@
-"""`Task`: a reward of one's own on a known environment, for data that were collected under another."""
+"""`Task`: a custom reward on a known environment, for data that were collected under another."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 Setting = float | bool
 Info = Mapping[str, Any]
-"""What a step tells beside the observation, e.g. `x_velocity`, in arrays of the batch's shape."""
+"""What a step reports besides the observation, e.g. `x_velocity`, in arrays of the batch's shape."""
 
 
 class RewardTerms(Protocol):
@@ -23,7 +23,7 @@ class RewardTerms(Protocol):
             obs: Observations before the step, `(..., d)`.
             action: Actions in the environment's own units, `(..., k)`.
             next_obs: Observations after it, `(..., d)`.
-            info: What the step tells, `(...)` each; holds at least what the task needs.
+            info: What the step reports, `(...)` each; holds at least what the task needs.
         """
         ...
 
@@ -34,7 +34,7 @@ class Task:
 
     Attributes:
         name: Name without settings, e.g. `"ant-angle"`.
-        env_id: Id of the real environment that pays this reward.
+        env_id: Id of the real environment with this reward.
         base_env_id: Environment whose physics and observations it has.
         reward_terms: The parts of the reward.
         formula: The reward in words, settings filled in.
@@ -68,7 +68,7 @@ class Task:
 
     @property
     def how_to_collect(self) -> str:
-        """How to make data of which every step can be paid, as a sentence."""
+        """How to collect data from which the reward can be computed, as a sentence."""
         keywords = "".join(f", {name}={value}" for name, value in self.base_kwargs.items())
         log = f" and log {', '.join(self.needs)} of its infos" if self.needs else ""
         return f"Next time collect with gymnasium.make({self.base_env_id!r}{keywords}){log}."

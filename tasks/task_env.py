@@ -1,4 +1,4 @@
-"""`TaskEnv`: the real environment that pays a task's reward."""
+"""`TaskEnv`: the real environment with a task's reward."""
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
@@ -31,12 +31,12 @@ def real_env(task: Task, **physics: Any) -> "TaskEnv":
 
 
 class TaskEnv(MujocoEnv):
-    """The part of a task's environment that pays; `real_env` joins it with the base environment's class.
+    """The reward of a task's environment; `real_env` joins it with the base environment's class.
 
     Physics, observations, resets, terminations and rendering are the base's own. The reward is the sum of the
     task's terms, computed in float64; `info` holds them in place of the base's `reward_*`, beside its
-    positions and velocities. Nothing is remembered between steps, so that a step after `set_state` pays what
-    it should.
+    positions and velocities. Nothing is remembered between steps, so that the reward of a step
+    after `set_state` is right.
 
     Attributes:
         task: The task, with its settings.
@@ -60,7 +60,7 @@ class TaskEnv(MujocoEnv):
     def step(
         self, action: NDArray[np.floating]
     ) -> tuple[NDArray[np.float64], np.float64, bool, bool, dict[str, Any]]:
-        """Step the base environment, and pay the task's reward.
+        """Step the base environment, and give the task's reward.
 
         Args:
             action: `(k,)`.
@@ -92,7 +92,7 @@ class TaskEnv(MujocoEnv):
             and spec.id != self.task.env_id
         ):
             raise SettingsError(
-                f"{spec.id} pays the reward of its own task, got task={self.task.name!r}. "
+                f"{spec.id} has the reward of its own task, got task={self.task.name!r}. "
                 f"Leave task= out, or make {self.task.env_id}."
             )
         self._spec = spec
@@ -104,7 +104,7 @@ class TaskEnv(MujocoEnv):
 
 @cache
 def _class_on(base_env_id: str) -> type[TaskEnv]:
-    """The class that steps as the base environment does and pays as `TaskEnv` does."""
+    """The class that steps as the base environment does, with the reward of `TaskEnv`."""
     base = base_class(base_env_id)
     own = {"__doc__": TaskEnv.__doc__, "__module__": __name__, "metadata": base.metadata}
     combined: type[TaskEnv] = type(f"Task{base.__name__}", (TaskEnv, base), own)

@@ -92,7 +92,7 @@ def _never(kwargs: Mapping[str, Any]) -> TerminationRule:
 
 
 def _if_terminating(kwargs: Mapping[str, Any], rule: TerminationRule) -> TerminationRule:
-    """Give the rule, or `never` where the environment was told to continue when unhealthy."""
+    """Give the rule, or `never` where the environment continues when unhealthy."""
     return rule if kwargs.get("terminate_when_unhealthy", True) else rules.never
 
 

@@ -70,10 +70,10 @@ def test_blocks_are_found_and_marked_ones_are_left_out() -> None:
 @pytest.fixture
 def own_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a page registers is there for as long as its test."""
-    for table in REGISTRIES:
-        monkeypatch.setattr(table, "_entries", dict(table))
+    for registry in REGISTRIES:
+        monkeypatch.setattr(registry, "_entries", dict(registry))
     monkeypatch.setattr(KNOWN_RULES, "_entries", dict(KNOWN_RULES._entries))
-    tables: list[dict[str, Any]] = [METHODS, TASKS, gym.registry]  # type: ignore[list-item]
+    tables: list[dict[str, Any]] = [METHODS, TASKS, gym.registry]
     before = [dict(table) for table in tables]
     yield
     for table, entries in zip(tables, before, strict=True):

@@ -1,8 +1,8 @@
-"""Wrappers that make an environment pessimistic by hand.
+"""Wrappers that make any environment pessimistic.
 
 Apply them to a learned environment directly (inside time limits or statistics wrappers), so that what those
 record is what the agent is trained on. The registered environments hold the same functions inside. A penalty
-and a halt may be applied in either order: a halted step pays what a halt pays, and no penalty.
+and a halt may be applied in either order: a halted step has the reward of a halt, and no penalty.
 """
 
 from offline_envs.wrappers import vector

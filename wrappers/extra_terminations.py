@@ -25,7 +25,7 @@ class ExtraTerminations(Protocol):
 
 
 def extra_terminations(env: VectorEnv[Any, Any, Any]) -> ExtraTerminations:
-    """How to end rows of `env`, by who made it and by its autoreset mode.
+    """Choose how rows of `env` are ended, by its kind and its autoreset mode.
 
     Raises:
         SettingsError: An environment that restarts its rows by itself, but not those that somebody else

@@ -18,12 +18,12 @@ from offline_envs.methods import Halt, HaltUnknown
 
 @dataclass(frozen=True)
 class HaltMeter:
-    """Tells which pairs a model does not know, and what they pay.
+    """Finds the pairs that a model does not know, and their reward.
 
     Attributes:
         members: The members whose predictions are compared.
         halt: What is unknown, and its reward.
-        replaces_reward: Whether a halted step pays that reward instead of its own.
+        replaces_reward: Whether a halted step has that reward instead of its own.
     """
 
     members: Members

@@ -21,7 +21,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """End the episode where an ensemble's members disagree too much about (obs, action).
 
     Kidambi et al. 2020 (MOReL). On a learned environment the result is `PessimisticModel-v0`: the unknown
-    step is terminated and pays the dataset's lowest reward minus κ. On any other environment, given a model
+    step is terminated with the dataset's lowest reward minus κ. On any other environment, given a model
     and its dataset, it is a guard: the step that leaves the data is taken, and the episode ends with it;
     its reward stays as it is, unless `kappa` is given.
 
@@ -36,7 +36,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         units: Units of the disagreement, `"std"` or `"raw"`.
         halt_members: Whose predictions are compared, `"all"` or `"elites"`.
         kappa: κ; None means 100 for a learned environment, and rewards as they are for others.
-        absorbing: Whether a halt pays its reward for ever, as one discounted sum, see `halt_reward`.
+        absorbing: Whether a halt yields its reward for ever, as one discounted sum, see `halt_reward`.
         gamma: The agent's discount, used if `absorbing`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
         dataset: The dataset that the model was fitted to; a learned environment brings its own.

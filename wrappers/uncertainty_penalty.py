@@ -19,7 +19,7 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
     """Subtract λ·u(obs, action) from the reward, where u is an ensemble's uncertainty.
 
     Yu et al. 2020 (MOPO), section 4.2. On a learned environment the result is `PenalizedModel-v0`; on any
-    other environment, given a model of it, the penalty tells how far a policy is from the data.
+    other environment, given a model of it, the penalty measures how far a policy is from the data.
 
     A vector version exists: `offline_envs.wrappers.vector.UncertaintyPenalty`.
 

@@ -39,7 +39,7 @@ class Adversary:
     1/(1 − c²), but for what a network carries from one input to another. From c = 1 on, and so where there
     are no data, nothing holds it.
 
-    By default it differs from the release in that episodes that ended begin anew, that gradients beyond a
+    By default it differs from the release in that ended episodes restart, that gradients beyond a
     large norm are scaled down to it, and that the supervised steps are taken also with λ = 0: the settings
     `restart_ended`, `clip_grad_norm` and `skip_if_zero`. It always differs in that a step whose prediction
     explodes has no weight, and that it stops for good once the holdout error says that the model has left
@@ -175,7 +175,7 @@ class Adversary:
         return finite
 
     def save(self, path: Path | str) -> None:
-        """Write all that `load` needs to go on exactly, one file, whole or not at all."""
+        """Write everything that `load` needs to resume exactly: one file, whole or not at all."""
         progress = {
             "n_steps": self.n_steps,
             "schedule_offset": self.schedule_offset,
@@ -186,7 +186,7 @@ class Adversary:
         write_tensors(Path(path), self._tensors(), {"identity": self._identity, "progress": progress})
 
     def load(self, path: Path | str) -> None:
-        """Go on from what `save` wrote: weights, Adam, random numbers, episodes and safety.
+        """Resume from what `save` wrote: weights, Adam, random numbers, episodes and safety.
 
         Raises:
             CheckpointError: The file is missing or damaged, or belongs to other settings, data or networks.

@@ -35,8 +35,8 @@ class Rollouts:
         settings: Number of episodes and horizon.
 
     Attributes:
-        obs: Where the episodes stand, `(B, d)`.
-        age: Steps since they all began anew.
+        obs: Current observations of the episodes, `(B, d)`.
+        age: Steps since all of them restarted.
     """
 
     def __init__(self, mdp: LearnedMDP, starts: StartStates, settings: AdversarySettings) -> None:
@@ -45,7 +45,7 @@ class Rollouts:
         self.age = 0
 
     def step(self, agent: AgentView, generator: torch.Generator) -> Imagined:
-        """Advance all episodes by one step; they begin anew when the last one reached the horizon."""
+        """Advance all episodes by one step; they restart together at the horizon."""
         obs = self.obs if self.age else self._starts.draw(len(self.obs), generator)
         with torch.no_grad():
             action = agent.act(obs)

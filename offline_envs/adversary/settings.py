@@ -18,14 +18,14 @@ class AdversarySettings(JsonSettings):
     Attributes:
         adv_weight: λ, the weight of the adversarial term against the supervised loss. The release takes 3e-4
             or 0, by dataset. With 0 the supervised steps alone are taken.
-        skip_if_zero: Whether nothing at all is done when λ is 0. In the release nothing is.
+        skip_if_zero: Skip updates entirely when λ is 0, as the release does.
         horizon: Steps of an imagined episode, h; one gradient step for each. The release takes 2 or 5.
         batch_size: Imagined episodes side by side, and rows each member sees in the supervised loss.
         learning_rate: Step size of the adversary's own Adam.
         gamma: Discount factor γ, that of the agent.
         steps_per_update: Adversarial gradient steps for each gradient step of the agent.
-        restart_ended: Whether an imagined episode that ended begins anew at a state of the dataset, since
-            what follows an end is no part of the MDP. The release goes on from the terminal state.
+        restart_ended: Whether an imagined episode that ended restarts at a state of the dataset, since
+            what follows an end is no part of the MDP. The release continues from the terminal state.
         clip_grad_norm: Norm that larger gradients are scaled down to, or None as in the release. The default
             stops explosions alone: on Hopper's replay half of the gradients are below 650, and one in a
             hundred is above 14 000.

@@ -81,7 +81,7 @@ class Supervision:
 
 
 def _check_rows(rows: Rows, normalizer: Normalizer) -> None:
-    """Warn where the training rows are not those that the normaliser was fitted to: their mean tells."""
+    """Warn if the training rows are not those that the normaliser was fitted to, judged by their mean."""
     shift = rows.train[:, : rows.n_inputs].double().mean(dim=0).abs()
     allowed = LARGEST_SHIFT * (1 + normalizer.mean.abs() / normalizer.std)
     if bool((shift > allowed).any()):

@@ -31,7 +31,7 @@ def collect(
     kind: Annotated[
         Kind,
         typer.Option(
-            help="random: uniform actions. replay: all that an agent trained from scratch lives through. "
+            help="random: uniform actions. replay: all steps of an agent that is trained from scratch. "
             "expert: rollouts of the best policy of a training. medium: of the one a third of the way there."
         ),
     ],
@@ -58,9 +58,9 @@ def collect(
         Path | None, typer.Option(help="Folder of datasets to write into.", show_default="Minari's own")
     ] = None,
 ) -> None:
-    """Collect a dataset: train or load a policy, and write what it lives through in Minari's format.
+    """Collect a dataset: train or load a policy, and write the steps that it takes in Minari's format.
 
-    Interrupt it with Ctrl-C; the same command goes on, also in the training behind medium and expert.
+    After Ctrl-C, run the same command again to resume, also in the training behind medium and expert.
 
     An existing dataset is never overwritten, and an unfinished one is in a hidden folder beside its place.
     """
@@ -79,7 +79,7 @@ def collect(
     try:
         collected = _collect_with_progress(env_id, dataset_id, settings, output_root, console)
     except KeyboardInterrupt:
-        console.print("Interrupted. The same command goes on.")
+        console.print("Interrupted. Run the same command again to resume.")
         raise typer.Exit(INTERRUPTED) from None
     console.print(_table(collected))
 

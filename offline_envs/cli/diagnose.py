@@ -57,7 +57,7 @@ def diagnose(
     fit_options: FitJson = "{}",
     device: Device = "cpu",
 ) -> None:
-    """Hold a model against held-out data, the simulator and a policy, and advise on its settings."""
+    """Compare a model with held-out data, the simulator and a policy, and advise on its settings."""
     from offline_envs.diagnose import DiagnoseSettings, advise, check_free, write_report
     from offline_envs.diagnose import diagnose as examine
     from offline_envs.envs import ModelOptions, assemble

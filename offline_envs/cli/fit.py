@@ -37,7 +37,7 @@ def fit(
     fit_options: FitJson = "{}",
     device: Device = "cpu",
 ) -> None:
-    """Fit an ensemble, or find it in the cache. Interrupt it with Ctrl-C; the same command goes on."""
+    """Fit an ensemble, or find it in the cache. After Ctrl-C, run the same command again to resume."""
     from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
     from offline_envs.envs import check_device
     from offline_envs.files import copy_folder
@@ -57,7 +57,7 @@ def fit(
     try:
         fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device)
     except KeyboardInterrupt:
-        console.print("Interrupted. The same command goes on.")
+        console.print("Interrupted. Run the same command again to resume.")
         raise typer.Exit(INTERRUPTED) from None
     if output is not None:
         copy_folder(folder, output)

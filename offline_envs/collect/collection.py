@@ -66,7 +66,7 @@ def collect_dataset(
     """Collect one dataset and write it in Minari's format.
 
     The same settings give the same dataset on the same machine and versions. Interrupted at any moment, the
-    same call goes on from the last checkpoint to the same dataset; until then its work is in a hidden folder
+    same call resumes from the last checkpoint, to the same dataset; until then its work is in a hidden folder
     beside the dataset's place. The finished dataset is renamed into that place.
 
     Args:
@@ -106,7 +106,7 @@ def collect_dataset(
 
 
 def _check_place(dataset_id: str, root: Path, folder: Path) -> None:
-    """Refuse an id that is malformed or taken, and say what an interruption left of the dataset's making."""
+    """Refuse an id that is malformed or taken, and report leftovers of an interrupted collection."""
     try:
         check_new(dataset_id, root)
     except DatasetError as error:

@@ -1,4 +1,4 @@
-"""A number of steps in one environment, all recorded, with checkpoints to go on from."""
+"""A number of recorded steps in one environment, with checkpoints to resume from."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -171,5 +171,5 @@ def damaged_checkpoint(folder: Path, error: Exception) -> CheckpointError:
     """Build the error for a checkpoint of a phase that cannot be read."""
     unfinished = folder.parents[1]
     return CheckpointError(
-        f"The checkpoint {folder} cannot be read: {error}. Delete {unfinished} to start anew."
+        f"The checkpoint {folder} cannot be read: {error}. Delete {unfinished} to start again."
     )

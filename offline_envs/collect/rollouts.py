@@ -43,7 +43,7 @@ def roll_out(
         policy: Chooses the actions.
         deterministic: Whether to take its deterministic actions, or samples.
         steps: Number of steps.
-        seed: Seed of the first reset; None to go on with the environment's own generator.
+        seed: Seed of the first reset; None to continue with the environment's own generator.
         done: How many of the steps have been taken before.
         on_reset: Called after every reset but the first, with the number of steps taken.
     """

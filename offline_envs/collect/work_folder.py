@@ -24,7 +24,7 @@ def claimed(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
     """Lock the folder, made now or as an interrupted collection of the same dataset left it.
 
     Args:
-        folder: The folder. One without a checkpoint has nothing to lose, and is made anew.
+        folder: The folder. One without a checkpoint has nothing to lose, and is cleared.
         identity: All that makes the dataset what it is, as JSON values.
 
     Raises:
@@ -39,7 +39,7 @@ def claimed(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
 
 def remove(folder: Path) -> None:
     """Remove the folder of a dataset that is finished."""
-    (folder / SETTINGS_FILE).unlink()  # First: without it, what a kill leaves is never gone on from.
+    (folder / SETTINGS_FILE).unlink()  # First: what a kill leaves without it is never resumed.
     shutil.rmtree(folder)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class InfoRows:
-    """Gathers the infos of one episode after the other, and tells what could not be kept.
+    """Gathers the infos of one episode after the other, and reports what could not be kept.
 
     An info is kept if it has one number, or one array of fixed shape, for every step of every episode.
     """

@@ -80,7 +80,7 @@ SOURCES: Registry[Source] = Registry(
 
 
 def find_source(name: Name) -> tuple[Path, Callable[[Path], Transitions]]:
-    """The file or folder that a name stands for, and the function that reads it.
+    """The file or folder that a name refers to, and the function that reads it.
 
     Raises:
         DatasetError: No source knows the name; the message says what is valid.

@@ -43,7 +43,7 @@ def cache_folder(cache_dir: Path | str | None = None) -> Path:
     """The folder that fitted models are kept in.
 
     Args:
-        cache_dir: A choice of one's own; None means `$OFFLINE_ENVS_CACHE`, or else the user's cache folder.
+        cache_dir: The folder to use; None means `$OFFLINE_ENVS_CACHE`, or else the user's cache folder.
     """
     chosen = cache_dir or os.environ.get(CACHE_VARIABLE)
     return Path(chosen).expanduser() if chosen else user_cache_path("offline-envs")
@@ -73,7 +73,7 @@ def fitted_ensemble(
     """The ensemble of a dataset: from the cache, or fitted now and cached.
 
     Two callers in one process get the same object. A second process waits for the first one's fit. An
-    interrupted fit goes on where it stopped.
+    interrupted fit resumes where it stopped.
 
     Args:
         transitions: The dataset.
@@ -180,7 +180,7 @@ def disagreement_stats(
     Args:
         model: The model.
         transitions: The dataset.
-        members: Who is compared, `"all"` or `"elites"`.
+        members: Members that are compared, `"all"` or `"elites"`.
         units: `"std"` or `"raw"`, see `obs_scale`.
         cache_dir: Cache folder, see `cache_folder`.
         progress: Whether to say on standard error that members are compared or another process is waited for.

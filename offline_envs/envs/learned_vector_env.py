@@ -38,7 +38,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         output: `"numpy"` for float32 and bool arrays, `"torch"` for tensors on the model's device. Actions
             may be either.
         step_infos: Whether `step` reports what `LearnedEnv` has in `info`, of every row, `(n,)` each.
-        capture: Whether to replay graphs on a CUDA device. They keep what a termination rule of one's own
+        capture: Whether to replay graphs on a CUDA device. They keep what a user's termination rule
             read on the host when they were captured; without them it is read at every step.
 
     Attributes:
@@ -92,7 +92,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
 
     @property
     def obs(self) -> Tensor:
-        """Where the rows stand, float32 `(n, d)`, on the model's device; a copy, as a step moves them.
+        """A copy of the current observations, float32 `(n, d)`, on the model's device.
 
         Raises:
             gymnasium.error.ResetNeeded: There are no episodes yet.

@@ -1,4 +1,4 @@
-"""Which model knows an environment that a wrapper is put around, and what stands between the two."""
+"""Finding the model of a wrapped environment, and the wrappers in between."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -47,7 +47,7 @@ def rollout(
 
     A row whose episode terminates starts another one in the same step, from another state of the dataset; all
     rows are truncated at the horizon of their episode. MBPO and MOPO (Janner et al. 2019, algorithm 2; Yu et
-    al. 2020, algorithm 2) drop such rows and go on with the rest. Restarting them is what the vector
+    al. 2020, algorithm 2) drop such rows and continue with the rest. Restarting them is what the vector
     environment does with same-step autoreset, which agents train in, so what reaches a replay buffer has
     the same distribution here as there; with one seed and policy, it is the same numbers. The count is
     `n * horizon`, whatever terminates, so there is nothing to compact, for which a GPU would have to be
@@ -93,10 +93,10 @@ def rollout(
 
 
 def imagine(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]:
-    """Step `envs` on and on from where it stands, as `policy` says, without leaving the device.
+    """Step `envs` endlessly from its current state with a policy, without leaving the device.
 
-    Episodes go on from one call to the next. Wrappers are stepped as well; they must leave observations and
-    actions as they are, and tensors where they are.
+    Episodes continue from one call to the next. Wrappers are stepped as well; they must leave observations
+    and actions unchanged, and tensors on their device.
 
     Args:
         policy: Where to go, computed without gradients.

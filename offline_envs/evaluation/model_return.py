@@ -55,7 +55,7 @@ class ReturnPredictor:
 
     Args:
         learned: Environment of the model; its raw rewards count.
-        policy: The policy, read anew at each call.
+        policy: The policy, as it is at each call.
         real_env: Real environment, for its time limit; without one, the longest episode of the data counts.
     """
 

@@ -14,9 +14,10 @@ Result = TypeVar("Result")
 
 
 class CapturedCall(Generic[Result]):
-    """The same function with its hundred kernels launched at once, which is what a GPU otherwise waits for.
+    """A function of many kernels, launched as one CUDA graph, so that the GPU does not wait for launches.
 
-    The first calls are made as they are. If a capture fails, a warning says why and all others are, too.
+    The first few calls run eagerly as warm-up. If capture fails, a warning gives the reason and all later
+    calls run eagerly.
     Each replay draws the numbers that a call would have drawn, so a seed gives the same ones with and
     without a graph; products may round differently, where the libraries choose other kernels.
 
@@ -50,7 +51,7 @@ class CapturedCall(Generic[Result]):
 
         Args:
             *inputs: Its arguments, at least one, all on the device. Where they have another shape or dtype
-                than before, the function is captured anew.
+                than before, the function is captured again.
         """
         kinds = [(given.shape, given.dtype) for given in inputs]
         if kinds != self._kinds:
@@ -72,7 +73,10 @@ class CapturedCall(Generic[Result]):
             self._replay = cuda_graph(lambda: self._function(*places), self._generators, places[0].device)
         except RuntimeError as error:
             self._failed = True
-            warnings.warn(f"No CUDA graph of {self._name}, which is slower so: {error}", stacklevel=4)
+            warnings.warn(
+                f"Could not capture {self._name} as a CUDA graph; running eagerly, which is slower: {error}",
+                stacklevel=4,
+            )
 
 
 def aside(call: Callable[[], Result], device: torch.device) -> Result:
@@ -126,7 +130,7 @@ def cuda_graph(
 _REGISTERS = torch.__version__ < "2.14"  # compared as versions; later ones find the generators themselves
 
 _BROKEN: list[torch.cuda.CUDAGraph] = []
-"""Graphs whose capture failed: PyTorch's allocator goes on asking them whether memory is for them."""
+"""Graphs whose capture failed: PyTorch's allocator keeps asking them which memory is theirs."""
 
 
 def _recorded(

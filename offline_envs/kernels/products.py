@@ -1,4 +1,4 @@
-"""The three matrix products of a linear layer and its gradients, for several networks at once."""
+"""The three matrix products of a linear layer and its gradients, for several networks in one call."""
 
 import platform
 from functools import cache

@@ -45,7 +45,7 @@ def warn_of_emulation(precision: str, device: torch.device) -> None:
 
 def _emulates_bfloat16(device: torch.device) -> bool:
     find: Callable[[], Mapping[str, Any]] | None = getattr(torch.cpu, "get_capabilities", None)
-    if device.type != "cpu" or find is None:  # PyTorch 2.8 does not tell
+    if device.type != "cpu" or find is None:  # PyTorch 2.8 cannot say
         return False
     found = find()
     has_it = found.get("avx512_bf16", True) or found.get("amx_bf16", False)

@@ -1,4 +1,4 @@
-"""`StackedMLP`: networks of one shape computed at once, with gradients written out."""
+"""`StackedMLP`: networks of one shape computed as one, with explicit gradients."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

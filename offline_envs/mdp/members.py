@@ -13,7 +13,7 @@ from offline_envs.dynamics import DynamicsModel, Prediction, Predictor, Predicts
 class Members:
     """The members of a model that a step evaluates: its elites or, where a method asks, all of them.
 
-    It reads the model's own weights, so it follows whoever changes them.
+    It reads the model's own weights, so changes to them take effect immediately.
 
     Attributes:
         model: The model.

@@ -80,7 +80,7 @@ class HaltCounter:
         self._open.copy_(self._running)
 
     def step(self, halted: Tensor, ended: Tensor) -> None:
-        """`add` and `look`: for those who count outside a captured graph."""
+        """`add` and `look`, for callers outside a captured graph."""
         self.add(halted, ended)
         self.look()
 

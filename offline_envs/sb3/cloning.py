@@ -18,7 +18,7 @@ HOLDOUT_SHARE = 0.05
 """Share of the dataset that the policy is not fitted to, which its error is measured on."""
 
 CHUNK = 10_000
-"""Rows whose error is computed at once, which bounds the memory."""
+"""Rows whose error is computed per call, which bounds the memory."""
 
 
 class BehaviorCloner:

@@ -60,7 +60,7 @@ def find_info(transitions: Transitions, task: Task, name: str) -> tuple[Values, 
     """Find an info of every step, from the best source that there is.
 
     First the info of that name, if it is finite everywhere and fits the observations. Then, for a velocity,
-    the logged reward, where the environment pays for it and for the action alone; a reward that is capped,
+    the logged reward, where the reward depends on it and on the action alone; a reward that is capped,
     that is far from the observed velocities or that has another control cost is not what the environment
     says that it is, and is passed over. Then the observations. An info without a column among them can only
     be logged, and nothing checks it.
@@ -125,14 +125,14 @@ def _logged(transitions: Transitions, name: str) -> Values | str:
 
 
 def _from_reward(transitions: Transitions, base: BaseEnv, name: str, observed: Values) -> Values | str:
-    """The velocity for which the reward was paid, or why it cannot be told."""
+    """The velocity that the reward implies, or why it cannot be inferred."""
     spec = transitions.env_spec
     if spec is None or spec.id not in base.env_ids or not base.pays_velocity_alone or name != "x_velocity":
-        return f"the reward of {transitions.env_id or 'an unknown environment'} does not tell it"
+        return f"the reward of {transitions.env_id or 'an unknown environment'} does not determine it"
     forward = float(spec.kwargs.get("forward_reward_weight", 1.0))
     control = float(spec.kwargs.get("ctrl_cost_weight", base.control_cost))
     if forward == 0:
-        return "the logged reward does not pay for it"
+        return "the logged reward does not depend on it"
     effort = (_float64(transitions.actions) ** 2).sum(axis=1)
     velocity: Values = (_float64(transitions.rewards) + control * effort) / forward
     why = (

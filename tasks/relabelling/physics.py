@@ -1,4 +1,4 @@
-"""Whether data have the physics and the observations of a task, and the real environment that pays it."""
+"""Whether data have the physics and observations of a task, and the spec of its real environment."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -20,7 +20,7 @@ _cut: WeakKeyDictionary[Transitions, dict[int, Transitions]] = WeakKeyDictionary
 def with_obs_of(
     task: Task, transitions: Transitions, spec: EnvSpec | None
 ) -> tuple[Transitions, tuple[str, ...]]:
-    """Check that a task can be put on data, and leave away the columns of the observations that it lacks.
+    """Check that a task can be put on data, and drop observation columns that the task does not use.
 
     Args:
         task: The task.

@@ -16,7 +16,7 @@ MAX_SCATTER = 0.5
 uniform actions, and 0.05 to 0.11 in three replay buffers."""
 
 LEAST_LOGGED = 30
-"""Fewest logged steps that are held against the observations; fewer differ by chance."""
+"""Fewest logged steps that are compared with the observations; fewer differ by chance."""
 
 NEARER = 1.5
 """How many times nearer a log of another step is to that step's velocities; 2.2 in 1000 steps of a buffer."""
@@ -39,9 +39,9 @@ ROWS_FOR_SLOPE = 20_000
 
 
 def why_doubtful(logged: Values, observed: Values, expected: float) -> str:
-    """Why logged velocities `(n,)` cannot be those observed `(n,)`; empty if they can, or too few to tell.
+    """Why logged velocities `(n,)` cannot be those observed `(n,)`; empty if they can or are too few.
 
-    A distance of `expected` [m/s], root mean square, is none, however slow the body moved.
+    A root mean square distance up to `expected` [m/s] is not doubtful, however slowly the body moved.
     """
     if len(logged) < LEAST_LOGGED:
         return ""
@@ -76,7 +76,7 @@ def why_capped(values: Values, transitions: Transitions) -> str:
     """Why velocities `(n,)` look as if cut at a limit; empty if they do not."""
     for limit in (values.max(), values.min()):
         rows = np.flatnonzero(np.abs(values - limit) < ROUNDING)
-        # Copies of an episode reach their largest velocity together; a few rows tell them from a cap.
+        # Copies of an episode reach their largest velocity together; a few rows distinguish them from a cap.
         if len(np.unique(transitions.obs.numpy()[rows[:100]], axis=0)) >= LEAST_AT_LIMIT:
             return f"is capped: {len(rows)} rows give a velocity of {limit:.4g} m/s"
     return ""
@@ -86,7 +86,7 @@ def why_other_cost(values: Values, observed: Values, transitions: Transitions) -
     """Why velocities `(n,)` from a reward are off by a cost of the action; empty if they are not.
 
     Their distance to the observed velocities is regressed on |a|², obs, next_obs and action: what |a|² alone
-    explains is a control cost of another weight. Too few steps tell nothing, nor actions of one size.
+    explains is a control cost of another weight. Too few steps show nothing, nor do actions of one size.
     """
     rows = slice(None, None, 1 + len(values) // ROWS_FOR_SLOPE)
     step = (transitions.obs, transitions.next_obs, transitions.actions)

@@ -61,7 +61,7 @@ def _bare(spec: EnvSpec | None) -> EnvSpec | None:
 
 
 CHUNK = 100_000
-"""Rows whose reward is computed at once, which bounds the memory."""
+"""Rows whose reward is computed per call, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Relabelling:
         The result shares every other array with the dataset, unless columns of the observation are cut. Its
         environment is the task's real one, with the physics of the data's own. Its infos are those of the
         data, with the parts of the new reward instead of the old one's, and with velocities that the old
-        reward told exactly. Terminations stay as they are.
+        reward implies exactly. Terminations stay as they are.
 
         Args:
             dataset: Anything that `load_transitions` accepts.

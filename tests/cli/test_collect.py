@@ -37,7 +37,7 @@ def test_an_interruption_is_one_line_and_the_same_command_goes_on(
     monkeypatch.setattr("offline_envs.collect.collection.write_dataset", interrupt)
     result = RUNNER.invoke(app, command)
     assert result.exit_code == 130
-    assert "Interrupted. The same command goes on." in result.output
+    assert "Interrupted. Run the same command again to resume." in result.output
     assert "Traceback" not in result.output
     monkeypatch.undo()
     result = RUNNER.invoke(app, command)

@@ -42,7 +42,7 @@ def test_an_interrupted_fit_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(dynamics, "fitted_ensemble", press_ctrl_c)
     result = RUNNER.invoke(app, ["fit", DEMO, *TINY])
     assert result.exit_code == 130
-    assert "The same command goes on" in result.output
+    assert "Run the same command again to resume" in result.output
 
 
 def test_two_processes_fit_once(tmp_path: Path) -> None:

@@ -268,4 +268,4 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, name: str, harm: Callable
     harm(sorted((tmp_path / HIDDEN).rglob(name))[-1])
     with pytest.raises(CheckpointError, match="cannot be read") as caught:
         collect(tmp_path, kind=Kind.REPLAY)
-    assert f"Delete {tmp_path / HIDDEN} to start anew" in str(caught.value)
+    assert f"Delete {tmp_path / HIDDEN} to start again" in str(caught.value)

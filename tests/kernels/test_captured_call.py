@@ -42,7 +42,7 @@ def test_every_call_is_made_once_with_its_own_inputs() -> None:
     assert captured._replay is not None
 
 
-def test_inputs_of_another_shape_or_dtype_are_captured_anew() -> None:
+def test_inputs_of_another_shape_or_dtype_are_captured_again() -> None:
     captured = CapturedCall(lambda number: number * 2, name="a product")
     for number in (torch.ones(2), torch.ones(3), torch.ones(3, dtype=torch.int64)):
         for _ in range(WARM_UP_CALLS + 2):
@@ -69,7 +69,9 @@ def test_a_failed_capture_is_said_once_and_loses_no_call(monkeypatch: pytest.Mon
     captured = CapturedCall(function, name="a sum")
     for _ in range(WARM_UP_CALLS):
         captured(torch.ones(2))
-    with pytest.warns(UserWarning, match=r"No CUDA graph of a sum, which is slower so: no graphs here"):
+    with pytest.warns(
+        UserWarning, match=r"Could not capture a sum as a CUDA graph; running eagerly, which is slower: no"
+    ):
         captured(torch.ones(2))
     captured(torch.ones(2))  # a second warning would be an error
     assert function.total.tolist() == [WARM_UP_CALLS + 2] * 2
@@ -194,7 +196,7 @@ def test_on_cuda_a_call_that_waits_for_the_device_is_made_without_a_graph() -> N
     number = torch.ones(3, device="cuda")
     stream = torch.cuda.current_stream()
     drawn = [captured(number) for _ in range(WARM_UP_CALLS)]
-    with pytest.warns(UserWarning, match="No CUDA graph of a wait"):
+    with pytest.warns(UserWarning, match="Could not capture a wait as a CUDA graph"):
         drawn.append(captured(number))
     drawn.append(captured(number))
     generator.manual_seed(0)

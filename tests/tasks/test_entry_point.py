@@ -139,8 +139,8 @@ def test_unknown_keywords_are_refused_with_the_valid_ones(name: str) -> None:
 
 
 def test_the_id_of_one_task_does_not_make_another() -> None:
-    """Its spec would name a reward that it does not pay."""
-    with pytest.raises(SettingsError, match=r"AntAngle-v0 pays .*got task='halfcheetah-jump'"):
+    """Its spec would name a reward that it does not have."""
+    with pytest.raises(SettingsError, match=r"AntAngle-v0 has the reward of .*got task='halfcheetah-jump'"):
         gym.make("AntAngle-v0", task="halfcheetah-jump")
 
 

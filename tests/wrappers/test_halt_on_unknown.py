@@ -10,7 +10,7 @@ import offline_envs  # noqa: F401  registers the environments
 from offline_envs.errors import SettingsError
 from offline_envs.wrappers import HaltOnUnknown, UncertaintyPenalty
 from tests.toy import HALT_ABOVE_2, halting_options, spreading_ensemble, toy_options, toy_transitions
-from tests.wrappers.test_uncertainty_penalty import play, random_ensemble
+from tests.wrappers.test_uncertainty_penalty import assert_same_play, play, random_ensemble
 
 ACTION = np.zeros(1, np.float32)
 WHOLE: dict[str, Any] = {"member": "episode", "start": "initial", "max_episode_steps": 500}
@@ -42,7 +42,7 @@ def test_pessimistic_environment_is_the_learned_one_and_the_wrapper(rule: Any, c
     inside = gym.make("PessimisticModel-v0", threshold=rule, **options, **choice)
     outside = HaltOnUnknown(gym.make("LearnedModel-v0", **options, **WHOLE), rule, **choice)
     course = play(inside)
-    assert course == play(outside)
+    assert_same_play(course, play(outside))
     assert outside.halt_counter.n_halted == inside.unwrapped.monitor.n_halted > 0  # type: ignore[attr-defined]
     for name in ("n_steps", "n_episodes"):
         assert getattr(outside.halt_counter, name) == getattr(inside.unwrapped.monitor, name)  # type: ignore[attr-defined]
@@ -60,9 +60,11 @@ def test_penalty_and_halt_give_the_same_in_every_order() -> None:
     options = toy_options(model=random_ensemble(), **WHOLE)
     penalty: dict[str, Any] = {"penalty_coef": 0.7, "penalty": "max_disagreement"}
     first = play(halt(penalise(gym.make("LearnedModel-v0", **options))))
-    assert first == play(penalise(halt(gym.make("LearnedModel-v0", **options))))
-    assert first == play(halt(gym.make("PenalizedModel-v0", **options, **penalty)))
-    assert first == play(penalise(gym.make("PessimisticModel-v0", threshold={"quantile": 0.6}, **options)))
+    assert_same_play(first, play(penalise(halt(gym.make("LearnedModel-v0", **options)))))
+    assert_same_play(first, play(halt(gym.make("PenalizedModel-v0", **options, **penalty))))
+    assert_same_play(
+        first, play(penalise(gym.make("PessimisticModel-v0", threshold={"quantile": 0.6}, **options)))
+    )
     halted = [step for step in first if len(step) == 5 and step[4]["halted"]]
     assert halted
     assert all(step[1] == -104.0 and step[4]["penalty"] == 0.0 for step in halted)

@@ -32,20 +32,34 @@ def play(env: gym.Env[Any, Any], n_steps: int = 30) -> list[Any]:
     return course
 
 
+def assert_same_play(first: Any, second: Any) -> None:
+    """Compare results of `play`: on some processors a product of one member rounds unlike one of all."""
+    assert type(first) is type(second)
+    if isinstance(first, dict):
+        assert list(first) == list(second)
+        first, second = list(first.values()), list(second.values())
+    if isinstance(first, list):
+        assert len(first) == len(second)
+        for one, other in zip(first, second, strict=True):
+            assert_same_play(one, other)
+    else:
+        assert first == pytest.approx(second, rel=1e-4, abs=1e-5)
+
+
 @pytest.mark.parametrize(("penalty", "members"), PENALTIES)
 def test_penalised_environment_is_the_learned_one_and_the_wrapper(penalty: str, members: str) -> None:
     options = toy_options(model=random_ensemble())
     choice: dict[str, Any] = {"penalty_coef": 0.7, "penalty": penalty, "penalty_members": members}
     inside = gym.make("PenalizedModel-v0", **options, **choice)
     outside = UncertaintyPenalty(gym.make("LearnedModel-v0", **options), **choice)
-    assert play(inside) == play(outside)
+    assert_same_play(play(inside), play(outside))
 
 
 def test_also_where_predictions_explode() -> None:
     ensemble = toy_ensemble(stds=((1.0, 30.0, 30.0),) * 3)
     inside = gym.make("PenalizedModel-v0", **toy_options(model=ensemble))
     outside = UncertaintyPenalty(gym.make("LearnedModel-v0", **toy_options(model=ensemble)))
-    assert play(inside) == play(outside)
+    assert_same_play(play(inside), play(outside))
     assert inside.unwrapped.n_exploded > 0  # type: ignore[attr-defined]
 
 

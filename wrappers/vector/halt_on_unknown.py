@@ -25,7 +25,7 @@ class HaltOnUnknown(VectorWrapper):
 
     Works in every autoreset mode and with arrays or tensors: a halted row restarts within the step, at the
     next one, or when the caller says so. Rows that restart at this step (next-step mode) are not judged.
-    Around Gymnasium's own vector environments `infos["final_info"]` tells of rows that the environment ended
+    Around Gymnasium's own vector environments `infos["final_info"]` covers rows that the environment ended
     itself, not of halted ones.
 
     Args:
@@ -34,7 +34,7 @@ class HaltOnUnknown(VectorWrapper):
         units: Units of the disagreement, `"std"` or `"raw"`.
         halt_members: Whose predictions are compared, `"all"` or `"elites"`.
         kappa: κ; None means 100 for a learned environment, and rewards as they are for others.
-        absorbing: Whether a halt pays its reward for ever, as one discounted sum.
+        absorbing: Whether a halt yields its reward for ever, as one discounted sum.
         gamma: The agent's discount, used if `absorbing`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
         dataset: The dataset that the model was fitted to; a learned environment brings its own.

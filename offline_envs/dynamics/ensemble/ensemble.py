@@ -1,4 +1,4 @@
-"""`EnsembleDynamics`: probabilistic networks that predict the next step, all members at once."""
+"""`EnsembleDynamics`: probabilistic networks that predict the next step, all members in one call."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise

@@ -41,7 +41,7 @@ def networks(inputs: Tensor, layers: Layers) -> Tensor:
 def rounded_networks(inputs: Tensor, layers: Layers, dtype: torch.dtype) -> Tensor:
     """Outputs of every member with hidden layers computed in `dtype`, by one batched product each.
 
-    Weights are rounded anew at every call, so that it follows whoever changes them. The last product is
+    Weights are rounded at every call, so changes to them take effect immediately. The last product is
     float32: it is the cheapest, and without that the means would be three times as far off.
 
     Args:
@@ -69,7 +69,7 @@ class _Apart(torch.autograd.Function):
     def forward(ctx: Any, inputs: Tensor, *parts: Tensor) -> Tensor:
         *trunk, (weight, bias) = layers = list(zip(parts[::2], parts[1::2], strict=True))
         outputs = inputs.new_empty(*inputs.shape[:2], weight.shape[2])
-        kept: list[Tensor] = []  # what stands before and after each SiLU, member by member
+        kept: list[Tensor] = []  # inputs and outputs of each SiLU, member by member
         for i, hidden in enumerate(inputs):
             for layer_weight, layer_bias in trunk:
                 before = linear(hidden, layer_weight[i].t(), layer_bias[i, 0])

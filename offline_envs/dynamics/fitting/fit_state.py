@@ -1,4 +1,4 @@
-"""Everything that a fit changes from epoch to epoch, and its file, from which the fit goes on."""
+"""The state of a fit, which changes from epoch to epoch, and the file from which a fit resumes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from offline_envs.errors import CheckpointError
 from offline_envs.files import differences, read_tensors, write_tensors
 
 STATE_FILE = "fit.safetensors"
-"""Name of the file, inside the folder of a fit, that an interrupted fit goes on from."""
+"""Name of the file, inside the folder of a fit, that an interrupted fit resumes from."""
 
 _PROGRESS = ("train_loss", "holdout_history", "best_mse", "dry_epochs", "seconds", "stopped_by")
 
@@ -45,7 +45,7 @@ class FitState:
         return len(self.train_loss)
 
     def record(self, train_loss: float, holdout_mse: Sequence[float]) -> None:
-        """End an epoch: keep the members that improved, and decide whether the fit goes on.
+        """End an epoch: keep the members that improved, and decide whether the fit continues.
 
         At a constant rate the fit stops once `patience` epochs in a row passed without any improvement.
         OfflineRL-Kit stops there too; MOPO's TensorFlow release waits one epoch longer.
@@ -132,12 +132,12 @@ class Capture:
         try:
             tensors, header = read_tensors(path)
         except CheckpointError as error:
-            raise CheckpointError(f"{error} Delete it to fit anew.") from error
+            raise CheckpointError(f"{error} Delete it to fit again.") from error
         different = differences(identity, header["identity"])
         if different:
             raise CheckpointError(
                 f"{path} belongs to a fit with other {', '.join(different)}. "
-                "Delete it, or choose another folder, to fit anew."
+                "Delete it, or choose another folder, to fit again."
             )
         return cls(tensors, header["progress"])
 
@@ -170,7 +170,7 @@ def make_optimizer(ensemble: EnsembleDynamics, fit_settings: FitSettings) -> tor
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Let all parameters go on with another step size, which a captured step reads where it lies."""
+    """Set the learning rate of all parameters, in place: a captured step holds the tensor's address."""
     shared = optimizer.param_groups[0]["lr"]
     if isinstance(shared, Tensor):
         shared.fill_(learning_rate)

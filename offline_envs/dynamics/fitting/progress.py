@@ -1,4 +1,4 @@
-"""How a fit shows itself: a live bar on a terminal, a line now and then elsewhere, or nothing."""
+"""Progress of a fit: a live bar on a terminal, periodic log lines elsewhere, or silence."""
 
 import time
 from collections.abc import Iterable, Sequence

@@ -13,9 +13,9 @@ class FitSettings(JsonSettings):
     """How the ensemble is fitted; the defaults are those of MOPO's release.
 
     Attributes:
-        learning_rate: Adam's step size, at its largest.
-        schedule: How it goes on: `"constant"`, or `"cosine"` down to zero after `max_epochs`, which reaches
-            the same error in fewer epochs with a higher `learning_rate`, such as 4e-3.
+        learning_rate: Peak learning rate of Adam.
+        schedule: Learning-rate schedule: `"constant"`, or `"cosine"` down to zero after `max_epochs`, which
+            reaches the same error in fewer epochs with a higher `learning_rate`, such as 4e-3.
         batch_size: Rows a member sees in one gradient step.
         holdout: Rows kept out to score members, at most a fifth of the dataset.
         weight_decay: Factor of half the squared weights added to the loss: one a hidden layer, then one for
@@ -23,12 +23,12 @@ class FitSettings(JsonSettings):
         bound_weight: Factor of the term that pulls the log-variance bounds together.
         bootstrap: Whether each member draws its own rows with replacement.
         patience: Number of epochs in a row without any member improving after which the fit stops. A cosine
-            goes on to its end, for the last epochs, of small steps, are what it is for.
+            schedule runs to its end: its last epochs, of small steps, are its purpose.
         improvement: Share by which a member's holdout error must fall to count as an improvement.
         max_epochs: Upper limit of epochs, or None.
-        precision: Of the gradient steps' matrix products: `"float32"`; `"tf32"`, which is a CUDA device's;
-            or `"bfloat16"`, in which hidden layers are computed, weights staying float32. Members are scored
-            in float32 all the same. bfloat16 takes half to two thirds of the time on a CPU that has
+        precision: Of the gradient steps' matrix products: `"float32"`; `"tf32"` (CUDA devices); or
+            `"bfloat16"`, in which hidden layers are computed while weights stay float32. Members are scored
+            in float32 in any case. bfloat16 takes half to two thirds of the time on a CPU that has
             instructions for it (AMD from Zen 4, Intel with AMX or AVX512_BF16), and longer on others.
         seed: Seed of initial weights, holdout split, bootstrap and batch order.
     """

@@ -65,7 +65,7 @@ def fit(
         fit_settings: How it is fitted; None means as in MOPO's release.
         device: Where it is fitted and where it stays.
         progress: Whether to show progress on standard error.
-        folder: Where an interrupted fit is kept. The same call goes on from there, and ends with the weights
+        folder: Where an interrupted fit is kept. The same call resumes it, and ends with the weights
             of a fit that was not interrupted. None keeps nothing.
 
     Raises:
@@ -111,7 +111,7 @@ class _Keeper:
         self._written_at = time.monotonic()
 
     def resume(self, state: FitState) -> None:
-        """Go on from what the folder holds, if anything."""
+        """Resume from the fit in the folder, if there is one."""
         capture = Capture.read(self._folder, self._identity)
         if capture:
             state.restore(capture)
@@ -152,7 +152,7 @@ def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) 
         except KeyboardInterrupt:
             if keeper:
                 keeper.write()
-                display.note(f"Interrupted after {state.epoch} epochs; the same call goes on from there.")
+                display.note(f"Interrupted after {state.epoch} epochs; the same call resumes there.")
             raise
 
 

@@ -13,7 +13,7 @@ from offline_envs.dynamics.uncertainty.unknown import obs_scale, scaled_disagree
 from offline_envs.errors import SettingsError
 
 CHUNK = 4096
-"""Rows of the dataset that are predicted at once."""
+"""Rows of the dataset that are predicted per call."""
 
 GRID = tuple(np.concatenate([np.arange(1000) / 1000, 1 - np.arange(9, 0, -1) / 10_000, [1.0]]).tolist())
 """Levels of the quantiles that are kept: steps of 0.1 %, and of 0.01 % in the last 0.1 %."""
@@ -49,7 +49,7 @@ class DisagreementStats:
         if broken:
             raise SettingsError(
                 f"The model's predictions must be finite on its dataset, got {broken} of {len(values)} "
-                "that are not. Fit it anew."
+                "that are not. Fit it again."
             )
         quantiles = tuple(np.quantile(values, GRID).tolist())
         return cls(len(values), float(values.mean()), float(values.std()), float(values.max()), quantiles)
@@ -59,7 +59,7 @@ class DisagreementStats:
         return float(np.interp(level, GRID, self.quantiles))
 
     def share_above(self, threshold: float) -> float:
-        """Share of the pairs that disagree more, as far as the kept quantiles tell."""
+        """Share of the pairs that disagree more, as far as the stored quantiles resolve it."""
         return 1 - float(np.interp(threshold, self.quantiles, GRID))
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def dataset_disagreement(
     Args:
         model: The model, on any device.
         transitions: The dataset.
-        members: Who is compared: `"all"` (MOReL) or `"elites"`.
+        members: Members that are compared: `"all"` (MOReL) or `"elites"`.
         units: See `obs_scale`.
 
     Raises:
@@ -120,7 +120,7 @@ def check_comparable(shape: ModelShape, members: str) -> None:
 
     Args:
         shape: A model, or the settings of an ensemble that is not fitted yet.
-        members: Who is compared.
+        members: Members that are compared.
 
     Raises:
         SettingsError: Another choice than `"all"` or `"elites"`, or a single member.

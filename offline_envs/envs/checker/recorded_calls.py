@@ -1,4 +1,4 @@
-"""`play`: steps of any vector environment, with a copy of everything that was returned, at once."""
+"""`play`: steps of any vector environment, with an immediate copy of everything that was returned."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ class Moment(NamedTuple):
     Attributes:
         call: `"reset"` or `"step"`.
         values: What it returned, by the names of `RETURNED`.
-        copies: The same as NumPy copies made at once.
+        copies: The same as NumPy copies, made immediately.
         restarts: Rows that the call had to restart, bool `(n,)`.
     """
 

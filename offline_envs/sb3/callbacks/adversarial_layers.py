@@ -22,7 +22,7 @@ TRANSPARENT_WRAPPERS: tuple[type, ...] = (
 )
 """Wrappers that pass observations, actions and rewards on unchanged.
 
-No other can be known to; a wrapper of one's own says so itself, by a class attribute `transparent = True`.
+No other can be known to; a user's wrapper declares it by a class attribute `transparent = True`.
 """
 
 

@@ -7,7 +7,7 @@ from offline_envs.kernels import FlatAdam
 
 
 class FixedTemperature:
-    """An entropy coefficient that stays.
+    """A fixed entropy coefficient.
 
     Args:
         value: α, a scalar.

@@ -29,7 +29,7 @@ from offline_envs.sb3.vec_env.host_copy import host_obs
 def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
     """The same agent, but from model to replay buffer its transitions stay on the device, a cycle at a time.
 
-    It steps the same environment, whose rows go on from cycle to cycle, as often as the plain agent does:
+    It steps the same environment, whose rows continue from cycle to cycle, as often as the plain agent does:
     `train_freq` steps, then `gradient_steps`. From the same seed it draws the same random numbers, so its
     buffer holds the plain agent's transitions up to rounding; only the uniform actions before
     `learning_starts`, and those of `with_uniform_rollouts`, come from torch's generator here, which SB3 seeds

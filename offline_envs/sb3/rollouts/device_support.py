@@ -18,7 +18,7 @@ from offline_envs.wrappers.vector import HaltOnUnknown, UncertaintyPenalty
 KNOWN_WRAPPERS = (SameStep, UncertaintyPenalty, HaltOnUnknown)
 """Wrappers that leave observations and actions as they are, and tensors on their device.
 
-A wrapper of one's own says so itself, by a class attribute `on_device = True`.
+A user's wrapper declares it by a class attribute `on_device = True`.
 """
 
 

@@ -65,7 +65,7 @@ def last_obs_of_ended(step: HostStep, dones: NDArray[np.bool_]) -> NDArray[Any]:
             "ends; this one gave none, so the last observations are lost."
         )
     rows = step.final_obs[dones]
-    # SyncVectorEnv gives an array of objects, None where the episode goes on.
+    # SyncVectorEnv gives an array of objects, None where the episode continues.
     dense = np.stack(list(rows)) if rows.dtype == object else rows
     return dense.astype(step.obs.dtype, copy=False)
 

@@ -11,11 +11,11 @@ TRUNCATED_KEY = "TimeLimit.truncated"
 
 
 class VectorInfos(list[dict[str, Any]]):
-    """SB3's list of one dict a row, made without work for rows whose episode goes on.
+    """SB3's list of one dict a row, made without work for rows whose episode continues.
 
-    **Rows whose episode goes on share one dict**, made anew at each step: writing into the info of such a row
-    writes into all of them. Copy a row's dict before changing it, as SB3's own wrappers do. Rows
-    whose episode ended have a dict of their own.
+    **Rows whose episode continues share one dict**, a new one at each step: writing into one of them writes
+    into all. Copy a row's dict before changing it, as SB3's own wrappers do. Rows whose episode ended have a
+    dict of their own.
 
     Attributes:
         dones: Whether the row's episode ended at this step, bool `(n,)`.

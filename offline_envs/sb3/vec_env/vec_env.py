@@ -28,7 +28,7 @@ class SB3VecEnv(VecEnv):
 
     * `terminal_observation`, `TimeLimit.truncated` (truncated and not terminated) and the `episode`
       statistics that `rollout/ep_rew_mean` is made of are in the infos of ended rows; no `VecMonitor` needed.
-    * The infos are a `VectorInfos`: rows whose episode goes on **share one dict**, see there.
+    * The infos are a `VectorInfos`: rows whose episode continues **share one dict**, see there.
     * Environments that return tensors are copied to the host once a step.
     * `reset_infos` describe the last `reset` call, not the automatic resets after it.
 

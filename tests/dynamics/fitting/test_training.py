@@ -196,7 +196,7 @@ def test_damaged_state_is_refused(tmp_path: Path) -> None:
     path = tmp_path / STATE_FILE
     content = path.read_bytes()
     path.write_bytes(content[:-10])
-    with pytest.raises(CheckpointError, match=r"truncated.* Delete it to fit anew"):
+    with pytest.raises(CheckpointError, match=r"truncated.* Delete it to fit again"):
         tiny_fit(folder=tmp_path)
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(CheckpointError, match="altered"):

@@ -169,7 +169,7 @@ def test_another_control_cost_is_noticed(weight: float, why: str) -> None:
 def test_rewards_of_unknown_environments_are_not_trusted() -> None:
     source = find_info(replace(cheetah([1.0, 2.0]), env_spec=None), JUMP, "x_velocity")[1]
     assert source.origin == OBSERVED
-    assert "the reward of an unknown environment does not tell it" in str(source)
+    assert "the reward of an unknown environment does not determine it" in str(source)
 
 
 def test_the_last_resort_is_the_mean_of_two_observations() -> None:
