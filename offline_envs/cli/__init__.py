@@ -4,7 +4,7 @@ One file a command; each is entered in the table below and imports what is slow 
 `--help` is quick.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,6 +21,7 @@ from offline_envs.cli.relabel import relabel
 from offline_envs.cli.tasks import tasks
 from offline_envs.cli.train import train
 from offline_envs.errors import OfflineEnvsError
+from offline_envs.plugins import import_plugins, load_installed_plugins
 
 __all__ = ["app", "main"]
 
@@ -45,6 +46,20 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+
+
+@app.callback()
+def load_plugins(
+    modules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import", metavar="MODULE", help="Import a module that registers more names; repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Load what other packages register, before the command reads its arguments."""
+    load_installed_plugins()
+    import_plugins(modules or ())
 
 
 for command in (demo, info, fit, diagnose, train, presets, tasks, relabel, evaluate, collect):
