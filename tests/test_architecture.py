@@ -108,6 +108,19 @@ def test_imports_point_one_way(module: str) -> None:
     assert not wrong, f"{module} ({part or 'top'}) may import {sorted(allowed)}, but imports {wrong}"
 
 
+def neighbours(module: str) -> set[str]:
+    """Modules that a module imports, also those that only a type checker reads."""
+    return {m for m in imported_modules(parse(FILES[module])) if m in FILES} - {module}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Take away, again and again, the modules that import none of those left: nothing must remain."""
+    left = {module: neighbours(module) for module in FILES}
+    while free := {module for module, imported in left.items() if not imported & left.keys()}:
+        left = {module: imported for module, imported in left.items() if module not in free}
+    assert sorted(left) == []
+
+
 def exported(package: str) -> set[str]:
     """Names in the `__all__` of a package, read from its source."""
     for node in parse(FILES[package]).body:

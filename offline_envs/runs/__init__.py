@@ -6,6 +6,7 @@ from offline_envs.runs.algorithms import (
     IN_MODEL,
     Algorithm,
     AlgorithmState,
+    ModelBased,
     algorithm,
     merged,
 )
@@ -14,6 +15,7 @@ from offline_envs.runs.plots import plot_returns
 from offline_envs.runs.presets import DEMO, DEMO_SMOKE, PRESETS, Preset, preset
 from offline_envs.runs.results import MetricsRow, TrainResult
 from offline_envs.runs.run import ModelRun, Run, model_folder
+from offline_envs.runs.run_settings import RunSettings
 from offline_envs.runs.seeds import SeedResults, SeedRun, Spread, run_seeds
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.runs.training import check_possible, train
@@ -28,10 +30,12 @@ __all__ = [
     "Algorithm",
     "AlgorithmState",
     "MetricsRow",
+    "ModelBased",
     "ModelRun",
     "Preset",
     "Run",
     "RunFolder",
+    "RunSettings",
     "SeedResults",
     "SeedRun",
     "Spread",

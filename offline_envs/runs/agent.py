@@ -1,9 +1,8 @@
-"""The agent of a run, made from the run's settings, and its cycle of collecting and learning."""
+"""The agent of a run, made from the run's settings."""
 
 import inspect
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -11,59 +10,16 @@ from stable_baselines3.common.type_aliases import GymEnv
 
 from offline_envs.agents import AGENTS
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import (
     MixedReplayBuffer,
     agent_class,
-    mopo_schedule,
     with_device_rollouts,
     with_uniform_rollouts,
 )
 
-if TYPE_CHECKING:
-    from offline_envs.runs.settings import TrainSettings
 
-
-@dataclass(frozen=True)
-class Cycle:
-    """How many model transitions an agent collects before how many gradient steps.
-
-    Attributes:
-        timesteps: Model transitions that are collected.
-        gradient_steps: Gradient steps that follow.
-        keywords: The same as keywords of the agent's constructor.
-    """
-
-    timesteps: int
-    gradient_steps: int
-    keywords: dict[str, Any] = field(default_factory=dict)
-
-
-def make_cycle(agent: str, *, n_envs: int, horizon: int, ratio: float) -> Cycle:
-    """Plan the cycle of an agent.
-
-    Args:
-        agent: Short name of the agent.
-        n_envs: Imagined episodes advanced together.
-        horizon: Steps of an imagined episode.
-        ratio: Model transitions for each gradient step; for TRPO, for each step of its policy.
-
-    Raises:
-        SettingsError: A number that is not positive, or fewer transitions a cycle than episodes.
-    """
-    if AGENTS.find(agent).off_policy:
-        schedule = mopo_schedule(n_envs, horizon, transitions_per_gradient_step=ratio)
-        timesteps = schedule["train_freq"] * n_envs
-        return Cycle(timesteps, schedule["gradient_steps"], {**schedule})
-    if not ratio >= n_envs:
-        raise SettingsError(
-            f"{agent} learns after whole steps of all episodes: transitions_per_gradient_step must be at "
-            f"least n_envs={n_envs}, got {ratio}."
-        )
-    n_steps = round(ratio / n_envs)
-    return Cycle(n_steps * n_envs, 1, {"n_steps": n_steps})
-
-
-def run_agent_class(settings: "TrainSettings") -> type[BaseAlgorithm]:
+def run_agent_class(settings: RunSettings) -> type[BaseAlgorithm]:
     """The class of a run's agent, with rollouts on the device and with the actions that the run asks for."""
     agent = agent_class(settings.agent)
     if settings.rollout_actions == "uniform":
@@ -71,13 +27,13 @@ def run_agent_class(settings: "TrainSettings") -> type[BaseAlgorithm]:
     return with_device_rollouts(agent) if collects_on_device(settings) else agent
 
 
-def collects_on_device(settings: "TrainSettings") -> bool:
+def collects_on_device(settings: RunSettings) -> bool:
     """Whether transitions go from model to replay buffer without leaving the device; faster on a GPU."""
     on_gpu = torch.device(settings.device).type != "cpu"
     return on_gpu and AGENTS.find(settings.agent).off_policy and not settings.agent_options.get("use_sde")
 
 
-def check_agent_options(settings: "TrainSettings") -> None:
+def check_agent_options(settings: RunSettings) -> None:
     """Refuse keywords that the agent does not take, before anything is computed.
 
     Raises:
@@ -107,7 +63,7 @@ def constructor_options(kind: type) -> set[str]:
     return names
 
 
-def new_agent(settings: "TrainSettings", env: GymEnv) -> BaseAlgorithm:
+def new_agent(settings: RunSettings, env: GymEnv) -> BaseAlgorithm:
     """Make the agent that a run starts with.
 
     Args:
@@ -125,7 +81,7 @@ def new_agent(settings: "TrainSettings", env: GymEnv) -> BaseAlgorithm:
         raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
 
 
-def _own_keywords(settings: "TrainSettings") -> dict[str, Any]:
+def _own_keywords(settings: RunSettings) -> dict[str, Any]:
     keywords = {**settings.cycle().keywords, "seed": settings.seed, "device": settings.device}
     if not AGENTS.find(settings.agent).off_policy:
         return keywords

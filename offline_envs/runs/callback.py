@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow
 from offline_envs.sb3 import EvaluationRecord, RealEvalCallback
-
-if TYPE_CHECKING:
-    from offline_envs.runs.folder import RunFolder
 
 CHECKPOINT_SECONDS = 300.0
 """Least time between checkpoints during training; the replay buffer makes them large."""
@@ -30,7 +28,7 @@ class RunCallback(RealEvalCallback):
 
     def __init__(
         self,
-        folder: "RunFolder",
+        folder: RunFolder,
         *,
         rows: Sequence[MetricsRow],
         predicted_return: Callable[[], float],

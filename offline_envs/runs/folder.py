@@ -9,7 +9,7 @@ from typing import Any
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import differences, write_text
 from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
-from offline_envs.runs.settings import TrainSettings
+from offline_envs.runs.run_settings import RunSettings
 from offline_envs.versions import versions
 
 
@@ -68,7 +68,7 @@ class RunFolder:
         """Whether anything would be lost with the folder: a model or, without one, an evaluation."""
         return self.model.exists() or self.metrics_file.exists()
 
-    def check(self, settings: TrainSettings, *, resume: bool) -> None:
+    def check(self, settings: RunSettings, *, resume: bool) -> None:
         """Refuse a folder that holds another run, unless that run has no progress to lose.
 
         Raises:
@@ -90,21 +90,21 @@ class RunFolder:
                 "Resume with the same settings, or choose another folder."
             )
 
-    def create(self, settings: TrainSettings) -> None:
+    def create(self, settings: RunSettings) -> None:
         """Make the folder of a new run; one with progress, which `check` has passed, stays as it is."""
         if self.settings_file.exists() and self.has_progress:
             return
         self.write_json(self.settings_file, settings.to_json())
         self.write_json(self.path / "versions.json", versions())
 
-    def settings(self) -> TrainSettings:
-        """Read the settings back.
+    def settings(self) -> RunSettings:
+        """Read the settings back; `TrainSettings.from_json(found.to_json())` trains by them again.
 
         Raises:
             CheckpointError: The file is missing or does not hold settings.
         """
         try:
-            return TrainSettings.from_json(json.loads(self.settings_file.read_text(encoding="utf-8")))
+            return RunSettings.from_json(json.loads(self.settings_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{self.path} is not the folder of a run: {error}") from error
 

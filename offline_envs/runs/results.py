@@ -5,14 +5,12 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from offline_envs.data import Transitions
 from offline_envs.errors import CheckpointError
+from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import EvaluationResult
-
-if TYPE_CHECKING:
-    from offline_envs.runs.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class TrainResult:
     @classmethod
     def of(
         cls,
-        settings: "TrainSettings",
+        settings: RunSettings,
         transitions: Transitions,
         found: EvaluationResult,
         *,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium as gym
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -11,10 +11,8 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.evaluation import ReturnPredictor
-
-if TYPE_CHECKING:
-    from offline_envs.runs.folder import RunFolder
-    from offline_envs.runs.settings import TrainSettings
+from offline_envs.runs.folder import RunFolder
+from offline_envs.runs.run_settings import RunSettings
 
 EVALUATION_SEED = 1_000
 """First seed of evaluation episodes, in every run, so that results differ by the policy alone."""
@@ -35,8 +33,8 @@ class Run:
         show_progress: Whether to show progress on standard error.
     """
 
-    settings: "TrainSettings"
-    folder: "RunFolder"
+    settings: RunSettings
+    folder: RunFolder
     transitions: Transitions
     real_env: gym.Env[Any, Any]
     show_progress: bool
@@ -57,7 +55,7 @@ class ModelRun(Run):
     predictor: ReturnPredictor
 
 
-def model_folder(settings: "TrainSettings", transitions: Transitions) -> Path:
+def model_folder(settings: RunSettings, transitions: Transitions) -> Path:
     """The folder that a run takes its model from: the one it is given, or else its place in the cache.
 
     Args:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from offline_envs.runs import TrainSettings, agent, in_model, train
+from offline_envs.runs import TrainSettings, agent, train
 from offline_envs.runs.agent import collects_on_device
+from offline_envs.runs.algorithms import model_based
 from offline_envs.sb3 import RealEvalCallback, SB3VecEnv
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import tiny_settings
@@ -19,7 +20,7 @@ def settings(tiny_model: Path) -> TrainSettings:
 @pytest.fixture
 def on_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run on the processor collects as if that were a GPU, and never by SB3's own path."""
-    for module in (agent, in_model):
+    for module in (agent, model_based):
         monkeypatch.setattr(module, "collects_on_device", lambda settings: True)
     monkeypatch.setattr(SB3VecEnv, "step_async", lambda *args: pytest.fail("left the device"))
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from offline_envs.errors import SettingsError
-from offline_envs.runs import TrainSettings
+from offline_envs.runs import ModelBased, TrainSettings, algorithm
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,15 @@ def test_mopos_ratio_is_the_default() -> None:
     assert TrainSettings("a-v0", transitions_per_gradient_step=2).transitions_ratio == 2
 
 
+def env_options(settings: TrainSettings) -> dict[str, Any]:
+    chosen = algorithm(settings.algorithm)
+    assert isinstance(chosen, ModelBased)
+    return chosen.make_vec_options(settings)
+
+
 def test_only_mopo_hands_a_penalty_to_the_environment() -> None:
-    mopo = TrainSettings("a-v0", penalty_coef=3, horizon=7).env_options()
-    mbpo = TrainSettings("a-v0", algorithm="mbpo").env_options()
+    mopo = env_options(TrainSettings("a-v0", penalty_coef=3, horizon=7))
+    mbpo = env_options(TrainSettings("a-v0", algorithm="mbpo"))
     assert mopo["penalty_coef"] == 3
     assert mopo["max_episode_steps"] == 7
     assert set(mopo) - set(mbpo) == {"penalty_coef", "penalty", "penalty_members"}
@@ -109,7 +115,7 @@ def test_an_unknown_algorithm_is_refused_by_name() -> None:
 
 
 def test_only_what_the_environment_takes_is_handed_to_it() -> None:
-    options = TrainSettings("a-v0", algorithm="morel", env_settings={"kappa": 3}).env_options()
+    options = env_options(TrainSettings("a-v0", algorithm="morel", env_settings={"kappa": 3}))
     assert options["kappa"] == 3
     assert "penalty_coef" not in options
 
@@ -148,5 +154,5 @@ def test_a_changed_option_leaves_the_others_as_the_algorithm_has_them() -> None:
 
 def test_a_halt_for_ever_is_discounted_as_the_agent_discounts() -> None:
     morel = TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "morel"})
-    assert morel.env_options()["gamma"] == 0.999
-    assert "gamma" not in TrainSettings("a-v0").env_options()
+    assert env_options(morel)["gamma"] == 0.999
+    assert "gamma" not in env_options(TrainSettings("a-v0"))

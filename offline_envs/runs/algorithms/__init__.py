@@ -1,9 +1,10 @@
 """The algorithms of a run, a file each: what they train in, what they use, and what they bring with them."""
 
 from offline_envs.registry import Registry
-from offline_envs.runs.algorithms.base import EVERY_RUN, IN_MODEL, Algorithm, AlgorithmState, merged
+from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState, merged
 from offline_envs.runs.algorithms.bc import BC
 from offline_envs.runs.algorithms.mbpo import MBPO
+from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
 from offline_envs.runs.algorithms.mopo import MOPO
 from offline_envs.runs.algorithms.morel import MOREL
 from offline_envs.runs.algorithms.rambo import RAMBO
@@ -14,6 +15,7 @@ __all__ = [
     "IN_MODEL",
     "Algorithm",
     "AlgorithmState",
+    "ModelBased",
     "algorithm",
     "merged",
 ]

@@ -3,7 +3,7 @@
 import time
 
 from offline_envs.runs.agent import new_agent
-from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm
+from offline_envs.runs.algorithms.base import Algorithm
 from offline_envs.runs.plots import plot_learning_curve
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow, TrainResult
@@ -49,8 +49,6 @@ class BehaviourCloning(Algorithm):
 
 
 BC = BehaviourCloning(
-    None,
-    uses=EVERY_RUN,
     defaults={"gradient_steps": 50_000},
     agent_defaults={"trpo": {"transitions_per_gradient_step": 25_000.0, "agent_options": {"batch_size": 50}}},
 )

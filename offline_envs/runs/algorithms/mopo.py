@@ -1,9 +1,9 @@
 """MOPO: an agent in a model with a penalty on uncertainty (Yu et al. 2020)."""
 
-from offline_envs.runs.algorithms.base import IN_MODEL, Algorithm
+from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
 from offline_envs.runs.algorithms.on_policy import TRPO_FROM_CLONE
 
-MOPO = Algorithm(
+MOPO = ModelBased(
     "PenalizedModel-v0",
     uses=(*IN_MODEL, "penalty_coef"),
     env_settings=("penalty_coef", "penalty", "penalty_members"),

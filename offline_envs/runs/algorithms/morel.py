@@ -1,11 +1,11 @@
 """MOReL: whole episodes in a model that halts where its members disagree (Kidambi et al. 2020)."""
 
-from offline_envs.runs.algorithms.base import Algorithm
+from offline_envs.runs.algorithms.model_based import ModelBased
 from offline_envs.runs.algorithms.on_policy import ON_POLICY
 
 # TRPO is the nearest maintained relative of the release's natural policy gradient: it searches along the same
 # direction for a step that improves and stays close.
-MOREL = Algorithm(
+MOREL = ModelBased(
     "PessimisticModel-v0",
     env_settings=("gamma",),  # a halt is discounted as the agent discounts
     defaults={

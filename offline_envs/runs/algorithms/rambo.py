@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -10,12 +10,11 @@ from offline_envs.adversary import Adversary, AdversarySettings
 from offline_envs.agents import AGENTS
 from offline_envs.dynamics import FitSettings, read_model_card, save_model
 from offline_envs.errors import SettingsError
-from offline_envs.runs.algorithms.base import IN_MODEL, Algorithm, AlgorithmState
+from offline_envs.runs.algorithms.base import AlgorithmState
+from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
 from offline_envs.runs.run import ModelRun
+from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import AdversarialCallback
-
-if TYPE_CHECKING:
-    from offline_envs.runs.settings import TrainSettings
 
 STATE_FILE = "adversary.safetensors"
 
@@ -23,10 +22,10 @@ MOVED_MODEL = "moved_model"
 """Folder, in a run's, of the ensemble as the adversary left it; `model` stays as it was fitted."""
 
 
-class AdversarialTraining(Algorithm):
+class AdversarialTraining(ModelBased):
     """RAMBO, whose settings besides those of every model are `adversary` and `adversary_every`."""
 
-    def check(self, settings: "TrainSettings") -> None:
+    def check(self, settings: RunSettings) -> None:
         """See `Algorithm`."""
         if not AGENTS.find(settings.agent).off_policy:
             raise SettingsError(
@@ -34,10 +33,7 @@ class AdversarialTraining(Algorithm):
             )
         if "gamma" in settings.adversary:
             raise SettingsError("adversary cannot hold 'gamma': it is the agent's, see agent_options.")
-        try:
-            ratio = AdversarySettings.from_json(settings.adversary).steps_per_update
-        except TypeError as error:
-            raise SettingsError(f"adversary has a value of the wrong type: {error}") from error
+        ratio = settings.nested("adversary", AdversarySettings).steps_per_update
         if round(settings.adversary_every * ratio) < 1:
             raise SettingsError(
                 "adversary_every times the adversary's steps_per_update must give a whole step, got "

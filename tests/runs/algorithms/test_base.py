@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from offline_envs.runs import ALGORITHMS, EVERY_RUN, IN_MODEL, TrainSettings, merged
+from offline_envs.runs import ALGORITHMS, EVERY_RUN, IN_MODEL, ModelBased, TrainSettings, merged
 
 SETTINGS = {field.name for field in fields(TrainSettings)}
 
@@ -12,7 +12,7 @@ def test_what_an_algorithm_uses_are_settings_of_a_run(name: str) -> None:
     entry = ALGORITHMS[name]
     assert len(set(entry.uses)) == len(entry.uses)
     assert set(EVERY_RUN) <= set(entry.uses) <= SETTINGS
-    assert ("model" in entry.uses) == (entry.env_id is not None)
+    assert ("model" in entry.uses) == isinstance(entry, ModelBased)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

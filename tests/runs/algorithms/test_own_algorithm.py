@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,23 @@ from offline_envs.errors import SettingsError
 from offline_envs.runs import (
     ALGORITHMS,
     IN_MODEL,
-    Algorithm,
     AlgorithmState,
+    ModelBased,
     ModelRun,
     RunFolder,
+    RunSettings,
     TrainSettings,
     train,
 )
 from offline_envs.sb3 import SB3VecEnv
+from offline_envs.settings import JsonSettings
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import tiny_settings
+
+
+@dataclass(frozen=True)
+class CountingSettings(JsonSettings):
+    by: int = 1
 
 
 class CountedSteps(BaseCallback, AlgorithmState):
@@ -31,9 +39,10 @@ class CountedSteps(BaseCallback, AlgorithmState):
         super().__init__()
         self.steps = 0
         self._run = run
+        self._by = ALGORITHMS[run.settings.algorithm].own_settings(run.settings).by
 
     def _on_step(self) -> bool:
-        self.steps += 1
+        self.steps += self._by
         return True
 
     def callbacks(self) -> Sequence[BaseCallback]:
@@ -49,12 +58,12 @@ class CountedSteps(BaseCallback, AlgorithmState):
         self._run.folder.write_json(self._run.folder.path / "steps.json", self.steps)
 
 
-class Counting(Algorithm):
+class Counting(ModelBased):
     """Trains as MBPO does, counts, and notes each start."""
 
     started: list[int] = []  # noqa: RUF012 shared by the one instance
 
-    def check(self, settings: TrainSettings) -> None:
+    def check(self, settings: RunSettings) -> None:
         if settings.horizon > 3:
             raise SettingsError(f"horizon must be at most 3 to count, got {settings.horizon}.")
 
@@ -70,7 +79,13 @@ class Counting(Algorithm):
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ALGORITHMS, "_entries", dict(ALGORITHMS))
     uses = tuple(name for name in IN_MODEL if name != "clone_epochs")
-    own = Counting("LearnedModel-v0", uses=uses, defaults={"horizon": 2}, agent_defaults={"td3": {"seed": 5}})
+    own = Counting(
+        "LearnedModel-v0",
+        uses=uses,
+        defaults={"horizon": 2},
+        agent_defaults={"td3": {"seed": 5}},
+        options=CountingSettings,
+    )
     ALGORITHMS.register("counting", own)
     Counting.started.clear()
 
@@ -80,6 +95,32 @@ def test_it_trains_and_leaves_its_artefact(tiny_model: Path, tmp_path: Path) -> 
     assert train(settings, tmp_path, show_progress=False).gradient_steps == 6
     assert json.loads((tmp_path / "steps.json").read_text()) == 6  # three cycles of two steps of four rows
     assert Counting.started == [0]
+
+
+def test_it_has_settings_of_its_own(tiny_model: Path, tmp_path: Path) -> None:
+    settings = tiny_settings(algorithm="counting", model=str(tiny_model), algorithm_options={"by": 2})
+    train(settings, tmp_path, show_progress=False)
+    assert json.loads((tmp_path / "steps.json").read_text()) == 12  # three cycles of two steps of four rows
+    assert RunFolder(tmp_path).settings().algorithm_options == {"by": 2}
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "options", "message"),
+    [
+        ("counting", {"bye": 2}, "Unknown setting of CountingSettings 'bye'. Valid: by"),
+        (
+            "counting",
+            {"by": "two"},
+            "algorithm_options has a value of the wrong type: by must be",
+        ),
+        ("mopo", {"by": 2}, "mopo has no settings of its own, got algorithm_options by"),
+    ],
+)
+def test_settings_that_it_does_not_have_are_refused(
+    algorithm: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        TrainSettings("a-v0", algorithm=algorithm, algorithm_options=options)
 
 
 @pytest.mark.parametrize("at_call", [3, 4])

@@ -1,10 +1,11 @@
-"""`train_in_model`: an agent trained inside a learned environment and scored in the real one."""
+"""`ModelBased`: an agent trained inside a learned environment and scored in the real one."""
 
 import math
 import shutil
 import sys
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import gymnasium as gym
 from gymnasium.vector import VectorEnv
@@ -17,64 +18,100 @@ from offline_envs.envs import LearnedVectorEnv, warn_of_other_data
 from offline_envs.evaluation import ReturnPredictor, evaluate_with_error
 from offline_envs.files import copy_folder
 from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
+from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
+from offline_envs.runs.algorithms.cloning import clone_policy
 from offline_envs.runs.callback import RunCallback
 from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import TrainResult
 from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED, ModelRun, Run, model_folder
+from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, gradient_steps
 
-if TYPE_CHECKING:
-    from offline_envs.runs.algorithms import Algorithm, AlgorithmState
-    from offline_envs.runs.folder import RunFolder
-    from offline_envs.runs.settings import TrainSettings
+IN_MODEL = (
+    *EVERY_RUN,
+    *("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings"),
+    *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio", "clone_epochs"),
+    *("penalty", "penalty_members"),  # the uncertainty that the model's error is compared with at the end
+)
+"""Settings that every algorithm uses which trains inside a model."""
 
 
-def train_in_model(algorithm: "Algorithm", run: Run) -> TrainResult:
-    """Train a new agent, or resume from the run's checkpoint, and score it.
+@dataclass(frozen=True)
+class ModelBased(Algorithm):
+    """An agent inside a learned environment. A subclass overrides the hooks in which it differs.
 
-    Args:
-        algorithm: Gives the environment, prepares the agent, and adds callbacks, state and artefacts.
-        run: The run; its folder was created.
-
-    Raises:
-        CheckpointError: The model or the checkpoint cannot be read.
-        KeyboardInterrupt: Interrupted; the folder has a checkpoint.
+    Attributes:
+        env_id: Learned environment that it trains in.
+        env_settings: Settings of a run, or properties of `RunSettings`, that its environment takes by the
+            same names.
     """
-    with ExitStack() as stack:
-        envs = stack.enter_context(closing(_model_envs(algorithm, run)))
-        _keep_model(run)
-        resumed = has_checkpoint(run.folder.checkpoint)
-        agent = _agent(run, SB3VecEnv(envs), resumed=resumed)
-        learned = envs.unwrapped
-        assert isinstance(learned, LearnedVectorEnv)
-        predictor = ReturnPredictor(learned, agent, run.real_env)
-        in_model = ModelRun(**vars(run), agent=agent, learned=learned, predictor=predictor)
-        if not resumed:
-            algorithm.start(in_model)
-        agent.set_logger(stack.enter_context(closing(_logger(run.folder))))
-        state = algorithm.state(in_model)
-        if resumed:
-            state.load(run.folder.checkpoint)
-        _learn(in_model, state)
-        return _score(in_model, state)
 
+    env_id: str
+    uses: tuple[str, ...] = field(default=IN_MODEL, kw_only=True)
+    env_settings: tuple[str, ...] = field(default=(), kw_only=True)
 
-def _model_envs(algorithm: "Algorithm", run: Run) -> VectorEnv[Any, Any, Any]:
-    """The algorithm's environments on the run's dataset, which has the reward of its task already."""
-    settings, folder = run.settings, run.folder
-    options = {**settings.env_options(), "dataset": run.transitions, "env_id": None, "task": None}
-    if folder.model.exists():
-        options |= {"model": str(folder.model), "ensemble": None, "fit": None}
-    assert algorithm.env_id is not None
-    output = "torch" if collects_on_device(settings) else "numpy"
-    envs = gym.make_vec(
-        algorithm.env_id, num_envs=settings.n_envs, output=output, progress=run.show_progress, **options
-    )
-    if settings.task is not None and options["model"] is not None:
-        warn_of_other_data(options["model"], run.transitions)
-    return envs
+    def env_options(self, settings: RunSettings) -> dict[str, Any]:
+        """See `Algorithm`."""
+        return {name: getattr(settings, name) for name in self.env_settings}
+
+    def make_vec_options(self, settings: RunSettings) -> dict[str, Any]:
+        """All keywords that a run gives to `gym.make_vec` for its environment."""
+        return {**settings.model_options(), **self.env_options(settings), **settings.env_settings}
+
+    def start(self, run: ModelRun) -> None:
+        """Prepare a new agent before its training; not called for one from a checkpoint.
+
+        By default its policy is fitted to the dataset for the run's `clone_epochs`.
+        """
+        if run.settings.clone_epochs:
+            clone_policy(run)
+
+    def state(self, run: ModelRun) -> AlgorithmState:
+        """Make what the algorithm keeps over a run: callbacks, state of checkpoints, artefacts."""
+        return AlgorithmState()
+
+    def train(self, run: Run) -> TrainResult:
+        """Train a new agent, or resume from the run's checkpoint, and score it.
+
+        Raises:
+            CheckpointError: The model or the checkpoint cannot be read.
+            KeyboardInterrupt: Interrupted; the folder has a checkpoint.
+        """
+        with ExitStack() as stack:
+            envs = stack.enter_context(closing(self._make_envs(run)))
+            _keep_model(run)
+            resumed = has_checkpoint(run.folder.checkpoint)
+            agent = _agent(run, SB3VecEnv(envs), resumed=resumed)
+            learned = envs.unwrapped
+            assert isinstance(learned, LearnedVectorEnv)
+            predictor = ReturnPredictor(learned, agent, run.real_env)
+            in_model = ModelRun(**vars(run), agent=agent, learned=learned, predictor=predictor)
+            if not resumed:
+                self.start(in_model)
+            agent.set_logger(stack.enter_context(closing(_logger(run.folder))))
+            state = self.state(in_model)
+            if resumed:
+                state.load(run.folder.checkpoint)
+            _learn(in_model, state)
+            return _score(in_model, state)
+
+    def _make_envs(self, run: Run) -> VectorEnv[Any, Any, Any]:
+        """Environments on the run's dataset, which has the reward of its task already."""
+        settings, folder = run.settings, run.folder
+        options = self.make_vec_options(settings)
+        options |= {"dataset": run.transitions, "env_id": None, "task": None}
+        if folder.model.exists():
+            options |= {"model": str(folder.model), "ensemble": None, "fit": None}
+        output = "torch" if collects_on_device(settings) else "numpy"
+        envs = gym.make_vec(
+            self.env_id, num_envs=settings.n_envs, output=output, progress=run.show_progress, **options
+        )
+        if settings.task is not None and options["model"] is not None:
+            warn_of_other_data(options["model"], run.transitions)
+        return envs
 
 
 def _keep_model(run: Run) -> None:
@@ -95,11 +132,11 @@ def _agent(run: Run, vec_env: SB3VecEnv, *, resumed: bool) -> BaseAlgorithm:
     return agent
 
 
-def _logger(folder: "RunFolder") -> Logger:
+def _logger(folder: RunFolder) -> Logger:
     return Logger(None, [TensorBoardOutputFormat(str(folder.tensorboard))])
 
 
-def _learn(run: ModelRun, state: "AlgorithmState") -> None:
+def _learn(run: ModelRun, state: AlgorithmState) -> None:
     """Take the gradient steps that are left; leave a checkpoint, also if interrupted."""
 
     def save() -> None:
@@ -146,14 +183,14 @@ def _train_nothing(callbacks: list[BaseCallback], agent: BaseAlgorithm) -> None:
         callback.on_training_end()
 
 
-def _timesteps_left(settings: "TrainSettings", agent: BaseAlgorithm) -> int:
+def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:
     """Model transitions of the least number of whole cycles that reach the run's gradient steps."""
     cycle = settings.cycle()
     left = max(0, settings.gradient_steps - gradient_steps(agent))
     return math.ceil(left / cycle.gradient_steps) * cycle.timesteps
 
 
-def _score(run: ModelRun, state: "AlgorithmState") -> TrainResult:
+def _score(run: ModelRun, state: AlgorithmState) -> TrainResult:
     """Score the last policy, draw the plots, write the result, and remove what only resuming needed."""
     settings, folder = run.settings, run.folder
     result, error = evaluate_with_error(

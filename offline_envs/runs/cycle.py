@@ -1,0 +1,48 @@
+"""`Cycle`: collecting transitions and learning from them, in turn."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from offline_envs.agents import AGENTS
+from offline_envs.errors import SettingsError
+from offline_envs.sb3 import mopo_schedule
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """How many model transitions an agent collects before how many gradient steps.
+
+    Attributes:
+        timesteps: Model transitions that are collected.
+        gradient_steps: Gradient steps that follow.
+        keywords: The same as keywords of the agent's constructor.
+    """
+
+    timesteps: int
+    gradient_steps: int
+    keywords: dict[str, Any] = field(default_factory=dict)
+
+
+def make_cycle(agent: str, *, n_envs: int, horizon: int, ratio: float) -> Cycle:
+    """Plan the cycle of an agent.
+
+    Args:
+        agent: Short name of the agent.
+        n_envs: Imagined episodes advanced together.
+        horizon: Steps of an imagined episode.
+        ratio: Model transitions for each gradient step; for TRPO, for each step of its policy.
+
+    Raises:
+        SettingsError: A number that is not positive, or fewer transitions a cycle than episodes.
+    """
+    if AGENTS.find(agent).off_policy:
+        schedule = mopo_schedule(n_envs, horizon, transitions_per_gradient_step=ratio)
+        timesteps = schedule["train_freq"] * n_envs
+        return Cycle(timesteps, schedule["gradient_steps"], {**schedule})
+    if not ratio >= n_envs:
+        raise SettingsError(
+            f"{agent} learns after whole steps of all episodes: transitions_per_gradient_step must be at "
+            f"least n_envs={n_envs}, got {ratio}."
+        )
+    n_steps = round(ratio / n_envs)
+    return Cycle(n_steps * n_envs, 1, {"n_steps": n_steps})
