@@ -1,6 +1,7 @@
 """What `gym.make` and `gym.make_vec` call for every id of a learned environment."""
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -18,9 +19,6 @@ from offline_envs.methods import Method
 
 IGNORED = ("disable_env_checker", "order_enforce", "render_mode")
 """Settings of `gym.make` that `gym.make_vec` hands on to a vector environment, where they mean nothing."""
-
-VECTOR_OPTIONS = ("autoreset_mode", "output", "step_infos", "capture", "num_envs")
-"""Settings of `gym.make_vec` alone."""
 
 
 def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any) -> LearnedEnv:
@@ -79,6 +77,14 @@ def learned_vector_env(
         capture=capture,
     )
     return with_autoreset(env, autoreset_mode)
+
+
+VECTOR_OPTIONS = tuple(
+    name
+    for name in inspect.signature(learned_vector_env).parameters
+    if name not in ("dataset", "method", "max_episode_steps", "options")
+)
+"""Settings that `gym.make_vec` takes and `gym.make` does not."""
 
 
 def method_class(path: str) -> type[Method]:
