@@ -43,12 +43,12 @@ Steps = Annotated[
     typer.Option(
         help="Gradient steps of the agent; of trpo, steps of its policy.",
         min=1,
-        show_default="1000000; 500 for morel with trpo, 50000 for bc",
+        show_default="1000000; 500 for trpo; 50000 for bc",
     ),
 ]
 Horizon = Annotated[
     int | None,
-    typer.Option(help="Steps of an imagined episode, h.", min=1, show_default="5; 500 for morel"),
+    typer.Option(help="Steps of an imagined episode, h.", min=1, show_default="5; 500 for morel or trpo"),
 ]
 Coef = Annotated[
     float | None, typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0")
@@ -63,7 +63,7 @@ Model = Annotated[str | None, typer.Option(help="Folder of a fitted ensemble, in
 EvalEvery = Annotated[
     int | None,
     typer.Option(
-        help="Gradient steps between real evaluations.", min=1, show_default="5000; 10 for morel with trpo"
+        help="Gradient steps between real evaluations.", min=1, show_default="5000; 10 for trpo in a model"
     ),
 ]
 AgentJson = Annotated[

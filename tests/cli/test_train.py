@@ -3,12 +3,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from offline_envs.agents import AGENTS
 from offline_envs.cli import app
-from offline_envs.runs import ALGORITHMS, RunFolder
+from offline_envs.runs import ALGORITHMS, RunFolder, TrainSettings
 from offline_envs.sb3 import SB3VecEnv
 from tests.cli.runner import RUNNER, fail, succeed
 from tests.runs.tiny import DEMO
+from tests.test_public_names import own
 
 SETTINGS = {
     "n_envs": 4,
@@ -131,3 +134,31 @@ def test_a_missing_model_is_refused(tmp_path: Path) -> None:
         *arguments(tmp_path, tmp_path / "run", "--agent-options", '{"gamm": 1}')
     )
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "setting"),
+    [
+        ("algo", "algorithm"),
+        ("agent", "agent"),
+        ("steps", "gradient_steps"),
+        ("horizon", "horizon"),
+        ("penalty_coef", "penalty_coef"),
+        ("penalty", "penalty"),
+        ("eval_every", "eval_every"),
+    ],
+)
+def test_the_help_names_every_default(option: str, setting: str) -> None:
+    """One default for all algorithms and agents, then the others with where they hold."""
+    parameters = get_command(app).commands["train"].params  # type: ignore[attr-defined]
+    (shown,) = (str(p.show_default) for p in parameters if p.name == option)
+    standard = getattr(TrainSettings("a-v0"), setting)
+    agents = [{}] if setting == "agent" else [{"agent": name} for name in own(AGENTS)]
+    defaults = {
+        str(ALGORITHMS[name].with_defaults(agent).get(setting, standard))
+        for name in own(ALGORITHMS)
+        for agent in agents
+    }
+    first, *others = (part.strip().split()[0] for part in shown.split(";"))
+    assert first == str(standard)
+    assert {first, *others} == defaults
