@@ -143,8 +143,13 @@ class LearnedEnv(gym.Env[Any, Any]):
         (obs, reward, terminated, truncated), infos = self._episodes.advance(action_row[None])
         if self.monitor is not None:
             self.monitor.look()
-        info = {name: value.item() for name, value in infos.items()}
+        info = {name: _entry(value[0]) for name, value in infos.items()}
         return _observation(obs), float(reward), bool(terminated), bool(truncated), info
+
+
+def _entry(value: Tensor) -> Any:
+    """An info of the row: a Python scalar, or an array where a method reports several numbers."""
+    return value.item() if value.ndim == 0 else value.cpu().numpy()
 
 
 def _observation(obs: Tensor) -> Array:

@@ -29,6 +29,7 @@ def test_unknown_rows_may_be_left_open_for_a_value_beyond() -> None:
     assert not any(terminated for _, _, terminated, _, _ in steps)
     assert [round(float(reward)) for _, reward, *_ in steps] == [1, 1, 1, 1]
     assert [info["far"] for *_, info in steps] == [False, False, False, True]
+    assert all(np.array_equal(info["position"], obs) for obs, *_, info in steps)  # an info of several numbers
 
 
 @pytest.mark.parametrize("output", ["numpy", "torch"])

@@ -38,4 +38,4 @@ class Cut:
         return step._replace(truncated=step.truncated | far, extras={**step.extras, "far": far})
 
     def infos(self, step: Step) -> dict[str, Tensor]:
-        return {"far": step.extras["far"]}
+        return {"far": step.extras["far"], "position": step.next_obs}
