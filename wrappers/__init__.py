@@ -1,7 +1,7 @@
 """Wrappers that make any environment pessimistic.
 
-Apply them to a learned environment directly (inside time limits or statistics wrappers), so that what those
-record is what the agent is trained on. The registered environments hold the same functions inside. A penalty
+Apply them to a learned environment directly (inside time limits or statistics wrappers), so that those
+record the rewards that the agent is trained on. The registered environments use the same functions. A penalty
 and a halt may be applied in either order: a halted step has the reward of a halt, and no penalty.
 """
 

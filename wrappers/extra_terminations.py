@@ -15,20 +15,20 @@ StepResult = tuple[Any, Any, Any, Any, dict[str, Any]]
 
 
 class ExtraTerminations(Protocol):
-    """Steps a vector environment and terminates some of its rows besides."""
+    """Steps a vector environment and also terminates some of its rows."""
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
         """Step the environment; the episodes of the rows in `ends`, bool `(n,)`, end with it."""
 
     def reset(self, options: dict[str, Any] | None) -> None:
-        """Forget what was left to restart in the rows that a reset with `options` restarts."""
+        """Drop the pending restarts of the rows that a reset with `options` restarts."""
 
 
 def extra_terminations(env: VectorEnv[Any, Any, Any]) -> ExtraTerminations:
     """Choose how rows of `env` are ended, by its kind and its autoreset mode.
 
     Raises:
-        SettingsError: An environment that restarts its rows by itself, but not those that somebody else
+        SettingsError: An environment that restarts its own finished rows, but not those that a wrapper
             ended.
     """
     mode = env.metadata.get("autoreset_mode")
@@ -38,7 +38,7 @@ def extra_terminations(env: VectorEnv[Any, Any, Any]) -> ExtraTerminations:
         return Ends(env)
     if not isinstance(env.unwrapped, SyncVectorEnv | AsyncVectorEnv):
         raise SettingsError(
-            f"A halted row has to be restarted alone, by reset(options={{'reset_mask': ...}}), which "
+            f"A halted row has to be restarted by itself, with reset(options={{'reset_mask': ...}}), which "
             f"{type(env.unwrapped).__name__} is not known to honour. Wrap single environments before "
             "they are stacked, or use autoreset mode 'Disabled'."
         )
@@ -46,7 +46,7 @@ def extra_terminations(env: VectorEnv[Any, Any, Any]) -> ExtraTerminations:
 
 
 class LearnedEnds:
-    """Ends within the learned environment, so that autoreset sees them like any other."""
+    """Terminations inside the learned environment, so that autoreset treats them like any other."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         self._env = env
@@ -61,7 +61,7 @@ class LearnedEnds:
 
 
 class Ends:
-    """Ends that the caller restarts."""
+    """Terminations whose rows the caller restarts."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         self._env = env
@@ -76,7 +76,7 @@ class Ends:
 
 
 class SameStepEnds(Ends):
-    """Ends whose rows restart within the step, beside those that the environment restarts itself."""
+    """Terminations whose rows restart within the step, in addition to those that the environment restarts."""
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
         """See `ExtraTerminations`."""
@@ -84,17 +84,17 @@ class SameStepEnds(Ends):
         halted = like(ends, terminations)
         restart = on_host(halted & ~(terminations | truncations))
         if restart.any():
-            last = np.array(on_host(obs))  # the reset may write to what was returned
+            last = np.array(on_host(obs))  # the reset may write to returned arrays
             infos = {**infos, **_with_final_obs(infos, last, restart)}
             obs, _ = self._env.reset(options={RESET_MASK: restart})
         return obs, rewards, terminations | halted, truncations, infos
 
 
 class NextStepEnds(Ends):
-    """Ends whose rows restart at the following step.
+    """Terminations whose rows restart at the following step.
 
-    The environment does not know of them, so it steps them once more before they are reset; what that step
-    gives is thrown away.
+    The environment does not know of them, so it steps them once more before they are reset; that step's
+    results are discarded.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
@@ -120,7 +120,7 @@ class NextStepEnds(Ends):
 
 
 def _with_final_obs(infos: dict[str, Any], last: Any, rows: Any) -> dict[str, Any]:
-    """Gymnasium's entries of last observations, an array of objects and its mask, with `rows` added."""
+    """Gymnasium's entries of final observations, an array of objects and its mask, with `rows` added."""
     n = len(rows)
     final = np.array(infos.get(FINAL_OBS, np.full(n, None, dtype=object)), dtype=object)
     for row in np.flatnonzero(rows):

@@ -1,4 +1,4 @@
-"""`HaltMeter`: which (obs, action) pairs are unknown, for wrappers around any environment."""
+"""`HaltMeter`: finds unknown (obs, action) pairs, for wrappers around any environment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class HaltMeter:
     """Finds the pairs that a model does not know, and their reward.
 
     Attributes:
-        members: The members whose predictions are compared.
+        members: The members that are compared.
         halt: What is unknown, and its reward.
         replaces_reward: Whether a halted step has that reward instead of its own.
     """
@@ -51,13 +51,13 @@ class HaltMeter:
             action_space: Action space of one episode.
             model: See `model_of`.
             dataset: The dataset that the model was fitted to; None means a learned environment's own.
-            kappa: κ; None means the default of `Halt` for a learned environment, and rewards as they are for
+            kappa: κ; None means the default of `Halt` for a learned environment, and unchanged rewards for
                 others.
             cache_dir: Cache folder, see `cache_folder`.
             **settings: The other settings of `Halt`.
 
         Raises:
-            SettingsError: What `Halt` or `model_of` refuses, no dataset or one of other dimensions,
+            SettingsError: Settings that `Halt` or `model_of` refuses, no dataset or one of other dimensions,
                 an environment that halts already, or `absorbing` without a reward.
         """
         method = Halt(kappa=Halt.kappa if kappa is None else kappa, **settings)
@@ -66,7 +66,7 @@ class HaltMeter:
             raise SettingsError("absorbing=True needs kappa= here: a guard leaves rewards as they are.")
         if any(isinstance(layer, Halts) and layer.halts for layer in layers(env)):
             raise SettingsError(
-                "Episodes are halted already, and of two thresholds the lower alone would count. "
+                "Episodes are halted already, and of two thresholds only the lower would have an effect. "
                 "Halt a LearnedModel-v0 or PenalizedModel-v0 once."
             )
         found = model_of(env, obs_space, action_space, model)

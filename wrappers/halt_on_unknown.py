@@ -34,8 +34,8 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         threshold: One rule with its value, `{"mean_std": β}`, `{"quantile": q}` or `{"max_over": c}`, see
             `Halt`; None means mean + 10·std.
         units: Units of the disagreement, `"std"` or `"raw"`.
-        halt_members: Whose predictions are compared, `"all"` or `"elites"`.
-        kappa: κ; None means 100 for a learned environment, and rewards as they are for others.
+        halt_members: Members that are compared, `"all"` or `"elites"`.
+        kappa: κ; None means 100 for a learned environment, and unchanged rewards for others.
         absorbing: Whether a halt yields its reward for ever, as one discounted sum, see `halt_reward`.
         gamma: The agent's discount, used if `absorbing`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
@@ -43,7 +43,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         cache_dir: Folder of fitted models instead of the user's cache.
 
     Attributes:
-        halted: Whether the last step was unknown, bool `(1,)`.
+        halted: Whether the last pair was unknown, bool `(1,)`.
         halt_counter: Number of steps, episodes and halts so far.
 
     Raises:
@@ -103,7 +103,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Reset the environment and remember where it starts."""
+        """Reset the environment and remember its first observation."""
         obs, info = self.env.reset(seed=seed, options=options)
         self._obs = one_row(obs)
         self.halted = torch.zeros(1, dtype=torch.bool)
@@ -111,7 +111,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Step the environment, and end the episode if the step was unknown."""
+        """Step the environment, and end the episode if the pair was unknown."""
         before, action_row = self._obs, one_row(action)
         obs, reward, terminated, truncated, info = self.env.step(action)
         if before is None:

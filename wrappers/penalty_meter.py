@@ -20,7 +20,7 @@ class PenaltyMeter:
 
     Attributes:
         env: The environment; its layers say in which rows the reward was replaced.
-        members: The members whose predictions are measured.
+        members: The members that are measured.
         penalize: The penalty.
     """
 
@@ -41,7 +41,7 @@ class PenaltyMeter:
         """Find the model, and check that it has what the penalty measures.
 
         Raises:
-            SettingsError: A measure that is zero for its members, or what `model_of` refuses.
+            SettingsError: A measure that is zero for its members, or settings that `model_of` refuses.
         """
         found = model_of(env, obs_space, action_space, model)
         method.check(found)

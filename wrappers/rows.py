@@ -20,7 +20,7 @@ def many_rows(values: Any) -> Tensor:
 
 
 def like(values: Tensor, sample: Any) -> Any:
-    """`values` as the kind of array that `sample` is, and where it is."""
+    """`values` as the kind of array that `sample` is, on its device."""
     return values.to(sample.device) if isinstance(sample, Tensor) else values.cpu().numpy()
 
 

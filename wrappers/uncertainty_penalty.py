@@ -31,10 +31,10 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
         penalty_coef: λ, in units of reward per unit of uncertainty.
         penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
-        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+        penalty_members: Members that are measured, `"all"` or `"elites"`.
 
     Raises:
-        SettingsError: An unknown name, a negative coefficient, or no model to measure with.
+        SettingsError: An unknown name, a negative coefficient, or no model to measure uncertainty.
 
     Example:
         >>> import gymnasium as gym, offline_envs
@@ -73,7 +73,7 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Reset the environment and remember where it starts."""
+        """Reset the environment and remember its first observation."""
         obs, info = self.env.reset(seed=seed, options=options)
         self._obs = one_row(obs)
         return obs, info
@@ -94,6 +94,6 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
         return obs, self._subtract(reward, penalty), terminated, truncated, info
 
     def _subtract(self, reward: Any, penalty: float) -> float:
-        if self._meter.learned:  # in float32, as the batched step subtracts, so that both give one number
+        if self._meter.learned:  # in float32, like the batched step, so that both give the same number
             return float(np.float32(reward) - np.float32(penalty))
         return float(reward) - penalty

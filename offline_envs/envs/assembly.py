@@ -1,4 +1,4 @@
-"""From the settings of an environment to the parts that it is made of."""
+"""`assemble`: makes the parts of a learned environment from its settings."""
 
 import warnings
 from pathlib import Path
@@ -24,7 +24,7 @@ from offline_envs.tasks import task_transitions
 
 
 class Assembly(NamedTuple):
-    """What a learned environment is made of."""
+    """The parts of a learned environment."""
 
     mdp: LearnedMDP
     starts: StartStates
@@ -40,13 +40,13 @@ class Assembly(NamedTuple):
 def assemble(
     dataset: DatasetSource, method: Method | None = None, options: ModelOptions | None = None
 ) -> Assembly:
-    """Load the data, load or fit the model, and join them to a learned MDP.
+    """Load the data, load or fit the model, and combine them into a learned MDP.
 
-    Everything that can be refused is refused before a fit begins.
+    All errors that can be found without a model are raised before a fit begins.
 
     Args:
         dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
-        method: What turns the model into an MDP; None means the plain model.
+        method: The method that turns the model into an MDP; None means the plain model.
         options: The other settings; None means their defaults.
 
     Raises:
@@ -107,7 +107,7 @@ def _model(
 def resolve_model(
     model: str | Path | DynamicsModel, obs_dim: int, action_dim: int, *, device: str
 ) -> DynamicsModel:
-    """Load a model and check that it fits the observations and actions at hand.
+    """Load a model and check its observation and action dimensions.
 
     Raises:
         CheckpointError: The folder holds no readable model.
@@ -121,11 +121,11 @@ def resolve_model(
         )
     if loaded.device == torch.empty(0, device=device).device:
         return loaded
-    return loaded.copy().to(device)  # others may share it where it is
+    return loaded.copy().to(device)  # others may share it on its device
 
 
 def warn_of_other_data(model: str | Path | DynamicsModel, transitions: Transitions) -> None:
-    """Warn where a saved model was fitted to other data than these: with a task, most likely other rewards.
+    """Warn if a saved model was fitted to other data: with a task, most likely to other rewards.
 
     Warns:
         UserWarning: The card of the model names other data.
@@ -142,7 +142,7 @@ def warn_of_other_data(model: str | Path | DynamicsModel, transitions: Transitio
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that does not exist here.
+    """Refuse a device that this machine does not have.
 
     Raises:
         SettingsError: The name is unknown to torch, or the device is not available.

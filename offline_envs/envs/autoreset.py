@@ -35,7 +35,7 @@ class SameStep(_Mode):
         """Step every row, then restart the finished ones."""
         next_obs, rewards, terminations, truncations, infos = self.env.step(actions)
         done = terminations | truncations
-        # Also when nothing is done: a GPU would have to be waited for, and every output draws alike.
+        # Also when no row is done: a GPU would have to be waited for, and both outputs draw the same numbers.
         obs, _ = self.env.reset(options={RESET_MASK: done})
         return obs, rewards, terminations, truncations, {**infos, FINAL_OBS: next_obs, FINAL_OBS_MASK: done}
 
@@ -79,7 +79,7 @@ class NextStep(_RemembersFinished):
 
 
 class Disabled(_RemembersFinished):
-    """Nothing restarts by itself; stepping a finished row is an error (on a GPU it is not looked for)."""
+    """Nothing restarts by itself; stepping a finished row is an error (not checked on a GPU)."""
 
     mode = AutoresetMode.DISABLED
 
@@ -123,7 +123,7 @@ def without_reset_rows(rows: Any, options: dict[str, Any] | None) -> Any:
 
     Args:
         rows: Bool `(n,)`, array or tensor, or None for no row.
-        options: Options of a reset, perhaps with a mask of either kind.
+        options: Options of a reset, perhaps with a mask, array or tensor.
     """
     mask = (options or {}).get(RESET_MASK)
     if mask is None or rows is None:

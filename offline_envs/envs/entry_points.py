@@ -1,4 +1,4 @@
-"""What `gym.make` and `gym.make_vec` call for every id of a learned environment."""
+"""Entry points that `gym.make` and `gym.make_vec` call for every id of a learned environment."""
 
 import importlib
 import inspect
@@ -18,7 +18,7 @@ from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 from offline_envs.methods import Method
 
 IGNORED = ("disable_env_checker", "order_enforce", "render_mode")
-"""Settings of `gym.make` that `gym.make_vec` hands on to a vector environment, where they mean nothing."""
+"""Settings of `gym.make` that `gym.make_vec` passes to a vector environment, where they have no meaning."""
 
 
 def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any) -> LearnedEnv:
@@ -26,11 +26,11 @@ def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any)
 
     Args:
         dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
-        method: Where the method's class is, `"module:Class"`, as the id fills it in; or a method.
+        method: Path of the method's class, `"module:Class"`, as registered with the id; or a method.
         **options: Settings of the method and of `ModelOptions`, by name.
 
     Raises:
-        SettingsTypeError: A name that is no setting.
+        SettingsTypeError: An unknown name.
         SettingsError: A value that is not valid, or a setting that only `gym.make_vec` takes.
     """
     for name in VECTOR_OPTIONS:
@@ -65,7 +65,7 @@ def learned_vector_env(
         **options: See `learned_env`.
 
     Raises:
-        SettingsTypeError: A name that is no setting.
+        SettingsTypeError: An unknown name.
         SettingsError: A value that is not valid.
     """
     env = LearnedVectorEnv(

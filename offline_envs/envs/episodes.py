@@ -1,4 +1,4 @@
-"""`Episodes`: many imagined episodes as tensors, and how they continue."""
+"""`Episodes`: the state of many imagined episodes, as tensors."""
 
 import torch
 from torch import Tensor
@@ -16,25 +16,25 @@ LARGEST_SEED = 2**63 - 1
 class Episodes:
     """`n` imagined episodes, whose state is tensors on the model's device that are written in place.
 
-    It is the one state machine under every learned environment. `advance` and `restart` look at no value on
-    the host and keep every tensor where it is, so both can be captured as graphs. What they return shares no
+    It is the one state machine under every learned environment. `advance` and `restart` read no value on
+    the host and keep every tensor at its address, so both can be captured as graphs. Their results share no
     memory with the state.
 
     Args:
         n: Number of episodes.
-        assembly: What their environment is made of.
+        assembly: The parts of their environment.
         max_steps: Steps after which an episode is truncated, or infinity.
         reports: Whether a step reports infos.
 
     Attributes:
         generator: Source of all random numbers.
-        obs: Where the episodes are, float32 `(n, d)`.
-        elapsed: Steps that they have taken, int64 `(n,)`.
+        obs: Current observations, float32 `(n, d)`.
+        elapsed: Steps taken in each episode, int64 `(n,)`.
         exploded: Rows whose last prediction was rejected, bool `(n,)`.
-        replaced: Rows whose last reward was a fixed one instead of the model's, bool `(n,)`.
-        ends: Rows that the next step terminates whatever comes of it, bool `(n,)`.
+        replaced: Rows whose last reward was a fixed one rather than the model's, bool `(n,)`.
+        ends: Rows that the next step terminates in any case, bool `(n,)`.
         total_exploded: Number of rejected predictions in running episodes, int64 scalar.
-        monitor: What the method watches the episodes with, or None.
+        monitor: The method's monitor of the episodes, or None.
     """
 
     def __init__(self, n: int, assembly: Assembly, *, max_steps: float, reports: bool) -> None:
@@ -54,7 +54,7 @@ class Episodes:
         self.monitor = assembly.method.monitor(n, device)
 
     def advance(self, actions: Tensor) -> Outcome:
-        """Take the next step of every episode, also of those that are over.
+        """Take the next step of every episode, including those that are over.
 
         Args:
             actions: Actions, float32 `(n, k)`.
@@ -79,7 +79,7 @@ class Episodes:
 
         Args:
             mask: The rows, bool `(n,)`.
-            given: Where they begin, `(n, d)`; None draws it.
+            given: Observations to start from, `(n, d)`; None draws them.
 
         Returns:
             A copy of all observations, `(n, d)`.

@@ -43,7 +43,7 @@ class LearnedEnv(gym.Env[Any, Any]):
 
     ## Rewards
     The sampled reward of the chosen member, minus pessimism if there is any. `info` has `raw_reward` and
-    `penalty`, whose difference the reward is unless it was replaced, and `exploded`. Where episodes are
+    `penalty`, whose difference is the reward unless it was replaced, and `exploded`. Where episodes are
     halted it also has `halted`, `disagreement` and `threshold`, and a halt yields `mdp.transform.reward`.
 
     ## Starting state
@@ -54,14 +54,14 @@ class LearnedEnv(gym.Env[Any, Any]):
     obs and action is unknown (see `Halt`). Truncated by `max_episode_steps`, which `gym.make` handles.
 
     Args:
-        assembly: What the environment is made of, see `assemble`.
+        assembly: The parts of the environment, see `assemble`.
 
     Attributes:
-        mdp: The MDP under it.
+        mdp: Its MDP.
         transitions: The dataset.
         ensemble: The model, all of its members.
-        method: What turns the model into the MDP.
-        assembly: All that it is made of.
+        method: The method that turns the model into the MDP.
+        assembly: All its parts.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  Gymnasium declares it on the instance
@@ -80,7 +80,7 @@ class LearnedEnv(gym.Env[Any, Any]):
 
     @property
     def device(self) -> torch.device:
-        """Where the model is computed."""
+        """Device of the model."""
         return self._starts.obs.device
 
     @property
@@ -100,7 +100,7 @@ class LearnedEnv(gym.Env[Any, Any]):
 
     @property
     def monitor(self) -> Monitor | None:
-        """What the method watches episodes with, e.g. a `HaltCounter`; None if it does not."""
+        """The method's monitor of the episodes, e.g. a `HaltCounter`, or None."""
         return self._episodes.monitor
 
     def reset(

@@ -25,28 +25,28 @@ OUTPUTS = ("numpy", "torch")
 class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     """`num_envs` imagined episodes advanced together, in torch on any device.
 
-    It resets only the rows that it is told to (`reset(options={"reset_mask": mask})`); `Autoreset` adds the
+    It resets only the rows of a mask (`reset(options={"reset_mask": mask})`); `Autoreset` adds the
     automatic modes. Everything returned is a fresh array or tensor that is never written to again.
 
     On a CUDA device a step is replayed as a graph, and a reset by mask as another, once each has run a few
-    times; with tensors in and out, nothing waits for the device (but a method's monitor, now and then).
+    times; with tensors in and out, nothing waits for the device except, periodically, a method's monitor.
 
     Args:
         num_envs: Number of episodes, n.
-        assembly: What the environment is made of, see `assemble`.
+        assembly: The parts of the environment, see `assemble`.
         max_episode_steps: Steps after which an episode is truncated; None or −1 for never.
         output: `"numpy"` for float32 and bool arrays, `"torch"` for tensors on the model's device. Actions
             may be either.
-        step_infos: Whether `step` reports what `LearnedEnv` has in `info`, of every row, `(n,)` each.
-        capture: Whether to replay graphs on a CUDA device. They keep what a user's termination rule
-            read on the host when they were captured; without them it is read at every step.
+        step_infos: Whether `step` reports the entries of `LearnedEnv`'s `info`, `(n,)` each.
+        capture: Whether to replay graphs on a CUDA device. They keep the values that a user's
+            termination rule read on the host at capture; without graphs it reads them at every step.
 
     Attributes:
-        mdp: The MDP under it.
+        mdp: Its MDP.
         transitions: The dataset.
         ensemble: The model, all of its members.
-        method: What turns the model into the MDP.
-        assembly: All that it is made of.
+        method: The method that turns the model into the MDP.
+        assembly: All its parts.
         output: `"numpy"` or `"torch"`.
         max_episode_steps: The step limit, infinity for none.
     """
@@ -87,7 +87,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
 
     @property
     def device(self) -> torch.device:
-        """Where the model is computed and tensors are returned."""
+        """Device of the model and of returned tensors."""
         return self._starts.obs.device
 
     @property
@@ -117,7 +117,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
 
     @property
     def monitor(self) -> Monitor | None:
-        """What the method watches episodes with, e.g. a `HaltCounter`; None if it does not."""
+        """The method's monitor of the episodes, e.g. a `HaltCounter`, or None."""
         return self._episodes.monitor
 
     @property
@@ -219,14 +219,14 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         return None if obs is None else self._starts.given(obs, (self.num_envs, self.transitions.obs_dim))
 
     def _out(self, tensor: Tensor) -> Any:
-        """What is handed out: a graph writes to its own tensors again, and an array on the host is a copy."""
+        """A result to return: a copy, since a graph writes to its own tensors again."""
         if self.output != "torch":
             return tensor.cpu().numpy()
         return tensor.clone() if self._captures else tensor
 
 
 def _step_limit(max_episode_steps: int | None) -> float:
-    if max_episode_steps is None or max_episode_steps == -1:  # −1 is how Gymnasium asks for no limit
+    if max_episode_steps is None or max_episode_steps == -1:  # −1 is Gymnasium's way to ask for no limit
         return float("inf")
     if max_episode_steps < 1:
         raise SettingsError(f"max_episode_steps must be at least 1, or None or -1, got {max_episode_steps}.")

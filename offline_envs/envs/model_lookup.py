@@ -40,13 +40,13 @@ def model_of(
     action_space: gym.Space[Any],
     model: str | Path | DynamicsModel | None,
 ) -> DynamicsModel:
-    """The model to ask about an environment: the one given, or its own.
+    """The model of an environment: the one given, or its own.
 
     Args:
         env: The environment, single or vector.
         obs_space: Observation space of one episode.
         action_space: Action space of one episode.
-        model: Folder of a fitted ensemble, or the ensemble; None means that of a learned environment.
+        model: Folder of a fitted ensemble, or the ensemble; None means a learned environment's own.
 
     Raises:
         SettingsError: Spaces that are not flat boxes, a model of other dimensions, no model, or a learned
@@ -59,8 +59,8 @@ def model_of(
         model = env.unwrapped.ensemble
     if model is None:
         raise SettingsError(
-            f"{env.unwrapped} is not a learned environment, so it has no model to measure with. "
-            "Pass model=, a folder written by `offline-envs fit` or an DynamicsModel."
+            f"{env.unwrapped} is not a learned environment, so it has no model to measure uncertainty. "
+            "Pass model=, a folder written by `offline-envs fit` or a DynamicsModel."
         )
     if is_learned(env):
         _check_direct(env.unwrapped, obs_space, action_space)

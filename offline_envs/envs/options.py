@@ -15,9 +15,9 @@ class ModelOptions:
     """Settings of every learned environment, all optional.
 
     Attributes:
-        model: Folder of a fitted model, or the model itself; without it an ensemble is fitted once and kept
+        model: Folder of a fitted model, or the model itself; if None, an ensemble is fitted once and kept
             in the user's cache.
-        env_id: Environment that the data come from, if the dataset does not say.
+        env_id: Environment that the data come from, if the dataset does not name it.
         task: Task whose reward the data get instead of their own: a name with settings, e.g.
             `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
@@ -25,8 +25,8 @@ class ModelOptions:
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
         member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`; or a
             `Sampler`.
-        device: Where the model is computed, e.g. `"cpu"` or `"cuda"`.
-        precision: How precisely its matrix products are: `"float32"`, `"tf32"` or `"bfloat16"`, see
+        device: Device of the model, e.g. `"cpu"` or `"cuda"`.
+        precision: Precision of its matrix products: `"float32"`, `"tf32"` or `"bfloat16"`, see
             `offline_envs.dynamics.ensemble.precision`. Fits and thresholds stay in float32.
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
         fit: Settings of the fit by name, see `FitSettings`.

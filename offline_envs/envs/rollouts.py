@@ -25,13 +25,13 @@ class Rollout(NamedTuple):
     obs: Tensor  # (h, n, d)
     action: Tensor  # (h, n, k), in the environment's units
     reward: Tensor  # (h, n), after pessimism
-    next_obs: Tensor  # (h, n, d), the true successor, also where the episode ended
+    next_obs: Tensor  # (h, n, d), the true successor, even where the episode ended
     terminated: Tensor  # (h, n), bool
     truncated: Tensor  # (h, n), bool; a row that terminates at the horizon is both
 
     @classmethod
     def stack(cls, steps: Iterable[Self]) -> Self:
-        """Join single steps, whose fields lack the first dimension; there must be one at least."""
+        """Stack single steps, at least one, whose fields lack the first dimension."""
         return cls(*map(torch.stack, zip(*steps, strict=True)))
 
 
@@ -48,29 +48,29 @@ def rollout(
     A row whose episode terminates starts another one in the same step, from another state of the dataset; all
     rows are truncated at the horizon of their episode. MBPO and MOPO (Janner et al. 2019, algorithm 2; Yu et
     al. 2020, algorithm 2) drop such rows and continue with the rest. Restarting them is what the vector
-    environment does with same-step autoreset, which agents train in, so what reaches a replay buffer has
-    the same distribution here as there; with one seed and policy, it is the same numbers. The count is
-    `n * horizon`, whatever terminates, so there is nothing to compact, for which a GPU would have to be
-    waited for: no step looks at a value from the host (except that an environment that halts looks at its
-    counts at every hundredth step until it has judged them).
+    environment does with same-step autoreset, in which agents train, so a replay buffer gets the same
+    distribution either way; with the same seed and policy, it gets the same numbers. The count is
+    `n * horizon` whatever terminates, so nothing has to be compacted, which would make the host wait for a
+    GPU: no step reads a value on the host (except that an environment that halts checks its counts at
+    every hundredth step until it has judged them).
 
-    The episodes are fresh ones: `within` lends its model, its start states, its pessimism and its way of
-    drawing elites, and keeps its own rows, number of rows and horizon.
+    The episodes are new ones: `within` lends its model, start states, method and sampler, and keeps its own
+    rows, number of rows and horizon.
 
     Args:
-        policy: Where to go, computed without gradients. Its randomness is its own.
+        policy: The policy, computed without gradients. Its randomness is its own.
         n: Number of rows.
-        horizon: Steps of each row, and after how many its episode is truncated.
+        horizon: Steps of each row, and the length at which its episode is truncated.
         within: Environment of `gym.make_vec` with a learned model, of any number of rows, output and
             autoreset mode.
-        seed: Seed of start states and predictions; None for other numbers each time.
+        seed: Seed of start states and predictions; None for different numbers each time.
 
     Returns:
         Tensors `(horizon, n, ...)` on the model's device.
 
     Raises:
-        SettingsError: No learned environment or one in a wrapper, numbers that are no integers of at least 1,
-            or actions that are no tensor of shape `(n, k)`.
+        SettingsError: Not a learned environment, one in a wrapper, a number that is not an integer of at
+            least 1, or actions that are not a tensor of shape `(n, k)`.
 
     Example:
         >>> import gymnasium as gym
@@ -85,7 +85,7 @@ def rollout(
         if not isinstance(number, int) or number < 1:
             raise SettingsError(f"{name} must be an integer of at least 1, got {number!r}.")
     learned = _lender(within)
-    # A graph of these rows would serve for this one call, and cost more than their steps.
+    # A graph of these rows would serve only this call, and cost more than their steps.
     fresh = LearnedVectorEnv(n, learned.assembly, max_episode_steps=horizon, output="torch", capture=False)
     envs = SameStep(fresh)
     envs.reset(seed=seed)
@@ -99,7 +99,7 @@ def imagine(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]
     and actions unchanged, and tensors on their device.
 
     Args:
-        policy: Where to go, computed without gradients.
+        policy: The policy, computed without gradients.
         envs: Learned environment with `output="torch"` and same-step autoreset that has been reset.
 
     Returns:
@@ -131,7 +131,7 @@ def check_imaginable(envs: VectorEnv[Any, Any, Any]) -> None:
     """Refuse an environment whose rows cannot be stepped on its device.
 
     Raises:
-        SettingsError: No learned vector environment, NumPy output, or another autoreset mode than same-step.
+        SettingsError: Not a learned vector environment, NumPy output, or a mode other than same-step.
     """
     learned = learned_under(envs)
     mode = envs.metadata.get("autoreset_mode")
@@ -151,11 +151,11 @@ class _EnvWorld:
 
     @property
     def obs(self) -> Tensor:
-        """Where the rows are, `(n, d)`."""
+        """Current observations, `(n, d)`."""
         return self._learned.obs
 
     def step(self, obs: Tensor, action: Tensor) -> Rollout:
-        """Step the environment; the successor is the true one, not that after a restart."""
+        """Step the environment; the successor is the true one, not the one after a restart."""
         _, reward, terminated, truncated, infos = self._envs.step(action)
         return Rollout(obs, action, reward, infos[FINAL_OBS], terminated, truncated)
 
@@ -165,7 +165,7 @@ def _lender(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:
     for layer in layers(envs):
         if layer is not learned and not isinstance(layer, tuple(MODES.values())):
             raise SettingsError(
-                f"Fresh rows would not be in the wrapper {type(layer).__name__}. Use the environment without "
+                f"New rows would bypass the wrapper {type(layer).__name__}. Use the environment without "
                 "it, or PenalizedModel-v0 or PessimisticModel-v0, whose model is pessimistic itself."
             )
     return learned

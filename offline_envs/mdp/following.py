@@ -1,4 +1,4 @@
-"""`follow`: one function that follows a policy, step by step, wherever it is to act."""
+"""`follow`: step a policy through a model, a vector environment, or any other world."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol, TypeVar

@@ -1,4 +1,4 @@
-"""`Guard`: what to do when a model predicts a number that cannot be."""
+"""`Guard`: rejects predictions that are not finite or far outside the data."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,7 +10,7 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import DELTA, REWARD
 
 MARGIN = 10.0
-"""How far beyond the data a prediction may lie, in ranges of the data (or units, where that is wider)."""
+"""Margin beyond the data within which a prediction is accepted, in ranges of the data (at least one unit)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Guard:
 
         Args:
             outcome: Predicted (reward, next_obs), `(B, 1 + d)`.
-            obs: Last believable observations, `(B, d)`; an exploded row stays there.
+            obs: Current observations, `(B, d)`; an exploded row stays there.
 
         Returns:
             Reward `(B,)`, next observation `(B, d)`, and which rows exploded, bool `(B,)`.

@@ -30,10 +30,10 @@ class LearnedMDP:
     state; randomness comes from the generator that it is given.
 
     Attributes:
-        members: The members that are evaluated at every step; transitions are drawn from the elites.
+        members: The members that are evaluated at every step; transitions are sampled from the elites.
         termination: When the real task ends, as a function of obs, action and next_obs.
         guard: What ends an episode whose prediction explodes.
-        transform: What the method does to a step, or None.
+        transform: The method's change of a step, or None.
         sampler: How reward and next observation come out of the predictions.
     """
 
@@ -78,7 +78,7 @@ class LearnedMDP:
 
     @property
     def _asks_own(self) -> bool:
-        """Whether nobody but a row's own member is asked about it."""
+        """Whether each row needs the prediction of its own member only."""
         return self.transform is None and self.members.asks_own and isinstance(self.sampler, FollowsMember)
 
     def _advance(self, obs: Tensor, action: Tensor, *drawn: Tensor, generator: torch.Generator) -> Step:

@@ -1,4 +1,4 @@
-"""`Members`: which members of a model a step asks, and which of those it draws from."""
+"""`Members`: the members of a model that a step evaluates, and the elites among them."""
 
 from dataclasses import dataclass
 from typing import Self, cast
@@ -11,15 +11,15 @@ from offline_envs.dynamics import DynamicsModel, Prediction, Predictor, Predicts
 
 @dataclass(frozen=True)
 class Members:
-    """The members of a model that a step evaluates: its elites or, where a method asks, all of them.
+    """The members of a model that a step evaluates: its elites or, where a method needs them, all.
 
     It reads the model's own weights, so changes to them take effect immediately.
 
     Attributes:
         model: The model.
         index: The members that are evaluated, int64 `(M,)`, or None for all.
-        elites: Position of the elites among them, int64 `(E,)`.
-        predictor: How precisely they predict, see `PRECISIONS`.
+        elites: Positions of the elites among them, int64 `(E,)`.
+        predictor: Their prediction at the chosen precision, see `PRECISIONS`.
     """
 
     model: DynamicsModel
@@ -47,9 +47,9 @@ class Members:
 
     @property
     def asks_own(self) -> bool:
-        """Whether `predict_own` asks each row's own member alone.
+        """Whether `predict_own` evaluates only each row's own member.
 
-        A GPU would have to be waited for until the host knows which, other precisions ask all members
+        On a GPU the host would have to wait to learn which one it is, other precisions compute all members
         together, and not every kind of model can.
         """
         return (

@@ -1,4 +1,4 @@
-"""Samplers: how the next reward and observation come out of the members' predictions."""
+"""Samplers: draw the next reward and observation from the members' predictions."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -54,7 +54,7 @@ class Sampler(Protocol):
 
 @runtime_checkable
 class FollowsMember(Protocol):
-    """A sampler whose rows need the prediction of one member each, so that others need not be computed."""
+    """A sampler that needs the prediction of one member for each row, so the others need not be computed."""
 
     def member_of(self, drawn: Drawn) -> Tensor:
         """Position of each row's member among those evaluated, int64 `(B,)`."""
@@ -106,7 +106,7 @@ class MeanSampler:
     """No randomness: the mean of the elites' means ("E" of Chua et al. 2018).
 
     Attributes:
-        elites: Position of the elites among the evaluated members, int64 `(E,)`.
+        elites: Positions of the elites among the evaluated members, int64 `(E,)`.
     """
 
     elites: Tensor

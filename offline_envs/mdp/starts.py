@@ -49,7 +49,7 @@ class StartStates:
         return self.obs[index]
 
     def given(self, obs: Any, shape: tuple[int, ...]) -> Tensor:
-        """A fresh tensor of observations that a caller asks to start from.
+        """The observations that a caller asked to start from, as a new tensor.
 
         Raises:
             SettingsError: Another shape than `shape`, or a value that is not finite.

@@ -13,7 +13,7 @@ class Step(NamedTuple):
     next_obs: Tensor  # (B, d)
     reward: Tensor  # (B,), what the agent is given
     terminated: Tensor  # (B,), bool
-    truncated: Tensor  # (B,), bool: a method cuts the episode, whose value is looked up beyond
+    truncated: Tensor  # (B,), bool: a method truncates the episode; the agent bootstraps from next_obs
     raw_reward: Tensor  # (B,), the model's reward before a method changed it
     penalty: Tensor  # (B,), what was subtracted from the reward; 0 where the reward was replaced
     exploded: Tensor  # (B,), bool: the prediction was rejected

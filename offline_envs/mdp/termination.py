@@ -1,4 +1,4 @@
-"""Which termination rule a learned environment uses, and whether it agrees with its dataset."""
+"""Termination rules of learned environments, and their agreement with the dataset."""
 
 import warnings
 from dataclasses import dataclass

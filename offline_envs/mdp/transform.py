@@ -12,7 +12,7 @@ from offline_envs.mdp.step import Step
 class Transform(Protocol):
     """A pure change of a batch of steps, which sees all that led to them.
 
-    It may replace or penalise rewards, end rows (`terminated`), cut them for a bootstrapped value
+    It may replace or penalise rewards, end rows (`terminated`), truncate them for a bootstrapped value
     (`truncated`), and put tensors of its own into `extras`.
     """
 

@@ -18,7 +18,7 @@ from offline_envs.settings import JsonSettings
 class Monitor(Protocol):
     """Watches the episodes of `n` rows, e.g. to warn of a setting that ends nearly all of them.
 
-    `count` and `reset` run on the device and look at no value from the host, so that they can be captured as
+    `count` and `reset` run on the device without reading a value on the host, so that they can be captured as
     part of a CUDA graph; `look` may.
     """
 
@@ -29,7 +29,7 @@ class Monitor(Protocol):
         """Begin an episode in the rows of `mask`, bool `(n,)`, or in all."""
 
     def look(self) -> None:
-        """Look at the counts, and warn if they are suspicious."""
+        """Check the counts on the host, and warn if they are suspicious."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Method(JsonSettings):
     """The settings of a method and what it does; every hook has a default that changes nothing.
 
     A method is a frozen dataclass whose fields are the keywords that `gym.make` takes for its environment,
-    each with its default. They are declared here alone: environments, wrappers, runs and the command line
+    each with its default. They are declared only here: environments, wrappers, runs and the command line
     read them from the class.
 
     Attributes:
@@ -48,7 +48,7 @@ class Method(JsonSettings):
 
     @property
     def members(self) -> str:
-        """Whose predictions a step needs: `"elites"`, or `"all"`."""
+        """The members that a step evaluates: `"elites"`, or `"all"`."""
         return "elites"
 
     def check(self, shape: ModelShape) -> None:
@@ -70,18 +70,18 @@ class Method(JsonSettings):
     def transform(
         self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
     ) -> Transform | None:
-        """What the method does to every step, or None.
+        """Make the method's change of every step, or None.
 
         Args:
             model: The fitted model.
             transitions: The dataset.
             cache_dir: Folder of fitted models, or None for the user's cache.
-            progress: Whether to say on standard error what takes long.
+            progress: Whether to report long computations on standard error.
         """
         del model, transitions, cache_dir, progress  # Unused.
         return None
 
     def monitor(self, n: int, device: torch.device) -> Monitor | None:
-        """What watches the episodes of `n` rows, or None."""
+        """Make the monitor of `n` rows, or None."""
         del n, device  # Unused.
         return None

@@ -55,7 +55,7 @@ class Halt(Method):
             `{"mean_std": BETA}`.
         units: Units of the disagreement: `"std"` for the dataset's standard deviation of each observation
             dimension, `"raw"` for the observations' own (the paper).
-        halt_members: Whose predictions are compared: `"all"` (the paper) or `"elites"`.
+        halt_members: Members that are compared: `"all"` (the paper) or `"elites"`.
         kappa: κ; a halt yields the dataset's lowest reward minus κ.
         absorbing: Whether it yields the discounted sum of that reward for ever, see `halt_reward`.
         gamma: The agent's discount γ, used if `absorbing`.
@@ -87,7 +87,7 @@ class Halt(Method):
 
     @property
     def members(self) -> str:
-        """Whose predictions are compared."""
+        """The members that are compared."""
         return self.halt_members
 
     def check(self, shape: ModelShape) -> None:
@@ -106,14 +106,14 @@ class Halt(Method):
         cache_dir: Path | str | None = None,
         progress: bool = True,
     ) -> "HaltUnknown":
-        """What halts where a model does not know enough, on the model's device.
+        """Make the halt of unknown pairs for a model, on its device.
 
-        The threshold is that of the weights as they are now; it stays if they change.
+        The threshold belongs to the current weights; it does not follow later changes of them.
 
         Args:
             model: The model.
-            transitions: Its dataset, whose disagreements set the threshold and whose lowest reward the
-                price.
+            transitions: Its dataset, whose disagreements set the threshold and whose lowest reward sets the
+                reward of a halt.
             cache_dir: Cache folder, see `cache_folder`.
             progress: Whether to say on standard error that members are compared or another process is
                 waited for.
@@ -136,7 +136,7 @@ class Halt(Method):
         return HaltUnknown(detector, reward)
 
     def monitor(self, n: int, device: torch.device) -> HaltCounter:
-        """Counts halts, and warns of a threshold that halts hardly any or nearly all episodes."""
+        """Count halts, and warn if the threshold halts almost none or almost all episodes."""
         return HaltCounter(n, device)
 
 
@@ -153,8 +153,8 @@ def threshold_rule(setting: Mapping[str, float] | None) -> ThresholdRule:
 class HaltUnknown:
     """The pessimistic MDP: an unknown pair of obs and action ends the episode with a low reward.
 
-    Kidambi et al. 2020 (MOReL), section 4. The successor stays what the model predicted, so that it is
-    finite; being terminal, no value is looked up beyond it.
+    Kidambi et al. 2020 (MOReL), section 4. The successor stays as predicted, so that it is finite; it is
+    terminal, so no value is bootstrapped from it.
 
     A row that exploded is halted too where its pair is unknown: otherwise leaving the data far behind, which
     costs the dataset's lowest reward, would be cheaper than leaving them a little.
@@ -182,7 +182,7 @@ class HaltUnknown:
         )
 
     def infos(self, step: Step) -> dict[str, Tensor]:
-        """Which rows were halted, and why."""
+        """The entries about halting, see `halt_infos`."""
         return halt_infos(step.extras[HALTED], step.extras[DISAGREEMENT], self.detector.threshold)
 
 
@@ -199,16 +199,16 @@ def halt_reward(lowest: float, kappa: float, *, absorbing: bool = False, gamma: 
     """The reward of an unknown pair of obs and action, given once.
 
     Kidambi et al. 2020 (MOReL). In its experiments an episode ends with r_halt = r_min − κ. In its theory
-    (section 4) HALT absorbs: it yields r_halt at every step for ever, which discounts to r_halt / (1 − γ).
-    The environment ends either way; the sum is given as one reward.
+    (section 4) HALT is absorbing: it yields r_halt at every step for ever, a discounted sum of
+    r_halt / (1 − γ). The environment ends either way; the sum is given as one reward.
 
     Where rewards are negative, ending early with r_min − κ may be worth more than continuing; the absorbing
     sum is not, as long as rewards stay above r_halt and the agent discounts by the same γ. The release
-    gives nothing at a halt, which its agent takes for a truncation; that is not offered.
+    gives no reward at a halt, which its agent treats as a truncation; that is not offered.
 
     Args:
         lowest: Lowest reward of the dataset, r_min.
-        kappa: κ, how far below it a halt lies.
+        kappa: κ, the distance of a halt's reward below it.
         absorbing: Whether to give r_halt / (1 − γ) instead of r_halt.
         gamma: The agent's discount γ, used if `absorbing`.
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from offline_envs.mdp import Step
 
 EPISODES = 100
-"""Episodes after which the share of halted ones is judged, once; with more rows than that, one a row."""
+"""Episodes after which the share of halted ones is judged, once; with more rows, one episode a row."""
 
 CHECK_EVERY = 100
-"""Calls between two looks at the counts: on a GPU each look waits for the device."""
+"""Calls between two checks of the counts: on a GPU each check waits for the device."""
 
 FEW, MANY = 0.005, 0.99
 """Shares of halted episodes outside of which the threshold is probably wrong."""
@@ -29,8 +29,8 @@ class HaltCounter:
         halted: Rows that the last step halted, bool `(n,)`; it is written in place.
 
     Warns:
-        UserWarning: Of the first episodes, those under way included, hardly any or nearly all were halted.
-            Once.
+        UserWarning: Once, if almost none or almost all of the first episodes were halted, counting those
+            still running.
     """
 
     def __init__(self, n: int, device: str | torch.device = "cpu") -> None:
@@ -47,7 +47,7 @@ class HaltCounter:
 
     @property
     def n_episodes(self) -> int:
-        """Number of episodes that are over, halted, ended or cut."""
+        """Number of episodes that are over: halted, terminated or truncated."""
         return int(self._episodes)
 
     @property
@@ -85,7 +85,7 @@ class HaltCounter:
         self.look()
 
     def look(self) -> None:
-        """Look at the counts now and then, on the host; called after every step."""
+        """Check the counts periodically, on the host; called after every step."""
         self._calls += 1
         if not self._judged and self._calls % CHECK_EVERY == 0:
             self._judge()
@@ -101,12 +101,12 @@ class HaltCounter:
         if self.n_episodes < max(EPISODES, len(self._open)):
             return
         self._judged = True
-        # Halts come early: of the episodes that are over, they are more than of all.
+        # Halts come early, so their share of the finished episodes is larger than their share of all.
         begun = self.n_episodes + int(self._open.sum())
         if self.n_halted < FEW * begun:
-            problem, advice = "hardly anything counts as unknown", "Lower"
+            problem, advice = "almost nothing counts as unknown", "Lower"
         elif self.n_halted > MANY * begun:
-            problem, advice = "nearly every episode leaves what counts as known", "Raise"
+            problem, advice = "almost every episode leaves what counts as known", "Raise"
         else:
             return
         warnings.warn(

@@ -25,12 +25,12 @@ from offline_envs.methods.base import Method
 
 @dataclass(frozen=True)
 class Penalty(Method):
-    """Rewards less λ times the model's uncertainty.
+    """Rewards minus λ times the model's uncertainty.
 
     Attributes:
-        penalty_coef: λ, the reward that a unit of uncertainty costs.
+        penalty_coef: λ, in units of reward per unit of uncertainty.
         penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
-        penalty_members: Whose predictions are measured: `"all"` (MOPO's release) or `"elites"`.
+        penalty_members: Members that are measured: `"all"` (MOPO's release) or `"elites"`.
 
     Raises:
         SettingsError: A coefficient that is negative or not finite, or an unknown name.
@@ -49,11 +49,11 @@ class Penalty(Method):
 
     @property
     def members(self) -> str:
-        """Whose predictions are measured."""
+        """The members that are measured."""
         return self.penalty_members
 
     def check(self, shape: ModelShape) -> None:
-        """Refuse a measure that is zero everywhere for the members at hand.
+        """Refuse a measure that would be zero everywhere for these members.
 
         Raises:
             SettingsError: A measure of variances without variances, or a comparison of a single member.

@@ -1,4 +1,4 @@
-"""`Plain`: the model alone, as MBPO uses it (Janner et al. 2019)."""
+"""`Plain`: the model without pessimism, as MBPO uses it (Janner et al. 2019)."""
 
 from dataclasses import dataclass
 

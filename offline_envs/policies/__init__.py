@@ -1,4 +1,4 @@
-"""What acts: one protocol on tensors, Stable-Baselines3's `predict`, and adapters from one to the other."""
+"""Policies: one protocol on tensors, Stable-Baselines3's `predict`, and adapters between the two."""
 
 from offline_envs.policies.policy import Policy, Predictor, PredictPolicy, TensorPolicy, as_policy
 from offline_envs.policies.recorded import RecordedActions

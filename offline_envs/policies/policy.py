@@ -1,4 +1,4 @@
-"""`Policy`: what acts, as a function of tensors; `Predictor`: the same as Stable-Baselines3 has it."""
+"""`Policy`: a function from observations to actions; `Predictor`: an object with SB3's `predict`."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +11,7 @@ from offline_envs.errors import SettingsError
 
 
 class Policy(Protocol):
-    """A batch of observations in, a batch of actions out; any torch function will do."""
+    """A function from a batch of observations to a batch of actions; any torch function will do."""
 
     def __call__(self, obs: Tensor, /) -> Tensor:
         """Choose actions, without gradients.
@@ -36,7 +36,7 @@ class TensorPolicy:
     """Base of policies that compute with tensors: it adds `predict`, so that they act wherever agents do."""
 
     device: torch.device = torch.device("cpu")
-    """Where observations are moved to by `predict`."""
+    """Device that `predict` moves observations to."""
 
     def __call__(self, obs: Tensor, /) -> Tensor:
         """See `Policy`."""
@@ -61,7 +61,7 @@ class PredictPolicy:
     """The deterministic actions of a `Predictor`, on tensors of any device.
 
     Args:
-        predictor: What chooses; it sees NumPy arrays.
+        predictor: The predictor; it is given NumPy arrays.
         deterministic: Whether to ask for deterministic actions, or for samples.
     """
 
@@ -81,7 +81,7 @@ def as_policy(source: Any) -> Policy:
     Raises:
         SettingsError: Neither of them.
     """
-    # A torch module of Stable-Baselines3 is callable, too, but its call does not give actions.
+    # A torch module of Stable-Baselines3 is callable, but its call does not return actions.
     if isinstance(source, Predictor) and not isinstance(source, TensorPolicy):
         return PredictPolicy(source)
     if callable(source):

@@ -1,4 +1,4 @@
-"""`RecordedActions`: the actions that were once taken, step after step."""
+"""`RecordedActions`: a policy that replays recorded actions."""
 
 from torch import Tensor
 

@@ -16,7 +16,7 @@ from offline_envs.registry import Registry
 
 @dataclass(frozen=True)
 class ActsIn:
-    """What a policy that is made from a text may need to know.
+    """The context in which a policy is made from a text.
 
     Attributes:
         action_space: The actions.
@@ -30,7 +30,7 @@ class ActsIn:
 
 
 MakePolicy = Callable[[ActsIn, Mapping[str, Any]], Predictor]
-"""From where it acts and the settings after the colon to a policy."""
+"""Makes a policy from the context that it acts in and the settings after the colon."""
 
 
 def uniform_policy(where: ActsIn, settings: Mapping[str, Any]) -> UniformPolicy:
@@ -58,8 +58,8 @@ def policy_from_spec(text: str, where: ActsIn) -> Predictor:
 
     Args:
         text: A name in `POLICIES`, alone or with settings, e.g. `"cem:horizon=25,elites=0.1"`. Values are
-            read as JSON, and as text where they are none.
-        where: Where it acts.
+            read as JSON or, where that fails, as text.
+        where: Context that it acts in.
 
     Raises:
         SettingsError: An unknown name, or settings that are not valid.

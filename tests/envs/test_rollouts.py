@@ -156,7 +156,7 @@ def test_a_policy_of_parameters_gets_no_gradients() -> None:
 
 def test_the_halts_of_a_rollout_are_judged() -> None:
     envs = gym.make_vec("PessimisticModel-v0", 1, **halting_options(model=spreading_ensemble()))
-    with pytest.warns(UserWarning, match="nearly every episode leaves"):
+    with pytest.warns(UserWarning, match="almost every episode leaves"):
         rollout(lean, 5, 2 * CHECK_EVERY, within=envs, seed=0)
 
 
@@ -165,7 +165,7 @@ def test_what_cannot_be_rolled_out_is_refused() -> None:
     with pytest.raises(SettingsError, match="needs a learned environment of"):
         rollout(lean, 3, 2, within=real)
     real.close()
-    with pytest.raises(SettingsError, match="would not be in the wrapper UncertaintyPenalty"):
+    with pytest.raises(SettingsError, match="would bypass the wrapper UncertaintyPenalty"):
         rollout(lean, 3, 2, within=UncertaintyPenalty(make("plain")))
     with pytest.raises(SettingsError, match="horizon must be an integer of at least 1, got 0"):
         rollout(lean, 3, 0, within=make("plain"))

@@ -37,8 +37,8 @@ def play(tally: HaltCounter, n_steps: int, *, halt: bool, last: int = 1) -> None
 @pytest.mark.parametrize(
     ("halt", "message"),
     [
-        (True, r"100 of the first 100 .* at 2 steps an episode: nearly every episode .* Raise the threshold"),
-        (False, r"0 of the first 100 .* at 2 steps an episode: hardly anything .* Lower the threshold"),
+        (True, r"100 of the first 100 .* at 2 steps an episode: almost every episode .* Raise the threshold"),
+        (False, r"0 of the first 100 .* at 2 steps an episode: almost nothing .* Lower the threshold"),
     ],
 )
 def test_a_threshold_that_never_or_always_halts_is_pointed_out_once(halt: bool, message: str) -> None:

@@ -24,16 +24,16 @@ class HaltOnUnknown(VectorWrapper):
     """End the rows where members disagree too much; see `offline_envs.wrappers.HaltOnUnknown`.
 
     Works in every autoreset mode and with arrays or tensors: a halted row restarts within the step, at the
-    next one, or when the caller says so. Rows that restart at this step (next-step mode) are not judged.
+    next one, or when the caller resets it. Rows that restart at this step (next-step mode) are not judged.
     Around Gymnasium's own vector environments `infos["final_info"]` covers rows that the environment ended
-    itself, not of halted ones.
+    itself, not halted ones.
 
     Args:
         env: The vector environment, with flat Box observations and actions.
         threshold: One rule with its value; None means mean + 10·std.
         units: Units of the disagreement, `"std"` or `"raw"`.
-        halt_members: Whose predictions are compared, `"all"` or `"elites"`.
-        kappa: κ; None means 100 for a learned environment, and rewards as they are for others.
+        halt_members: Members that are compared, `"all"` or `"elites"`.
+        kappa: κ; None means 100 for a learned environment, and unchanged rewards for others.
         absorbing: Whether a halt yields its reward for ever, as one discounted sum.
         gamma: The agent's discount, used if `absorbing`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
@@ -42,7 +42,7 @@ class HaltOnUnknown(VectorWrapper):
         step_infos: Whether `infos` has `raw_reward`, `halted`, `disagreement` and `threshold`, `(n,)` each.
 
     Attributes:
-        halted: Rows whose last step was unknown, bool `(n,)`, on the model's device.
+        halted: Rows whose last pair was unknown, bool `(n,)`, on the model's device.
         halt_counter: Number of steps, episodes and halts so far.
 
     Raises:
@@ -103,8 +103,8 @@ class HaltOnUnknown(VectorWrapper):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Reset the environment and remember where its rows start."""
-        given = None if options is None else dict(options)  # Gymnasium's own take the mask out
+        """Reset the environment and remember its first observations."""
+        given = None if options is None else dict(options)  # Gymnasium's own environments remove the mask
         obs, infos = self.env.reset(seed=seed, options=given)
         self._obs, self._over = many_rows(obs), without_reset_rows(self._over, options)
         self._ends.reset(options)
@@ -113,7 +113,7 @@ class HaltOnUnknown(VectorWrapper):
         return obs, infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Step the environment, and end the rows whose step was unknown."""
+        """Step the environment, and end the rows whose pair was unknown."""
         if self._obs is None:
             raise ResetNeeded("Call reset() of the wrapper before step().")
         restarting = self._restarting()

@@ -26,11 +26,11 @@ class UncertaintyPenalty(VectorWrapper):
         penalty_coef: λ, in units of reward per unit of uncertainty.
         penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
-        penalty_members: Whose predictions are measured, `"all"` or `"elites"`.
+        penalty_members: Members that are measured, `"all"` or `"elites"`.
         step_infos: Whether `infos` has `raw_reward` and `penalty`, `(n,)` each.
 
     Raises:
-        SettingsError: An unknown name, a negative coefficient, or no model to measure with.
+        SettingsError: An unknown name, a negative coefficient, or no model to measure uncertainty.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class UncertaintyPenalty(VectorWrapper):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Reset the environment and remember where its rows start."""
-        restarting = without_reset_rows(self._restarting, options)  # first: Gymnasium's own pop the mask
+        """Reset the environment and remember its first observations."""
+        restarting = without_reset_rows(self._restarting, options)  # before Gymnasium pops the mask
         obs, infos = self.env.reset(seed=seed, options=options)
         self._obs, self._restarting = many_rows(obs), restarting
         return obs, infos

@@ -1,4 +1,4 @@
-"""`check_vector_env`: the rules of vector environments, which Gymnasium's own checker leaves out."""
+"""`check_vector_env`: checks the rules of vector environments, which Gymnasium's own checker does not."""
 
 import itertools
 import warnings
@@ -38,13 +38,13 @@ def check_vector_env(
 
     It works for any environment with NumPy or torch outputs. The rules: attributes and spaces agree; every
     output has its shape, type and device, and observations lie in their space; a seed fixes all numbers;
-    rows restart as the autoreset mode says; nothing returned is written again or read back; what the caller
-    passes stays as it was.
+    rows restart as the autoreset mode says; nothing returned is written again or read back; arguments are
+    not modified.
 
     Args:
         env: The environment; it is reset and stepped, and left open.
-        n_steps: Steps of each of up to five rollouts. Episodes have to end within them, for the rules of
-            autoreset to be checked at all.
+        n_steps: Steps of each of up to five rollouts. Episodes have to end within them, or the rules of
+            autoreset are not checked.
         seed: Seed of actions and resets.
         stochastic: Whether another seed must give other numbers.
 
@@ -122,7 +122,7 @@ def _check_obs(env: VectorEnv[Any, Any, Any], moment: Moment) -> None:
 def _check_kind(moment: Moment, name: str, *values: Any) -> None:
     """All outputs are arrays, or all are tensors on one device."""
     kinds = {_kind(value) for value in (*leaves(moment.values["obs"]), *values)}
-    rule = f"{name} are what obs are, an array or a tensor on the same device"
+    rule = f"{name} are of the kind of obs, arrays or tensors on the same device"
     _require(len(kinds) <= 1, rule, " and ".join(sorted(kinds)))
 
 
@@ -232,7 +232,7 @@ def _check_seeds(
         again = list(play(env, actions, seed=seed))
         _require(_same(moments, again), "the same integer seed gives the same numbers", "two rollouts differ")
     if stochastic:
-        other = list(play(env, actions, seed=seed + 1000))  # further than a seed of its own for every row
+        other = list(play(env, actions, seed=seed + 1000))  # beyond the seeds of single rows
         _require(not _same(moments, other), "another seed gives other numbers", "two rollouts are equal")
 
 
@@ -260,7 +260,7 @@ def _same(a: Sequence[Moment], b: Sequence[Moment]) -> bool:
 
 
 def _numbers(moment: Moment) -> list[Any]:
-    """What a seed must fix; other infos may hold the time of day."""
+    """The values that a seed must fix; other infos may hold the time of day."""
     numbers = [value for name, value in moment.copies.items() if name != "infos"]
     if FINAL_OBS in moment.copies["infos"]:
         numbers += [row_of(moment.copies["infos"][FINAL_OBS], row) for row in _rows(moment.over)]

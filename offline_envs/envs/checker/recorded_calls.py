@@ -20,7 +20,7 @@ class Moment(NamedTuple):
 
     Attributes:
         call: `"reset"` or `"step"`.
-        values: What it returned, by the names of `RETURNED`.
+        values: Its return values, by the names of `RETURNED`.
         copies: The same as NumPy copies, made immediately.
         restarts: Rows that the call had to restart, bool `(n,)`.
     """
@@ -48,14 +48,14 @@ def play(
 ) -> Iterator[Moment]:
     """Reset `env` and step it; where nothing restarts by itself, restart finished rows by mask.
 
-    Each call is yielded before what it returned is used.
+    Each call is yielded before its return values are used.
 
     Args:
         env: The environment.
         actions: Actions of every step, as its action space samples them.
         seed: Seed of the reset.
-        other_actions: Actions given instead to the rows that restart at a step (next-step mode).
-        spoil: Whether to write into everything that is returned.
+        other_actions: Replacement actions for the rows that restart at a step (next-step mode).
+        spoil: Whether to overwrite everything that is returned.
     """
     last = _moment("reset", env.reset(seed=seed), np.ones(env.num_envs, np.bool_))
     yield last
@@ -74,7 +74,7 @@ def play(
 
 
 def masked_reset(env: VectorEnv[Any, Any, Any], last: Moment, mask: NDArray[np.bool_]) -> Moment:
-    """Reset the rows of `mask`, given as the kind of array that the environment returned `last`."""
+    """Reset the rows of `mask`, as the kind of array that the environment returned in `last`."""
     return _moment("reset", env.reset(options={RESET_MASK: mask_like(last, mask)}), mask)
 
 
@@ -92,7 +92,7 @@ def row_of(tree: Any, row: int) -> Any:
         return {name: row_of(value, row) for name, value in tree.items()}
     if isinstance(tree, tuple):
         return tuple(row_of(value, row) for value in tree)
-    return tree[row]  # also of an array of objects, as Gymnasium keeps last observations
+    return tree[row]  # also for an array of objects, in which Gymnasium keeps final observations
 
 
 def leaves(tree: Any) -> list[Any]:
