@@ -63,7 +63,7 @@ def load_policy(policy: Path, agent: str) -> "BaseAlgorithm":
     agent_type = agent_class(agent)
     try:
         return agent_type.load(policy, device="cpu")
-    except Exception as error:  # SB3 lets through whatever zipfile, pickle or torch raise
+    except Exception as error:  # SB3 passes on whatever zipfile, pickle or torch raise
         raise SettingsError(f"{policy} cannot be loaded as a policy of {agent}: {error}") from error
 
 

@@ -57,7 +57,7 @@ def load_agent(settings: CollectSettings, path: Path, env: gym.Env[Any, Any]) ->
     """
     try:
         agent = AGENTS.find(settings.agent).load().load(path, device="cpu")
-    except Exception as error:  # Stable-Baselines3 lets through whatever zipfile, pickle or torch raise.
+    except Exception as error:  # Stable-Baselines3 passes on whatever zipfile, pickle or torch raise.
         raise CheckpointError(
             f"{path} cannot be loaded as a {settings.agent.upper()} policy: {error}"
         ) from error

@@ -64,7 +64,7 @@ def _buffer(transitions: Transitions, index: int, rows: slice) -> EpisodeBuffer:
     truncations = np.zeros_like(terminations)
     truncations[-1] = not terminations[-1]
     infos = {name: values[rows].numpy() for name, values in transitions.infos.items()}
-    arrays: dict[str, Any] = {  # Minari's annotations say lists; its storage takes arrays as they are.
+    arrays: dict[str, Any] = {  # Minari's annotations say lists; its storage takes arrays.
         "observations": np.concatenate([obs, next_obs[-1:]]),
         "actions": transitions.actions[rows].numpy(),
         "rewards": transitions.rewards[rows].numpy(),

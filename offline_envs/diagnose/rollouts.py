@@ -76,7 +76,7 @@ def imagine(
 
     Args:
         mdp: The learned MDP; raw rewards are kept.
-        starts: Where episodes begin.
+        starts: Start observations of the episodes.
         policy: What acts.
         n: Number of episodes.
         horizon: Steps after which an episode is cut.

@@ -18,7 +18,7 @@ N_BINS = 10
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well an ensemble's uncertainty matches its errors.
+    """Agreement between an ensemble's uncertainty and its errors.
 
     Attributes:
         n: Number of steps.
@@ -42,7 +42,7 @@ class Calibration:
         Args:
             uncertainty: Uncertainty of the model.
             measured: Its error.
-            with_reward: Whether the steps' rewards are those that the model was fitted to.
+            with_reward: Whether the model was fitted to the steps' rewards.
         """
         error, u = measured.error, uncertainty.by_measure
         shares = None if measured.quantile is None else interval_shares(measured.quantile)

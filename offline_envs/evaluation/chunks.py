@@ -1,4 +1,4 @@
-"""Predict many rows in chunks, which bounds the memory."""
+"""Prediction of many rows in chunks, to bound the memory."""
 
 from collections.abc import Iterator
 

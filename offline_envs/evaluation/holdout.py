@@ -1,4 +1,4 @@
-"""`Holdout`: rows of a dataset that a model was not fitted to, as far as its card says."""
+"""`Holdout`: rows of a dataset that a model was not fitted to, according to its card."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

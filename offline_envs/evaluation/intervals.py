@@ -1,4 +1,4 @@
-"""Predictive intervals: how often they contain the true outcome."""
+"""Predictive intervals, and the share of true outcomes that they contain."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def mixture_quantile(prediction: Prediction, true: Tensor) -> Tensor:
     """Quantile of the truth in the mixture of the members' Gaussians: F(y) = (1/N) Σ_i Φ((y − μ_i)/σ_i).
 
     Steps of the learned environment are drawn from that mixture, in which all members have equal weight. Each
-    dimension is judged alone. If the mixture is calibrated, F(y) is uniform on [0, 1] (the probability
+    dimension is judged separately. If the mixture is calibrated, F(y) is uniform on [0, 1] (the probability
     integral transform; Dawid 1984).
 
     Args:

@@ -1,4 +1,4 @@
-"""One-step errors of a model on true steps, and its uncertainty beside them."""
+"""One-step errors of a model on real steps, with its uncertainty."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from offline_envs.policies import Predictor
 
 @dataclass(frozen=True)
 class PredictionError:
-    """Distance of an ensemble's predictions from the truth on `m` steps.
+    """Errors of an ensemble's predictions on `m` real steps.
 
     Attributes:
         error: Distance of the elites' mean from the true next observation, float32 `(m,)`, raw units.
@@ -55,7 +55,7 @@ class ModelError:
 def prediction_error(
     ensemble: DynamicsModel, obs: Tensor, actions: Tensor, rewards: Tensor, next_obs: Tensor
 ) -> PredictionError:
-    """Compare the predictions of an ensemble's elites with true steps.
+    """Compare the predictions of an ensemble's elites with real steps.
 
     Args:
         ensemble: The model, on any device.
@@ -85,7 +85,7 @@ def evaluate_with_error(
     n_episodes: int,
     seed: int,
 ) -> tuple[EvaluationResult, ModelError]:
-    """Score a policy in the real environment and measure the model's error on every step of it.
+    """Score a policy in the real environment, and measure the model's error on each of its steps.
 
     Args:
         env: Real environment.

@@ -1,4 +1,4 @@
-"""The return that a model predicts for a policy: whole episodes imagined from the data's first states."""
+"""Return that a model predicts for a policy: full episodes imagined from the data's initial states."""
 
 from itertools import islice
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from offline_envs.mdp import LearnedMDP, ModelWorld, StartStates, follow
 from offline_envs.policies import Predictor, as_policy
 
 PREDICTION_SEED = 1_000
-"""Seed of the imagined episodes: the same ones at each call, so that returns differ by the policy alone."""
+"""Seed of the imagined episodes, the same at each call, so that returns differ only by the policy."""
 
 
 class Starts(Protocol):
@@ -27,14 +27,14 @@ class Starts(Protocol):
 def model_return(
     mdp: LearnedMDP, starts: Starts, policy: Predictor, *, n_episodes: int, max_steps: int, seed: int
 ) -> NDArray[np.float64]:
-    """Imagine whole episodes of a policy's deterministic actions, without pessimism.
+    """Imagine full episodes of a policy's deterministic actions, without pessimism.
 
     Args:
-        mdp: The learned MDP; its method is left out, and raw rewards are summed.
-        starts: Where episodes begin.
+        mdp: The learned MDP; its method is not applied, and raw rewards are summed.
+        starts: Start observations of the episodes.
         policy: The policy.
         n_episodes: Number of episodes, imagined together.
-        max_steps: Steps after which an episode is cut, as the real environment cuts it.
+        max_steps: Steps after which an episode is truncated, as in the real environment.
         seed: Seed of starts and predictions.
 
     Returns:
@@ -51,12 +51,12 @@ def model_return(
 
 
 class ReturnPredictor:
-    """The return that a model predicts for a policy, over episodes as long as the real ones may be.
+    """Return that a model predicts for a policy, over episodes up to the real time limit.
 
     Args:
-        learned: Environment of the model; its raw rewards count.
+        learned: Environment of the model; its raw rewards are summed.
         policy: The policy, as it is at each call.
-        real_env: Real environment, for its time limit; without one, the longest episode of the data counts.
+        real_env: Real environment, for its time limit; without one, the longest episode of the data sets it.
     """
 
     def __init__(self, learned: LearnedVectorEnv, policy: Predictor, real_env: gym.Env[Any, Any]) -> None:

@@ -34,7 +34,7 @@ def mean_ranks(values: NDArray[Any]) -> NDArray[np.float64]:
 def rank_correlation(uncertainty: Tensor, error: Tensor) -> float | None:
     """Spearman's correlation of two vectors `(m,)` on the CPU, in [−1, 1]; None if one of them is constant.
 
-    Infinities rank like numbers and NaN ranks above all of them, so that a broken model shows up as broken.
+    Infinities rank like numbers and NaN ranks above all of them, so a broken model shows up as broken.
     """
     ranks = mean_ranks(uncertainty.numpy()), mean_ranks(error.numpy())
     if np.ptp(ranks[0]) == 0 or np.ptp(ranks[1]) == 0:

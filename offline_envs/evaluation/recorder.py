@@ -1,4 +1,4 @@
-"""`EpisodeRecorder`: a wrapper that records every step of an environment as whole episodes."""
+"""`EpisodeRecorder`: a wrapper that records every step of an environment, by episode."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -18,8 +18,8 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
     """Record observations, actions, rewards, true ends and infos of every step.
 
     Apply it outside `TimeLimit`, so that it sees truncations, and inside any wrapper that resets by itself,
-    so that it sees the last observation of an episode. Actions are clipped to the space before the
-    environment receives them, because rounding may place them outside; the clipped actions are recorded.
+    so that it sees the final observation of an episode. Actions are clipped to the space before the
+    environment receives them, because rounding may put them outside; the clipped actions are recorded.
 
     Args:
         env: Environment with Box observations and actions.
@@ -68,8 +68,8 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
 
         Returns:
             Episodes of T steps: float32 observations `(T+1, d)`, actions `(T, k)`, rewards `(T,)`, bool flags
-            `(T,)`, and float32 infos of T+1 rows, of which the first belongs to the reset and is 0. Only the
-            infos that every step of every episode has are kept.
+            `(T,)`, and float32 infos of T+1 rows, of which the first belongs to the reset and is 0. Infos
+            that some step lacks are dropped.
         """
         taken, self._closed = self._closed, []
         keep_shared_infos(taken)
@@ -110,7 +110,7 @@ class _Episode:
 
     def to_buffer(self, episode_id: int) -> EpisodeBuffer:
         ended = self.terminations[-1] or self.truncations[-1]
-        arrays: dict[str, Any] = {  # Minari's annotations say lists; its storage takes arrays as they are.
+        arrays: dict[str, Any] = {  # Minari's annotations say lists; its storage takes arrays.
             "observations": np.stack(self.obs),
             "actions": np.stack(self.actions),
             "rewards": np.array(self.rewards, dtype=np.float32),

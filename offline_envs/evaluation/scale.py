@@ -9,7 +9,7 @@ from torch import Tensor
 from offline_envs.data import Transitions
 
 SMALLEST_STD = 1e-6
-"""A dimension of a smaller deviation counts as constant and is divided by 1."""
+"""A dimension with a smaller deviation counts as constant and is divided by 1."""
 
 
 @dataclass(frozen=True)

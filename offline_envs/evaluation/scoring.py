@@ -1,4 +1,4 @@
-"""Score a policy in a real environment, reproducibly."""
+"""Reproducible scores of policies in real environments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ EnvSource = gym.Env[Any, Any] | Callable[[], gym.Env[Any, Any]]
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """Returns and lengths of `n` whole episodes in a real environment.
+    """Returns and lengths of `n` full episodes in a real environment.
 
     Attributes:
         returns: Undiscounted return of each episode, float64 `(n,)`.
@@ -68,17 +68,17 @@ class EvaluationResult:
 
     @property
     def source(self) -> str | None:
-        """Where the reference returns come from, to be printed beside a score."""
+        """Source of the reference returns, to print beside a score."""
         return None if self.reference is None else self.reference.source
 
 
 def evaluate_in(
     env: EnvSource, policy: Predictor | Callable[[Any], Any], *, n_episodes: int = 10, seed: int = 0
 ) -> EvaluationResult:
-    """Run a policy's deterministic actions for whole episodes of a real environment.
+    """Run a policy's deterministic actions for full episodes of a real environment.
 
-    Episode `i` is reset with `seed + i`, so that the result depends on neither the training's random numbers
-    nor earlier evaluations. Float observations reach the policy as float32, what SB3 policies are trained on.
+    Episode `i` is reset with `seed + i`, so that the result does not depend on the training's random
+    numbers or on earlier evaluations. Float observations reach the policy as float32, what SB3 policies are trained on.
 
     Args:
         env: The environment, left open, or a function that makes one, closed at the end. Episodes must

@@ -17,7 +17,7 @@ class Uncertainty:
     Attributes:
         by_measure: u of each measure by its name, float32 `(m,)`, before the coefficient.
         disagreement: Largest distance between the means of two of all members, in deviations of the data,
-            `(m,)`: what `PessimisticModel-v0` compares with its threshold by default.
+            `(m,)`; `PessimisticModel-v0` compares it with its threshold by default.
     """
 
     by_measure: Mapping[str, Tensor]
@@ -25,7 +25,7 @@ class Uncertainty:
 
 
 def usable_measures(ensemble: DynamicsModel, n_measured: int) -> list[str]:
-    """Names of the measures that are not identically zero for `n_measured` members of such an ensemble."""
+    """Names of the measures that are not identically zero for `n_measured` members of an ensemble."""
     probabilistic = ensemble.probabilistic
     return [n for n, m in MEASURES.items() if m.is_informative(n_measured, probabilistic=probabilistic)]
 

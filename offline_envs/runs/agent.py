@@ -20,7 +20,7 @@ from offline_envs.sb3 import (
 
 
 def run_agent_class(settings: RunSettings) -> type[BaseAlgorithm]:
-    """The class of a run's agent, with rollouts on the device and with the actions that the run asks for."""
+    """Class of a run's agent, with rollouts on the device and uniform actions if the run asks for them."""
     agent = agent_class(settings.agent)
     if settings.rollout_actions == "uniform":
         agent = with_uniform_rollouts(agent)
@@ -28,7 +28,7 @@ def run_agent_class(settings: RunSettings) -> type[BaseAlgorithm]:
 
 
 def collects_on_device(settings: RunSettings) -> bool:
-    """Whether transitions go from model to replay buffer without leaving the device; faster on a GPU."""
+    """Whether transitions move from model to replay buffer without leaving the device, faster on a GPU."""
     on_gpu = torch.device(settings.device).type != "cpu"
     return on_gpu and AGENTS.find(settings.agent).off_policy and not settings.agent_options.get("use_sde")
 
@@ -50,7 +50,7 @@ def check_agent_options(settings: RunSettings) -> None:
 def constructor_options(kind: type) -> set[str]:
     """Names of the keywords that a class's constructor takes.
 
-    Where it passes `**kwargs` on, those of the class that it inherits from count as well.
+    If it passes `**kwargs` on, the keywords of its base classes are included.
     """
     names: set[str] = set()
     for owner in kind.__mro__:

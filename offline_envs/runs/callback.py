@@ -1,4 +1,4 @@
-"""`RunCallback`: what happens at each evaluation of a run."""
+"""`RunCallback`: evaluates a run, writes its metrics and saves its checkpoints."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from offline_envs.runs.results import MetricsRow
 from offline_envs.sb3 import EvaluationRecord, RealEvalCallback
 
 CHECKPOINT_SECONDS = 300.0
-"""Least time between checkpoints during training; the replay buffer makes them large."""
+"""Minimum time between checkpoints during training [s]; the replay buffer makes them large."""
 
 
 class RunCallback(RealEvalCallback):
@@ -21,7 +21,7 @@ class RunCallback(RealEvalCallback):
         rows: Evaluations of an earlier, interrupted part of the run.
         predicted_return: Gives the return that the model predicts for the current policy.
         save: Writes a checkpoint.
-        progress: Shows how far the run is.
+        progress: Shows the progress of the run.
         evaluate_start: Whether the policy is also evaluated before its first gradient step.
         **options: Settings of `RealEvalCallback`.
     """

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: the agent and the model's part of its replay buffer, replaced together."""
+"""Checkpoints of a run: the agent and the model rows of its replay buffer, replaced together."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ AGENT_FILE, BUFFER_FILE = "agent.zip", "replay_buffer.pkl"
 def save_checkpoint(
     agent: BaseAlgorithm, folder: Path, *, more: Callable[[Path], None] | None = None
 ) -> None:
-    """Write a checkpoint, so that `has_checkpoint` finds the old or the whole new one at any moment.
+    """Write a checkpoint, so that `has_checkpoint` finds the old one or the complete new one at any moment.
 
     Args:
         agent: The agent.
@@ -35,7 +35,7 @@ def save_checkpoint(
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is a checkpoint; one that a killed process left half replaced is restored."""
+    """Whether there is a checkpoint; one whose replacement was interrupted is restored."""
     put_back(folder)
     return folder.exists()
 
@@ -45,14 +45,14 @@ def load_checkpoint(
 ) -> BaseAlgorithm:
     """Read a checkpoint back. The files are Stable-Baselines3's own and can run code: load only your own.
 
-    The agent's random numbers start from a seed that depends on how many gradient steps it has taken; from
-    the run's own seed it would experience the same starts and noise again.
+    The agent's random numbers restart from a seed that depends on its number of gradient steps; with the
+    run's own seed it would get the same starts and noise again.
 
     Args:
         agent_class: Class of the agent.
         folder: The checkpoint.
         env: Environment to continue in.
-        device: Where the agent is computed.
+        device: Device of the agent.
 
     Raises:
         CheckpointError: A file is missing or damaged.
@@ -61,7 +61,7 @@ def load_checkpoint(
         agent = agent_class.load(folder / AGENT_FILE, env=env, device=device)
         if isinstance(agent, OffPolicyAlgorithm):
             agent.load_replay_buffer(folder / BUFFER_FILE)
-    except Exception as error:  # SB3 lets through whatever zipfile, pickle or torch raise
+    except Exception as error:  # SB3 passes on whatever zipfile, pickle or torch raise
         raise CheckpointError(f"The checkpoint {folder} cannot be read: {error}") from error
     fresh = np.random.SeedSequence([agent.seed or 0, gradient_steps(agent)]).generate_state(1)
     agent.set_random_seed(int(fresh[0] >> 1))

@@ -10,12 +10,12 @@ from offline_envs.sb3 import mopo_schedule
 
 @dataclass(frozen=True)
 class Cycle:
-    """How many model transitions an agent collects before how many gradient steps.
+    """Numbers of model transitions and gradient steps that alternate during training.
 
     Attributes:
         timesteps: Model transitions that are collected.
         gradient_steps: Gradient steps that follow.
-        keywords: The same as keywords of the agent's constructor.
+        keywords: The same, as keywords of the agent's constructor.
     """
 
     timesteps: int

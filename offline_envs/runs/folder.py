@@ -1,4 +1,4 @@
-"""`RunFolder`: the files of one training run, each replaced in one piece."""
+"""`RunFolder`: the files of one training run, each replaced atomically."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from offline_envs.versions import versions
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run keeps what it needs to be understood, repeated and resumed.
+    """Folder with the files that are needed to understand, repeat and resume a run.
 
     Attributes:
         path: The folder.
@@ -55,7 +55,7 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """What resuming needs: agent, replay buffer, state of the algorithm. A complete run has none."""
+        """State to resume from: agent, replay buffer, state of the algorithm. A complete run has none."""
         return self.path / "checkpoint"
 
     @property
@@ -65,7 +65,7 @@ class RunFolder:
 
     @property
     def has_progress(self) -> bool:
-        """Whether anything would be lost with the folder: a model or, without one, an evaluation."""
+        """Whether deleting the folder would lose work: a model or, without one, an evaluation."""
         return self.model.exists() or self.metrics_file.exists()
 
     def check(self, settings: RunSettings, *, resume: bool) -> None:
@@ -91,7 +91,7 @@ class RunFolder:
             )
 
     def create(self, settings: RunSettings) -> None:
-        """Make the folder of a new run; one with progress, which `check` has passed, stays as it is."""
+        """Make the folder of a new run; one with progress, which `check` has accepted, stays unchanged."""
         if self.settings_file.exists() and self.has_progress:
             return
         self.write_json(self.settings_file, settings.to_json())

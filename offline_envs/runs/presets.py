@@ -1,4 +1,4 @@
-"""Presets: settings from papers, releases and own runs, for D4RL's locomotion datasets and new tasks."""
+"""Presets: settings from papers, releases and our own runs, for D4RL's locomotion datasets and new tasks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ MOREL_RELEASE: Mapping[str, float] = {"hopper-medium": 3.0}
 """The release's `pessimism_coef`; it gives no other of the paper's datasets."""
 
 RAMBO_FIT = {"learning_rate": 3e-4, "patience": 10, "bound_weight": 0.001}
-"""What RAMBO's release changes of the fit."""
+"""Settings of the fit that RAMBO's release changes."""
 
 DEMO: Mapping[str, Any] = {
     "dataset": "offline-envs/inverteddoublependulum-replay-v0",
@@ -98,7 +98,7 @@ DEMO_SMOKE: Mapping[str, Any] = {
     "ensemble": {"hidden": [16, 16]},
     "fit": {"weight_decay": [1e-5], "max_epochs": 1},
 }
-"""What its `--smoke` changes, for a quick check that everything works."""
+"""Settings that its `--smoke` changes, for a quick check that everything works."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Preset:
 
     Attributes:
         name: `<algorithm>/<dataset>` or `<algorithm>/<task>`; `<algorithm>-kit/...` for OfflineRL-Kit's,
-            `<algorithm>-trpo/...` for those found here.
-        source: Table or file that gives them, and the version of the dataset they were chosen on.
+            `<algorithm>-trpo/...` for our own.
+        source: Table or file that gives them, and the version of the dataset for which they were chosen.
         settings: Settings of a run by name; those left out keep the algorithm's defaults.
     """
 

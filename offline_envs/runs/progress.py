@@ -13,7 +13,7 @@ from rich.progress import (
 )
 
 SECONDS_BETWEEN_LINES = 30.0
-"""How often a line is printed where there is no terminal."""
+"""Time between lines where there is no terminal [s]."""
 
 
 class RunProgress:

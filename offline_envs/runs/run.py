@@ -1,4 +1,4 @@
-"""`Run`: what a run is made of, with and without a model, and where its model comes from."""
+"""`Run` and `ModelRun`: the parts of a run, before and after its model and agent exist."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,10 @@ from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.run_settings import RunSettings
 
 EVALUATION_SEED = 1_000
-"""First seed of evaluation episodes, in every run, so that results differ by the policy alone."""
+"""First seed of evaluation episodes in every run, so that results differ only by the policy."""
 
 FINAL_SEED = 2_000
-"""First seed of the episodes behind the final score, which no evaluation before has seen."""
+"""First seed of the episodes of the final score, which no earlier evaluation has used."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Run:
 
     Attributes:
         settings: Its settings.
-        folder: Where it is written.
+        folder: Its folder.
         transitions: Its dataset, with the reward of its task if it has one.
         real_env: Environment that the policy is scored in.
         show_progress: Whether to show progress on standard error.
@@ -42,10 +42,10 @@ class Run:
 
 @dataclass(frozen=True)
 class ModelRun(Run):
-    """A run once its model and its agent are there.
+    """A run whose model and agent exist.
 
     Attributes:
-        agent: The agent; new, or as the checkpoint has it.
+        agent: The agent, new or from the checkpoint.
         learned: Environment that it trains in, without wrappers; its model is `learned.mdp`.
         predictor: Gives the return that the model predicts for the agent's policy.
     """
@@ -56,7 +56,7 @@ class ModelRun(Run):
 
 
 def model_folder(settings: RunSettings, transitions: Transitions) -> Path:
-    """The folder that a run takes its model from: the one it is given, or else its place in the cache.
+    """Folder of a run's model: the given one or, if None, its place in the cache.
 
     Args:
         settings: The run.

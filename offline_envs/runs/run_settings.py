@@ -56,7 +56,7 @@ class RunSettings(JsonSettings):
             ones, see `with_uniform_rollouts`. Only for agents with a replay buffer.
         real_ratio: Share of every batch that comes from the dataset.
         seed: Seed of the model's fit, the agent, its batches and the imagined episodes.
-        env_id: Environment behind the dataset, if its metadata do not say.
+        env_id: Environment behind the dataset, if its metadata do not name it.
         task: Task whose reward the dataset gets and in whose environment the policy is scored: a name with
             settings, e.g. `"ant-angle:degrees=45"`.
         model: Folder of a fitted ensemble; if None, it is fitted or found in the cache.
@@ -148,10 +148,10 @@ class RunSettings(JsonSettings):
             self.nested(name, kind)
 
     def nested(self, name: str, kind: type[Nested]) -> Nested:
-        """The settings that the field `name` holds by name, as the class that checks them.
+        """Convert the mapping in the field `name` to the class of its settings.
 
         Raises:
-            SettingsError: One that the class does not have, or a value that it refuses.
+            SettingsError: An unknown name, or a value that the class refuses.
         """
         try:
             return kind.from_json(getattr(self, name))
@@ -159,7 +159,7 @@ class RunSettings(JsonSettings):
             raise SettingsError(f"{name} has a value of the wrong type: {error}") from error
 
     def cycle(self) -> Cycle:
-        """How many model transitions are collected before how many gradient steps.
+        """Numbers of model transitions and gradient steps that alternate during training.
 
         Raises:
             SettingsError: A ratio that the agent cannot keep.

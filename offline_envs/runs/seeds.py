@@ -1,4 +1,4 @@
-"""`run_seeds`: the same run with several seeds, one after the other, and its mean and spread over them."""
+"""`run_seeds`: one run for each of several seeds, and mean and spread over the seeds."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ class Spread:
 
     Attributes:
         mean: Its mean.
-        std: Its standard deviation, that of the seeds at hand (divided by their number).
+        std: Its standard deviation over these seeds (divided by their number).
     """
 
     mean: float
@@ -28,7 +28,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Mean and standard deviation of values, at least one."""
+        """Compute mean and standard deviation of values, at least one."""
         return cls(float(np.mean(values)), float(np.std(values)))
 
 
@@ -37,7 +37,7 @@ class SeedResults:
     """Results of the same run with several seeds.
 
     Attributes:
-        results: One a seed, in the order of the seeds.
+        results: One for each seed, in their order.
     """
 
     results: tuple[TrainResult, ...]

@@ -11,7 +11,7 @@ from offline_envs.runs.algorithms import ALGORITHMS, Algorithm, algorithm
 from offline_envs.runs.run_settings import RunSettings
 
 SET_BY_THE_RUN = (*(name for name in VECTOR_OPTIONS if name != "capture"), "progress", "cache_dir")
-"""Keywords of `gym.make_vec` that a run decides about besides those of `RunSettings.model_options`."""
+"""Keywords of `gym.make_vec` that a run sets besides those of `RunSettings.model_options`."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TrainSettings(RunSettings):
         if not AGENTS.find(self.agent).off_policy:
             raise SettingsError(
                 f"rollout_actions='uniform' needs an agent with a replay buffer, such as "
-                f"{off_policy_agents()[0]}: {self.agent} learns from actions of its own policy alone."
+                f"{off_policy_agents()[0]}: {self.agent} learns only from actions of its own policy."
             )
 
     @classmethod
@@ -68,5 +68,5 @@ class TrainSettings(RunSettings):
         if "real_ratio" in values and "real_ratio" not in idle and agent is not None and not agent.off_policy:
             idle.append("real_ratio")
         if idle:
-            raise SettingsError(f"{', '.join(sorted(idle))}: {name} does not use that. Leave it out.")
+            raise SettingsError(f"{', '.join(sorted(idle))}: {name} does not use that. Remove it.")
         return cls.from_json(chosen)

@@ -29,8 +29,8 @@ def train(
         folder: Where it is written; see `RunFolder`.
         resume: Whether to resume an interrupted run of the same settings; a complete one is only read.
         show_progress: Whether to show progress on standard error.
-        transitions: The dataset of the settings, if it is loaded already: what `check_possible` returned for
-            them, whatever their seed.
+        transitions: The dataset of the settings, if `check_possible` has loaded it already; every seed has the
+            same.
 
     Raises:
         SettingsError: Settings that cannot be used, or a folder of another run.
@@ -51,7 +51,7 @@ def train(
 
 
 def check_possible(settings: TrainSettings) -> Transitions:
-    """Load the dataset, and refuse what cannot work with it before anything is computed or written.
+    """Load the dataset, and refuse settings that cannot work with it before anything is computed or written.
 
     Args:
         settings: The run.

@@ -141,7 +141,7 @@ def test_uniform_rollouts_are_for_every_model_and_not_for_trpo() -> None:
     values = {"dataset": "a-v0", "rollout_actions": "uniform"}
     for more in ({}, {"algorithm": "mbpo"}, {"algorithm": "rambo"}, {"algorithm": "morel", "agent": "tqc"}):
         assert TrainSettings.for_algorithm({**values, **more}).rollout_actions == "uniform"
-    with pytest.raises(SettingsError, match="such as sac: trpo learns from actions of its own policy alone"):
+    with pytest.raises(SettingsError, match="such as sac: trpo learns only from actions of its own policy"):
         TrainSettings.for_algorithm({**values, "algorithm": "morel"})
 
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 30.0
-"""How often a line is printed where there is no terminal."""
+"""Time between lines where there is no terminal [s]."""
 
 
 class FitProgress:

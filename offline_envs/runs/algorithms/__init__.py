@@ -1,4 +1,4 @@
-"""The algorithms of a run, a file each: what they train in, what they use, and what they bring with them."""
+"""Algorithms of a run, one file each."""
 
 from offline_envs.registry import Registry
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState, merged

@@ -1,4 +1,4 @@
-"""`Algorithm`: what a way to train changes of a run, from its defaults to what it leaves behind."""
+"""`Algorithm`: a way to train, with its defaults, settings, checks and hooks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,12 +32,12 @@ EVERY_RUN = (
 
 
 class AlgorithmState:
-    """What an algorithm keeps over one run. As it is, it adds nothing; a subclass replaces what it needs."""
+    """State of an algorithm during one run. The base class adds nothing; a subclass overrides hooks."""
 
     def callbacks(self) -> Sequence[BaseCallback]:
         """Callbacks of the agent's training, called before the run's own one.
 
-        Where no training is left, because the run was interrupted after its last transitions, they are called
+        If no training is left, because the run was interrupted after its last transitions, they are called
         once for the start and the end of an empty training.
         """
         return ()
@@ -49,7 +49,7 @@ class AlgorithmState:
         """Read back what `save` wrote; called before training resumes."""
 
     def write_artefacts(self) -> None:
-        """Write into the run's folder what should be kept of the complete run, once it is scored."""
+        """Write the algorithm's files of the complete run into its folder, after it is scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +57,10 @@ class Algorithm:
     """A way to train; `ModelBased` is one inside a learned environment. Enter an instance in `ALGORITHMS`.
 
     Attributes:
-        uses: Settings of a run that mean something to it; the others are refused.
+        uses: Settings of a run that it uses; the others are refused.
         defaults: Settings of a run whose defaults it changes.
         agent_defaults: Further ones that hold for one agent, by its name.
-        options: Class of the settings that only it has; a run gives them as `algorithm_options`.
+        options: Class of its own settings, which a run gives as `algorithm_options`.
     """
 
     uses: tuple[str, ...] = EVERY_RUN
@@ -69,7 +69,7 @@ class Algorithm:
     options: type[JsonSettings] | None = None
 
     def with_defaults(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """`values`, and the algorithm's own default for each setting that they leave out."""
+        """Fill in the algorithm's own default for each setting that `values` lacks."""
         agent = values.get("agent", self.defaults.get("agent"))
         return merged(merged(self.defaults, self.agent_defaults.get(str(agent), {})), values)
 
@@ -81,7 +81,7 @@ class Algorithm:
         """
 
     def own_settings(self, settings: RunSettings) -> Any:
-        """The settings that only this algorithm has, an instance of `options`.
+        """The algorithm's own settings, an instance of `options`.
 
         Raises:
             SettingsError: It has none, or one of them is not valid.
@@ -89,12 +89,12 @@ class Algorithm:
         if self.options is None:
             raise SettingsError(
                 f"{settings.algorithm} has no settings of its own, got algorithm_options "
-                f"{', '.join(settings.algorithm_options)}. Leave them out."
+                f"{', '.join(settings.algorithm_options)}. Remove them."
             )
         return settings.nested("algorithm_options", self.options)
 
     def env_options(self, settings: RunSettings) -> dict[str, Any]:
-        """Keywords of its environment that are its own, besides `RunSettings.model_options`."""
+        """Keywords of its environment besides `RunSettings.model_options`."""
         del settings  # Unused.
         return {}
 
@@ -104,7 +104,7 @@ class Algorithm:
 
 
 def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` with `changes`; in a setting that holds settings by name, the others keep their values."""
+    """Apply `changes` to `settings`; settings by name inside a setting are merged, not replaced."""
     result = {**settings, **changes}
     for name in settings.keys() & changes.keys():
         before, after = settings[name], changes[name]

@@ -1,4 +1,4 @@
-"""BC: behaviour cloning without a model, the baseline that every other algorithm has to beat."""
+"""BC: behaviour cloning without a model, the baseline for every other algorithm."""
 
 import time
 

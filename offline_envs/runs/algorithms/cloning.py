@@ -1,4 +1,4 @@
-"""Behaviour cloning as the start of a run."""
+"""Behaviour cloning at the start of a run."""
 
 from rich.console import Console
 from rich.progress import track

@@ -1,4 +1,4 @@
-"""MBPO: an agent in a model without pessimism (Janner et al. 2019), on a model that is fitted once."""
+"""MBPO: an agent in a model without pessimism (Janner et al. 2019); the model is fitted once."""
 
 from offline_envs.runs.algorithms.model_based import ModelBased
 from offline_envs.runs.algorithms.on_policy import TRPO_FROM_CLONE

@@ -34,9 +34,9 @@ IN_MODEL = (
     *EVERY_RUN,
     *("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings"),
     *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio", "clone_epochs"),
-    *("penalty", "penalty_members"),  # the uncertainty that the model's error is compared with at the end
+    *("penalty", "penalty_members"),  # the uncertainty with which the model's error is compared at the end
 )
-"""Settings that every algorithm uses which trains inside a model."""
+"""Settings that every algorithm with a model uses."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ModelBased(Algorithm):
             clone_policy(run)
 
     def state(self, run: ModelRun) -> AlgorithmState:
-        """Make what the algorithm keeps over a run: callbacks, state of checkpoints, artefacts."""
+        """Make the algorithm's state of a run: callbacks, files of checkpoints, artefacts."""
         return AlgorithmState()
 
     def train(self, run: Run) -> TrainResult:
@@ -99,7 +99,7 @@ class ModelBased(Algorithm):
             return _score(in_model, state)
 
     def _make_envs(self, run: Run) -> VectorEnv[Any, Any, Any]:
-        """Environments on the run's dataset, which has the reward of its task already."""
+        """Make environments of the run's dataset, which already has the reward of its task."""
         settings, folder = run.settings, run.folder
         options = self.make_vec_options(settings)
         options |= {"dataset": run.transitions, "env_id": None, "task": None}
@@ -115,7 +115,7 @@ class ModelBased(Algorithm):
 
 
 def _keep_model(run: Run) -> None:
-    """Copy the model into the run's folder, so that the folder explains itself."""
+    """Copy the model into the run's folder, so that the folder is self-contained."""
     if not run.folder.model.exists():
         copy_folder(model_folder(run.settings, run.transitions), run.folder.model)
 
@@ -149,7 +149,7 @@ def _learn(run: ModelRun, state: AlgorithmState) -> None:
     progress = RunProgress(run.settings.gradient_steps, shown=run.show_progress)
     evaluation = _evaluation(run, save=save, progress=progress)
     try:
-        # SB3 would write its figures after every so many imagined episodes; the evaluations write them.
+        # SB3 would log after a number of imagined episodes; the evaluations log instead.
         run.agent.learn(timesteps, [*own, evaluation], log_interval=sys.maxsize, reset_num_timesteps=False)
         save()
     except KeyboardInterrupt:
@@ -176,7 +176,7 @@ def _evaluation(run: ModelRun, **options: Any) -> RunCallback:
 
 
 def _train_nothing(callbacks: list[BaseCallback], agent: BaseAlgorithm) -> None:
-    """Start and end a training, so that callbacks finish what an interrupt left undone."""
+    """Start and end a training, so that callbacks finish what was interrupted."""
     for callback in callbacks:
         callback.init_callback(agent)
         callback.on_training_start({}, {})
@@ -184,14 +184,14 @@ def _train_nothing(callbacks: list[BaseCallback], agent: BaseAlgorithm) -> None:
 
 
 def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:
-    """Model transitions of the least number of whole cycles that reach the run's gradient steps."""
+    """Model transitions of the smallest number of cycles that reach the run's gradient steps."""
     cycle = settings.cycle()
     left = max(0, settings.gradient_steps - gradient_steps(agent))
     return math.ceil(left / cycle.gradient_steps) * cycle.timesteps
 
 
 def _score(run: ModelRun, state: AlgorithmState) -> TrainResult:
-    """Score the last policy, draw the plots, write the result, and remove what only resuming needed."""
+    """Score the last policy, draw the plots, write the result, and remove the checkpoint."""
     settings, folder = run.settings, run.folder
     result, error = evaluate_with_error(
         run.real_env,

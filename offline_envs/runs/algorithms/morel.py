@@ -1,4 +1,4 @@
-"""MOReL: whole episodes in a model that halts where its members disagree (Kidambi et al. 2020)."""
+"""MOReL: full episodes in a model that halts where its members disagree (Kidambi et al. 2020)."""
 
 from offline_envs.runs.algorithms.model_based import ModelBased
 from offline_envs.runs.algorithms.on_policy import ON_POLICY
@@ -7,7 +7,7 @@ from offline_envs.runs.algorithms.on_policy import ON_POLICY
 # direction for a step that improves and stays close.
 MOREL = ModelBased(
     "PessimisticModel-v0",
-    env_settings=("gamma",),  # a halt is discounted as the agent discounts
+    env_settings=("gamma",),  # a halt is discounted with the agent's γ
     defaults={
         "agent": "trpo",
         "horizon": 500,

@@ -1,4 +1,4 @@
-"""RAMBO: an agent in a model that an adversary moves against it (Rigter et al. 2022)."""
+"""RAMBO: an agent in a model that an adversary changes against it (Rigter et al. 2022)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +19,11 @@ from offline_envs.sb3 import AdversarialCallback
 STATE_FILE = "adversary.safetensors"
 
 MOVED_MODEL = "moved_model"
-"""Folder, in a run's, of the ensemble as the adversary left it; `model` stays as it was fitted."""
+"""Subfolder of a run with the ensemble as the adversary left it; `model` stays as fitted."""
 
 
 class AdversarialTraining(ModelBased):
-    """RAMBO, whose settings besides those of every model are `adversary` and `adversary_every`."""
+    """RAMBO, with the additional settings `adversary` and `adversary_every`."""
 
     def check(self, settings: RunSettings) -> None:
         """See `Algorithm`."""
