@@ -39,7 +39,7 @@ class Advice:
         topic: What it is about.
         value: The advice in a few words.
         figures: The main figures, in a few words.
-        why: All figures it rests on, in whole sentences.
+        why: All figures behind it, in full sentences.
         warning: Whether something is wrong.
     """
 
@@ -53,18 +53,18 @@ class Advice:
 class Section(ABC):
     """The answer to one question about a model.
 
-    A subclass is a frozen dataclass of what was measured, and keeps its plot and its text in the same place.
-    It is entered in `SECTIONS` of `offline_envs/diagnose/diagnosis.py`, and nowhere else.
+    A subclass is a frozen dataclass of measurements, with its plots, texts and advice. It is entered only in
+    `SECTIONS` of `offline_envs/diagnose/diagnosis.py`.
     """
 
     @classmethod
     @abstractmethod
     def measure(cls, evidence: Evidence) -> Self:
-        """Answer the question from what every section shares."""
+        """Measure the answer from the shared evidence."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What could not be measured, and why, in whole sentences."""
+        """Figures that could not be measured, and the reasons, in full sentences."""
         return ()
 
     @abstractmethod
@@ -73,4 +73,4 @@ class Section(ABC):
 
     @abstractmethod
     def advice(self) -> Sequence[Advice]:
-        """What to do about it, the most useful first."""
+        """Advice, the most useful first."""

@@ -19,13 +19,13 @@ RELIABILITY_TITLE = "Does the model know when it is wrong?"
 INTERVALS_TITLE = "Do the predictive intervals contain the truth as often as they should?"
 
 GOOD_RANKING, FAIR_RANKING = 0.7, 0.4
-"""Rank correlations above which a measure is said to rank errors well or fairly."""
+"""Rank correlations above which a measure is called good or fair at ranking errors."""
 
 WIDE, NARROW = 0.95, 0.85
 """Observed shares beyond which 90 % intervals are called too wide or too narrow."""
 
 SHOWN_LEVEL = 0.9
-MAX_DIMENSIONS = 40  # that one axis can name
+MAX_DIMENSIONS = 40  # more would not fit on one axis
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class CalibrationReport(Section):
         return [reliability, intervals]
 
     def advice(self) -> list[Advice]:
-        """Which measure ranks errors best, and whether the intervals are too wide or too narrow."""
+        """Advice on the measure that ranks errors best, and on the width of the intervals."""
         return [self._ranking(), *self._intervals()]
 
     def _ranking(self) -> Advice:

@@ -22,9 +22,9 @@ MAX_OUTSIDE = 0.1
 """Share of imagined states outside the data above which a warning is raised."""
 
 CHUNK = 1024
-"""Points compared with the data together, which bounds the memory."""
+"""Points compared with the data together, to bound the memory."""
 
-MAX_POINTS = 3000  # drawn of a scatter plot; more only hide each other
+MAX_POINTS = 3000  # points of a scatter plot; more would only hide each other
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Projection:
 
     Attributes:
         centre: Mean of the points, `(d,)`.
-        axes: Orthonormal directions, `(d, 2)`, that of most variance first.
+        axes: Orthonormal directions, `(d, 2)`, the one of most variance first.
         explained: Share of the variance along each, `(2,)`.
     """
 
@@ -99,7 +99,7 @@ class Coverage(Section):
         radius: Distance from the nearest data state within which `QUANTILE` of the held-out states lie.
         outside: Set of steps → share of states farther away than that.
         by_time: Set of steps → that share after 1, 2, … steps, `(h,)`.
-        source: The imagined steps that advice rests on.
+        source: The imagined steps on which advice is based.
         horizon: Length of imagined episodes.
     """
 
@@ -142,7 +142,7 @@ class Coverage(Section):
         ]
 
     def chapters(self) -> list[Chapter]:
-        """One plot of the states and of the share outside over the steps."""
+        """One plot of the states, and of the share outside over the steps."""
         text = (
             "Left: states in the plane of the data's two largest principal components; the others are not "
             "shown, so overlap does not prove closeness. Right: the distance in all dimensions. Rollouts "
@@ -151,7 +151,7 @@ class Coverage(Section):
         return [Chapter("reach", TITLE, text, lambda path: plot_coverage(self, path), self.rows())]
 
     def advice(self) -> list[Advice]:
-        """How many imagined states lie outside the data."""
+        """Advice on the share of imagined states outside the data."""
         each = ", ".join(f"{share:.1%} of {source}" for source, share in self.outside.items())
         share = self.outside[self.source]
         why = (

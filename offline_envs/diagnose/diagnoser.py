@@ -68,7 +68,7 @@ class Diagnoser:
         return Diagnosis(evidence, tuple(kind.measure(evidence) for kind in SECTIONS))
 
     def gather(self) -> Evidence:
-        """Compute what the sections share."""
+        """Compute the shared evidence."""
         steps = {**self._recorded(), **self._imagined()}
         result, real = self._real()
         if real is not None:
@@ -145,7 +145,7 @@ class Diagnoser:
                 f"Which rows were held out is unknown ({self.holdout.reason}): the calibration is optimistic."
             )
         if self.policy is None:
-            notes.append("No policy was given, so imagined episodes follow uniform actions alone.")
+            notes.append("No policy was given, so all imagined episodes follow uniform actions.")
         elif self.assembly.transitions.env_spec is None:
             notes.append("The dataset names no environment, so the policy was not run in a real one.")
         return notes
@@ -162,7 +162,7 @@ def diagnose(
     """Compare a model with its data, the simulator and the real steps of a policy.
 
     Args:
-        assembly: Data and model, as `offline_envs.envs.assembly.assemble` joins them, without a penalty.
+        assembly: Data and model, as `offline_envs.envs.assemble` returns them, without a penalty.
         policy: A policy for the environment; without one, uniform actions take its place.
         card: The model's card (`read_model_card`), from which the rows that its fit held out are inferred.
         settings: Size of the diagnosis.

@@ -28,7 +28,7 @@ class Diagnosis:
     """Everything that was measured.
 
     Attributes:
-        evidence: What the sections were measured on.
+        evidence: The evidence that the sections were measured on.
         sections: The answers, one of each kind in `SECTIONS`.
     """
 
@@ -37,7 +37,7 @@ class Diagnosis:
 
     @property
     def notes(self) -> list[str]:
-        """What could not be done, and why, in whole sentences."""
+        """Work that could not be done, and the reasons, in full sentences."""
         return [*self.evidence.notes, *(note for section in self.sections for note in section.notes)]
 
     def section(self, kind: type[S]) -> S:

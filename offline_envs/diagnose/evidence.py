@@ -1,4 +1,4 @@
-"""`Evidence`: what every section of a diagnosis shares, computed once."""
+"""`Evidence`: measurements that all sections of a diagnosis share, computed once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What every section of a diagnosis shares.
+    """Measurements that all sections of a diagnosis share.
 
     Attributes:
         assembly: Data and model.
         settings: Size of the diagnosis.
         scale: Deviations of the data, the unit of errors and distances.
-        holdout: Split of the dataset into rows to judge the model on and others.
-        truth: What follows from states of the data in the recording and in the simulator.
+        holdout: Split of the dataset into rows that judge the model and others.
+        truth: Recorded and simulated steps from states of the data.
         steps: Sets of steps by name: `DATASET`, `holdout.name`, `POLICY` with a policy, `UNIFORM`, and
             `REAL` with a policy and a known environment.
         uncertainty: Uncertainty of the model on each of these sets.
         real: Returns of the policy's real episodes, or None.
-        notes: What could not be done, and why, in whole sentences.
+        notes: Work that could not be done, and the reasons, in full sentences.
     """
 
     assembly: Assembly
@@ -61,11 +61,11 @@ class Evidence:
 
     @property
     def source(self) -> str:
-        """The imagined steps that advice rests on: the policy's, or without one those of uniform actions."""
+        """The imagined steps on which advice is based: the policy's or, without one, uniform ones."""
         return POLICY if POLICY in self.steps else UNIFORM
 
 
 def device_generator(assembly: Assembly, settings: DiagnoseSettings, purpose: int) -> torch.Generator:
-    """A generator on the model's device: equal seeds and purposes give equal numbers."""
+    """Make a generator on the model's device; equal seeds and purposes give equal numbers."""
     seed = generator_for(settings.seed, purpose).initial_seed()
     return torch.Generator(device=assembly.model.elites.device).manual_seed(seed)

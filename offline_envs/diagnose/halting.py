@@ -26,7 +26,7 @@ MAX_HALTED = 0.5
 
 N_THRESHOLDS = 200
 N_BINS = 50
-MIN_SHARE = 1e-4  # smallest halt rate drawn
+MIN_SHARE = 1e-4  # smallest halt rate that is drawn
 MARK_STYLES = ("-", "--", ":")
 
 
@@ -38,8 +38,8 @@ class Halting(Section):
         data: Disagreement on each step of the data, `(m,)`.
         imagined: Set of imagined steps → disagreement on each up to `train_horizon`, `(m,)`.
         marks: β → threshold mean + β·std over the data.
-        source: The imagined steps that advice rests on.
-        train_horizon: Horizon that a policy is trained with.
+        source: The imagined steps on which advice is based.
+        train_horizon: Training horizon of a policy.
     """
 
     data: Tensor
@@ -101,7 +101,7 @@ class Halting(Section):
         return [Chapter("disagreement", TITLE, text, lambda path: plot_halting(self, path), self.rows())]
 
     def advice(self) -> list[Advice]:
-        """A threshold that halts little of the data."""
+        """Advice on a threshold that halts little of the data."""
         beta = self.advised()
         threshold = self.marks[beta]
         rates = self.rates(threshold)

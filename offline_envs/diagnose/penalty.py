@@ -110,14 +110,14 @@ class SourceScale:
 
 @dataclass(frozen=True)
 class PenaltyReport(Section):
-    """Penalties beside rewards, over the dataset and over imagined episodes.
+    """Penalties compared with rewards, over the dataset and over imagined episodes.
 
     Attributes:
         data: Scale over the dataset.
         imagined: Scale over each set of imagined steps, up to `train_horizon`.
         by_time: (set of imagined steps, measure) → mean u after 1, 2, … steps, `(h,)`.
-        source: The imagined steps that advice rests on.
-        train_horizon: Horizon that a policy is trained with.
+        source: The imagined steps on which advice is based.
+        train_horizon: Training horizon of a policy.
     """
 
     data: SourceScale
@@ -162,7 +162,7 @@ class PenaltyReport(Section):
         return [Chapter("penalty", TITLE, text, lambda path: plot_penalty(self, path), rows)]
 
     def advice(self) -> list[Advice]:
-        """A range of λ for each measure, and how imagined episodes end."""
+        """A range of λ for each measure, and the ends of imagined episodes."""
         scale = self.imagined[self.source]
         return [*(self._coefficient(scale, name) for name in scale.measures), self._ends(scale)]
 

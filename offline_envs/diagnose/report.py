@@ -1,4 +1,4 @@
-"""The folder of a report: one page, its plots, and the figures behind them."""
+"""Folder of a report: one page, its plots, and the figures behind them."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def check_free(folder: Path) -> None:
 
 
 def write_report(found: Diagnosis, folder: Path) -> None:
-    """Write `report.html`, `advice.json`, and a PNG and a CSV file for each chapter, all or nothing.
+    """Write `report.html`, `advice.json`, and a PNG and a CSV file for each chapter, atomically.
 
     Args:
         found: The diagnosis.

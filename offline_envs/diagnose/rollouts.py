@@ -77,9 +77,9 @@ def imagine(
     Args:
         mdp: The learned MDP; raw rewards are kept.
         starts: Start observations of the episodes.
-        policy: What acts.
+        policy: The policy.
         n: Number of episodes.
-        horizon: Steps after which an episode is cut.
+        horizon: Steps after which an episode is truncated.
         generator: Source of randomness, on the model's device.
     """
     parts = []
@@ -94,7 +94,7 @@ def imagine(
 def real_episodes(
     env: gym.Env[Any, Any], policy: Predictor, *, n_episodes: int, seed: int
 ) -> tuple[EvaluationResult, Rollouts]:
-    """Run whole episodes of a policy's deterministic actions in a real environment and keep every step."""
+    """Run full episodes of a policy's deterministic actions in a real environment, and keep every step."""
     recorder = EpisodeRecorder(env)
     result = evaluate_in(recorder, policy, n_episodes=n_episodes, seed=seed)
     episodes = recorder.finish()

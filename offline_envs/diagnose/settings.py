@@ -15,11 +15,11 @@ class DiagnoseSettings(JsonSettings):
     Attributes:
         rows: Rows of the dataset that are measured, drawn without replacement.
         rollouts: Imagined episodes of the policy, and as many of uniform actions.
-        starts: States from which the model's forecasts are compared with what really follows.
+        starts: States from which the model's forecasts are compared with real steps.
         horizon: Length of imagined episodes and forecasts, in steps.
         train_horizon: Horizon that a policy is trained with; penalties and halts are counted up to it.
         episodes: Real episodes of the policy.
-        penalty_members: Members whose predictions the penalties read, `"all"` or `"elites"`; a threshold
+        penalty_members: Members that the penalties measure, `"all"` or `"elites"`; a threshold
             compares all members.
         seed: Seed of all random draws.
     """

@@ -78,7 +78,7 @@ def evaluate_in(
     """Run a policy's deterministic actions for full episodes of a real environment.
 
     Episode `i` is reset with `seed + i`, so that the result does not depend on the training's random
-    numbers or on earlier evaluations. Float observations reach the policy as float32, what SB3 policies are trained on.
+    numbers or on earlier evaluations. Float observations reach the policy as float32, as in SB3's training.
 
     Args:
         env: The environment, left open, or a function that makes one, closed at the end. Episodes must

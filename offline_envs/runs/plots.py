@@ -15,7 +15,7 @@ from offline_envs.runs.results import MetricsRow
 
 SIZE = (7.0, 4.5)  # inches
 DPI = 120
-MOST_POINTS = 4000  # of a scatter plot; more would hide each other
+MOST_POINTS = 4000  # points of a scatter plot; more would only hide each other
 
 
 def plot_learning_curve(rows: Sequence[MetricsRow], transitions: Transitions, path: Path) -> None:

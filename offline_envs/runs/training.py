@@ -29,8 +29,8 @@ def train(
         folder: Where it is written; see `RunFolder`.
         resume: Whether to resume an interrupted run of the same settings; a complete one is only read.
         show_progress: Whether to show progress on standard error.
-        transitions: The dataset of the settings, if `check_possible` has loaded it already; every seed has the
-            same.
+        transitions: The dataset of the settings, if `check_possible` has loaded it already; seeds share
+            it.
 
     Raises:
         SettingsError: Settings that cannot be used, or a folder of another run.

@@ -1,4 +1,4 @@
-"""What really follows from states of the data: in the recording, and in the simulator set to these states."""
+"""Real steps from states of the data: in the recording, and in the simulator set to these states."""
 
 from offline_envs.diagnose.ground_truth.recording import GroundTruth, Replay, Simulation
 from offline_envs.diagnose.ground_truth.windows import Windows

@@ -12,7 +12,7 @@ from offline_envs.tasks import EnvTable
 
 Vector = NDArray[np.float64]
 Recovery = Callable[[Vector, int, int], tuple[Vector, Vector]]
-"""From an observation `(d,)` and the sizes of qpos and qvel to qpos `(nq,)` and qvel `(nv,)`."""
+"""Computes qpos `(nq,)` and qvel `(nv,)` from an observation `(d,)` and their sizes."""
 
 VELOCITY_LIMIT = 10.0
 """Bound at which Hopper, Walker2d and InvertedDoublePendulum clip the velocities in observations."""
@@ -23,7 +23,7 @@ class ObsLayout:
     """Composition of a known environment's observations.
 
     Attributes:
-        recover: From an observation to (qpos, qvel).
+        recover: Computes (qpos, qvel) from an observation.
         groups: Names of dimensions that belong together, and their indices.
         clipped: Whether velocities are clipped at ±`VELOCITY_LIMIT`.
         obs_dim: Number of observation dimensions, d.

@@ -24,7 +24,7 @@ SAME_REWARD = 0.01
 
 @dataclass(frozen=True)
 class Replay:
-    """How well a simulator repeats what the dataset recorded, one step from each of `n` states.
+    """Agreement of a simulator with the recording, one step from each of `n` states.
 
     Attributes:
         n: Number of states.
@@ -44,13 +44,13 @@ class Replay:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What the simulator does from states of the data.
+    """Simulated steps from states of the data.
 
     Attributes:
         groups: Names of observation dimensions that belong together.
         repeated: The result of the recorded actions.
         chosen: The result of a policy's actions, or None without one.
-        replay: How well `repeated` agrees with the recording.
+        replay: Agreement of `repeated` with the recording.
     """
 
     groups: Mapping[str, slice]
@@ -61,12 +61,12 @@ class Simulation:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What really follows from some states of the data.
+    """Real steps from some states of the data.
 
     Attributes:
-        recorded: What the dataset recorded from them, to the end of each episode at most.
-        simulation: What the simulator does from them, or None without one.
-        notes: What could not be done, and why, in whole sentences.
+        recorded: The recorded steps, at most to the end of each episode.
+        simulation: The simulated steps, or None without a simulator.
+        notes: Work that could not be done, and the reasons, in full sentences.
     """
 
     recorded: Windows
@@ -119,7 +119,7 @@ class GroundTruth:
 def draw_starts(
     transitions: Transitions, simulator: Simulator | None, n: int, generator: torch.Generator
 ) -> tuple[Tensor, float]:
-    """Draw rows; with a simulator, only rows whose observation determines its state.
+    """Draw rows; if there is a simulator, only rows whose observation determines its state.
 
     Returns:
         Rows, int64 `(n,)` or fewer, and the share of rows that they were drawn from.
@@ -149,7 +149,7 @@ def replay_windows(simulator: Simulator, recorded: Windows, scale: DataScale) ->
 
 
 def policy_windows(simulator: Simulator, starts: Tensor, policy: Predictor, horizon: int) -> Windows:
-    """Let a policy act in the simulator from `starts`, `(n, d)`: it sees the simulator's observations."""
+    """Let a policy act in the simulator from `starts`, `(n, d)`, on the simulator's observations."""
 
     def choose(i: int, t: int, obs: NDArray[np.float32]) -> NDArray[np.float32]:
         del i, t  # Unused.

@@ -12,7 +12,7 @@ from offline_envs.diagnose.ground_truth.obs_layouts import LAYOUTS, ObsLayout
 from offline_envs.errors import SettingsError
 
 Choose = Callable[[int, NDArray[np.float32]], NDArray[np.float32]]
-"""From the number of the step, from 0, and the observation `(d,)` to an action `(k,)`."""
+"""Chooses an action `(k,)` from the number of the step, from 0, and the observation `(d,)`."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`Windows`: the real steps that follow from chosen states, recorded or simulated."""
+"""`Windows`: real steps from chosen states, recorded or simulated."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Windows:
 
     @property
     def present(self) -> Tensor:
-        """Mask of the steps that are no padding, bool `(n, h)`."""
+        """Mask of the steps that are not padding, bool `(n, h)`."""
         return torch.arange(self.actions.shape[1]) < self.lengths[:, None]
 
 
@@ -60,8 +60,8 @@ def simulated_windows(
     Args:
         simulator: The real environment.
         starts: Observations that determine the state, `(n, d)`.
-        choose: From the number of the start, the number of the step and the observation to an action `(k,)`.
-        lengths: Steps to take from each start at most, int64 `(n,)`.
+        choose: Maps the number of the start, the number of the step and the observation to an action `(k,)`.
+        lengths: Maximum steps from each start, int64 `(n,)`.
         horizon: Length of the padded result, h.
     """
     n, k = len(starts), simulator.env.action_space.shape[0]

@@ -1,4 +1,4 @@
-"""How many steps ahead a model can be trusted: its open-loop error over the horizon."""
+"""Horizon up to which a model can be trusted: its open-loop error over the steps."""
 
 from offline_envs.diagnose.horizon.report import HorizonReport
 

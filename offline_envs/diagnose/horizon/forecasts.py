@@ -1,4 +1,4 @@
-"""`Forecast`: a model run open loop along given actions, and the baselines beside it."""
+"""`Forecast`: a model run open loop along given actions, and its baselines."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -32,7 +32,7 @@ def sampled_forecast(mdp: LearnedMDP, windows: Windows, generator: torch.Generat
 
 def mean_forecast(mdp: LearnedMDP, windows: Windows) -> Forecast:
     """Follow the windows' actions without noise: the mean of the elites' means at each step."""
-    generator = torch.Generator(mdp.members.elites.device)  # nothing is drawn from it
+    generator = torch.Generator(mdp.members.elites.device)  # unused: nothing is random
     return _forecast(mdp.without_transform().with_means(), windows, generator)
 
 

@@ -26,7 +26,7 @@ LIMIT = 0.5
 """Largest median error that counts as useful, in deviations of the data."""
 
 MIN_WINDOWS = 20
-"""Fewest episodes that a step is judged by."""
+"""Minimum number of episodes to judge a step."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def open_loop_error(
     Args:
         actions: Origin of the actions, in words.
         mdp: The learned MDP.
-        windows: What really follows.
+        windows: The real steps.
         scale: Deviations of the data, the unit of errors.
         groups: Observation dimensions that belong together.
         generator: Source of randomness, on the model's device.
@@ -187,7 +187,7 @@ def trusted_horizon(error: Tensor, baseline: Tensor, n: Tensor, *, limit: float,
         baseline: The same statistic of `no_change`, `(h,)`.
         n: Number of episodes behind each, `(h,)`.
         limit: Largest error, in deviations of the data.
-        least: Fewest episodes that a step is judged by; a step with fewer ends the count.
+        least: Minimum number of episodes to judge a step; a step with fewer ends the count.
 
     Returns:
         Number of steps, 0 if the first is already too far off or has too few episodes.

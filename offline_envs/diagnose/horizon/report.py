@@ -33,9 +33,9 @@ class HorizonReport(Section):
 
     Attributes:
         errors: Open-loop error along the dataset's actions and, with policy and simulator, the policy's.
-        replay: How well the simulator repeats the dataset, or None without one.
+        replay: Agreement of the simulator with the dataset, or None without a simulator.
         n_starts: Number of states from which forecasts start.
-        train_horizon: Horizon that a policy is trained with.
+        train_horizon: Training horizon of a policy.
     """
 
     errors: tuple[OpenLoopError, ...]
@@ -45,7 +45,7 @@ class HorizonReport(Section):
 
     @classmethod
     def measure(cls, evidence: Evidence) -> Self:
-        """Follow recorded and chosen actions in the model, and compare with what really follows.
+        """Follow recorded and chosen actions in the model, and compare with the real steps.
 
         Rewards of the simulator and of the dataset are compared with each other only if they are the same.
         """
@@ -80,7 +80,7 @@ class HorizonReport(Section):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """That there are too few episodes to judge any step, if so."""
+        """A note if there are too few episodes to judge any step."""
         if self.n_starts >= MIN_WINDOWS:
             return ()
         note = (
@@ -115,7 +115,7 @@ class HorizonReport(Section):
         return [Chapter("foresight", TITLE, text, lambda path: plot_horizon(self.errors, path), rows)]
 
     def advice(self) -> list[Advice]:
-        """The horizon to train with."""
+        """Advice on the training horizon."""
         if min(error.judged for error in self.errors) == 0:
             return [Advice("horizon", f"unknown: fewer than {MIN_WINDOWS} episodes", "", RULE)]
         half, most, noisy = (
