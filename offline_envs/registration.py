@@ -34,6 +34,7 @@ TASKS = {
 """Every task by name: the id of its real environment, and the function that makes it."""
 
 TASK_ENTRY_POINT = "offline_envs.tasks.entry_point:task_env"
+"""Written into the specs of relabelled datasets, which must stay loadable: not to be renamed."""
 
 EPISODE_STEPS = 1000
 """`max_episode_steps` of the tasks' real environments, as Gymnasium has it for the robots they use."""

@@ -14,9 +14,9 @@ from offline_envs.tasks.reference_scores import (
     normalized_score,
     reference_score,
 )
-from offline_envs.tasks.relabelling.physics import real_env_spec
 from offline_envs.tasks.relabelling.relabelling import Relabelling, relabel, task_transitions
 from offline_envs.tasks.relabelling.report import RelabelReport
+from offline_envs.tasks.relabelling.source_environment import real_env_spec
 from offline_envs.tasks.task import Info, Task, changed_settings
 from offline_envs.tasks.termination import KNOWN_RULES, RuleBuilder, register_rule, termination_rule
 from offline_envs.tasks.termination_rules import TerminationRule, never

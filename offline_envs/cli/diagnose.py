@@ -10,16 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from offline_envs.cli.options import (
+    POLICY_HELP,
+    Agent,
     Dataset,
     Device,
     EnsembleJson,
     EnvId,
     FitJson,
     TaskName,
+    find_policy,
     parse_json,
     parse_settings,
 )
-from offline_envs.cli.policies import POLICY_HELP, Agent, find_policy
 
 if TYPE_CHECKING:
     from offline_envs.data import Transitions

@@ -6,8 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from offline_envs.cli.options import EnvId, TaskName
-from offline_envs.cli.policies import POLICY_HELP, Agent, find_policy
+from offline_envs.cli.options import POLICY_HELP, Agent, EnvId, TaskName, find_policy
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from offline_envs.data import DatasetSource, Transitions, check_finite, known_en
 from offline_envs.tasks.base_env import without_reward_terms
 from offline_envs.tasks.finding import find_task
 from offline_envs.tasks.relabelling.needed_infos import REWARD, InfoSource, find_info
-from offline_envs.tasks.relabelling.physics import check_body, real_env_spec, with_obs_of
 from offline_envs.tasks.relabelling.plausibility import Values
 from offline_envs.tasks.relabelling.report import RelabelReport
+from offline_envs.tasks.relabelling.source_environment import check_body, real_env_spec, with_obs_of
 from offline_envs.tasks.task import Task
 
 

@@ -1,4 +1,4 @@
-"""Whether data have the physics and observations of a task, and the spec of its real environment."""
+"""The environment of the data: checked against a task's physics and observations, and carried over to it."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -80,8 +80,8 @@ def real_env_spec(task: Task, source: EnvSpec | None = None) -> EnvSpec:
 
 def env_ids_of(task: Task) -> tuple[str, ...]:
     """Ids of the environments whose data a task can be put on, sorted."""
-    paid = {other.env_id for other in known_tasks() if other.base_env_id == task.base_env_id}
-    return tuple(sorted({*base_env(task.base_env_id).env_ids, task.env_id, *paid}))
+    ours = {other.env_id for other in known_tasks() if other.base_env_id == task.base_env_id}
+    return tuple(sorted({*base_env(task.base_env_id).env_ids, task.env_id, *ours}))
 
 
 def check_body(task: Task, source: str, env_id: str) -> None:
