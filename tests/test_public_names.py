@@ -19,6 +19,7 @@ from offline_envs.envs.entry_points import learned_vector_env
 from offline_envs.registration import ENV_IDS, METHODS
 from offline_envs.registry import Registry
 from offline_envs.runs import ALGORITHMS
+from tests.test_architecture import GROUND, MAY_IMPORT
 
 DOCS = Path(__file__).parents[1] / "docs"
 ROW = re.compile(r"(?m)^\| `([\w.]+)` \| (.*) \|$")
@@ -101,3 +102,11 @@ def test_the_help_of_train_names_every_measure_algorithm_and_agent() -> None:
     """The command line starts without the modules that hold the first two tables."""
     text = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["train", "--help"]).stdout
     assert [name for table in (MEASURES, ALGORITHMS, AGENTS) for name in own(table) if name not in text] == []
+
+
+def test_contributing_lists_every_part_after_those_that_it_may_import() -> None:
+    text = (DOCS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    parts = re.findall(r"(?m)^\| `(\w+)` \|", text[text.index("| part |") : text.index("## Style")])
+    assert set(parts) | {""} == set(MAY_IMPORT)
+    assert set(parts[: len(GROUND)]) == GROUND
+    assert [part for n, part in enumerate(parts) if not MAY_IMPORT[part] <= set(parts[:n]) | GROUND] == []
