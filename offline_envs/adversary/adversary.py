@@ -151,7 +151,7 @@ class Adversary:
             return torch.zeros_like(figures)
         self.n_steps += 1
         if self.n_steps % self.settings.check_every == 0:
-            self._safety.look(self._supervision.holdout_mse())
+            self._safety.check_holdout(self._supervision.holdout_mse())
         return figures
 
     @torch.no_grad()

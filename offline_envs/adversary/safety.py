@@ -33,7 +33,7 @@ class Safety:
         self.ratio = 1.0
         self.stopped = ""
 
-    def look(self, holdout_mse: Tensor) -> None:
+    def check_holdout(self, holdout_mse: Tensor) -> None:
         """Keep the weights as good ones, or stop and take back the last good ones.
 
         Warns:

@@ -16,6 +16,7 @@ from offline_envs.sb3.callbacks.real_evaluation import (
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
 from offline_envs.sb3.rollouts.device_rollouts import with_device_rollouts
+from offline_envs.sb3.rollouts.mixin import ChoosesRolloutActions
 from offline_envs.sb3.rollouts.uniform_rollouts import with_uniform_rollouts
 from offline_envs.sb3.schedule import OffPolicySchedule, mopo_schedule
 from offline_envs.sb3.vec_env.infos import VectorInfos
@@ -28,6 +29,7 @@ __all__ = [
     "AdversarialCallback",
     "Agent",
     "BehaviorCloner",
+    "ChoosesRolloutActions",
     "EvaluationRecord",
     "EvaluationResult",
     "FastSAC",

@@ -23,11 +23,11 @@ def test_the_weights_of_the_last_good_look_come_back(bad: list[float]) -> None:
     ensemble = toy_ensemble()
     safety = Safety(ensemble, torch.tensor([1.0, 2.0]), tolerance=2.0)
     good = shifted(ensemble)
-    safety.look(torch.tensor([1.0, 4.0]))
+    safety.check_holdout(torch.tensor([1.0, 4.0]))
     assert (safety.ratio, safety.stopped) == (2.0, "")
     shifted(ensemble)
     with pytest.warns(UserWarning, match=r"The adversary stopped: .* more than tolerance=2\. .*smaller"):
-        safety.look(torch.tensor(bad))
+        safety.check_holdout(torch.tensor(bad))
     assert torch.equal(weights_of(ensemble), good)
     assert "holdout error" in safety.stopped
 
@@ -41,5 +41,5 @@ def test_a_finite_gradient_is_followed() -> None:
 
 def test_a_perfect_model_may_not_divide_by_zero() -> None:
     safety = Safety(toy_ensemble(), torch.zeros(2), tolerance=2.0)
-    safety.look(torch.zeros(2))
+    safety.check_holdout(torch.zeros(2))
     assert (safety.ratio, safety.stopped) == (0.0, "")

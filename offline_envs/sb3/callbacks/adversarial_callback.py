@@ -30,6 +30,9 @@ class AdversarialCallback(BaseCallback):
     `holdout_ratio` (see `UpdateReport`), `adversary/steps` in all, and `adversary/stopped`, which is 1 once
     the holdout error has ended it. Put it before a `RealEvalCallback` in the list, which writes them.
 
+    Wrappers between the agent and the model must not change observations, actions or rewards. A custom one
+    declares that it does not by a class attribute `transparent = True`, which subclasses do not inherit.
+
     RAMBO's release mixes half of every batch from the dataset: `MixedReplayBuffer` with `real_ratio=0.5`.
 
     Args:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import gymnasium as gym
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, TimeLimit
 from gymnasium.wrappers import vector as vector_wrappers
 from stable_baselines3.common.monitor import Monitor
@@ -12,6 +11,7 @@ from stable_baselines3.common.vec_env import VecCheckNan, VecEnv, VecEnvWrapper,
 from offline_envs.envs import MODES, LearnedEnv, LearnedVectorEnv, layers, learned_spaces
 from offline_envs.errors import SettingsError
 from offline_envs.methods import Adversarial
+from offline_envs.sb3.vec_env.sub_envs import HasSubEnvs
 from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 
 TRANSPARENT_WRAPPERS: tuple[type, ...] = (
@@ -22,7 +22,8 @@ TRANSPARENT_WRAPPERS: tuple[type, ...] = (
 )
 """Wrappers that pass observations, actions and rewards on unchanged.
 
-No other can be known to; a user's wrapper declares it by a class attribute `transparent = True`.
+A user's wrapper of either library is accepted if its class sets `transparent = True`. Subclasses do not
+inherit this, as they may change more.
 """
 
 
@@ -47,7 +48,7 @@ def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
             "SB3VecEnv(gym.make_vec('AdversarialModel-v0', num_envs=..., dataset=...))."
         )
     for layer in wrapped:
-        if not isinstance(layer, TRANSPARENT_WRAPPERS) and not vars(type(layer)).get("transparent", False):
+        if not isinstance(layer, TRANSPARENT_WRAPPERS) and not _is_transparent(type(layer)):
             names = ", ".join(sorted({kind.__name__ for kind in TRANSPARENT_WRAPPERS}))
             raise SettingsError(
                 "An adversary needs an agent that sees the model's own observations, actions and rewards, "
@@ -61,12 +62,18 @@ def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
     return env
 
 
+def _is_transparent(kind: type) -> bool:
+    return bool(vars(kind).get("transparent", False))
+
+
 def _layers(vec_env: VecEnv) -> Iterator[Any]:
     """Wrappers of either library, outermost first, and what they are put around."""
     while isinstance(vec_env, VecEnvWrapper):
         yield vec_env
         vec_env = vec_env.venv
-    envs: list[gym.Env[Any, Any]] = getattr(vec_env, "envs", [])
-    yield from layers(
-        vec_env.env if isinstance(vec_env, SB3VecEnv) else envs[0] if len(envs) == 1 else vec_env
-    )
+    env: Any = vec_env
+    if isinstance(vec_env, SB3VecEnv):
+        env = vec_env.env
+    elif isinstance(vec_env, HasSubEnvs) and len(vec_env.envs) == 1:
+        env = vec_env.envs[0]
+    yield from layers(env)

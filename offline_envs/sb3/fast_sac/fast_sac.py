@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from offline_envs.kernels import FlatAdam, FlatParameters
-from offline_envs.sb3.fast_sac.captured_step import CapturedStep
-from offline_envs.sb3.fast_sac.sac_step import SACBatch, SACLosses, SACStep
+from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, SACBatch, SACLosses, SACStep
 from offline_envs.sb3.fast_sac.support import check_supported, stacked_actor, stacked_critics
 from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
 
@@ -53,7 +52,7 @@ class FastSAC(SAC):
         if self._gradient_step is None or self._policy_of_step is not self.policy:
             self._gradient_step, self._policy_of_step = self._new_step(), self.policy
             self._take = (
-                CapturedStep(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
+                CapturedSACStep(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
             )
         step = self._gradient_step
         self._refresh(step.temperature)

@@ -1,11 +1,12 @@
-"""`SACStep`: one gradient step of Soft Actor-Critic, in the order of Stable-Baselines3's."""
+"""`SACStep`: one gradient step of Soft Actor-Critic as in Stable-Baselines3, eager or as a CUDA graph."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from offline_envs.kernels import FlatAdam, StackedMLP
+from offline_envs.kernels import CapturedCall, FlatAdam, StackedMLP
 from offline_envs.sb3.fast_sac.squashed_gaussian import SquashedSample, heads_gradient, squashed_sample
 from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
 
@@ -123,3 +124,22 @@ class SACStep:
         self.actor.backward(values, heads_gradient(sample, action_grad, alpha / n)[None])
         self._actor_adam.update()
         return (alpha * sample.log_prob - smallest[0]).mean()
+
+
+class CapturedSACStep:
+    """A gradient step on a CUDA device, replayed as one graph by `CapturedCall`.
+
+    Args:
+        step: The step, usually a `SACStep`. Its settings may not change, its tensors stay where they are, and
+            it may not wait for the device.
+    """
+
+    def __init__(self, step: Callable[[SACBatch], SACLosses]) -> None:
+        def take(*parts: Tensor) -> SACLosses:
+            return step(SACBatch(*parts))
+
+        self.call = CapturedCall(take, name="FastSAC's gradient step")
+
+    def __call__(self, batch: SACBatch) -> SACLosses:
+        """Take the step; the losses are overwritten by the next."""
+        return self.call(*batch)

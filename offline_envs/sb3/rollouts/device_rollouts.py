@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any, cast
 
 import numpy as np
-import torch
 from gymnasium.spaces import Box
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
@@ -22,7 +21,7 @@ from offline_envs.policies import Policy
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.buffers.rows import action_bounds, between
 from offline_envs.sb3.rollouts.device_support import check_on_device, device_envs
-from offline_envs.sb3.rollouts.mixin import ActsUniformly, Agent, with_mixin
+from offline_envs.sb3.rollouts.mixin import Agent, ChoosesRolloutActions, uniform_actions, with_mixin
 from offline_envs.sb3.vec_env.host_copy import host_obs
 
 
@@ -40,7 +39,11 @@ def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
     What it needs is checked before any work: `SB3VecEnv` around `gym.make_vec(..., output="torch")` with a
     learned model, bare or in our `UncertaintyPenalty` and `HaltOnUnknown`; `MixedReplayBuffer`; all on the
     agent's device. It does not fall back, as that would be slow in silence: for a real environment,
-    `VecNormalize`, exploration noise, gSDE or an exploration of your own use the agent as it is.
+    `VecNormalize`, exploration noise or gSDE use the agent as it is.
+
+    A custom vector wrapper that leaves observations and actions as they are, and tensors on their device, is
+    accepted if its class sets `on_device = True`, which subclasses do not inherit. An agent with its own
+    `_sample_action` is accepted if it defines `rollout_actions` too, see `ChoosesRolloutActions`.
 
     Callbacks are called as ever, `on_step` after each step of all rows; the step at which one returns False
     is not stored. Their locals hold `transition`, a step's `Rollout` on the device, in place of `infos`,
@@ -143,15 +146,18 @@ class DeviceRollouts(OffPolicyAlgorithm):
     def _explorer(self, learning_starts: int) -> Policy:
         """The agent as it acts while it learns, in the environment's units."""
         low, high = action_bounds(cast(Box, self.action_space), self.device)
-        always_uniform = isinstance(self, ActsUniformly) and self.acts_uniformly
+        chooser = self if isinstance(self, ChoosesRolloutActions) else None
+
+        def choose(obs: Tensor) -> Tensor:
+            if chooser is not None:
+                return chooser.rollout_actions(obs, learning_starts)
+            if self.num_timesteps < learning_starts:
+                return uniform_actions(len(obs), len(low), self.device)
+            return self.policy._predict(obs)
 
         def act(obs: Tensor) -> Tensor:
-            if always_uniform or self.num_timesteps < learning_starts:
-                scaled = 2 * torch.rand(len(obs), len(low), device=self.device) - 1
-            else:
-                with unchecked_distributions():
-                    scaled = self.policy._predict(obs)
-            return between(scaled, low, high)
+            with unchecked_distributions():
+                return between(choose(obs), low, high)
 
         return act
 

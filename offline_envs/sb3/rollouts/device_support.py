@@ -12,13 +12,15 @@ from stable_baselines3.common.vec_env import VecEnv
 from offline_envs.envs import SameStep, check_imaginable, layers, learned_under
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
+from offline_envs.sb3.rollouts.mixin import ChoosesRolloutActions
 from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 from offline_envs.wrappers.vector import HaltOnUnknown, UncertaintyPenalty
 
-KNOWN_WRAPPERS = (SameStep, UncertaintyPenalty, HaltOnUnknown)
+ON_DEVICE_WRAPPERS = (SameStep, UncertaintyPenalty, HaltOnUnknown)
 """Wrappers that leave observations and actions as they are, and tensors on their device.
 
-A user's wrapper declares it by a class attribute `on_device = True`.
+A user's wrapper is accepted if its class sets `on_device = True`. Subclasses do not inherit this, as they may
+change more.
 """
 
 
@@ -35,9 +37,10 @@ def device_envs(vec_env: VecEnv) -> VectorEnv[Any, Any, Any]:
         )
     check_imaginable(vec_env.env)
     for layer in layers(vec_env.env):
-        if layer is vec_env.env.unwrapped or isinstance(layer, KNOWN_WRAPPERS) or _stays(type(layer)):
+        on_device = isinstance(layer, ON_DEVICE_WRAPPERS) or _is_on_device(type(layer))
+        if layer is vec_env.env.unwrapped or on_device:
             continue
-        names = ", ".join(kind.__name__ for kind in KNOWN_WRAPPERS)
+        names = ", ".join(kind.__name__ for kind in ON_DEVICE_WRAPPERS)
         raise SettingsError(
             f"Rollouts on the device do not know the wrapper {type(layer).__name__}, only {names} and those "
             "with a class attribute on_device = True."
@@ -68,10 +71,16 @@ def _reasons(agent: OffPolicyAlgorithm, device: torch.device) -> Iterator[str]:
         )
     if agent.use_sde:
         yield "independent noise, got use_sde=True. Use the agent as it is"
-    for name in ("_sample_action", "_store_transition"):
-        owner = next(kind for kind in type(agent).__mro__ if name in vars(kind))
-        if owner is not OffPolicyAlgorithm and not _stays(owner):
-            yield f"SB3's own {name}, which {owner.__name__} overrides and nobody would call"
+    storer, sampler = (_owner(agent, name) for name in ("_store_transition", "_sample_action"))
+    if storer is not OffPolicyAlgorithm:
+        yield f"SB3's own _store_transition, which {storer.__name__} overrides and nobody would call"
+    if sampler is not OffPolicyAlgorithm and not (
+        isinstance(agent, ChoosesRolloutActions) and issubclass(_owner(agent, "rollout_actions"), sampler)
+    ):
+        yield (
+            f"SB3's own _sample_action, which {sampler.__name__} overrides and nobody would call. Define "
+            "rollout_actions(obs, learning_starts) there, see ChoosesRolloutActions"
+        )
     if not agent.policy.squash_output:
         yield f"a policy that squashes its actions to bounds, got {type(agent.policy).__name__}"
     frequency: Any = agent.train_freq  # a TrainFreq by now
@@ -79,8 +88,12 @@ def _reasons(agent: OffPolicyAlgorithm, device: torch.device) -> Iterator[str]:
         yield f"train_freq in steps, got {frequency.frequency} episodes, whose ends the host would wait for"
 
 
-def _stays(kind: type) -> bool:
-    """Whether a class says of itself that nothing of it needs the host."""
+def _owner(agent: OffPolicyAlgorithm, name: str) -> type:
+    """Return the class that defines an agent's method of that name."""
+    return next((kind for kind in type(agent).__mro__ if name in vars(kind)), object)
+
+
+def _is_on_device(kind: type) -> bool:
     return bool(vars(kind).get("on_device", False))
 
 

@@ -7,9 +7,10 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from torch import Tensor
 
 from offline_envs.errors import SettingsError
-from offline_envs.sb3.rollouts.mixin import Agent, with_mixin
+from offline_envs.sb3.rollouts.mixin import Agent, uniform_actions, with_mixin
 
 
 def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
@@ -53,15 +54,7 @@ def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
 
 
 class UniformRollouts(OffPolicyAlgorithm):
-    """What `with_uniform_rollouts` puts before an agent's own methods.
-
-    Attributes:
-        acts_uniformly: True, for mixins that draw the actions elsewhere, see `ActsUniformly`.
-        on_device: True: those mixins need not call its `_sample_action`, see `check_on_device`.
-    """
-
-    acts_uniformly = True
-    on_device = True
+    """The methods that `with_uniform_rollouts` puts before an agent's own."""
 
     def _setup_model(self) -> None:
         if not isinstance(self.action_space, Box):
@@ -81,3 +74,9 @@ class UniformRollouts(OffPolicyAlgorithm):
         shape = (n_envs, *cast(Box, self.action_space).shape)
         scaled = self.action_space.np_random.uniform(-1.0, 1.0, shape).astype(np.float32)
         return self.policy.unscale_action(scaled), scaled
+
+    def rollout_actions(self, obs: Tensor, learning_starts: int) -> Tensor:
+        """Draw a step's actions on the agent's device, see `ChoosesRolloutActions`."""
+        del learning_starts
+        (action_dim,) = cast(Box, self.action_space).shape
+        return uniform_actions(len(obs), action_dim, self.device)

@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.vec_env.host_copy import host_obs, host_step, last_obs_of_ended
 from offline_envs.sb3.vec_env.infos import VectorInfos, info_of_row
+from offline_envs.sb3.vec_env.sub_envs import HasRemoteSubEnvs, HasSubEnvs
 
 ARRAY_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 """Observation spaces whose batches are one array."""
@@ -119,7 +120,7 @@ class SB3VecEnv(VecEnv):
         envs = self._sub_envs()
         if envs is not None:
             return [envs[row].get_wrapper_attr(attr_name) for row in rows]
-        if hasattr(self.env, "get_attr"):  # AsyncVectorEnv
+        if isinstance(self.env, HasRemoteSubEnvs):
             values = self.env.get_attr(attr_name)
             return [values[row] for row in rows]
         return [getattr(self.env, attr_name)] * len(rows)
@@ -136,7 +137,7 @@ class SB3VecEnv(VecEnv):
                 envs[row].set_wrapper_attr(attr_name, value)
             return
         self._check_all_rows("set_attr", indices)
-        if hasattr(self.env, "set_attr"):  # AsyncVectorEnv
+        if isinstance(self.env, HasRemoteSubEnvs):
             self.env.set_attr(attr_name, [value] * self.num_envs)
         else:
             setattr(_layer_with(self.env, attr_name), attr_name, value)
@@ -154,7 +155,7 @@ class SB3VecEnv(VecEnv):
             methods: list[Callable[..., Any]] = self.get_attr(method_name, indices)
             return [method(*method_args, **method_kwargs) for method in methods]
         self._check_all_rows("env_method", indices)
-        if hasattr(self.env, "call"):  # AsyncVectorEnv
+        if isinstance(self.env, HasRemoteSubEnvs):
             return list(self.env.call(method_name, *method_args, **method_kwargs))
         return [getattr(self.env, method_name)(*method_args, **method_kwargs)] * self.num_envs
 
@@ -201,8 +202,8 @@ class SB3VecEnv(VecEnv):
         return first
 
     def _sub_envs(self) -> Sequence[gym.Env[Any, Any]] | None:
-        envs: Sequence[gym.Env[Any, Any]] | None = getattr(self.env.unwrapped, "envs", None)
-        return envs
+        env = self.env.unwrapped
+        return env.envs if isinstance(env, HasSubEnvs) else None
 
     def _check_all_rows(self, method: str, indices: VecEnvIndices) -> None:
         rows = sorted(set(self._get_indices(indices)))

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from gymnasium import wrappers
 from gymnasium.spaces import Box
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.wrappers import vector
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     VecCheckNan,
+    VecEnvWrapper,
     VecFrameStack,
     VecMonitor,
     VecNormalize,
@@ -111,17 +112,36 @@ def test_other_environments_are_refused(model: EnsembleDynamics) -> None:
 
 
 class Counted(gym.Wrapper[Any, Any, Any, Any]):
-    """A user's wrapper that says of itself that it changes nothing."""
+    """A user's wrapper that declares to change nothing."""
 
     transparent = True
 
 
+class CountedVector(VectorWrapper):
+    """The same around a vector environment."""
+
+    transparent = True
+
+
+class CountedSB3(VecEnvWrapper):
+    """The same for Stable-Baselines3."""
+
+    transparent = True
+
+    def reset(self) -> Any:
+        return self.venv.reset()
+
+    def step_wait(self) -> Any:
+        return self.venv.step_wait()
+
+
 class Doubled(Counted):
-    """A subclass may change something, so it has to say so itself."""
+    """A subclass does not inherit the declaration, as it may change something."""
 
 
-def test_a_wrapper_may_say_of_itself_that_it_changes_nothing(model: EnsembleDynamics) -> None:
-    env = single(model)
+def test_a_custom_wrapper_is_accepted_if_it_declares_to_change_nothing(model: EnsembleDynamics) -> None:
+    env, envs = single(model), batch(model)
     assert adversarial_env_of(DummyVecEnv([lambda: Counted(env)])) is env.unwrapped
+    assert adversarial_env_of(CountedSB3(SB3VecEnv(CountedVector(envs)))) is envs.unwrapped
     with pytest.raises(SettingsError, match=r"Doubled is in between.* transparent = True"):
         adversarial_env_of(DummyVecEnv([lambda: Doubled(env)]))

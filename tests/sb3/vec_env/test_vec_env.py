@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
@@ -227,6 +227,18 @@ def test_attributes_and_methods_of_sub_environments() -> None:
     assert env.env_method("get_wrapper_attr", "gravity") == [9.8, 9.8]
     assert env.env_is_wrapped(gym.wrappers.TimeLimit) == [True, True]
     assert env.env_is_wrapped(Monitor) == [True, True]
+    env.close()
+
+
+def test_attributes_and_methods_of_sub_environments_in_other_processes() -> None:
+    envs = AsyncVectorEnv(
+        [lambda: gym.make("CartPole-v1")] * 2, autoreset_mode=AutoresetMode.SAME_STEP, context="fork"
+    )
+    env = SB3VecEnv(envs)
+    env.set_attr("tag", 3)
+    assert env.get_attr("tag") == [3, 3]
+    assert env.get_attr("tag", indices=[1]) == [3]
+    assert env.env_method("get_wrapper_attr", "gravity") == [9.8, 9.8]
     env.close()
 
 

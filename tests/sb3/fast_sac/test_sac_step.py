@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from offline_envs.kernels.captured_call import WARM_UP_CALLS
-from offline_envs.sb3.fast_sac.captured_step import CapturedStep
-from offline_envs.sb3.fast_sac.sac_step import SACBatch, SACLosses
+from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, SACBatch, SACLosses
 from tests.fake_graph import use_fake_graphs
 
 
@@ -15,7 +14,7 @@ def test_every_batch_is_learned_from_once(monkeypatch: pytest.MonkeyPatch) -> No
         seen.append(float(batch.noise[0, 0]))
         return SACLosses(*(batch.obs[0, 0] * factor for factor in (1, 2, 3, 4)))
 
-    captured = CapturedStep(step)
+    captured = CapturedSACStep(step)
     for number in range(WARM_UP_CALLS + 4):
         batch = SACBatch(*(torch.full((2, 1), float(number)) for _ in SACBatch._fields))
         losses = captured(batch)
