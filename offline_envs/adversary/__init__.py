@@ -1,4 +1,4 @@
-"""RAMBO's adversary (Rigter et al. 2022): it moves a model against a policy, as far as the data allow."""
+"""RAMBO's adversary (Rigter et al. 2022): it moves a model against a policy as far as the data allow."""
 
 from offline_envs.adversary.adversary import Adversary
 from offline_envs.adversary.agent_view import AgentView

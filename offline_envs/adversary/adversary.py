@@ -24,23 +24,23 @@ from offline_envs.mdp import LearnedMDP, StartStates
 
 
 class Adversary:
-    """The adversary of RAMBO (Rigter et al. 2022), as its release has it unless said otherwise.
+    """The adversary of RAMBO (Rigter et al. 2022), as in its release except where stated.
 
     Imagined episodes begin at states of the dataset and follow the policy in the model as it is now. After
-    every step of theirs the model takes one step of Adam down
+    each of their steps the model takes one step of Adam down
 
         λ · mean(A · log P_φ(s′, r | s, a)) + the loss of the fit,
 
     with P the mixture of the elites, and A = r + γ·(1 − terminated)·V(s′) − Q(s, a) standardised over the
-    batch. Elites stay those of the fit, and only they get the first term; all members get the second.
+    batch. The elites remain those of the fit, and only they get the first term; all members get the second.
 
-    How far the data let it go: an outcome that a share p of the rows and a share q of the imagined steps show
-    comes to rest at most c = λ·(1 + d)·√q/(2p) deviations from the data, and its variance grows by the factor
-    1/(1 − c²), but for what a network carries from one input to another. From c = 1 on, and so where there
-    are no data, nothing holds it.
+    Limit set by the data: an outcome that occurs in a share p of the rows and a share q of the imagined steps
+    settles at most c = λ·(1 + d)·√q/(2p) deviations from the data, and its variance grows by the factor
+    1/(1 − c²), apart from generalisation between inputs. From c = 1 on, and so without data, nothing bounds
+    it.
 
     By default it differs from the release in that ended episodes restart, that gradients beyond a
-    large norm are scaled down to it, and that the supervised steps are taken also with λ = 0: the settings
+    large norm are scaled down to it, and that supervised steps are also taken with λ = 0: the settings
     `restart_ended`, `clip_grad_norm` and `skip_if_zero`. It always differs in that a step whose prediction
     explodes has no weight, and that it stops for good once the holdout error says that the model has left
     the data, or at a gradient that is not finite (see `Safety`).
@@ -56,16 +56,16 @@ class Adversary:
     Attributes:
         settings: The settings.
         n_steps: Gradient steps taken.
-        schedule_offset: What a schedule that gave its steps as a running total would add to `n_steps`, so as
-            to ask for those alone that are left; None before there is one. `AdversarialCallback` sets it,
-            `save` keeps it, and the adversary itself has no use for it.
+        schedule_offset: Offset from `n_steps` to the running total of a schedule, for the steps still due;
+            None before there is one. `AdversarialCallback` sets it, `save` keeps it, and the adversary itself
+            does not use it.
 
     Raises:
-        SettingsError: A model that is shared, deterministic, or has its spectral norm held.
+        SettingsError: A model that is shared, deterministic, or spectrally normalised.
         DatasetError: Too few rows for a holdout.
 
     Warns:
-        UserWarning: The model was fitted to other rows than `transitions` and `fit_settings` say.
+        UserWarning: The model was fitted to other rows than `transitions` and `fit_settings` imply.
     """
 
     def __init__(
@@ -108,12 +108,12 @@ class Adversary:
     def ensemble(self) -> EnsembleDynamics:
         """The model that is changed."""
         model = self._mdp.members.model
-        assert isinstance(model, EnsembleDynamics)  # the constructor has checked it
+        assert isinstance(model, EnsembleDynamics)  # checked by the constructor
         return model
 
     @property
     def stopped(self) -> str:
-        """Why it stopped for good, or "" while it runs."""
+        """Reason why it stopped for good, or "" while it runs."""
         return self._safety.stopped
 
     def update(self, agent: AgentView, n_steps: int) -> UpdateReport:
@@ -165,7 +165,7 @@ class Adversary:
         )
 
     def _descend(self, loss: Tensor) -> bool:
-        """Follow the gradient of the loss, and say so, unless it is not finite."""
+        """Step along the gradient of the loss if it is finite; return whether it was."""
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         norm = clip_grad_norm_(self.ensemble.parameters(), self.settings.clip_grad_norm or math.inf)
@@ -175,7 +175,7 @@ class Adversary:
         return finite
 
     def save(self, path: Path | str) -> None:
-        """Write everything that `load` needs to resume exactly: one file, whole or not at all."""
+        """Write everything that `load` needs to resume exactly: one file, atomically."""
         progress = {
             "n_steps": self.n_steps,
             "schedule_offset": self.schedule_offset,
@@ -223,7 +223,7 @@ def _generator(seed: int, device: torch.device) -> torch.Generator:
 
 
 def _check(ensemble: DynamicsModel) -> None:
-    """Refuse a model that must not, or cannot, be moved against a policy."""
+    """Refuse a model that must not or cannot be moved against a policy."""
     if not isinstance(ensemble, EnsembleDynamics):
         raise SettingsError(
             f"An adversary changes an ensemble by its gradients, got {type(ensemble).__name__}."
@@ -231,11 +231,11 @@ def _check(ensemble: DynamicsModel) -> None:
     if not all(parameter.requires_grad for parameter in ensemble.parameters()):
         raise SettingsError(
             "An adversary changes the ensemble, and this one is frozen: others in this process may share it. "
-            "Use the MDP of AdversarialModel-v0, which has a copy of its own."
+            "Use the MDP of AdversarialModel-v0, which has its own copy."
         )
     if not ensemble.settings.probabilistic:
         raise SettingsError("An adversary needs members that predict a variance, but probabilistic=False.")
     if ensemble.settings.spectral_norm:
         raise SettingsError(
-            "An adversary does not hold the spectral norm of layers; use spectral_norm=False."
+            "An adversary does not keep the spectral norm of layers; use spectral_norm=False."
         )

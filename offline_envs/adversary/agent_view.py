@@ -1,4 +1,4 @@
-"""`AgentView`: all that an adversary has to know of an agent."""
+"""`AgentView`: the interface of an agent that an adversary needs."""
 
 from typing import Protocol
 

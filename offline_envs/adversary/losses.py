@@ -4,7 +4,7 @@ Rigter et al. 2022 (RAMBO) train a policy in the worst of the models that the da
 
     L(φ) = λ · V^π_φ − E_D[log P_φ(s′, r | s, a)]
 
-in turns with the policy. Its first term has the gradient of a policy gradient, with the model in the place of
+alternating with the policy. Its first term has the gradient of a policy gradient, with the model in place of
 the policy and Q(s, a) as the baseline:
 
     ∇ V^π_φ = E_{s, a ~ π, (s′, r) ~ P_φ}[(r + γ·V(s′) − Q(s, a)) · ∇ log P_φ(s′, r | s, a)].
@@ -42,7 +42,7 @@ def mixture_log_prob(mean: Tensor, logvar: Tensor, target: Tensor) -> Tensor:
 def advantage(
     reward: Tensor, next_value: Tensor, value: Tensor, terminated: Tensor, *, gamma: float
 ) -> Tensor:
-    """How much better a step turned out than expected: r + γ·(1 − terminated)·V(s′) − Q(s, a).
+    """Advantage of a step over its expectation: r + γ·(1 − terminated)·V(s′) − Q(s, a).
 
     Args:
         reward: Rewards of the steps, `(B,)`.
@@ -65,7 +65,7 @@ def adversarial_loss(log_prob: Tensor, weight: Tensor) -> Tensor:
 
     RAMBO's release adds the vector weight · log P to the supervised loss, a scalar, and descends the sum over
     the batch. That is the gradient of this mean plus the supervised loss, times the batch size, which Adam
-    takes out again. A sum in place of the mean would make λ as many times larger.
+    takes out again. A sum in place of the mean would multiply λ by the batch size.
 
     Args:
         log_prob: Log-probability of each step under the model, `(B,)`, with gradients.

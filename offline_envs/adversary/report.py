@@ -1,4 +1,4 @@
-"""`UpdateReport`: what an adversary's update did, as numbers."""
+"""`UpdateReport`: the figures of one update of an adversary."""
 
 from typing import NamedTuple
 
@@ -11,5 +11,5 @@ class UpdateReport(NamedTuple):
     log_prob: float  # log-probability of the imagined steps
     advantage: float  # r + γ·V(s′) − Q(s, a) before it is standardised
     advantage_std: float
-    supervised_loss: float  # as the fit has it, without the L2 term
-    holdout_ratio: float  # largest holdout error of an elite at the last look, relative to its first
+    supervised_loss: float  # as in the fit, without the L2 term
+    holdout_ratio: float  # largest holdout error of an elite at the last check, relative to its first

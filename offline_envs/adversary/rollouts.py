@@ -62,7 +62,7 @@ class Rollouts:
     def _elites(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of every elite, `(E, B, 1 + d)` each, with gradients."""
         ensemble = self._mdp.members.model
-        assert isinstance(ensemble, EnsembleDynamics)  # the adversary has checked it
+        assert isinstance(ensemble, EnsembleDynamics)  # checked by the adversary
         inputs = ensemble.normalizer(torch.cat([obs, action], dim=-1))
         mean, logvar = ensemble(inputs.expand(ensemble.n_members, -1, -1))
         return mean[ensemble.elites], logvar[ensemble.elites]

@@ -1,4 +1,4 @@
-"""`Safety`: the last weights whose holdout error was good, and when to go back to them for good."""
+"""`Safety`: keeps the last weights with a good holdout error, and reverts to them for good."""
 
 import math
 import warnings
@@ -10,20 +10,20 @@ from offline_envs.dynamics import EnsembleDynamics
 
 
 class Safety:
-    """Stops an adversary that gives up the data for its aim.
+    """Stops an adversary whose model leaves the data.
 
     RAMBO's release has no such stop; its users report losses that blow up.
 
     Args:
-        ensemble: The networks that are watched.
+        ensemble: The networks that it watches.
         holdout_mse: Their error before the first change, one value an elite, `(E,)`.
         tolerance: How many times that error an elite may have.
 
     Attributes:
         first: `holdout_mse`.
-        good: Weights at the last look that found nothing wrong, by name.
-        ratio: Largest error of an elite at the last look, relative to its first.
-        stopped: Why the adversary stopped, or "" while it runs.
+        good: Weights at the last check that passed, by name.
+        ratio: Largest error of an elite at the last check, relative to its first.
+        stopped: Reason why the adversary stopped, or "" while it runs.
     """
 
     def __init__(self, ensemble: EnsembleDynamics, holdout_mse: Tensor, *, tolerance: float) -> None:
@@ -34,7 +34,7 @@ class Safety:
         self.stopped = ""
 
     def check_holdout(self, holdout_mse: Tensor) -> None:
-        """Keep the weights as good ones, or stop and take back the last good ones.
+        """Keep the current weights as good ones, or stop and restore the last good ones.
 
         Warns:
             UserWarning: The adversary stopped, and why.
@@ -50,7 +50,7 @@ class Safety:
             self.good[name].copy_(value)
 
     def check_gradient(self, norm: Tensor) -> bool:
-        """Whether a gradient of that norm may be followed; if it is not finite, stop.
+        """Return whether a gradient of that norm may be followed; stop if it is not finite.
 
         Warns:
             UserWarning: The adversary stopped.
@@ -60,7 +60,7 @@ class Safety:
         return not self.stopped
 
     def stop(self, reason: str) -> None:
-        """Take back the last good weights, for good.
+        """Restore the last good weights, for good.
 
         Warns:
             UserWarning: The reason.

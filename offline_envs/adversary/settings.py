@@ -11,26 +11,26 @@ from offline_envs.settings import JsonSettings
 class AdversarySettings(JsonSettings):
     """How an adversary changes a model.
 
-    The defaults are those of RAMBO's release (Rigter et al. 2022), but for three: the release has
+    The defaults are those of RAMBO's release (Rigter et al. 2022), with three exceptions: the release has
     `skip_if_zero=True`, `restart_ended=False` and `clip_grad_norm=None`. It has no `tolerance`, as it never
     stops.
 
     Attributes:
         adv_weight: λ, the weight of the adversarial term against the supervised loss. The release takes 3e-4
-            or 0, by dataset. With 0 the supervised steps alone are taken.
+            or 0, by dataset. With 0 only the supervised steps are taken.
         skip_if_zero: Skip updates entirely when λ is 0, as the release does.
         horizon: Steps of an imagined episode, h; one gradient step for each. The release takes 2 or 5.
         batch_size: Imagined episodes side by side, and rows each member sees in the supervised loss.
         learning_rate: Step size of the adversary's own Adam.
-        gamma: Discount factor γ, that of the agent.
+        gamma: Discount factor γ of the agent.
         steps_per_update: Adversarial gradient steps for each gradient step of the agent.
         restart_ended: Whether an imagined episode that ended restarts at a state of the dataset, since
             what follows an end is no part of the MDP. The release continues from the terminal state.
         clip_grad_norm: Norm that larger gradients are scaled down to, or None as in the release. The default
-            stops explosions alone: on Hopper's replay half of the gradients are below 650, and one in a
+            only stops explosions: on Hopper's replay half of the gradients are below 650, and one in a
             hundred is above 14 000.
         tolerance: How many times its first holdout error a member may have before the adversary stops.
-        check_every: Adversarial gradient steps between looks at the holdout error.
+        check_every: Adversarial gradient steps between checks of the holdout error.
         seed: Seed of start states, outcomes and supervised batches.
     """
 

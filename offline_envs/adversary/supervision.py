@@ -1,4 +1,4 @@
-"""`Supervision`: what ties a model to its dataset while an adversary moves it."""
+"""`Supervision`: the loss that ties a model to its dataset while an adversary moves it."""
 
 import warnings
 
@@ -19,7 +19,7 @@ from offline_envs.dynamics import (
 )
 
 LARGEST_SHIFT = 1e-5
-"""How far the mean of standardised training rows may lie from 0, in deviations, by rounding alone."""
+"""Largest distance from 0 of the mean of standardised training rows by rounding, in deviations."""
 
 
 class Supervision:
@@ -30,7 +30,7 @@ class Supervision:
     Args:
         ensemble: The fitted networks.
         transitions: The dataset that they were fitted to.
-        fit_settings: Those of the fit: with the same ones each member sees its own rows, and none of the
+        fit_settings: Settings of the fit: with the same ones each member sees its own rows, and none of the
             holdout. RAMBO's release weighs the bounds with 0.001 in place of MOPO's 0.01, starts them at −6
             and 1 in place of −10 and 0.5, and standardises observations.
         batch_size: Rows of a batch for each member.
@@ -86,8 +86,8 @@ def _check_rows(rows: Rows, normalizer: Normalizer) -> None:
     allowed = LARGEST_SHIFT * (1 + normalizer.mean.abs() / normalizer.std)
     if bool((shift > allowed).any()):
         warnings.warn(
-            "The model was fitted to other rows than the dataset and fit_settings= say, so its holdout is no "
-            "holdout here. Pass the FitSettings of the fit; offline_envs.dynamics.read_model_card(folder) "
+            "The model was fitted to other rows than the dataset and fit_settings= imply, so its holdout is "
+            "not one here. Pass the FitSettings of the fit; offline_envs.dynamics.read_model_card(folder) "
             "has them for a saved model.",
             stacklevel=5,
         )

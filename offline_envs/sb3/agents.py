@@ -1,4 +1,4 @@
-"""The classes of the agents, imported when asked for, and how far an agent has been trained."""
+"""The classes of the agents, imported on demand, and the number of gradient steps an agent has taken."""
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -18,8 +18,8 @@ def agent_class(name: str) -> type[BaseAlgorithm]:
 
 
 def gradient_steps(agent: BaseAlgorithm) -> int:
-    """Gradient steps that an agent has taken so far; of TRPO, steps of its policy.
+    """Gradient steps that an agent has taken so far; for TRPO, steps of its policy.
 
-    Stable-Baselines3 counts them in `_n_updates` and has no public name for it.
+    Stable-Baselines3 counts them in `_n_updates` and has no public name for them.
     """
     return agent._n_updates

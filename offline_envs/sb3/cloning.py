@@ -15,20 +15,20 @@ from offline_envs.sb3.buffers.rows import check_box, flat_size, scale_action
 from offline_envs.tasks import Task, task_transitions
 
 HOLDOUT_SHARE = 0.05
-"""Share of the dataset that the policy is not fitted to, which its error is measured on."""
+"""Share of the dataset kept out of the fit, on which the error is measured."""
 
 CHUNK = 10_000
 """Rows whose error is computed per call, which bounds the memory."""
 
 
 class BehaviorCloner:
-    """Supervised learning of a policy: the least squared distance of its deterministic action to the data's.
+    """Supervised learning of a policy, by the squared distance of its deterministic action to the data's.
 
     MOReL's release starts its policy like this (Kidambi et al. 2020). RAMBO's release maximises the
     log-likelihood instead (Rigter et al. 2022), which also narrows the policy's distribution; here
-    exploration keeps its initial width. As a method of its own it is the baseline BC.
+    exploration keeps its initial width. On its own it is the baseline BC.
 
-    Distances are in the units the policy puts out: [−1, 1] where it squashes its actions (SAC, TD3, TQC,
+    Distances are in the units of the policy's output: [−1, 1] where it squashes its actions (SAC, TD3, TQC,
     CrossQ), else the environment's.
 
     Args:
@@ -38,8 +38,8 @@ class BehaviorCloner:
         learning_rate: Adam's step size.
         seed: Seed of the holdout and of the batches.
         env_id: Environment of the data, where their metadata do not name it.
-        task: Task that the agent is for. Its reward is not looked at, but it may have fewer observations than
-            the data.
+        task: Task that the agent is for. Its reward is not used, but it may have fewer observation dimensions
+            than the data.
 
     Attributes:
         gradient_steps: Gradient steps taken so far.
@@ -86,7 +86,7 @@ class BehaviorCloner:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Gradient steps in which as many rows are drawn as there are to learn from."""
+        """Gradient steps that draw as many rows as the training set has."""
         return math.ceil(len(self._train) / self._batch_size)
 
     def train(self, gradient_steps: int) -> None:

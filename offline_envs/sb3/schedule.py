@@ -1,4 +1,4 @@
-"""How many model transitions are collected for each gradient step, in SB3's words."""
+"""Number of model transitions collected for each gradient step, in SB3's settings."""
 
 import math
 from typing import TypedDict
@@ -15,7 +15,7 @@ RETAINED_EPOCHS = 5
 """Epochs of model transitions that MOPO keeps."""
 
 RATIO_TOLERANCE = 0.01
-"""How far the ratio of whole numbers may lie from the one asked for, relative to it."""
+"""Largest relative distance of the ratio of whole numbers from the requested one."""
 
 
 class OffPolicySchedule(TypedDict):
@@ -37,7 +37,7 @@ def mopo_schedule(
     """Compute the settings under which SB3 collects and trains in MOPO's proportions.
 
     One cycle of SB3 is `train_freq` steps of `n_envs` rows, then `gradient_steps` updates. The cycle is the
-    least number of whole horizons that gives the ratio within 1 %. MOPO itself does 50 000 rollouts, then
+    smallest number of full horizons that gives the ratio within 1 %. MOPO itself does 50 000 rollouts, then
     1000 updates; smaller cycles follow the policy more closely. To take `u` gradient steps, learn
     `u * transitions_per_gradient_step` timesteps.
 
@@ -75,7 +75,7 @@ def mopo_schedule(
 
 
 def _least_cycle(transitions: int, ratio: float) -> tuple[int, int]:
-    """Find how often to collect `transitions`, and how many updates follow, for a ratio near enough."""
+    """Find how often to collect `transitions`, and how many updates follow, for a ratio within tolerance."""
     horizons = max(1, math.ceil((1 - RATIO_TOLERANCE) * ratio / transitions))
     while True:
         gradient_steps = max(1, round(horizons * transitions / ratio))

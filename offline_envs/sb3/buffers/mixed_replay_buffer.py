@@ -27,7 +27,7 @@ class MixedReplayBuffer(ReplayBuffer):
     MBPO and MOPO train on such batches (`real_ratio` in the code of Janner et al. 2019 and Yu et al. 2020).
     Filling SB3's own buffer with the dataset once is not the same: the ring overwrites it, the share decays.
     Here the dataset stays, and the ring beside it keeps the latest `buffer_size` transitions of the model.
-    While the ring is empty, batches come from the dataset alone.
+    While the ring is empty, batches come only from the dataset.
 
     Memory: `dataset + buffer_size` rows of `2 * obs_dim + action_dim + 2` float32 numbers, on `device`.
 
@@ -49,13 +49,13 @@ class MixedReplayBuffer(ReplayBuffer):
         handle_timeout_termination: Whether truncated rows count as not done (they bootstrap). True as in SB3.
         dataset: Anything that `offline_envs.data.load_transitions` accepts. Required.
         real_ratio: Share of a batch that comes from the dataset, in [0, 1]; 0.05 in MOPO.
-        env_id: Environment of the data, where their metadata do not name it. The same as the environment was
-            given, so that the two share one copy in memory.
-        task: Task whose reward the dataset's rows get instead of their own, the same as the environment was
-            given: a name with settings, or a `Task`.
+        env_id: Environment of the data, where their metadata do not name it. Give the same as to the
+            environment, so that the two share one copy in memory.
+        task: Task whose reward replaces that of the dataset's rows, the same as that of the environment: a
+            name with settings, or a `Task`.
 
     Raises:
-        SettingsError: A setting outside what is valid.
+        SettingsError: An invalid setting.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class MixedReplayBuffer(ReplayBuffer):
         self.generator = np.random.default_rng(np.random.randint(2**31))  # noqa: NPY002 the one SB3 seeds
         self._rows: Tensor | None = None  # (real_size + buffer_size * n_envs, width): dataset, then ring
         self._real_size = 0
-        self._unpickled: Tensor | None = None  # model rows of a file, until there is a ring to put them into
+        self._unpickled: Tensor | None = None  # model rows of a file, until there is a ring for them
 
     @property
     def model_size(self) -> int:
@@ -104,12 +104,12 @@ class MixedReplayBuffer(ReplayBuffer):
         return self._real_size
 
     def use(self, transitions: Transitions) -> None:
-        """Take the dataset's rows from memory, instead of reading them at the first `add` or `sample`.
+        """Take the dataset's rows from memory, rather than read them at the first `add` or `sample`.
 
-        The settings stay as they are, and with them what `agent.save` and `save_replay_buffer` write.
+        The settings stay as they are, and so does what `agent.save` and `save_replay_buffer` write.
 
         Args:
-            transitions: What `task_transitions(dataset, task, env_id=env_id)` gives for its settings.
+            transitions: Result of `task_transitions(dataset, task, env_id=env_id)` for the buffer's settings.
 
         Raises:
             SettingsError: The rows are there already, or the transitions have other dimensions.
@@ -156,14 +156,14 @@ class MixedReplayBuffer(ReplayBuffer):
     def add_rollout(self, rollout: Rollout) -> None:
         """Store all transitions of a rollout over the oldest ones, without leaving the device.
 
-        They are what as many calls of `add` would store, `n_envs` transitions each, step after step.
+        The result is that of calling `add` step by step, with `n_envs` transitions each.
 
         Args:
             rollout: `h` steps of `n` rows, with actions in the environment's units; they are rescaled here.
 
         Raises:
-            SettingsError: Dimensions that are not the buffer's, or transitions that are no whole number of
-                steps of `n_envs`.
+            SettingsError: Dimensions that are not the buffer's, or a number of transitions that is not a
+                multiple of `n_envs`.
         """
         rows = self._storage()
         action_space = check_box("action", self.action_space)
@@ -185,11 +185,11 @@ class MixedReplayBuffer(ReplayBuffer):
         self.pos = (self.pos + n_steps) % self.buffer_size
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
-        """Draw exactly `batch_size` rows with replacement, those of the dataset first.
+        """Draw exactly `batch_size` rows with replacement, the dataset's rows first.
 
         Args:
             batch_size: Number of rows.
-            env: Normalises observations and rewards, of the dataset's rows as well.
+            env: Normalises observations and rewards, also of the dataset's rows.
 
         Returns:
             Float32 tensors on `device` with `batch_size` rows each; actions in [-1, 1], `dones` 0 or 1.
@@ -199,13 +199,13 @@ class MixedReplayBuffer(ReplayBuffer):
     def sample_parts(
         self, batch_size: int, env: VecNormalize | None = None
     ) -> tuple[ReplayBufferSamples, ReplayBufferSamples]:
-        """Draw the rows that `sample` would draw, those of the dataset apart from those of the model.
+        """Draw the rows that `sample` would draw, with the dataset's and the model's apart.
 
         For losses that treat the two differently, such as COMBO's (Yu et al. 2021).
 
         Args:
             batch_size: Number of rows of both parts together.
-            env: Normalises observations and rewards, of the dataset's rows as well.
+            env: Normalises observations and rewards, also of the dataset's rows.
 
         Returns:
             `int(batch_size * real_ratio)` rows of the dataset and the rest from the model, as `sample` gives
@@ -239,7 +239,7 @@ class MixedReplayBuffer(ReplayBuffer):
         return torch.as_tensor(normalize(values.cpu().numpy()), dtype=torch.float32, device=values.device)
 
     def _storage(self) -> Tensor:
-        """Give dataset and ring, read and allocated at the first call, on the current device."""
+        """Return dataset and ring, read and allocated at the first call, on the current device."""
         if self._rows is None:
             assert self.dataset is not None
             self._fill(task_transitions(self.dataset, self.task, env_id=self.env_id))
@@ -250,7 +250,7 @@ class MixedReplayBuffer(ReplayBuffer):
         return self._rows
 
     def _fill(self, transitions: Transitions) -> None:
-        """Allocate dataset and ring, and write the dataset and the model's rows of a file that was loaded."""
+        """Allocate dataset and ring, and write the dataset and any model rows loaded from a file."""
         rows, action_space = self._allocated(len(transitions)), check_box("action", self.action_space)
         write_transitions(rows[: len(transitions)], transitions, self.layout, action_space)
         self._rows, self._real_size = rows, len(transitions)
@@ -263,7 +263,7 @@ class MixedReplayBuffer(ReplayBuffer):
             self._unpickled = None
 
     def _allocated(self, real_size: int) -> Tensor:
-        """Place for a dataset and the ring behind it, `(real_size + buffer_size * n_envs, width)`."""
+        """Memory for a dataset and the ring behind it, `(real_size + buffer_size * n_envs, width)`."""
         size = real_size + self.buffer_size * self.n_envs
         return torch.zeros(size, self.layout.width, device=self.device)
 
@@ -282,7 +282,7 @@ class MixedReplayBuffer(ReplayBuffer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         model_rows, real_rows = state.pop("_model_rows"), state.pop("_real_rows")
-        self.__dict__.update({"task": None, **state})  # files of version 0.1.0 know no task
+        self.__dict__.update({"task": None, **state})  # files of version 0.1.0 have no task
         self._rows, self._unpickled = None, model_rows
         if not torch.cuda.is_available():
             self.device = torch.device("cpu")
@@ -313,7 +313,7 @@ def _truncated(infos: list[dict[str, Any]]) -> NDArray[np.bool_]:
 
 
 def _is_reference(dataset: object) -> bool:
-    """Whether the dataset can be read again from what was given: an id, a path, or a list of these."""
+    """Whether the dataset can be read again from the argument: an id, a path, or a list of these."""
     if isinstance(dataset, Sequence) and not isinstance(dataset, str):
         return all(_is_reference(part) for part in dataset)
     return isinstance(dataset, str | os.PathLike)

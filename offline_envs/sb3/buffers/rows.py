@@ -51,7 +51,7 @@ def between(scaled: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def action_bounds(action_space: Box, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Lowest and highest actions, float32 `(k,)` each; waits for the copy to a GPU."""
+    """Lowest and highest actions, float32 `(k,)` each; the copy to a GPU synchronises."""
     return torch.as_tensor(action_space.low, device=device), torch.as_tensor(action_space.high, device=device)
 
 
@@ -81,11 +81,11 @@ def write_transitions(rows: Tensor, transitions: Transitions, layout: RowLayout,
 def rows_of_rollout(
     rollout: Rollout, layout: RowLayout, action_space: Box, *, timeouts_are_done: bool = False
 ) -> Tensor:
-    """Pack a rollout of `h` steps of `n` rows as rows, float32 `(h * n, width)`, on its device, step by step.
+    """Pack a rollout of `h` steps of `n` rows, float32 `(h * n, width)`, on its device, step by step.
 
     Args:
         rollout: Its actions are rescaled from the bounds of `action_space` to [-1, 1].
-        layout: Its dimensions.
+        layout: Dimensions of the rows.
         action_space: Bounded space of the actions.
         timeouts_are_done: Whether a step that is only truncated is done.
 

@@ -14,20 +14,20 @@ from offline_envs.sb3.buffers.rows import scale_action, unscale_action
 
 
 class SB3ActorCritic:
-    """What an `offline_envs.adversary.Adversary` asks of an agent, answered by its networks as they are now.
+    """View of an SB3 agent for an `offline_envs.adversary.Adversary`, computed by its current networks.
 
-    Values are the smallest of the current critics', not the target ones', without entropy, as in RAMBO's
-    release. A critic of TQC counts with the mean of all its quantiles; the agent's own targets leave the
-    highest ones out. DDPG has a single critic. SAC, TQC and CrossQ sample actions, from torch's global
+    Values are the minimum over the current critics, not the target critics, without entropy, as in RAMBO's
+    release. For TQC a critic's value is the mean of all its quantiles; the agent's own targets drop the
+    highest ones. DDPG has a single critic. SAC, TQC and CrossQ sample actions, from torch's global
     generator as all of SB3 does; TD3 and DDPG are deterministic, and their exploration noise is left out.
 
-    Observations reach the networks as they are, and everything comes back on the device it came from.
+    Observations reach the networks unchanged, and results are on the device of the inputs.
 
     Args:
         agent: SAC, TQC, CrossQ, TD3, DDPG, or any agent with `actor` and `critic` like theirs.
 
     Raises:
-        SettingsError: An agent without critics of state and action, or with other than bounded actions.
+        SettingsError: An agent without critics of state and action, or with unbounded actions.
     """
 
     def __init__(self, agent: BaseAlgorithm) -> None:
@@ -72,7 +72,7 @@ class SB3ActorCritic:
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Without gradients, and with batch norm and dropout as they evaluate."""
+        """Disable gradients, and put batch norm and dropout in evaluation mode."""
         policy = self._agent.policy
         was_training = policy.training
         policy.set_training_mode(False)

@@ -16,29 +16,29 @@ from offline_envs.sb3.callbacks.adversarial_layers import adversarial_env_of
 
 
 class AdversarialCallback(BaseCallback):
-    """RAMBO (Rigter et al. 2022): update the model against the agent every `every` gradient steps of it.
+    """RAMBO (Rigter et al. 2022): update the model against the agent every `every` of its gradient steps.
 
-    The agent trains in `AdversarialModel-v0`, whose model this changes with the agent's actor and critics as
-    they are. SB3 takes a cycle's gradient steps in one go, so the model is updated after the first cycle that
+    The agent trains in `AdversarialModel-v0`, whose model this changes against the agent's current actor and
+    critics. SB3 takes a cycle's gradient steps in one go, so the model is updated after the first cycle that
     reaches a multiple of `every`: before the next transitions are collected, and at the end of `learn`.
 
-    Steps that are due and were not taken, because `learn` was interrupted, are taken first when it resumes,
-    also in another process with the agent saved then and `state`. What the agent learned before its adversary
-    was first attached is not made up for, and neither are steps that the adversary itself declined.
+    Steps that were due when `learn` was interrupted are taken first when it resumes, also in another process
+    with the saved agent and `state`. Gradient steps that the agent took before its adversary was first
+    attached are not made up for, and neither are steps that the adversary skipped.
 
     It logs `adversary/adversarial_loss`, `log_prob`, `advantage`, `advantage_std`, `supervised_loss` and
-    `holdout_ratio` (see `UpdateReport`), `adversary/steps` in all, and `adversary/stopped`, which is 1 once
-    the holdout error has ended it. Put it before a `RealEvalCallback` in the list, which writes them.
+    `holdout_ratio` (see `UpdateReport`), `adversary/steps` in total, and `adversary/stopped`, which is 1 once
+    the adversary has stopped. Put it before a `RealEvalCallback` in the list, which writes them.
 
     Wrappers between the agent and the model must not change observations, actions or rewards. A custom one
     declares that it does not by a class attribute `transparent = True`, which subclasses do not inherit.
 
-    RAMBO's release mixes half of every batch from the dataset: `MixedReplayBuffer` with `real_ratio=0.5`.
+    RAMBO's release takes half of every batch from the dataset: `MixedReplayBuffer` with `real_ratio=0.5`.
 
     Args:
         settings: How the model is changed; None means `AdversarySettings()` with the agent's γ.
         every: Gradient steps of the agent between updates; 1000 in the release.
-        fit_settings: How the model was fitted, so that its holdout stays out of training; None means as in
+        fit_settings: How the model was fitted, so that its holdout stays out of training; None means
             MOPO's release.
         state: File that `save` wrote, to resume exactly from there; None starts a new adversary.
         verbose: 1 prints a line for each update.
@@ -79,7 +79,7 @@ class AdversarialCallback(BaseCallback):
         if self.adversary is None or self.adversary.ensemble is not env.ensemble:
             self.adversary = self._new_adversary(env)
         unattached = self.adversary.schedule_offset is None
-        if unattached or self._due(self.adversary) < 0:  # below 0: an agent that did not come as far
+        if unattached or self._due(self.adversary) < 0:  # below 0: an agent that has learned less
             self._settle(self.adversary)
 
     def _on_rollout_start(self) -> None:
@@ -113,7 +113,7 @@ class AdversarialCallback(BaseCallback):
         return adversary
 
     def _asked_for(self) -> int:
-        """Steps of the adversary that all the agent's gradient steps so far stand for."""
+        """Adversary steps that correspond to all the agent's gradient steps so far."""
         return gradient_steps(self.model) // self.every * self.steps_at_once
 
     def _due(self, adversary: Adversary) -> int:
@@ -121,7 +121,7 @@ class AdversarialCallback(BaseCallback):
         return self._asked_for() - adversary.n_steps - adversary.schedule_offset
 
     def _settle(self, adversary: Adversary) -> None:
-        """Let nothing be due until the agent has learned more."""
+        """Leave no steps due until the agent has learned more."""
         adversary.schedule_offset = self._asked_for() - adversary.n_steps
 
     def _catch_up(self) -> None:
@@ -129,7 +129,7 @@ class AdversarialCallback(BaseCallback):
         due = self._due(self.adversary)
         if due > 0:
             report = self.adversary.update(self._view, due)
-            self._settle(self.adversary)  # a stopped adversary would be asked for ever more steps
+            self._settle(self.adversary)  # a stopped adversary would owe more and more steps
             self.history.append(report)
             self._log(report)
 
@@ -150,10 +150,10 @@ class AdversarialCallback(BaseCallback):
 
 
 def settings_for(agent: BaseAlgorithm, settings: AdversarySettings | None) -> AdversarySettings:
-    """The settings, or the defaults with the agent's γ.
+    """Return the settings, or the defaults with the agent's γ.
 
     Raises:
-        SettingsError: Settings with another γ than the agent's, whose values mean something else then.
+        SettingsError: Settings with another γ than the agent's, whose values would not match.
     """
     gamma: float = agent.gamma  # type: ignore[attr-defined]
     if settings is None:

@@ -1,4 +1,4 @@
-"""`adversarial_env_of`: the environment with the model under what an agent's environment is wrapped in."""
+"""`adversarial_env_of`: the environment with the model under the wrappers of an agent's environment."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +31,7 @@ def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
     """Find the environment with the model, if the agent sees it in the model's own units.
 
     The adversary compares rewards of the model with values of the agent, and asks the agent what it does at
-    observations of the model: both would be wrong, and nothing would fail, if a wrapper changed them.
+    observations of the model: if a wrapper changed them, both would be silently wrong.
 
     Args:
         vec_env: The environment that the agent trains in.
@@ -67,7 +67,7 @@ def _is_transparent(kind: type) -> bool:
 
 
 def _layers(vec_env: VecEnv) -> Iterator[Any]:
-    """Wrappers of either library, outermost first, and what they are put around."""
+    """Yield wrappers of either library, outermost first, then the wrapped environment."""
     while isinstance(vec_env, VecEnvWrapper):
         yield vec_env
         vec_env = vec_env.venv

@@ -33,19 +33,18 @@ class RealEvalCallback(BaseCallback):
     place after the first cycle that reaches a multiple of `every`, and at the end of `learn`.
 
     It logs `real/return`, `real/return_std`, `real/length`, `real/gradient_steps` and, where reference
-    returns are known, `real/normalized_score`, and then writes SB3's own figures with them, at the x axis SB3
-    uses (timesteps). So `learn(..., log_interval=None)` loses nothing but the flood of lines that SB3 writes
+    returns are known, `real/normalized_score`, and then writes SB3's own figures with them, on SB3's x axis
+    (timesteps). So `learn(..., log_interval=None)` only drops the flood of lines that SB3 writes
     when thousands of short episodes end.
 
-    The last evaluation is the honest score: choosing the best one looks at the real environment.
+    The last evaluation is the honest score: choosing the best one uses the real environment.
 
     Args:
         env: Real environment, or a function that makes one (then closed at the end of training).
         every: Gradient steps between evaluations.
-        n_episodes: Episodes of an evaluation; the same seeds each time.
+        n_episodes: Episodes of an evaluation, with the same seeds each time.
         seed: Seed of the first episode.
-        folder: Where `best_policy.zip` and `last_policy.zip` go, each replaced in one piece; nothing is saved
-            if None.
+        folder: Folder of `best_policy.zip` and `last_policy.zip`, replaced atomically; None saves nothing.
         best_return: Mean return that a policy must exceed to be saved as the best; for a resumed run.
         verbose: 1 prints a line for each evaluation.
 
@@ -143,7 +142,7 @@ class RealEvalCallback(BaseCallback):
 
 
 def save_policy(model: BaseAlgorithm, path: Path) -> None:
-    """Save an agent so that `path` holds either the old file or the whole new one, never a part.
+    """Save an agent so that `path` holds either the old file or the complete new one, never a part.
 
     Args:
         model: Agent; without its replay buffer, as `model.save` does.

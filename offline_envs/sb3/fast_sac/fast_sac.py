@@ -18,8 +18,8 @@ class FastSAC(SAC):
     """SAC with the arguments, the files and, up to rounding, the numbers of `stable_baselines3.SAC`.
 
     Critics are computed as one batch, gradients are written out instead of recorded, Adam and the targets'
-    average are one operation each on all weights, and nothing waits for the device until the losses are
-    logged. On a CUDA device the step is replayed as a graph. From the same seed it draws the same random
+    average are one operation each on all weights, and the host does not wait for the device until the losses
+    are logged. On a CUDA device the step is replayed as a graph. From the same seed it draws the same random
     numbers as SAC. Either class loads what the other saved.
 
     Networks of any depth and width with ReLU or tanh are supported, and any number of critics.
@@ -44,7 +44,7 @@ class FastSAC(SAC):
         """Take gradient steps on batches from the replay buffer, and log the means of the losses.
 
         Args:
-            gradient_steps: How many.
+            gradient_steps: Number of gradient steps.
             batch_size: Rows of each batch.
         """
         self.policy.set_training_mode(True)
@@ -93,7 +93,7 @@ class FastSAC(SAC):
         return LearnedTemperature(adam, float(self.target_entropy))
 
     def _refresh(self, temperature: FixedTemperature | LearnedTemperature) -> None:
-        """Take over what may have been changed since the last call, in place: a graph reads it there."""
+        """Copy values that may have changed since the last call, in place, where a graph reads them."""
         if isinstance(temperature, LearnedTemperature):
             temperature.target_entropy.fill_(float(self.target_entropy))
         else:
@@ -130,5 +130,5 @@ class FastSAC(SAC):
 
 
 def _adam(optimizer: Any) -> Adam:
-    assert isinstance(optimizer, Adam)  # check_supported has seen to it
+    assert isinstance(optimizer, Adam)  # checked by check_supported
     return optimizer

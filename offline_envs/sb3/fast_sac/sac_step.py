@@ -12,7 +12,7 @@ from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTempe
 
 
 class SACBatch(NamedTuple):
-    """What a gradient step learns from."""
+    """The inputs of a gradient step."""
 
     obs: Tensor
     """`(B, d)`."""
@@ -23,7 +23,7 @@ class SACBatch(NamedTuple):
     reward: Tensor
     """`(B, 1)`."""
     discount: Tensor
-    """What the next value counts, 0 where the MDP ended, `(B, 1)`."""
+    """Factor of the next value, 0 where the MDP ended, `(B, 1)`."""
     noise: Tensor
     """Standard normal, for the actions at `obs`, then for those at `next_obs`, `(2B, k)`."""
 
@@ -40,7 +40,7 @@ class SACLosses(NamedTuple):
 class SACStep:
     """Soft Actor-Critic's gradient step with all gradients written out (Haarnoja et al. 2018b, algorithm 1).
 
-    It computes what `stable_baselines3.SAC.train` does, up to rounding. Nothing waits for the device.
+    It computes what `stable_baselines3.SAC.train` does, up to rounding. It never waits for the device.
 
     Args:
         actor: One network from obs to means and log-deviations of actions, `2k` outputs.
@@ -68,7 +68,7 @@ class SACStep:
         self._actor_adam, self._critic_adam = actor_adam, critic_adam
 
     def gather(self) -> None:
-        """Take weights and optimizers' states as they are now; to be called before steps."""
+        """Read current weights and optimizer states; to be called before steps."""
         self.targets.flat.gather()
         for adam in self.adams:
             adam.gather()

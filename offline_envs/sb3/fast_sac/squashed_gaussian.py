@@ -10,11 +10,11 @@ LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 """Bounds of log σ in Stable-Baselines3's SAC and in the first release of Haarnoja et al. 2018."""
 
 EPSILON = 1e-6
-"""What keeps log(1 − a²) finite, as in the same."""
+"""Added to 1 − a², so that its logarithm stays finite, as in the same sources."""
 
 
 class SquashedSample(NamedTuple):
-    """Sampled actions and what their gradient needs."""
+    """Sampled actions, with the values that their gradient needs."""
 
     action: Tensor
     """In [−1, 1], `(B, k)`."""
@@ -54,8 +54,8 @@ def squashed_sample(heads: Tensor, noise: Tensor) -> SquashedSample:
 def heads_gradient(sample: SquashedSample, action_grad: Tensor, log_prob_grad: Tensor) -> Tensor:
     """Gradient of a loss with respect to the heads.
 
-    With u = μ + σ ε and ε fixed, log π depends on μ by ∂log π/∂u = 2 a (1 − a²)/(1 − a² + 10⁻⁶) alone, and
-    log σ adds −1 of its own.
+    With u = μ + σ ε and ε fixed, log π depends on μ by ∂log π/∂u = 2 a (1 − a²)/(1 − a² + 10⁻⁶) only, and
+    log σ adds −1 directly.
 
     Args:
         sample: The sample.

@@ -1,4 +1,4 @@
-"""Which agents `FastSAC` can compute, and their networks as it computes them."""
+"""Checks of the agents that `FastSAC` supports, and their networks in its form."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from offline_envs.errors import SettingsError
 from offline_envs.kernels import ACTIVATIONS, Block, StackedMLP
 
 ADAM_OPTIONS = ("amsgrad", "maximize", "decoupled_weight_decay")
-"""Options of Adam that make other steps of it."""
+"""Options of Adam that change its step."""
 
 
 def check_supported(policy: SACPolicy, optimizers: list[torch.optim.Optimizer]) -> None:

@@ -20,15 +20,15 @@ class FixedTemperature:
         self.value = value.clone()
 
     def learn(self, log_prob: Tensor) -> tuple[Tensor, Tensor]:
-        """Give α and a loss of 0."""
-        del log_prob  # nothing follows from it
+        """Return α and a loss of 0."""
+        del log_prob  # unused
         return self.value, torch.zeros_like(self.value)
 
 
 class LearnedTemperature:
     """An entropy coefficient that brings the policy's entropy to a target (Haarnoja et al. 2018b, section 5).
 
-    Its loss is −log α · mean(log π + H̄), as in Stable-Baselines3, where the paper has α for log α.
+    Its loss is −log α · mean(log π + H̄), as in Stable-Baselines3, where the paper has α instead of log α.
 
     Args:
         adam: Optimizer of log α, one number.
@@ -43,10 +43,10 @@ class LearnedTemperature:
         self.target_entropy = adam.flat.values.new_tensor(target_entropy)
 
     def learn(self, log_prob: Tensor) -> tuple[Tensor, Tensor]:
-        """Take a step; give α as it was before, and its loss then, both scalars.
+        """Take a step; return α and its loss from before the step, both scalars.
 
         Args:
-            log_prob: Of actions that the policy samples now, `(B, 1)`.
+            log_prob: Log-probability of actions that the policy samples now, `(B, 1)`.
         """
         log_alpha, grad = self.adam.flat.values, self.adam.flat.gradient
         grad.copy_(log_prob.mean()).add_(self.target_entropy).neg_()

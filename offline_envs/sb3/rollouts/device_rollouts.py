@@ -26,33 +26,32 @@ from offline_envs.sb3.vec_env.host_copy import host_obs
 
 
 def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
-    """The same agent, but from model to replay buffer its transitions stay on the device, a cycle at a time.
+    """Return an agent class whose transitions stay on the device from model to buffer, a cycle at a time.
 
     It steps the same environment, whose rows continue from cycle to cycle, as often as the plain agent does:
     `train_freq` steps, then `gradient_steps`. From the same seed it draws the same random numbers, so its
     buffer holds the plain agent's transitions up to rounding; only the uniform actions before
     `learning_starts`, and those of `with_uniform_rollouts`, come from torch's generator here, which SB3 seeds
-    too. After a callback has stopped a cycle, an agent that learns on starts from where its environment
-    stands, where SB3 starts from the step before. The host waits for a GPU a few times a cycle, not at
+    too. After a callback has stopped a cycle, further learning starts from the environment's current state,
+    where SB3 starts from the step before. The host waits for a GPU a few times a cycle, not at
     every step.
 
     What it needs is checked before any work: `SB3VecEnv` around `gym.make_vec(..., output="torch")` with a
     learned model, bare or in our `UncertaintyPenalty` and `HaltOnUnknown`; `MixedReplayBuffer`; all on the
-    agent's device. It does not fall back, as that would be slow in silence: for a real environment,
-    `VecNormalize`, exploration noise or gSDE use the agent as it is.
+    agent's device. It does not fall back to the host, which would be silently slow: for a real environment,
+    `VecNormalize`, exploration noise or gSDE use the plain agent.
 
     A custom vector wrapper that leaves observations and actions as they are, and tensors on their device, is
     accepted if its class sets `on_device = True`, which subclasses do not inherit. An agent with its own
     `_sample_action` is accepted if it defines `rollout_actions` too, see `ChoosesRolloutActions`.
 
-    Callbacks are called as ever, `on_step` after each step of all rows; the step at which one returns False
+    Callbacks are called as usual, `on_step` after each step of all rows; the step at which one returns False
     is not stored. Their locals hold `transition`, a step's `Rollout` on the device, in place of `infos`,
     `rewards` and `dones`. The buffer is filled at the end of the cycle. Returns of imagined episodes are not
-    added up, so `rollout/ep_rew_mean` is not logged; `log_interval` counts finished episodes as ever, and
-    logs once a cycle at most.
+    summed, so `rollout/ep_rew_mean` is not logged; `log_interval` counts finished episodes as usual, and
+    logs at most once a cycle.
 
-    Like `with_uniform_rollouts`, with which it goes together in either order, it adds nothing to what SB3
-    saves.
+    Like `with_uniform_rollouts`, with which it combines in either order, it adds nothing to what SB3 saves.
 
     Args:
         agent: SAC, FastSAC, TD3, DDPG, TQC, CrossQ, or any other off-policy agent whose policy squashes its
@@ -60,7 +59,7 @@ def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
 
     Returns:
         A subclass of `agent`, the same one at each call. Its constructor and `learn` raise a `SettingsError`
-        where something is not as above.
+        if a requirement above is not met.
 
     Raises:
         SettingsError: An agent that does not learn from a replay buffer.
@@ -87,11 +86,11 @@ def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
 
 
 class DeviceRollouts(OffPolicyAlgorithm):
-    """What `with_device_rollouts` puts before an agent's own methods."""
+    """The methods that `with_device_rollouts` puts before an agent's own."""
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        if self.env is not None:  # an agent that is loaded to predict has none
+        if self.env is not None:  # None for an agent that is loaded only to predict
             check_on_device(self)
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
@@ -144,7 +143,7 @@ class DeviceRollouts(OffPolicyAlgorithm):
         return RolloutReturn(len(steps) * env.num_envs, n_episodes, continue_training=True)
 
     def _explorer(self, learning_starts: int) -> Policy:
-        """The agent as it acts while it learns, in the environment's units."""
+        """Return the policy by which the agent acts while it learns, in the environment's units."""
         low, high = action_bounds(cast(Box, self.action_space), self.device)
         chooser = self if isinstance(self, ChoosesRolloutActions) else None
 
@@ -170,8 +169,8 @@ class DeviceRollouts(OffPolicyAlgorithm):
 
 @contextmanager
 def unchecked_distributions() -> Iterator[None]:
-    """Without torch's look at the parameters of each distribution, for which a GPU has to be waited for."""
-    checked = Distribution._validate_args  # there is no public way to ask
+    """Disable torch's check of the parameters of each distribution, which waits for a GPU."""
+    checked = Distribution._validate_args  # there is no public getter
     Distribution.set_default_validate_args(False)
     try:
         yield

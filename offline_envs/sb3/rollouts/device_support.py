@@ -1,4 +1,4 @@
-"""What `with_device_rollouts` needs of an agent, its environment and its replay buffer."""
+"""Requirements of `with_device_rollouts` on an agent, its environment and its replay buffer."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,15 +25,15 @@ change more.
 
 
 def device_envs(vec_env: VecEnv) -> VectorEnv[Any, Any, Any]:
-    """The vector environment under an agent's, if it can be stepped on its device.
+    """Return the vector environment under an agent's, if it can be stepped on its device.
 
     Raises:
-        SettingsError: Another environment than a learned one in `SB3VecEnv`, or a wrapper that is not known.
+        SettingsError: Another environment than a learned one in `SB3VecEnv`, or an unknown wrapper.
     """
     if not isinstance(vec_env, SB3VecEnv):
         raise SettingsError(
-            "Rollouts on the device need SB3VecEnv(gym.make_vec(..., output='torch')) as it is, got "
-            f"{type(vec_env).__name__}. Without it, use the agent as it is."
+            "Rollouts on the device need SB3VecEnv(gym.make_vec(..., output='torch')) unwrapped, got "
+            f"{type(vec_env).__name__}. Without it, use the plain agent."
         )
     check_imaginable(vec_env.env)
     for layer in layers(vec_env.env):
@@ -42,8 +42,8 @@ def device_envs(vec_env: VecEnv) -> VectorEnv[Any, Any, Any]:
             continue
         names = ", ".join(kind.__name__ for kind in ON_DEVICE_WRAPPERS)
         raise SettingsError(
-            f"Rollouts on the device do not know the wrapper {type(layer).__name__}, only {names} and those "
-            "with a class attribute on_device = True."
+            f"Rollouts on the device accept the wrappers {names} and those with a class attribute on_device "
+            f"= True, got {type(layer).__name__}."
         )
     return vec_env.env
 
@@ -67,19 +67,19 @@ def _reasons(agent: OffPolicyAlgorithm, device: torch.device) -> Iterator[str]:
     if agent.action_noise is not None:
         yield (
             f"action_noise=None, got {agent.action_noise}, which SB3 draws on the host. Use an agent whose "
-            "policy is random, such as SAC, or the agent as it is"
+            "policy is random, such as SAC, or the plain agent"
         )
     if agent.use_sde:
-        yield "independent noise, got use_sde=True. Use the agent as it is"
+        yield "independent noise, got use_sde=True. Use the plain agent"
     storer, sampler = (_owner(agent, name) for name in ("_store_transition", "_sample_action"))
     if storer is not OffPolicyAlgorithm:
-        yield f"SB3's own _store_transition, which {storer.__name__} overrides and nobody would call"
+        yield f"SB3's own _store_transition, which {storer.__name__} overrides and which would not be called"
     if sampler is not OffPolicyAlgorithm and not (
         isinstance(agent, ChoosesRolloutActions) and issubclass(_owner(agent, "rollout_actions"), sampler)
     ):
         yield (
-            f"SB3's own _sample_action, which {sampler.__name__} overrides and nobody would call. Define "
-            "rollout_actions(obs, learning_starts) there, see ChoosesRolloutActions"
+            f"SB3's own _sample_action, which {sampler.__name__} overrides and which would not be called. "
+            "Define rollout_actions(obs, learning_starts) there, see ChoosesRolloutActions"
         )
     if not agent.policy.squash_output:
         yield f"a policy that squashes its actions to bounds, got {type(agent.policy).__name__}"

@@ -1,4 +1,4 @@
-"""`with_uniform_rollouts`: an off-policy SB3 agent that learns from actions drawn uniformly."""
+"""`with_uniform_rollouts`: an off-policy SB3 agent that learns from uniformly drawn actions."""
 
 from typing import Any, cast
 
@@ -14,28 +14,28 @@ from offline_envs.sb3.rollouts.mixin import Agent, uniform_actions, with_mixin
 
 
 def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
-    """The same agent, but while it learns, every action is drawn uniformly from the action space.
+    """Return an agent class that draws every action uniformly from the action space while it learns.
 
     MOPO rolls its model out like this on the two tasks that lead away from the data, halfcheetah-jump and
     ant-angle (Yu et al. 2020, `rollout_random` of the release); RAMBO's release does on most AntMaze
     datasets. The policy learns from these actions and chooses none of them; `predict`, and so every
-    evaluation, is the policy's as before.
+    evaluation, uses the policy as before.
 
     The environment gets the actions in its own units, the replay buffer the same ones rescaled to [-1, 1].
     They come from the generator of `agent.action_space`, which SB3 seeds with the agent's `seed`, as it does
     for the random actions before `learning_starts`. Unlike those, a step's actions are drawn as one array.
 
     Nothing is added to what SB3 saves: this class loads files of the plain agent, and the plain agent those
-    of this class. Only Python's `pickle` does not find the class, as it is made on demand.
+    of this class. Only Python's `pickle` cannot find the class, as it is made on demand.
 
-    With gSDE, the policy that learns has it as always, but its noise moves no rollout.
+    With gSDE, the policy learns with it as usual, but its noise affects no rollout.
 
     Args:
         agent: SAC, TD3, DDPG, TQC, CrossQ, or any other class of off-policy agent, with a Box of actions.
 
     Returns:
         A subclass of `agent`, the same one at each call. Its constructor and `load` raise a `SettingsError`
-        for an `action_noise`, which would pile actions up at their bounds, and for actions that are no Box.
+        for an `action_noise`, which would pile actions up at their bounds, and for other actions than a Box.
 
     Raises:
         SettingsError: An agent that does not learn from a replay buffer.
@@ -48,7 +48,7 @@ def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
     """
     refusal = (
         "Uniform actions need an agent that learns from a replay buffer, such as SAC, TD3, DDPG, TQC or "
-        f"CrossQ; {agent.__name__} learns from actions of its own policy alone."
+        f"CrossQ; {agent.__name__} learns from actions of its own policy only."
     )
     return with_mixin(UniformRollouts, agent, refusal=refusal)
 

@@ -12,7 +12,7 @@ from offline_envs.errors import SettingsError
 
 
 class HostStep(NamedTuple):
-    """What a vector environment returned from a step, on the host, in arrays that nobody else holds."""
+    """The result of a vector environment's step, on the host, in arrays that nobody else holds."""
 
     obs: NDArray[Any]  # (n, *obs_shape), the observation space's dtype
     rewards: NDArray[np.float32]  # (n,)
@@ -55,7 +55,7 @@ def last_obs_of_ended(step: HostStep, dones: NDArray[np.bool_]) -> NDArray[Any]:
     """Pick the true last observations of the rows in `dones`, in order, `(dones.sum(), *obs_shape)`.
 
     Raises:
-        SettingsError: An episode ended but the environment did not say where.
+        SettingsError: An episode ended but the environment gave no final observation.
     """
     if not dones.any():
         return step.obs[:0]

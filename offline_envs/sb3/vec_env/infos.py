@@ -1,4 +1,4 @@
-"""`VectorInfos`: the infos of one step of many environments, with the arrays they were made from."""
+"""`VectorInfos`: the infos of one step of many environments, with their source arrays."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ TRUNCATED_KEY = "TimeLimit.truncated"
 
 
 class VectorInfos(list[dict[str, Any]]):
-    """SB3's list of one dict a row, made without work for rows whose episode continues.
+    """SB3's list of one dict a row, at no cost for rows whose episode continues.
 
     **Rows whose episode continues share one dict**, a new one at each step: writing into one of them writes
     into all. Copy a row's dict before changing it, as SB3's own wrappers do. Rows whose episode ended have a
@@ -21,7 +21,7 @@ class VectorInfos(list[dict[str, Any]]):
         dones: Whether the row's episode ended at this step, bool `(n,)`.
         truncated: Whether it was cut without an end of the MDP (truncated and not terminated), bool `(n,)`.
         final_obs: True last observations of the rows in `dones`, in order, `(dones.sum(), *obs_shape)`.
-        arrays: The infos of the vector environment as they came, one array for all rows.
+        arrays: The original infos of the vector environment, one array for all rows.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ def info_of_row(arrays: Mapping[str, Any], row: int) -> dict[str, Any]:
         row: Index of the sub-environment.
 
     Returns:
-        The entries that the mask does not exclude; a scalar stands for every row.
+        The entries that the mask does not exclude; a scalar holds for every row.
     """
     info: dict[str, Any] = {}
     for key, value in arrays.items():

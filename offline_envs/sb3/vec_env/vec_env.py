@@ -25,11 +25,11 @@ ARRAY_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiB
 
 
 class SB3VecEnv(VecEnv):
-    """A Gymnasium vector environment as SB3 sees one, cheap for thousands of rows.
+    """A Gymnasium vector environment with SB3's interface, cheap for thousands of rows.
 
     * `terminal_observation`, `TimeLimit.truncated` (truncated and not terminated) and the `episode`
       statistics that `rollout/ep_rew_mean` is made of are in the infos of ended rows; no `VecMonitor` needed.
-    * The infos are a `VectorInfos`: rows whose episode continues **share one dict**, see there.
+    * The infos are a `VectorInfos`: rows whose episode continues **share one dict**.
     * Environments that return tensors are copied to the host once a step.
     * `reset_infos` describe the last `reset` call, not the automatic resets after it.
 
@@ -164,7 +164,7 @@ class SB3VecEnv(VecEnv):
     ) -> list[bool]:
         """Whether each row is wrapped in `wrapper_class`.
 
-        The answer is yes for SB3's `Monitor`: SB3 asks to know whether infos carry `episode`, and ours do.
+        True for SB3's `Monitor`: SB3 asks in order to know whether infos carry `episode`, and these do.
         """
         rows = list(self._get_indices(indices))
         envs = self._sub_envs()
@@ -185,7 +185,7 @@ class SB3VecEnv(VecEnv):
         first = self._seeds[0]
         if first is None and not any(seed is not None for seed in self._seeds):
             return None
-        # An integer is what every vector environment takes; Gymnasium's own count up from it in the same way.
+        # Every vector environment takes an integer; Gymnasium's own count up from it in the same way.
         if first is not None and self._seeds == [first + row for row in range(self.num_envs)]:
             return int(first)
         return self._seeds

@@ -24,7 +24,7 @@ class Shifted(VectorWrapper):
 def test_environments_that_cannot_are_refused() -> None:
     device = with_device_rollouts(SAC)
     real = SyncVectorEnv([lambda: gym.make("Pendulum-v1")], autoreset_mode=AutoresetMode.SAME_STEP)
-    with pytest.raises(SettingsError, match=r"need SB3VecEnv.* as it is, got VecNormalize"):
+    with pytest.raises(SettingsError, match=r"need SB3VecEnv.* unwrapped, got VecNormalize"):
         device("MlpPolicy", VecNormalize(SB3VecEnv(make_envs())), device="cpu")
     with pytest.raises(SettingsError, match="got DummyVecEnv"):
         device("MlpPolicy", DummyVecEnv([lambda: gym.make("Pendulum-v1")]), device="cpu")
@@ -32,7 +32,7 @@ def test_environments_that_cannot_are_refused() -> None:
         make(device, real)
     with pytest.raises(SettingsError, match="got output='numpy'"):
         make(device, make_envs(output="numpy"))
-    with pytest.raises(SettingsError, match="do not know the wrapper Shifted"):
+    with pytest.raises(SettingsError, match="on_device = True, got Shifted"):
         make(device, Shifted(make_envs()))
     agent = make(device)
     agent.set_env(SB3VecEnv(make_envs(output="numpy")))
@@ -130,5 +130,5 @@ def test_a_custom_wrapper_is_accepted_if_it_declares_to_stay_on_the_device() -> 
     agent = make(with_device_rollouts(SAC), envs)
     agent.learn(2 * envs.num_envs)
     assert envs.n_steps > 0
-    with pytest.raises(SettingsError, match=r"do not know the wrapper Scaled, only .* on_device = True"):
+    with pytest.raises(SettingsError, match=r"accept the wrappers SameStep, .* on_device = True, got Scaled"):
         make(with_device_rollouts(SAC), Scaled(make_envs()))
