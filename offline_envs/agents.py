@@ -1,4 +1,4 @@
-"""`AGENTS`: the agents by short name, as names of modules and classes, so that importing this stays cheap."""
+"""`AGENTS`: the agents by short name, their classes named by strings, so that importing this is cheap."""
 
 import importlib
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["AGENTS", "Agent", "off_policy_agents"]
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent of Stable-Baselines3, or a class like one.
+    """An agent of Stable-Baselines3, or a class with the same interface.
 
     Attributes:
         module: Module that holds the class; imported by `load`.

@@ -1,4 +1,4 @@
-"""The errors of this package: one family, so that one `except` catches what is ours."""
+"""The errors of this package: one base class, so that one `except` catches them all."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ class OfflineEnvsError(Exception):
 
 
 class DatasetError(OfflineEnvsError, ValueError):
-    """A dataset that cannot be used: what rule it breaks, where, and what would be valid."""
+    """A dataset that cannot be used; the message gives the rule that it breaks, where, and what is valid."""
 
 
 class SettingsError(OfflineEnvsError, ValueError):
@@ -16,7 +16,7 @@ class SettingsError(OfflineEnvsError, ValueError):
 
 
 class SettingsTypeError(SettingsError, TypeError):
-    """A setting of another type than the one it must have, or one that does not exist."""
+    """A setting of the wrong type, or one that does not exist."""
 
 
 class CheckpointError(OfflineEnvsError):
@@ -27,8 +27,8 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> SettingsError
     """Build the error for a name that is not in a table.
 
     Args:
-        kind: What the name should have named, e.g. `"penalty"`.
+        kind: Kind of thing that the name refers to, e.g. `"penalty"`.
         name: The name received.
-        valid: Every name that would have worked.
+        valid: All valid names.
     """
     return SettingsError(f"Unknown {kind} {name!r}. Valid: {', '.join(sorted(valid))}.")

@@ -1,4 +1,4 @@
-"""The tables of environment ids. They hold strings alone, so that importing the package stays cheap."""
+"""The tables of environment ids. They hold only strings, so that importing the package stays cheap."""
 
 import gymnasium as gym
 
@@ -7,10 +7,10 @@ from offline_envs.errors import SettingsError
 ENTRY_POINTS = "offline_envs.envs.entry_points"
 
 HORIZON = 5
-"""Default `max_episode_steps` of branched rollouts: MOPO's and MBPO's longer length."""
+"""Default `max_episode_steps` of branched rollouts: the longer horizon of MOPO and MBPO."""
 
 LONG_HORIZON = 500
-"""Default `max_episode_steps` of whole episodes, which halts keep near the data: MOReL's."""
+"""Default `max_episode_steps` of full episodes, which halts keep near the data, as in MOReL."""
 
 METHODS = {
     "LearnedModel-v0": ("offline_envs.methods.plain:Plain", HORIZON),
@@ -18,7 +18,7 @@ METHODS = {
     "PessimisticModel-v0": ("offline_envs.methods.halt:Halt", LONG_HORIZON),
     "AdversarialModel-v0": ("offline_envs.methods.adversarial:Adversarial", HORIZON),
 }
-"""Every id of a learned environment: where the class of its method is, and its horizon."""
+"""Every id of a learned environment: the import path of its method's class, and its horizon."""
 
 ENV_IDS = tuple(METHODS)
 """The ids of this package's learned environments."""
@@ -37,7 +37,7 @@ TASK_ENTRY_POINT = "offline_envs.tasks.entry_point:task_env"
 """Written into the specs of relabelled datasets, which must stay loadable: not to be renamed."""
 
 EPISODE_STEPS = 1000
-"""`max_episode_steps` of the tasks' real environments, as Gymnasium has it for the robots they use."""
+"""`max_episode_steps` of the tasks' real environments, as in Gymnasium for the same robots."""
 
 TASK_ENV_IDS = tuple(env_id for env_id, _ in TASKS.values())
 """The ids of this package's real environments with a task's reward."""
@@ -58,7 +58,7 @@ def register_method(env_id: str, method: str, *, max_episode_steps: int = HORIZO
 
     Args:
         env_id: The new id, e.g. `"MyModel-v0"`.
-        method: Where the method's class is, e.g. `"my_package.my_method:MyMethod"`; a subclass of
+        method: Import path of the method's class, e.g. `"my_package.my_method:MyMethod"`; a subclass of
             `offline_envs.methods.Method`. It is imported when the first environment is made.
         max_episode_steps: Default horizon.
 
@@ -91,7 +91,7 @@ def register_task(name: str, env_id: str, build: str) -> None:
     Args:
         name: The new task's name, e.g. `"hopper-hop"`.
         env_id: The new id of its real environment, e.g. `"HopperHop-v0"`.
-        build: Where the function is that makes the `Task` from its settings, e.g.
+        build: Import path of the function that makes the `Task` from its settings, e.g.
             `"my_package.hopper_hop:hopper_hop"`. It is imported when the task is first used.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`Registry`: the named variants of one idea, open to other packages."""
+"""`Registry`: entries by name, which other packages can extend."""
 
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
@@ -32,7 +32,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return len(self._entries)
 
     def find(self, name: object) -> Entry:
-        """The entry of that name.
+        """Return the entry of that name.
 
         Raises:
             SettingsError: No entry has the name; the message lists the valid ones.

@@ -13,19 +13,19 @@ __all__ = ["JsonSettings"]
 
 
 NUMBERS: Mapping[Any, type] = MappingProxyType({int: Integral, float: Real})
-"""What counts as a number of each type, NumPy's included; an integer will do for a float."""
+"""Types accepted for each kind of number, NumPy's included; an integer is accepted for a float."""
 
 
 class JsonSettings:
     """Base of a frozen dataclass of settings: checks field types, and converts from and to JSON.
 
     Fields may be annotated with `bool`, `int`, `float`, `str`, a tuple of one of them, a mapping of JSON
-    values, or a union of these. An integer given for a float becomes a float, so that equal settings are
-    equal in a file, too. A subclass that checks more calls `super().__post_init__()` first.
+    values, or a union of these. An integer given for a float becomes a float, so that equal settings are also
+    equal in a file. A subclass that checks more calls `super().__post_init__()` first.
 
     Raises:
-        SettingsTypeError: A value of another type than its field's.
-        SettingsError: A mapping that holds something else than JSON values.
+        SettingsTypeError: A value of the wrong type.
+        SettingsError: A mapping with values that JSON cannot represent.
     """
 
     def __post_init__(self) -> None:
@@ -33,7 +33,7 @@ class JsonSettings:
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
 
     def to_json(self) -> dict[str, Any]:
-        """Every field by name, as JSON values."""
+        """Return every field by name, as JSON values."""
         return {
             name: list(v) if isinstance(v, tuple) else v
             for name, v in asdict(self).items()  # type: ignore[call-overload]
@@ -41,10 +41,10 @@ class JsonSettings:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Build the settings from JSON values; what is left out keeps its default.
+        """Build the settings from JSON values; fields that are left out keep their defaults.
 
         Raises:
-            SettingsError: A name that is not a setting, or a value of another type or outside its range.
+            SettingsError: An unknown name, or a value of the wrong type or out of range.
         """
         names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
         for name in values:
@@ -54,7 +54,7 @@ class JsonSettings:
 
 
 def _checked(field: Field[Any], value: Any) -> Any:
-    """The value as the field's type has it, mappings as they come out of JSON."""
+    """Check a value against its field's type, and convert numbers and mappings as JSON would."""
     if isinstance(value, Mapping) and _takes_mapping(field.type):
         return _from_json(field.name, value)
     if get_origin(field.type) is Mapping:
@@ -79,7 +79,7 @@ def _from_json(name: str, value: Mapping[str, Any]) -> Any:
 
 
 def _is_of(kind: Any, value: Any) -> bool:
-    """Whether a value is of an annotated type; a flag is no number, an int will do for a float."""
+    """Whether a value is of an annotated type; a bool is not a number, an int is accepted for a float."""
     if get_origin(kind) is Mapping:
         return isinstance(value, Mapping)
     if get_origin(kind) is tuple:
@@ -94,7 +94,7 @@ def _is_of(kind: Any, value: Any) -> bool:
 
 
 def _as_number(kind: Any, value: Any) -> Any:
-    """A number as Python's own: NumPy's, and an integer where the type has floats and no integers."""
+    """Convert NumPy's numbers to Python's, and an integer to a float where the type has no integers."""
     if isinstance(value, tuple) and get_origin(kind) is tuple:
         return tuple(_as_number(get_args(kind)[0], v) for v in value)
     if isinstance(value, bool) or not isinstance(value, Real):

@@ -1,4 +1,4 @@
-"""`versions`: what a result was computed with."""
+"""`versions`: the package versions that a result was computed with."""
 
 import platform
 from importlib.metadata import version
@@ -16,5 +16,5 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Version of Python and of every package that can change the numbers of a result, by name."""
+    """Return the version of Python and of every package that can change a result's numbers, by name."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

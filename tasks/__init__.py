@@ -1,7 +1,7 @@
 """Facts about real environments (termination rules, reference scores) and custom reward tasks on top.
 
 `termination_rule(env_spec)` gives the rule by which episodes end, `normalized_score(env_id, returns)` places
-returns between those of a random and an expert policy. Both go by exact environment id.
+returns between those of a random and an expert policy. Both look up the exact environment id.
 
 `find_task("ant-angle:degrees=45")` makes a task, and `relabel(dataset, task)` gives a dataset its reward.
 The real environment with that reward is registered: `gym.make("AntAngle-v0", degrees=45)`.

@@ -14,7 +14,7 @@ FIXED = ("self", "model_path", "observation_space")
 
 
 def base_class(base_env_id: str) -> type[MujocoEnv]:
-    """Class of a task's base environment.
+    """Return the class of a task's base environment.
 
     Raises:
         SettingsError: It is not one of Gymnasium's MuJoCo environments.
@@ -23,14 +23,14 @@ def base_class(base_env_id: str) -> type[MujocoEnv]:
     found: Any = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     if not (isinstance(found, type) and issubclass(found, MujocoEnv)):
         raise SettingsError(
-            "The base of a task is a MuJoCo environment of Gymnasium, e.g. HalfCheetah-v5, got "
+            "The base of a task must be a MuJoCo environment of Gymnasium, e.g. HalfCheetah-v5, got "
             f"{base_env_id} of {entry_point}."
         )
     return found
 
 
 def task_keywords(base: type[MujocoEnv]) -> set[str]:
-    """Keywords that say how an environment moves, ends, is observed or looks, not its reward."""
+    """Keywords of an environment's physics, termination, observation and rendering, not of its reward."""
     named = _parameters(base) | _parameters(MujocoEnv)
     return {name for name in named if name not in FIXED and not _weighs_reward(name)}
 
@@ -41,18 +41,18 @@ def reward_keywords(base: type[MujocoEnv]) -> set[str]:
 
 
 def physics_keywords(base: type[MujocoEnv]) -> set[str]:
-    """Keywords that say how an environment moves and ends: what two environments share whose data agree."""
+    """Keywords of physics and termination: environments whose data are alike must agree in these."""
     looks = _parameters(MujocoEnv) - {"frame_skip"}
     return {name for name in task_keywords(base) - looks if not _shapes_observation(name)}
 
 
 def _weighs_reward(name: str) -> bool:
-    """Whether a keyword is of the kind of `forward_reward_weight`, `healthy_reward`, `ctrl_cost_weight`."""
+    """Whether a keyword is like `forward_reward_weight`, `healthy_reward`, `ctrl_cost_weight`."""
     return "reward" in name or "cost" in name
 
 
 def _shapes_observation(name: str) -> bool:
-    """Whether it is of the kind of `include_cfrc_ext_in_observation` and `contact_force_range`."""
+    """Whether a keyword is like `include_cfrc_ext_in_observation` or `contact_force_range`."""
     return "observation" in name or "contact_force" in name
 
 

@@ -8,24 +8,24 @@ from typing import TypeVar
 T = TypeVar("T")
 
 REWARD_TERM = "reward_"
-"""How names of infos begin that hold a part of a reward, in Gymnasium's MuJoCo environments and in tasks."""
+"""Prefix of infos that hold a part of a reward, in Gymnasium's MuJoCo environments and in tasks."""
 
 
 @dataclass(frozen=True)
 class BaseEnv:
-    """What relabelling knows of an environment; its class says the rest, see `base_class`.
+    """What relabelling knows of an environment; the rest follows from its class, see `base_class`.
 
     Without a record a task works too: no info is inferred from the reward, no columns are cut, and the error
     of an estimate from observations is unknown.
 
     Attributes:
         env_id: Its id.
-        older: Versions that differ from it in rewards, infos and keywords alone, in Gymnasium's own lists of
-            changes.
+        older: Versions that differ from it only in rewards, infos and keywords, according to Gymnasium's
+            version history.
         appended: Numbers of columns that versions of it append to the observation.
         velocity_columns: Info → column of the observation that shows this velocity at one instant [m/s].
         control_cost: Its default `ctrl_cost_weight`.
-        pays_velocity_alone: Whether its reward is only forward_reward_weight · x_velocity −
+        rewards_velocity_only: Whether its reward is only forward_reward_weight · x_velocity −
             ctrl_cost_weight · |a|², so that the velocity follows from a logged reward.
         observed_rmse: Error of the mean of the velocities observed before and after a step, root mean square
             in m/s: the smallest and the largest that was measured.
@@ -36,7 +36,7 @@ class BaseEnv:
     appended: tuple[int, ...] = ()
     velocity_columns: Mapping[str, int] = field(default_factory=dict)
     control_cost: float = 0.0
-    pays_velocity_alone: bool = False
+    rewards_velocity_only: bool = False
     observed_rmse: tuple[float, float] | None = None
 
     @property
@@ -50,7 +50,7 @@ HALFCHEETAH = BaseEnv(
     older=("HalfCheetah-v4",),
     velocity_columns={"x_velocity": 8},
     control_cost=0.1,
-    pays_velocity_alone=True,
+    rewards_velocity_only=True,
     # 20 000 steps of uniform actions, standard deviation 0.65; a replay buffer of 250 000, 2.16.
     observed_rmse=(0.18, 0.34),
 )
@@ -70,10 +70,10 @@ BASE_ENVS: Mapping[str, BaseEnv] = MappingProxyType({known.env_id: known for kno
 
 
 def base_env(env_id: str) -> BaseEnv:
-    """The record of an environment, or one that says nothing."""
+    """Return the record of an environment, or an empty one."""
     return BASE_ENVS.get(env_id, BaseEnv(env_id))
 
 
 def without_reward_terms(infos: Mapping[str, T]) -> dict[str, T]:
-    """The infos that are no part of a reward."""
+    """Return the infos that are not part of a reward."""
     return {name: values for name, values in infos.items() if not name.startswith(REWARD_TERM)}

@@ -1,4 +1,4 @@
-"""What `gym.make` calls for the id of a task's real environment."""
+"""The entry point of tasks' real environments for `gym.make`."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def task_env(task: str, **keywords: Any) -> TaskEnv:
 
     Args:
         task: A name in `offline_envs.registration.TASKS`; the id fills it in.
-        **keywords: Settings of the task, and keywords of the base environment but for those that weigh its
+        **keywords: Settings of the task, and keywords of the base environment except those that weigh its
             reward, see `task_keywords`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From a name with settings to a task."""
+"""Find tasks by name and settings."""
 
 import importlib
 import inspect
@@ -19,16 +19,16 @@ T = TypeVar("T")
 
 
 def find_task(task: str | Task) -> Task:
-    """Make the task that a text names; a task is returned as it is.
+    """Make the task that a string names; a task is returned unchanged.
 
     Args:
-        task: A name in `TASKS`, alone or with settings after a colon, e.g. `"ant-angle"` or
+        task: A name in `TASKS`, with or without settings after a colon, e.g. `"ant-angle"` or
             `"ant-angle:degrees=45,survive_bonus=1"`.
 
     Raises:
-        SettingsError: An unknown name or setting, a duplicate setting, or a value that is neither a
-            finite number nor a truth value; the message says what is valid.
-        SettingsTypeError: Neither a text nor a task.
+        SettingsError: An unknown name or setting, a duplicate setting, or a value that is neither a finite
+            number nor a boolean; the message says what is valid.
+        SettingsTypeError: Neither a string nor a task.
     """
     if isinstance(task, Task):
         return task
@@ -43,10 +43,10 @@ def make_task(name: str, settings: Mapping[str, Any]) -> Task:
 
     Args:
         name: A name in `TASKS`.
-        settings: Settings that are not to have their default.
+        settings: Settings that differ from their defaults.
 
     Raises:
-        SettingsError: An unknown name or setting, or a value of another type than the default's.
+        SettingsError: An unknown name or setting, or a value of a different type than the default's.
     """
     defaults = task_settings(name)
     for setting in settings:
@@ -62,15 +62,14 @@ def known_tasks() -> tuple[Task, ...]:
 
 
 class EnvTable(Registry[T]):
-    """What is known of environments, by exact id; what is known of a base environment holds for its tasks.
+    """Facts about environments by exact id; those of a base environment also hold for its tasks.
 
     The tasks are made when they are looked up, so that importing this package makes none.
 
     Args:
         kind: What an entry is, for messages.
-        entries: Environment id → what is known of it.
-        adapted: From what is known of a task's base environment to what holds for the task's; None for the
-            same.
+        entries: Environment id → its entry.
+        adapted: Adapts the entry of a task's base environment to the task; None to use it unchanged.
     """
 
     def __init__(
@@ -101,7 +100,7 @@ class EnvTable(Registry[T]):
         yield from (t.env_id for t in known_tasks() if t.env_id not in self._entries and t.env_id in self)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)  # a list would ask for its length first
+        return sum(1 for _ in self)  # `list` would call this method
 
 
 def task_builder(name: str) -> Callable[..., Task]:
@@ -118,7 +117,7 @@ def task_builder(name: str) -> Callable[..., Task]:
 
 
 def task_settings(name: str) -> dict[str, Setting]:
-    """Settings of the task of that name with their defaults.
+    """Return the settings of the task of that name with their defaults.
 
     Raises:
         SettingsError: An unknown name; the message lists the valid ones.
@@ -144,7 +143,7 @@ def _parse_settings(text: str) -> dict[str, Any]:
 
 
 def _parse_value(text: str) -> Any:
-    """Read a number or a truth value, `True` and `true` alike; what is neither stays a text."""
+    """Read a number or a boolean, `True` and `true` alike; anything else stays a string."""
     try:
         return json.loads(text.lower())
     except json.JSONDecodeError:
@@ -152,7 +151,7 @@ def _parse_value(text: str) -> Any:
 
 
 def _checked(setting: str, value: Any, default: Setting) -> Setting:
-    """The value in the default's type; a float may be given as an int, but never as a truth value."""
+    """Convert a value to the default's type; an int is accepted for a float, a boolean is not."""
     kind = type(default)
     is_truth = isinstance(value, bool | np.bool_)
     fits = is_truth if kind is bool else isinstance(value, Real) and not is_truth

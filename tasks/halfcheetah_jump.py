@@ -29,8 +29,8 @@ def halfcheetah_jump(*, jump_weight: float = 15.0, max_speed: float = 3.0, liter
     With `jump_weight=0` it is the task that the paper's data come from: running at up to 3 m/s.
 
     Args:
-        jump_weight: Reward for each metre of height and step.
-        max_speed: Speed of the largest reward, in m/s.
+        jump_weight: Reward per metre of height and step.
+        max_speed: Speed beyond which the reward does not grow, in m/s.
         literal_max: Whether the reward is the larger of velocity and `max_speed`, as the paper prints it.
     """
     settings: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Returns of a random and of an expert policy, and the score that places others between them."""
+"""Reference returns of random and expert policies, and the normalised score based on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def normalized_score(
 
     Args:
         env_id: Exact id of the real environment, e.g. `"Hopper-v5"`.
-        returns: Undiscounted returns of whole episodes, a number or an array of any shape.
+        returns: Undiscounted returns of full episodes, a number or an array of any shape.
 
     Returns:
         A float for a number, a float64 array of the same shape for an array.

@@ -1,4 +1,4 @@
-"""`Task`: a custom reward on a known environment, for data that were collected under another."""
+"""`Task`: a custom reward on a known environment, for data that were collected under another reward."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ Info = Mapping[str, Any]
 class RewardTerms(Protocol):
     """The parts of a reward, by name; the reward is their sum.
 
-    NumPy or torch: it uses only what the arrays of both can.
+    It uses only operations that NumPy arrays and torch tensors share.
     """
 
     def __call__(self, obs: Any, action: Any, next_obs: Any, info: Info) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class RewardTerms(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """A reward on a known environment, with what it takes to relabel data for it and to judge policies.
+    """A reward on a known environment, with what it takes to relabel data for it and to evaluate policies.
 
     Attributes:
         name: Name without settings, e.g. `"ant-angle"`.
@@ -42,10 +42,10 @@ class Task:
         obs_dim: Number of observation dimensions, d.
         needs: Infos that the reward reads.
         velocity_columns: Info → column of the observation that shows it at one instant, from which it is
-            estimated where data do not hold it; what has none must be logged.
+            estimated where data do not hold it; an info without one must be logged.
         base_kwargs: Keywords of the base environment.
         settings: Settings of the task that differ from their defaults.
-        references: Undiscounted returns of the literature by name, on data of its own.
+        references: Undiscounted returns from the literature by name, on the data used there.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Task:
     references: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """The text that `find_task` reads back, e.g. `"ant-angle:degrees=45.0"`."""
+        """The string that `find_task` reads back, e.g. `"ant-angle:degrees=45.0"`."""
         settings = ",".join(f"{name}={value}" for name, value in sorted(self.settings.items()))
         return f"{self.name}:{settings}" if settings else self.name
 
@@ -74,7 +74,7 @@ class Task:
         return f"Next time collect with gymnasium.make({self.base_env_id!r}{keywords}){log}."
 
     def reward(self, obs: Any, action: Any, next_obs: Any, info: Info) -> Any:
-        """The reward, `(...)`, of NumPy arrays or torch tensors of one step or of a batch.
+        """Compute the reward, `(...)`, of NumPy arrays or torch tensors of one step or of a batch.
 
         Args:
             obs: Observations before the step, `(..., d)`.
@@ -86,6 +86,6 @@ class Task:
 
 
 def changed_settings(build: Callable[..., object], settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    """The settings that differ from the defaults in the signature of `build`."""
+    """Return the settings that differ from the defaults in the signature of `build`."""
     defaults = {name: parameter.default for name, parameter in inspect.signature(build).parameters.items()}
     return {name: value for name, value in settings.items() if value != defaults[name]}

@@ -17,11 +17,11 @@ from offline_envs.tasks.task import Task
 
 
 def real_env(task: Task, **physics: Any) -> "TaskEnv":
-    """Make the real environment of a task, without time limit: an instance of its base environment's class.
+    """Make the real environment of a task, without a time limit: an instance of its base environment's class.
 
     Args:
         task: The task, of a base environment that is one of Gymnasium's for MuJoCo.
-        **physics: Keywords of the base environment, those that do not weigh its reward.
+        **physics: Keywords of the base environment, except those that weigh its reward.
 
     Raises:
         SettingsError: The keywords give observations of other dimensions than the task reads; or see
@@ -35,8 +35,8 @@ class TaskEnv(MujocoEnv):
 
     Physics, observations, resets, terminations and rendering are the base's own. The reward is the sum of the
     task's terms, computed in float64; `info` holds them in place of the base's `reward_*`, beside its
-    positions and velocities. Nothing is remembered between steps, so that the reward of a step
-    after `set_state` is right.
+    positions and velocities. No state is kept between steps, so that the reward of a step after `set_state`
+    is right.
 
     Attributes:
         task: The task, with its settings.
@@ -71,13 +71,13 @@ class TaskEnv(MujocoEnv):
         obs = self._get_obs()
         next_obs, _, terminated, truncated, info = super().step(action)
         terms = self.task.reward_terms(obs, np.asarray(action, dtype=np.float64), next_obs, info)
-        paid = {name: np.float64(term) for name, term in terms.items()}
-        told = without_reward_terms(info) | paid
-        return next_obs, np.float64(sum(paid.values())), terminated, truncated, told
+        rewards = {name: np.float64(term) for name, term in terms.items()}
+        infos = without_reward_terms(info) | rewards
+        return next_obs, np.float64(sum(rewards.values())), terminated, truncated, infos
 
     @property
     def spec(self) -> EnvSpec | None:
-        """What `gym.make` made it from, or None.
+        """The specification that `gym.make` made it from, or None.
 
         Raises:
             SettingsError: `gym.make` was given the id of one task and `task=` of another.
@@ -104,7 +104,7 @@ class TaskEnv(MujocoEnv):
 
 @cache
 def _class_on(base_env_id: str) -> type[TaskEnv]:
-    """The class that steps as the base environment does, with the reward of `TaskEnv`."""
+    """Make the class that steps as the base environment does, with the reward of `TaskEnv`."""
     base = base_class(base_env_id)
     own = {"__doc__": TaskEnv.__doc__, "__module__": __name__, "metadata": base.metadata}
     combined: type[TaskEnv] = type(f"Task{base.__name__}", (TaskEnv, base), own)

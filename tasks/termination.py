@@ -1,4 +1,4 @@
-"""From an environment's spec to the rule by which its episodes end."""
+"""Look up the termination rule of an environment by its spec."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,14 +14,15 @@ from offline_envs.tasks.task import Task
 from offline_envs.tasks.termination_rules import Bounds, TerminationRule
 
 RuleBuilder = Callable[[Mapping[str, Any]], TerminationRule | None]
-"""From the keyword arguments of an environment to its rule, or `None` where they make it unknown."""
+"""Maps the keyword arguments of an environment to its rule, or `None` where they make it unknown."""
 
 
 def termination_rule(env_spec: EnvSpec) -> TerminationRule | None:
     """Find the rule by which the episodes of a known environment end.
 
-    Known are the exact ids in `KNOWN_RULES`. The keyword arguments in `env_spec.kwargs` that move a bound
-    (`healthy_z_range` and its like), switch the rule off (`terminate_when_unhealthy=False`) or shift the
+    Environments are known by the exact ids in `KNOWN_RULES`. The keyword arguments in `env_spec.kwargs` that
+    move a bound
+    (`healthy_z_range` and the like), switch the rule off (`terminate_when_unhealthy=False`) or shift the
     observation (`exclude_current_positions_from_observation=False`) are honoured. The rule reads the
     observations of the bare environment: it knows nothing of `env_spec.additional_wrappers`.
 
@@ -30,7 +31,7 @@ def termination_rule(env_spec: EnvSpec) -> TerminationRule | None:
 
     Returns:
         A pure, picklable function of `(obs, action, next_obs)`, or `None` if the id is not known, or if it is
-        InvertedDoublePendulum with an `xml_file` of its own, whose links may have other lengths.
+        InvertedDoublePendulum with a custom `xml_file`, whose links may have other lengths.
 
     Raises:
         SettingsError: If an interval in `env_spec.kwargs` is not two numbers.
@@ -92,7 +93,7 @@ def _never(kwargs: Mapping[str, Any]) -> TerminationRule:
 
 
 def _if_terminating(kwargs: Mapping[str, Any], rule: TerminationRule) -> TerminationRule:
-    """Give the rule, or `never` where the environment continues when unhealthy."""
+    """Return the rule, or `never` where the environment continues when unhealthy."""
     return rule if kwargs.get("terminate_when_unhealthy", True) else rules.never
 
 
@@ -112,7 +113,7 @@ def _bounds(kwargs: Mapping[str, Any], name: str, default: Bounds) -> Bounds:
 
 
 def _of_task(rule: RuleBuilder, task: Task) -> RuleBuilder:
-    """Rule of a task's environment: that of its base environment."""
+    """Rule of a task's environment: its base environment's rule."""
     return partial(_with_keywords, rule, task.base_kwargs)
 
 
@@ -151,7 +152,7 @@ KNOWN_RULES: EnvTable[RuleBuilder] = EnvTable(
 
 
 def register_rule(env_id: str, rule: TerminationRule) -> None:
-    """Let `termination="auto"` know when the episodes of an environment end.
+    """Register the termination rule of an environment, for `termination="auto"`.
 
     Args:
         env_id: Exact id of the environment.

@@ -3,8 +3,8 @@
 The rules repeat the conditions of Gymnasium's own environments. Three things hold for all of them:
 
 - Each bound is compared in the dtype of `next_obs`, so that it is rounded exactly as the observation was: a
-  state that lies on the bound gets the simulator's answer in float32 too. States that float32 cannot tell
-  from the bound (within 3e-8 of 0.7, say) get the bound's answer; all others get the simulator's.
+  state that lies on the bound gets the simulator's answer in float32 too. States that float32 cannot
+  distinguish from the bound (within 3e-8 of 0.7, say) get the bound's answer; all others get the simulator's.
 - NaN is unhealthy wherever the simulator calls it unhealthy.
 - They read shapes and dtypes only, never values, on the host: no device synchronisation.
 """
@@ -65,7 +65,7 @@ def hopper(
 
     Both ends of `state` bind: the often copied `abs(next_obs[:, 1:] < 100)` takes the absolute value of a
     boolean and lets -1000 through. Observed velocities are clipped to +-10 while the simulator tests the
-    unclipped ones: it alone sees a velocity leave an interval that is wider than the clipping.
+    unclipped ones: only the simulator sees a velocity leave an interval that is wider than the clipping.
 
     Args:
         obs: Observations before the step, `(B, d)`; not read.

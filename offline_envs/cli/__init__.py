@@ -1,7 +1,7 @@
 """The command `offline-envs`.
 
-One file a command; each is entered in the table below and imports what is slow when it runs, so that
-`--help` is quick.
+Each command is one file, is listed below, and imports slow modules only when it runs, so that `--help` is
+quick.
 """
 
 from typing import Annotated, Any
@@ -41,7 +41,7 @@ class _Group(TyperGroup):
 
 app = typer.Typer(
     name="offline-envs",
-    help="Environments learned from a fixed dataset: collect data, fit and judge models, train policies.",
+    help="Environments learned from a fixed dataset: collect data, fit and evaluate models, train policies.",
     cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,

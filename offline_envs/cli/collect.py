@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 AgentName = Annotated[
     str,
     typer.Option(
-        help=f"Agent to train: {', '.join(off_policy_agents())}. Or the one that saved --policy, also "
-        f"{', '.join(name for name in AGENTS if name not in off_policy_agents())}."
+        help=f"Agent to train: {', '.join(off_policy_agents())}. With --policy, the agent that "
+        f"saved it, also {', '.join(name for name in AGENTS if name not in off_policy_agents())}."
     ),
 ]
 
@@ -31,8 +31,8 @@ def collect(
     kind: Annotated[
         Kind,
         typer.Option(
-            help="random: uniform actions. replay: all steps of an agent that is trained from scratch. "
-            "expert: rollouts of the best policy of a training. medium: of the one a third of the way there."
+            help="random: uniform actions. replay: every step of an agent trained from scratch. "
+            "expert: rollouts of the best policy of a training. medium: of one a third of the way there."
         ),
     ],
     steps: Annotated[int, typer.Option(help="Steps to write.", min=1)],
@@ -42,12 +42,12 @@ def collect(
     policy: Annotated[
         Path | None,
         typer.Option(
-            help="Roll out this Stable-Baselines3 .zip instead of training. It can run code: trust it."
+            help="Stable-Baselines3 .zip to roll out instead of training; it can run code: trust it."
         ),
     ] = None,
     train_steps: Annotated[
         int | None,
-        typer.Option(help="Training steps behind medium and expert.", show_default="100000", min=1),
+        typer.Option(help="Training steps for medium and expert.", show_default="100000", min=1),
     ] = None,
     deterministic: Annotated[
         bool,
@@ -58,11 +58,11 @@ def collect(
         Path | None, typer.Option(help="Folder of datasets to write into.", show_default="Minari's own")
     ] = None,
 ) -> None:
-    """Collect a dataset: train or load a policy, and write the steps that it takes in Minari's format.
+    """Collect a dataset: train or load a policy, and write its steps in Minari's format.
 
-    After Ctrl-C, run the same command again to resume, also in the training behind medium and expert.
+    After Ctrl-C, run the same command again to resume, even the training for medium and expert.
 
-    An existing dataset is never overwritten, and an unfinished one is in a hidden folder beside its place.
+    An existing dataset is never overwritten; an unfinished one is in a hidden folder beside its destination.
     """
     settings = CollectSettings(
         kind=kind,
@@ -116,5 +116,5 @@ def _parse_widths(text: str) -> tuple[int, ...]:
         return tuple(int(width) for width in text.split(","))
     except ValueError as error:
         raise SettingsError(
-            f"net-arch must be whole numbers with commas, e.g. 64,64; got {text!r}."
+            f"net-arch must be integers separated by commas, e.g. 64,64; got {text!r}."
         ) from error

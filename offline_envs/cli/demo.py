@@ -15,9 +15,9 @@ def demo(
         Path | None,
         typer.Option(help="Folder to write.", show_default="the first new one of runs/demo-1, -2, ..."),
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds, run one after the other, e.g. 0,1,2.")] = "0",
+    seeds: Annotated[str, typer.Option(help="Seeds, run one after another, e.g. 0,1,2.")] = "0",
     smoke: Annotated[
-        bool, typer.Option("--smoke", help="A tiny budget: seconds, and no good policy.")
+        bool, typer.Option("--smoke", help="A tiny budget: takes seconds, trains no good policy.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted demo.")] = False,
 ) -> None:
@@ -41,7 +41,7 @@ def demo(
 
 
 def _default_folder(*, resume: bool) -> Path:
-    """The first folder that does not exist, or the last one that does, if that is to be resumed."""
+    """Return the first folder that does not exist or, to resume, the last one that does."""
     new = next(n for n in count(1) if not _numbered(n).exists())
     if not resume:
         return _numbered(new)

@@ -1,4 +1,4 @@
-"""`offline-envs diagnose`: what a model is worth, as a report."""
+"""`offline-envs diagnose`: a report on how good a model is."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,18 +35,18 @@ def diagnose(
         Path | None,
         typer.Option(help="Folder of a fitted model; without it, one is fitted or found in the cache."),
     ] = None,
-    policy: Annotated[str | None, typer.Option(help=f"Also follow a policy. {POLICY_HELP}")] = None,
-    output: Annotated[Path, typer.Option(help="Folder to make for the report.")] = Path("diagnosis"),
+    policy: Annotated[str | None, typer.Option(help=f"Also roll out a policy. {POLICY_HELP}")] = None,
+    output: Annotated[Path, typer.Option(help="New folder for the report.")] = Path("diagnosis"),
     agent: Agent = "sac",
     env_id: EnvId = None,
     task: TaskName = None,
     termination: Annotated[
-        str, typer.Option(help="When imagined episodes end: auto (by the environment), never, learned.")
+        str, typer.Option(help="When imagined episodes end: auto (the environment's rule), never, learned.")
     ] = "auto",
     train_horizon: Annotated[
         int, typer.Option(help="Horizon that you train with; penalties and halts are counted up to it.")
     ] = 5,
-    horizon: Annotated[int, typer.Option(help="Longest horizon to look at.")] = 50,
+    horizon: Annotated[int, typer.Option(help="Longest horizon to measure.")] = 50,
     seed: Annotated[int, typer.Option(help="The same seed gives the same report.", min=0)] = 0,
     options: Annotated[
         str,
@@ -98,7 +98,7 @@ def _policy(policy: str, agent: str, transitions: "Transitions", seed: int) -> "
 def _card(
     model: Path | None, transitions: "Transitions", ensemble: dict[str, Any], fit: dict[str, Any]
 ) -> dict[str, Any]:
-    """The card of the model that was given, or of the one in the cache."""
+    """Read the card of the given model, or of the one in the cache."""
     from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, read_model_card
 
     if model is not None:

@@ -21,20 +21,20 @@ def evaluate(
     policy: Annotated[str, typer.Argument(help=POLICY_HELP)],
     env_id: EnvId = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Take the environment from this dataset, and compare with it.")
+        str | None, typer.Option(help="Take the environment from this dataset, and compare with its returns.")
     ] = None,
     task: TaskName = None,
     agent: Agent = "sac",
     episodes: Annotated[int, typer.Option(help="Number of episodes.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the first episode.", min=0)] = 0,
 ) -> None:
-    """Score a policy by its deterministic actions in the real environment."""
+    """Score a policy's deterministic actions in the real environment."""
     from offline_envs.evaluation import evaluate_in
 
     if dataset is None and (env_id is None) == (task is None):
         raise SettingsError(
-            "Give the real environment by one of --env-id, e.g. Hopper-v5, --task, e.g. ant-angle, and "
-            "--dataset, of one that names it."
+            "Give the real environment by --env-id, e.g. Hopper-v5, by --task, e.g. ant-angle, or by a "
+            "--dataset that names it."
         )
     env, transitions = _environment(env_id, dataset, task)
     found = find_policy(

@@ -28,7 +28,7 @@ def fit(
     dataset: Dataset,
     output: Annotated[
         Path | None,
-        typer.Option(help="Folder to copy the model into; it goes to the user's cache in any case."),
+        typer.Option(help="Folder to copy the model into; it is always kept in the user's cache."),
     ] = None,
     env_id: EnvId = None,
     task: TaskName = None,

@@ -1,4 +1,4 @@
-"""`offline-envs info`: what a dataset holds."""
+"""`offline-envs info`: a summary of a dataset."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,12 +24,12 @@ def info(
         typer.Option(help="Folder of a model: also print how far its members disagree on the dataset."),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Also draw the returns into this PNG file.", dir_okay=False)
+        Path | None, typer.Option(help="Also plot the returns to this PNG file.", dir_okay=False)
     ] = None,
 ) -> None:
     """Summarise a dataset: sizes, environment, terminations, and a histogram of episode returns.
 
-    With the default model in the cache, or with --model, also the thresholds of PessimisticModel-v0.
+    With the default model in the cache, or with --model, also print the thresholds of PessimisticModel-v0.
     """
     from offline_envs.cli.tables import dataset_table
     from offline_envs.runs import plot_returns

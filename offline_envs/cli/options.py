@@ -24,16 +24,16 @@ Dataset = Annotated[
 ]
 EnvId = Annotated[
     str | None,
-    typer.Option(help="Environment behind the dataset, if its metadata do not say, e.g. Hopper-v5."),
+    typer.Option(help="Environment of the dataset, if its metadata do not name it, e.g. Hopper-v5."),
 ]
 TaskName = Annotated[
     str | None,
     typer.Option(
         "--task",
-        help="Give the dataset the reward of a task, with settings after a colon, e.g. ant-angle:degrees=45.",
+        help="Relabel the dataset for a task, with settings after a colon, e.g. ant-angle:degrees=45.",
     ),
 ]
-Device = Annotated[str, typer.Option(help="Where models and agents are computed: cpu, cuda, cuda:1, ...")]
+Device = Annotated[str, typer.Option(help="Device of models and agents: cpu, cuda, cuda:1, ...")]
 EnsembleJson = Annotated[
     str, typer.Option("--ensemble", help="Settings of the ensemble as JSON, e.g. '{\"n_members\": 5}'.")
 ]
@@ -41,14 +41,12 @@ FitJson = Annotated[
     str, typer.Option("--fit", help="Settings of the fit as JSON, e.g. '{\"max_epochs\": 30}'.")
 ]
 
-POLICY_HELP = (
-    "A policy saved by Stable-Baselines3 (.zip; it can run code: trust it), or uniform for uniform actions."
-)
+POLICY_HELP = "A .zip of Stable-Baselines3 that you trust (it can run code), or uniform for uniform actions."
 
 Agent = Annotated[str, typer.Option(help=f"Agent that saved the policy: {', '.join(AGENTS)}.")]
 
 INTERRUPTED = 130
-"""The shell's exit status of a process that Ctrl-C ended."""
+"""Exit status of a process that Ctrl-C ended, as in a shell."""
 
 
 def parse_json(text: str, option: str) -> dict[str, Any]:
@@ -82,14 +80,16 @@ def parse_seeds(text: str) -> list[int]:
     """Read seeds separated by commas.
 
     Raises:
-        SettingsError: Something else than non-negative whole numbers, or one of them twice.
+        SettingsError: Anything but non-negative integers, or a duplicate.
     """
     try:
         seeds = [int(part) for part in text.split(",")]
     except ValueError:
-        raise SettingsError(f"--seeds must be whole numbers with commas, e.g. 0,1,2; got {text!r}.") from None
+        raise SettingsError(
+            f"--seeds must be integers separated by commas, e.g. 0,1,2; got {text!r}."
+        ) from None
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise SettingsError(f"--seeds must be different and not negative, got {text!r}.")
+        raise SettingsError(f"--seeds must be distinct and not negative, got {text!r}.")
     return seeds
 
 
@@ -102,12 +102,12 @@ def find_policy(
         policy: The argument.
         agent: Agent that saved it, if it is a file.
         obs_shape: Shape of the observations that it will see.
-        action_space: Actions that it has to choose from.
-        owner: Name of the thing that has these spaces, for the message.
-        seed: Seed of a policy that is made.
+        action_space: Action space that it must have.
+        owner: What has these spaces, for the message.
+        seed: Seed of a policy that is not loaded.
 
     Raises:
-        SettingsError: An unknown name, no such file, or a policy of other spaces.
+        SettingsError: An unknown name, a missing file, or a policy for other spaces.
     """
     from offline_envs.policies import POLICIES, ActsIn, is_policy_spec, policy_from_spec
 
@@ -143,10 +143,10 @@ def _check_shape(name: str, policy: "Space[object]", expected: tuple[int, ...] |
     """Refuse a policy for other observations or actions.
 
     Args:
-        name: What the space is of, `"observation"` or `"action"`.
+        name: Kind of space, `"observation"` or `"action"`.
         policy: The policy's space.
         expected: The shape that it must have.
-        owner: Name of the thing that has this shape, for the message.
+        owner: What has this shape, for the message.
 
     Raises:
         SettingsError: The shapes differ.

@@ -1,4 +1,4 @@
-"""`offline-envs presets`: settings from papers, releases and own runs."""
+"""`offline-envs presets`: settings from papers, releases and our own runs."""
 
 from rich.console import Console
 from rich.table import Table

@@ -19,16 +19,16 @@ def relabel(
         str, typer.Option(help="Task with settings after a colon, e.g. ant-angle:degrees=45,survive_bonus=1.")
     ],
     output_id: Annotated[
-        str | None, typer.Option(help="Id of a new dataset to write, e.g. my/jump-v0; without, only report.")
+        str | None, typer.Option(help="Id of a new dataset to write, e.g. my/jump-v0; without, report only.")
     ] = None,
     output_root: Annotated[
         Path | None, typer.Option(help="Folder of datasets to write into.", show_default="Minari's own")
     ] = None,
     env_id: EnvId = None,
 ) -> None:
-    """Put a task on a dataset that was collected under another reward, and say how exact that is.
+    """Relabel a dataset, collected under another reward, for a task, and say how exact that is.
 
-    Every other command takes --task itself, so that a written dataset is for other programs.
+    Every other command takes --task itself; a written dataset is for other programs.
     """
     from offline_envs.collect import check_new, default_root, write_relabelled
     from offline_envs.tasks import Relabelling

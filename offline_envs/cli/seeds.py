@@ -1,4 +1,4 @@
-"""Runs of several seeds on the command line: announced, trained, and their results in a table."""
+"""Train several seeds on the command line: announce each, and print the results in a table."""
 
 import time
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def run_and_print(settings: TrainSettings, seeds: Sequence[int], folder: Path, *
 
 
 class _Announcements:
-    """Prints the dataset, and each seed with the place that its model comes from."""
+    """Prints the dataset, then each seed and where its model comes from."""
 
     def __init__(self) -> None:
         self.console = Console(soft_wrap=True, highlight=False)

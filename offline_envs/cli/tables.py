@@ -51,7 +51,7 @@ def dataset_table(transitions: Transitions) -> Table:
 
 
 def threshold_table(stats: DisagreementStats) -> Table:
-    """Disagreement of a model's members on its dataset, and the thresholds that each rule makes of it."""
+    """Disagreement of a model's members on its dataset, and the thresholds that each rule derives from it."""
     table = Table(title="Disagreement of all members, in deviations of the data")
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -70,7 +70,7 @@ def threshold_table(stats: DisagreementStats) -> Table:
 
 
 def result_table(found: SeedResults, title: str) -> Table:
-    """Final figures of runs, one column each, and over all seeds where there are several."""
+    """Final figures of runs, one column each, and over all seeds if there are several."""
     results = found.results
     table = Table(title=title)
     table.add_column("undiscounted return", style="bold")

@@ -1,4 +1,4 @@
-"""`offline-envs tasks`: the tasks that data may be relabelled for."""
+"""`offline-envs tasks`: the tasks that data can be relabelled for."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def tasks() -> None:
-    """List the tasks: rewards of their own on known environments, for data collected under another."""
+    """List the tasks: custom rewards on known environments, for data collected under another reward."""
     from offline_envs.tasks import known_tasks
 
     console = Console()
@@ -19,7 +19,7 @@ def tasks() -> None:
 
 
 def _table(task: "Task") -> Table:
-    """What a task is, as it is without settings."""
+    """Describe a task with its default settings."""
     from offline_envs.tasks import task_settings
 
     table = Table(title=task.name, show_header=False, title_justify="left")

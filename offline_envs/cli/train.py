@@ -1,4 +1,4 @@
-"""`offline-envs train`: a policy trained inside a learned model, scored in the real environment."""
+"""`offline-envs train`: train a policy inside a learned model, and score it in the real environment."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,7 +41,7 @@ Agent = Annotated[
 Steps = Annotated[
     int | None,
     typer.Option(
-        help="Gradient steps of the agent; of trpo, steps of its policy.",
+        help="Gradient steps of the agent; for trpo, steps of its policy.",
         min=1,
         show_default="1000000; 500 for trpo; 50000 for bc",
     ),
@@ -57,13 +57,15 @@ Penalty = Annotated[
     str | None,
     typer.Option(help="max_std, max_deviation, max_disagreement or ensemble_std.", show_default="max_std"),
 ]
-Seeds = Annotated[str, typer.Option(help="Seeds, run one after the other, e.g. 0,1,2.")]
+Seeds = Annotated[str, typer.Option(help="Seeds, run one after another, e.g. 0,1,2.")]
 Folder = Annotated[Path, typer.Option(help="Folder to write; each seed gets a subfolder.")]
 Model = Annotated[str | None, typer.Option(help="Folder of a fitted ensemble, instead of fitting one.")]
 EvalEvery = Annotated[
     int | None,
     typer.Option(
-        help="Gradient steps between real evaluations.", min=1, show_default="5000; 10 for trpo in a model"
+        help="Gradient steps between evaluations in the real environment.",
+        min=1,
+        show_default="5000; 10 for trpo in a model",
     ),
 ]
 AgentJson = Annotated[
@@ -139,7 +141,7 @@ def train(
 
 
 def _start(preset: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Settings of the preset; where a fitted model is given, without those of a fit."""
+    """Settings of the preset; if a fitted model is given, without those of the fit."""
     from offline_envs.runs import preset as preset_named
 
     if preset is None:

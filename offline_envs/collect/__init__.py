@@ -1,7 +1,7 @@
 """Collection of datasets: a policy's steps, or another dataset with the reward of a task, in Minari's format.
 
 The settings are imported with the package, because the command line reads them before it knows whether the
-slow imports are needed; everything else is imported when it is first asked for.
+slow imports are needed; everything else is imported on first use.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Agents for a collection: new ones and saved ones."""
+"""New and saved agents for a collection."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from offline_envs.collect.settings import CollectSettings
 from offline_envs.errors import CheckpointError, SettingsError
 
 EXPLORATION_STD = 0.1  # of actions scaled to [-1, 1]: TD3 (Fujimoto et al. 2018), section 6.1
-BUFFER_STEPS = 1_000_000  # at most in a replay buffer
+BUFFER_STEPS = 1_000_000  # largest replay buffer
 
 
 def new_agent(settings: CollectSettings, env: gym.Env[Any, Any], *, steps: int) -> OffPolicyAlgorithm:
@@ -36,7 +36,7 @@ def new_agent(settings: CollectSettings, env: gym.Env[Any, Any], *, steps: int) 
         "MlpPolicy",
         env,
         seed=settings.seed,
-        device="cpu",  # a GPU's sums are not the same from run to run
+        device="cpu",  # sums on a GPU differ from run to run
         buffer_size=min(steps, BUFFER_STEPS),
         action_noise=noise if agent.needs_noise else None,  # the others explore by themselves
         policy_kwargs={"net_arch": list(settings.net_arch)},

@@ -1,4 +1,4 @@
-"""From settings to a written dataset."""
+"""`collect_dataset`: collect a dataset and write it."""
 
 import json
 from collections.abc import Callable
@@ -65,25 +65,25 @@ def collect_dataset(
 ) -> Collected:
     """Collect one dataset and write it in Minari's format.
 
-    The same settings give the same dataset on the same machine and versions. Interrupted at any moment, the
-    same call resumes from the last checkpoint, to the same dataset; until then its work is in a hidden folder
-    beside the dataset's place. The finished dataset is renamed into that place.
+    The same settings give the same dataset on the same machine and versions. After an interruption at any
+    moment, the same call resumes from the last checkpoint and gives the same dataset; until then the work is
+    in a hidden folder beside the dataset's destination, into which the finished dataset is renamed.
 
     Args:
-        env_id: Gymnasium environment with Box observations and bounded Box actions. Its resets have to leave
-            nothing of the episode before, and draw from its `np_random` alone.
+        env_id: Gymnasium environment with Box observations and bounded Box actions. Its resets must keep
+            nothing of the previous episode, and draw from its `np_random` only.
         dataset_id: Minari id of the new dataset, with a version.
         settings: What to collect.
         output_root: Minari root to write under; None for Minari's own folder.
-        checkpoint_steps: Steps after which the next end of an episode is a checkpoint.
-        on_step: Called after every environment step of training and recording, evaluations apart:
+        checkpoint_steps: Fewest steps between checkpoints, which are written at ends of episodes.
+        on_step: Called after every environment step of training and recording, not of evaluations:
             `settings.training_length + settings.steps` times.
-        on_resume: Called once, before the first step, with how many of these were done before.
+        on_resume: Called once, before the first step, with the number of these done earlier.
 
     Raises:
         DatasetError: The id is malformed or taken, or another process collects this dataset.
-        SettingsError: The environment is unknown, its keywords are no JSON values, its spaces cannot be
-            stored as plain arrays, the policy does not fit them, or the dataset was claimed with other
+        SettingsError: The environment is unknown, its keywords are not JSON values, its spaces cannot be
+            stored as plain arrays, the policy does not fit them, or the dataset was begun with other
             settings.
         CheckpointError: The policy file or a checkpoint cannot be loaded.
     """
@@ -131,9 +131,9 @@ def _record(training: RecordedPhase, recording: RecordedPhase, settings: Collect
 
 
 def _roll_out(phase: RecordedPhase, policy: Predictor, settings: CollectSettings) -> None:
-    """Take the steps of a phase that are still to be done.
+    """Take the remaining steps of a phase.
 
-    Policies of Stable-Baselines3 draw from torch's global generator, which is put back afterwards.
+    Policies of Stable-Baselines3 draw from torch's global generator, which is restored afterwards.
     """
     with torch.random.fork_rng(devices=[]):
         if phase.done:
@@ -198,7 +198,7 @@ def _make(env_id: str, settings: CollectSettings) -> gym.Env[Any, Any]:
 
 
 def _identity(env: gym.Env[Any, Any], settings: CollectSettings) -> dict[str, Any]:
-    """All that makes the dataset what it is: environment, settings, the policy's file, and versions.
+    """Everything that determines the dataset: environment, settings, the policy's file, and versions.
 
     Raises:
         SettingsError: The environment has keywords that cannot be stored.

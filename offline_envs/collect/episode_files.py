@@ -1,4 +1,4 @@
-"""Episodes in a file: whole ones, end to end in flat arrays."""
+"""Files of full episodes, end to end in flat arrays."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from offline_envs.evaluation import info_shapes, infos_of, keep_shared_infos, sh
 
 Arrays = dict[str, NDArray[Any]]
 
-_INFO = "infos/"  # in front of an info's name
+_INFO = "infos/"  # prefix of an info's name
 _ROWS_PER_STEP = ("actions", "rewards", "terminations", "truncations")
 
 
@@ -38,7 +38,7 @@ def read_episodes(paths: Sequence[Path]) -> Iterator[EpisodeBuffer]:
     """Read the episodes of several files in order, one file in memory at a time.
 
     Yields:
-        Episodes as they were written, with the infos that those of every file have.
+        Episodes as they were written, with the infos that all files have.
     """
     shared = shared_infos(set(_shapes_in(path)) for path in paths)
     for path in paths:
@@ -50,10 +50,11 @@ def _split(arrays: Arrays, infos: set[str]) -> Iterator[EpisodeBuffer]:
     ends = np.cumsum(arrays["lengths"])
     for number, (length, end) in enumerate(zip(arrays["lengths"], ends, strict=True)):
         steps = slice(end - length, end)
-        rows = slice(end - length + number, end + number + 1)  # One more than steps, in every episode before.
+        # Each earlier episode has one more observation than steps.
+        rows = slice(end - length + number, end + number + 1)
         columns: dict[str, Any] = {name: arrays[name][steps] for name in _ROWS_PER_STEP}
         yield EpisodeBuffer(
-            observations=arrays["observations"][rows],  # type: ignore[arg-type]  # lists, says Minari; arrays do
+            observations=arrays["observations"][rows],  # type: ignore[arg-type]  # Minari says lists
             infos={name: arrays[_INFO + name][rows] for name in sorted(infos)},
             **columns,
         )

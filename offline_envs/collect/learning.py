@@ -1,4 +1,4 @@
-"""Train an agent from scratch over a phase, or from where an interruption left it."""
+"""Train an agent over a phase, from scratch or from the last checkpoint."""
 
 from pathlib import Path
 from zipfile import BadZipFile
@@ -21,12 +21,12 @@ SCALED_ACTIONS_FILE = "scaled_actions.npy"
 
 
 def learn(phase: RecordedPhase, settings: CollectSettings, snapshots: SnapshotCallback | None = None) -> None:
-    """Train to the end of the phase. Interrupted or not, the same steps come out, bit for bit.
+    """Train to the end of the phase. Interrupted or not, its steps are the same, bit for bit.
 
     Args:
         phase: Steps to train for, and those done.
         settings: Names the agent, the seed and the network.
-        snapshots: Keeps policies on the way.
+        snapshots: Keeps policies during the training.
 
     Raises:
         CheckpointError: The checkpoint to resume from cannot be read.
@@ -46,9 +46,10 @@ def learn(phase: RecordedPhase, settings: CollectSettings, snapshots: SnapshotCa
 
 
 class _Checkpoints(BaseCallback):
-    """Write the agent and what its replay buffer has that the episodes have not.
+    """Write the agent, and the part of its replay buffer that the episodes lack.
 
-    The moment is the beginning of the agent's next step: the last one is stored and learned from, and the
+    This happens at the beginning of the agent's next step: the last one has been stored and learned from, and
+    the
     environment, which Stable-Baselines3 resets by itself, is at the beginning of an episode.
     """
 
@@ -81,7 +82,7 @@ def _resumed(phase: RecordedPhase, settings: CollectSettings) -> OffPolicyAlgori
         agent = load_agent(settings, last / AGENT_FILE, phase.recorder)
     except CheckpointError as error:
         raise damaged_checkpoint(last, error) from error
-    assert isinstance(agent, OffPolicyAlgorithm)  # the settings see to it
+    assert isinstance(agent, OffPolicyAlgorithm)  # guaranteed by the settings
     agent.set_env(phase.recorder)
     agent.action_space = phase.recorder.action_space  # One space, so that there is one generator to restore.
     assert agent.replay_buffer is not None
@@ -91,10 +92,11 @@ def _resumed(phase: RecordedPhase, settings: CollectSettings) -> OffPolicyAlgori
 
 
 def _refill(buffer: ReplayBuffer, checkpoints: list[Path]) -> None:
-    """Put all steps back into a replay buffer.
+    """Restore all steps of a replay buffer.
 
     Episodes hold float32 observations where the buffer may hold float64; networks see float32 anyway. Only
-    the actions are kept apart: the buffer has them scaled to [-1, 1], and scaling back and forth rounds.
+    the actions are stored separately: the buffer has them scaled to [-1, 1], and scaling back and forth
+    rounds.
     """
     done = 0
     try:

@@ -1,4 +1,4 @@
-"""A number of recorded steps in one environment, with checkpoints to resume from."""
+"""Recorded steps in one environment, with checkpoints to resume from."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from offline_envs.evaluation import EpisodeRecorder
 from offline_envs.files import new_folder
 
 GeneratorState = Any
-"""What NumPy says of a bit generator: names and whole numbers."""
+"""State of a NumPy bit generator: names and integers."""
 
 
 def reset_generator(env: gym.Env[Any, Any]) -> GeneratorState:
@@ -26,7 +26,7 @@ def reset_generator(env: gym.Env[Any, Any]) -> GeneratorState:
 
 
 def write_generators(path: Path, env: gym.Env[Any, Any], *, reset: GeneratorState) -> None:
-    """Write all generators as they are now, but that of the environment as it was before its last reset.
+    """Write the states of all generators: the environment's from before its last reset, the others' current.
 
     Stable-Baselines3 draws from the global generators of NumPy and torch and from the action space.
 
@@ -45,7 +45,7 @@ def write_generators(path: Path, env: gym.Env[Any, Any], *, reset: GeneratorStat
 
 
 def restore_generators(path: Path, env: gym.Env[Any, Any]) -> None:
-    """Put all generators back. The next reset of `env` is the one that came last when they were written."""
+    """Restore all generators. The next reset of `env` repeats the last one before they were written."""
     states = json.loads(path.read_text(encoding="utf-8"))
     env.unwrapped.np_random.bit_generator.state = states["environment"]
     env.action_space.np_random.bit_generator.state = states["actions"]
@@ -54,7 +54,7 @@ def restore_generators(path: Path, env: gym.Env[Any, Any]) -> None:
 
 
 CHECKPOINT_STEPS = 5_000
-"""The first end of an episode so many steps after a checkpoint is the next one: every minute or two."""
+"""Fewest steps between checkpoints, which are written at ends of episodes: every minute or two."""
 
 EPISODES_FILE, GENERATORS_FILE, AGENT_FILE = "episodes.npz", "generators.json", "agent.zip"
 
@@ -64,16 +64,16 @@ Write = Callable[[Path], None]
 class RecordedPhase:
     """One phase of a collection: the training that comes before it, or the recording itself.
 
-    A checkpoint is a folder named by the number of steps done. It holds the episodes since the one before,
-    the random generators, and what the caller writes into it. It appears in one piece, renamed into place
-    when all of it is written, and only between episodes: an environment can be put back to its reset, but
+    A checkpoint is a folder named by the number of steps done. It holds the episodes since the previous one,
+    the random generators, and what the caller writes into it. It is renamed into place when complete, and
+    written only between episodes: an environment can be restored to a reset, but
     not to the middle of an episode.
 
     Args:
-        folder: Folder of the checkpoints; made with the first.
+        folder: Folder of the checkpoints; created with the first.
         env: Environment whose steps are recorded.
         steps: Number of steps of the whole phase.
-        checkpoint_steps: After how many steps the next end of an episode is a checkpoint.
+        checkpoint_steps: Fewest steps between checkpoints.
         on_step: Called after every step.
 
     Attributes:
@@ -114,19 +114,19 @@ class RecordedPhase:
 
         Args:
             done: Number of steps done since the phase began.
-            write: Writes more into the folder that it is given. What it writes stays, but for `AGENT_FILE`,
-                of which only the newest does.
+            write: Writes more into the folder that it is given. What it writes is kept, except `AGENT_FILE`,
+                of which only the newest is.
         """
         if self.recorder.is_between_episodes and done >= self.done + self._checkpoint_steps:
             self._checkpoint(done, write)
 
     def finish(self, write: Write | None = None) -> None:
-        """Cut the episode under way and write the last checkpoint."""
+        """Truncate the current episode and write the last checkpoint."""
         self.recorder.close_episode()
         self._checkpoint(self.steps, write)
 
     def restore_generators(self) -> None:
-        """Put the random generators back to the last checkpoint; the environment has to be reset next.
+        """Restore the random generators of the last checkpoint; the environment must be reset next.
 
         Raises:
             CheckpointError: Their file is missing or damaged.

@@ -15,9 +15,9 @@ from offline_envs.tasks import Relabelling, RelabelReport
 
 
 def write_relabelled(relabelling: Relabelling, dataset_id: str, *, root: Path) -> Path:
-    """Write a relabelled dataset: all of it, or nothing.
+    """Write a relabelled dataset, completely or not at all.
 
-    Read back it has the same steps, rewards, infos, episodes and environment.
+    Read back, it has the same steps, rewards, infos, episodes and environment.
 
     Args:
         relabelling: The dataset and what was done to it, which the metadata repeat.
@@ -28,7 +28,7 @@ def write_relabelled(relabelling: Relabelling, dataset_id: str, *, root: Path) -
         Folder of the dataset.
 
     Raises:
-        DatasetError: The id is malformed or taken, or the steps of an episode do not follow on one another.
+        DatasetError: The id is malformed or taken, or the steps of an episode are not consecutive.
     """
     transitions, report = relabelling.transitions, relabelling.report
     assert transitions.env_spec is not None

@@ -1,4 +1,4 @@
-"""`roll_out`: take an environment through a number of steps of a policy."""
+"""`roll_out`: step an environment with a policy."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from offline_envs.policies import Predictor
 
 
 class SpaceSamples:
-    """A policy that draws every action uniformly from an action space, by the space's own generator.
+    """A policy that draws every action uniformly from an action space, with the space's own generator.
 
     Args:
         env: Environment whose actions are drawn.
@@ -21,7 +21,7 @@ class SpaceSamples:
         self._space.seed(seed)
 
     def predict(self, observation: Any, *, deterministic: bool) -> tuple[Any, None]:
-        """An action, whatever the observation."""
+        """Draw an action, whatever the observation."""
         del observation, deterministic  # Unused.
         return self._space.sample(), None
 
@@ -36,7 +36,7 @@ def roll_out(
     done: int = 0,
     on_reset: Callable[[int], None] | None = None,
 ) -> None:
-    """Take steps, up to exactly `steps` of them, resetting after each end.
+    """Step until exactly `steps` steps are taken, resetting after each end.
 
     Args:
         env: Environment, usually one that records.
@@ -44,7 +44,7 @@ def roll_out(
         deterministic: Whether to take its deterministic actions, or samples.
         steps: Number of steps.
         seed: Seed of the first reset; None to continue with the environment's own generator.
-        done: How many of the steps have been taken before.
+        done: Number of steps taken already.
         on_reset: Called after every reset but the first, with the number of steps taken.
     """
     obs, _ = env.reset(seed=seed)

@@ -1,4 +1,4 @@
-"""What to collect: the settings of one dataset, checked when they are made."""
+"""`CollectSettings`: the settings of one collected dataset, checked when they are made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Policies kept over a training, of which one is rolled out afterwards."""
+"""Policies kept during a training, one of which is rolled out afterwards."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,14 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from offline_envs.collect.recorded_phase import damaged_checkpoint
 from offline_envs.collect.settings import Kind
 
-N_SNAPSHOTS = 20  # policies kept over a training
-N_EVALUATION_EPISODES = 5  # behind the return of each
+N_SNAPSHOTS = 20  # policies kept during a training
+N_EVALUATION_EPISODES = 5  # averaged for the return of each
 MEDIUM_SHARE = 1 / 3  # of the way from random to best, D4RL's "medium"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A policy as it was at one moment of its training.
+    """A policy at one moment of its training.
 
     Attributes:
         steps: Environment steps trained so far.
@@ -34,7 +34,7 @@ class Snapshot:
     weights: dict[str, Any]
 
     def write(self, folder: Path) -> None:
-        """Write the snapshot to a file of its own."""
+        """Write the snapshot to its own file."""
         arrays = {name: weight.numpy() for name, weight in self.weights.items()}
         np.savez(folder / f"snapshot-{self.steps:010}.npz", mean_return=self.mean_return, **arrays)
 
@@ -55,7 +55,7 @@ def choose_snapshot(snapshots: list[Snapshot], kind: Kind, *, random_return: flo
     Args:
         snapshots: Policies of one training, at least one.
         kind: `expert` or `medium`.
-        random_return: Mean return of uniform actions, where the way to the best begins.
+        random_return: Mean return of uniform actions, where the way to the best policy begins.
     """
     best = max(snapshots, key=lambda snapshot: snapshot.mean_return)
     if kind is Kind.EXPERT:
@@ -65,7 +65,7 @@ def choose_snapshot(snapshots: list[Snapshot], kind: Kind, *, random_return: flo
 
 
 class SnapshotCallback(BaseCallback):
-    """Evaluate and keep the policy about 20 times over a training, always from the same starts.
+    """Evaluate and keep the policy about 20 times during a training, always from the same starts.
 
     Args:
         eval_env: Environment to evaluate in, not the one trained in.

@@ -14,22 +14,22 @@ SETTINGS_FILE, LOCK_FILE = "settings.json", ".lock"
 
 
 def unfinished_folder(dataset_id: str, root: Path) -> Path:
-    """Folder beside the dataset's place for work in progress. Minari does not look at hidden ones."""
+    """Return the hidden folder, which Minari ignores, for work on a dataset, beside its destination."""
     place = root / dataset_id
     return place.with_name(f".{place.name}.partial")
 
 
 @contextmanager
 def claimed(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
-    """Lock the folder, made now or as an interrupted collection of the same dataset left it.
+    """Lock the folder, whether new or left by an interrupted collection of the same dataset.
 
     Args:
-        folder: The folder. One without a checkpoint has nothing to lose, and is cleared.
-        identity: All that makes the dataset what it is, as JSON values.
+        folder: The folder. Without a checkpoint there is nothing to resume, and it is cleared.
+        identity: Everything that determines the dataset, as JSON values.
 
     Raises:
         SettingsError: The folder holds the beginning of another dataset.
-        DatasetError: Another process works in it.
+        DatasetError: Another process is using it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / LOCK_FILE, busy=lambda: _refuse(folder)):
@@ -39,7 +39,7 @@ def claimed(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
 
 def remove(folder: Path) -> None:
     """Remove the folder of a dataset that is finished."""
-    (folder / SETTINGS_FILE).unlink()  # First: what a kill leaves without it is never resumed.
+    (folder / SETTINGS_FILE).unlink()  # First: a folder without it is never resumed.
     shutil.rmtree(folder)
 
 
@@ -63,4 +63,4 @@ def _check(folder: Path, ours: dict[str, Any]) -> None:
 
 
 def _refuse(folder: Path) -> None:
-    raise DatasetError(f"{folder} is in use: another process collects this dataset.")
+    raise DatasetError(f"{folder} is in use: another process is collecting this dataset.")

@@ -1,4 +1,4 @@
-"""Write episodes as a Minari dataset: all of it, or nothing."""
+"""Write episodes as a Minari dataset, completely or not at all."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ NAMESPACE_FILE = "namespace_metadata.json"
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a dataset comes from, as its metadata say it.
+    """Origin of a dataset, for its metadata.
 
     Attributes:
         env_spec: Environment, with its keywords.
@@ -67,7 +67,7 @@ def check_new(dataset_id: str, root: Path) -> None:
         )
     existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise DatasetError(f"Cannot write datasets under {root}: {existing} is no writable folder.")
+        raise DatasetError(f"Cannot write datasets under {root}: {existing} is not a writable folder.")
 
 
 def write_dataset(
@@ -77,10 +77,10 @@ def write_dataset(
 
     Args:
         dataset_id: Minari id with a version.
-        episodes: Whole episodes in order; taken one by one, so that they need not be in memory together.
+        episodes: Full episodes in order, consumed one by one, so that they need not all be in memory.
         root: Minari root to write under.
         scratch: Folder in which the hidden one is made and removed, on the same file system as `root`.
-        provenance: What the metadata say.
+        provenance: Content of the metadata.
 
     Returns:
         Folder of the dataset.
@@ -121,10 +121,10 @@ def _create(dataset_id: str, episodes: Iterable[EpisodeBuffer], root: Path, prov
 
 
 def _repack(path: Path) -> None:
-    """Store each array in one piece.
+    """Store each array contiguously.
 
-    Minari writes arrays that can grow, each with an index of its own: some 40 kB an episode, ten times the
-    data of a short one.
+    Minari writes resizable arrays, each with its own index: some 40 kB per episode, ten times the data of a
+    short one.
     """
     packed = path.with_suffix(".packed")
     with h5py.File(path, "r") as source, h5py.File(packed, "w", libver="v110") as target:

@@ -1,4 +1,4 @@
-"""Any dataset as `Transitions`: Minari, D4RL files, arrays, or several of them together."""
+"""Load any dataset as `Transitions`: Minari, D4RL files, arrays, or several concatenated."""
 
 from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate

@@ -36,7 +36,7 @@ FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
     "truncated": ("truncated", "timeouts", "truncations"),
     "episode_starts": ("episode_starts",),
 }
-"""The names under which each field is found: this package's, D4RL's and Minari's."""
+"""The names that each field may have: this package's, D4RL's and Minari's."""
 
 REQUIRED = ("obs", "actions", "rewards", "terminated")
 FLAG_FIELDS = ("terminated", "truncated")
@@ -48,27 +48,27 @@ ABOUT = "metadata/"
 def transitions_from_arrays(
     arrays: Mapping[str, Any], *, source: str = "Arrays", own: bool = False
 ) -> Transitions:
-    """Build transitions from named arrays of one row a step.
+    """Build transitions from named arrays of one row per step.
 
     Without next observations the successor of a row is the next row's observation, and the last row of every
-    episode is dropped with a warning, because its successor is unknown (the termination with it).
+    episode is dropped, with its termination and a warning, because its successor is unknown.
 
     Args:
         arrays: obs or observations `(n, d)`; actions `(n, k)`; rewards `(n,)`; terminated, terminals or
             terminations `(n,)`. Optional: next_obs or next_observations `(n, d)`; truncated, timeouts or
             truncations `(n,)`; episode_starts `(e,)`; `infos`, a mapping of arrays that came with next_obs;
-            `infos/<name>`, as in D4RL, arrays that came with obs (moved by one row, NaN where an episode
-            ends), or with the action if the name begins with `action`. Anything else is left out, with a
+            `infos/<name>`, as in D4RL, arrays that came with obs (shifted by one row, NaN where an episode
+            ends), or with the action if the name begins with `action`. Anything else is ignored, with a
             warning.
         source: Where the arrays come from, for messages.
-        own: Whether the arrays belong to nobody else, so that they need not be copied.
+        own: Whether the caller gives up the arrays, so that they need not be copied.
 
     Returns:
-        Transitions with actions in [−1, 1] and no environment, both to be replaced by what is known.
+        Transitions with an action space of [−1, 1] and no environment; the caller replaces both where known.
 
     Raises:
-        DatasetError: A field is missing, has the wrong type or shape, or is not finite, or nothing tells
-            where episodes end.
+        DatasetError: A field is missing, has the wrong type or shape, or is not finite, or the ends of
+            episodes cannot be determined.
     """
     named = _by_field(source, arrays)
     fields = {name: _converted(source, name, values, own) for name, values in named.items()}
@@ -92,7 +92,7 @@ def transitions_from_npz(path: Path) -> Transitions:
     """Read an `.npz` archive of the arrays that `transitions_from_arrays` takes; nothing is unpickled.
 
     Raises:
-        DatasetError: The file is no such archive, or holds pickled objects.
+        DatasetError: The file is not such an archive, or holds pickled objects.
     """
     if not zipfile.is_zipfile(path):
         raise DatasetError(f"{path} is not an .npz archive (or is truncated). Write it with numpy.savez.")
@@ -128,8 +128,7 @@ def _warn_of_unknown(source: str, arrays: Mapping[str, Any]) -> None:
     unknown = sorted(name for name in arrays if name not in valid and not name.startswith((LOGGED, ABOUT)))
     if unknown:
         warnings.warn(
-            f"{source}: {', '.join(unknown)} left out. "
-            f"Names that are read: {', '.join(sorted(valid))}, {LOGGED}*.",
+            f"{source}: ignored {', '.join(unknown)}. Valid names: {', '.join(sorted(valid))}, {LOGGED}*.",
             stacklevel=2,
         )
 

@@ -1,4 +1,4 @@
-"""Several sets of transitions as one."""
+"""Concatenation of datasets."""
 
 import warnings
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ from offline_envs.errors import DatasetError
 
 
 def concatenate(parts: Sequence[Transitions]) -> Transitions:
-    """Join transitions in the order given; episodes stay whole and apart.
+    """Join transitions in the order given; episodes are neither cut nor merged.
 
-    The environment is kept if all parts name the same one, and unknown if some name none. Infos are kept if
+    The environment is kept if all parts name the same one, and unknown if any part names none. Infos are kept
+    if
     all parts have them, metadata if all parts agree on them.
 
     Args:
@@ -79,7 +80,7 @@ def _describe(spec: EnvSpec) -> str:
 
 
 def _shared_metadata(parts: Sequence[Transitions]) -> dict[str, Any]:
-    """What all parts agree on."""
+    """Metadata that all parts agree on."""
     first, *others = (part.metadata for part in parts)
     return {
         name: value

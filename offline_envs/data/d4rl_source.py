@@ -1,4 +1,4 @@
-"""HDF5 files in the layout of D4RL: one row a step, all episodes behind each other."""
+"""HDF5 files in the layout of D4RL: one row per step, episodes one after another."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from offline_envs.errors import DatasetError
 
 
 def transitions_from_d4rl(path: Path) -> Transitions:
-    """Read observations, actions, rewards and terminals; timeouts, next_observations and infos if there.
+    """Read observations, actions, rewards and terminals; timeouts, next_observations and infos if present.
 
     Files without `next_observations` lose the last row of every episode, with a warning: the next row is the
     first of another episode. (D4RL's own `qlearning_dataset` joins the two at a terminal, which a learned
@@ -23,7 +23,7 @@ def transitions_from_d4rl(path: Path) -> Transitions:
     with hdf5.opened(path) as root:
         if "episode_0" in hdf5.names(root):
             raise DatasetError(
-                f"{path} has Minari's layout, but no metadata.json lies beside it. "
+                f"{path} has Minari's layout, but there is no metadata.json beside it. "
                 "Pass the Minari id, or put metadata.json back."
             )
         wanted = [name for name in hdf5.array_names(root) if not name.startswith(ABOUT)]

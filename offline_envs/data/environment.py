@@ -1,4 +1,4 @@
-"""Environments that data come from, and the user's overrides of what the data say about theirs."""
+"""Environments that data come from, and user overrides of the metadata."""
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class KnownEnvironment:
     Attributes:
         spec: Its specification, as `gym.make` takes it.
         obs_dim: Number of observation dimensions.
-        action_space: Its actions.
+        action_space: Its action space.
     """
 
     spec: EnvSpec
@@ -36,7 +36,7 @@ def known_environment(env_id: str) -> KnownEnvironment:
     try:
         spec = gym.spec(env_id)
         env = gym.make(spec, disable_env_checker=True)
-    except Exception as error:  # a constructor of someone else's may raise anything
+    except Exception as error:  # a third-party constructor may raise anything
         raise DatasetError(f"env_id={env_id!r} cannot be made: {error}") from error
     source = f"Environment {env_id!r}"
     obs_space = flat_box(source, "observation", env.observation_space)
@@ -51,7 +51,7 @@ class Overrides:
 
     Attributes:
         env: The environment named by `env_id=`, or None.
-        action_space: The space of `action_space=` or else of the environment, or None.
+        action_space: The space given by `action_space=`, else the environment's, else None.
     """
 
     env: KnownEnvironment | None
@@ -59,7 +59,7 @@ class Overrides:
 
     @classmethod
     def of(cls, env_id: str | None, action_space: Box | None) -> "Overrides":
-        """Look up the environment that is named.
+        """Look up the named environment.
 
         Raises:
             DatasetError: See `known_environment`; or the action space is not a flat Box of real numbers.

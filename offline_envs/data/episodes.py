@@ -1,4 +1,4 @@
-"""Where episodes begin and end in flat arrays, and which successors can be known."""
+"""Episode boundaries in flat arrays, and the successors that can be known."""
 
 import warnings
 from typing import Any
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from offline_envs.errors import DatasetError
 
 Fields = dict[str, NDArray[Any]]
-"""Arrays of one row a step, by the names of `Transitions`, and perhaps `truncated` and `episode_starts`."""
+"""Arrays of one row per step, by the names of `Transitions`, and perhaps `truncated` and `episode_starts`."""
 
 
 def episode_ends(source: str, fields: Fields) -> NDArray[np.bool_]:
@@ -20,7 +20,8 @@ def episode_ends(source: str, fields: Fields) -> NDArray[np.bool_]:
     not `obs[t + 1]`.
 
     Raises:
-        DatasetError: Nothing tells where a truncated episode ends, so episodes might leak into each other.
+        DatasetError: The ends of truncated episodes cannot be determined, so episodes might leak into each
+            other.
     """
     ends: NDArray[np.bool_] = fields["terminated"].copy()
     ends[-1] = True
@@ -77,8 +78,8 @@ def with_known_successors(
         )
     warnings.warn(
         f"{source} has no next_observations: {int(ends.sum())} of {len(ends)} rows are dropped because the "
-        f"successor of an episode's last step is unknown. With them go all {int(steps['terminated'].sum())} "
-        "terminations, so nothing in the data tells when the MDP ends.",
+        f"successor of an episode's last step is unknown. This also drops all "
+        f"{int(steps['terminated'].sum())} terminations, so nothing in the data shows when the MDP ends.",
         stacklevel=2,
     )
     remaining = {name: values[kept] for name, values in steps.items()}

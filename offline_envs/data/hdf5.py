@@ -1,7 +1,7 @@
-"""Reading arrays from HDF5 files.
+"""Read arrays from HDF5 files.
 
-Through h5py's low-level functions: a Minari file has five or more small arrays an episode, and the high-level
-objects cost more time than the reading.
+Uses h5py's low-level functions: a Minari file has five or more small arrays per episode, and the high-level
+objects cost more time than the reading itself.
 """
 
 import os
@@ -22,7 +22,7 @@ def opened(path: Path) -> Iterator[Any]:
     """Open a file for reading and yield its root group.
 
     Raises:
-        DatasetError: The file is missing, is not HDF5, or breaks off, now or while it is read.
+        DatasetError: The file is missing, is not HDF5, or is truncated, which may only show while it is read.
     """
     if not path.is_file():
         raise DatasetError(f"There is no file {path}.")
@@ -41,17 +41,17 @@ def opened(path: Path) -> Iterator[Any]:
         KeyError,
         RuntimeError,
         ValueError,
-    ) as error:  # h5py's, for what breaks off or is missing
-        raise DatasetError(f"{path} cannot be read, it is truncated or altered: {error}") from error
+    ) as error:  # h5py's, for truncated or missing parts
+        raise DatasetError(f"{path} is truncated or altered and cannot be read: {error}") from error
 
 
 def names(group: Any) -> list[str]:
-    """Names of what a group holds."""
+    """Return the names of a group's items."""
     return [name.decode() for name in group]
 
 
 def subgroup(group: Any, name: str) -> Any:
-    """The group called `name` in a group."""
+    """Open the group called `name` in a group."""
     return h5g.open(group, name.encode())
 
 
@@ -64,7 +64,7 @@ def read(group: Any, name: str) -> NDArray[Any]:
 
 
 def read_as_float32(group: Any, name: str) -> NDArray[Any]:
-    """Read the array called `name` in a group, real numbers as float32 without a copy of the file's dtype."""
+    """Read the array called `name` in a group, real numbers directly as float32."""
     dataset = h5d.open(group, name.encode())
     array = np.empty(dataset.shape, np.float32 if dataset.dtype.kind == "f" else dataset.dtype)
     dataset.read(h5s.ALL, h5s.ALL, array)
@@ -72,7 +72,7 @@ def read_as_float32(group: Any, name: str) -> NDArray[Any]:
 
 
 def array_names(group: Any, prefix: str = "") -> Iterator[str]:
-    """Names of all arrays in a group and the groups inside, with slashes."""
+    """Yield the names of all arrays in a group and its subgroups, with slashes."""
     for name in names(group):
         item = h5o.open(group, name.encode())
         if isinstance(item, h5g.GroupID):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class InfoRows:
-    """Gathers the infos of one episode after the other, and reports what could not be kept.
+    """Collects infos episode by episode, and reports those that cannot be kept.
 
     An info is kept if it has one number, or one array of fixed shape, for every step of every episode.
     """
@@ -23,8 +23,8 @@ class InfoRows:
         """Add the infos of an episode.
 
         Args:
-            infos: Name to array of `length` rows, or of `length + 1` rows of which the first came with the
-                reset. Mappings inside become names with a slash.
+            infos: Arrays by name, of `length` rows, or of `length + 1` rows of which the first came with the
+                reset. Nested mappings become names with slashes.
             length: Number of steps of the episode.
         """
         flat = dict(_flatten(infos or {}))

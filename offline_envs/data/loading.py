@@ -1,4 +1,4 @@
-"""`load_transitions`: whatever holds a dataset, as checked transitions."""
+"""`load_transitions`: load any kind of dataset as checked transitions."""
 
 import os
 from collections import OrderedDict
@@ -21,7 +21,7 @@ from offline_envs.errors import DatasetError
 
 
 class RecentlyLoaded:
-    """Keeps the `size` datasets used last; safe to use from several threads."""
+    """Cache of the `size` most recently used datasets; thread-safe."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -60,14 +60,14 @@ def load_transitions(
     The last few datasets loaded by id or path are kept in memory and shared, until their files change.
 
     Args:
-        dataset: A Minari id: looked for under `MINARI_DATASETS_PATH`, among the embedded datasets, and then
+        dataset: A Minari id: looked up under `MINARI_DATASETS_PATH`, among the embedded datasets, and then
             downloaded. Or a path or another name that one of `SOURCES` knows, a `MinariDataset` (its filtered
             episodes only), a mapping of arrays (see `transitions_from_arrays`), a `Transitions`, or a list
             of any of these, which are concatenated.
         env_id: Environment of the data, instead of the one that their metadata name.
         action_space: Space of the actions, instead of that of `env_id` or of the metadata. Arrays and files
             that know neither are taken to have actions in [−1, 1].
-        min_size: Fewest transitions to accept.
+        min_size: Smallest number of transitions accepted.
 
     Raises:
         DatasetError: The dataset cannot be found or read, is not what it claims to be, breaks a rule of

@@ -1,4 +1,4 @@
-"""From a Minari id to the folder of its data: the user's own, embedded in the package, or downloaded."""
+"""Find the data folder of a Minari id: the user's own, embedded in the package, or downloaded."""
 
 import os
 import re
@@ -43,14 +43,14 @@ def known_ids() -> list[str]:
 
 
 def minari_data_path(dataset_id: str) -> Path:
-    """Find the folder that holds `metadata.json`, downloading the dataset if it is nowhere on this machine.
+    """Find the folder that holds `metadata.json`, downloading the dataset if it is not on this machine.
 
     Raises:
         DatasetError: The id has no version, or the dataset is not here and cannot be downloaded.
     """
     if not MINARI_ID.fullmatch(dataset_id):
         raise DatasetError(
-            f"{dataset_id!r} is not a Minari id, which reads [namespace/]name-vN, "
+            f"{dataset_id!r} is not a Minari id of the form [namespace/]name-vN, "
             f"e.g. 'mujoco/hopper/medium-v0'.{_nearest(dataset_id)}"
         )
     path = _path_here(dataset_id)

@@ -33,7 +33,7 @@ ABOUT_STORAGE = frozenset(
         "total_steps",
     }
 )
-"""Entries of the metadata that do not tell where the data come from."""
+"""Metadata entries that say nothing about where the data come from."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def open_minari(path: Path) -> MinariDataset:
     """
     try:
         return MinariDataset(path)
-    except Exception as error:  # Minari raises whatever its parts raise, assertions included
+    except Exception as error:  # Minari passes on any error, assertions included
         raise DatasetError(f"{path} is not a readable Minari dataset: {error!r}") from error
 
 
@@ -67,7 +67,7 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     observation. `terminations` end the MDP; truncations do not.
 
     Raises:
-        DatasetError: A space is not a flat Box, or the file does not hold what its metadata say.
+        DatasetError: A space is not a flat Box, or the file does not match its metadata.
     """
     source = f"Minari dataset {dataset.id!r}"
     obs_dim = flat_box(source, "observation", dataset.observation_space).shape[0]
@@ -87,7 +87,7 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
 
 
 def _metadata(dataset: MinariDataset) -> dict[str, Any]:
-    """What the metadata say of the origin; Minari keeps authors in sets, which JSON has not."""
+    """Metadata about the origin; Minari keeps authors in sets, which JSON lacks."""
     kept = {name: value for name, value in dataset.storage.metadata.items() if name not in ABOUT_STORAGE}
     return {name: sorted(value) if isinstance(value, set) else value for name, value in kept.items()}
 
@@ -96,7 +96,7 @@ def _total_steps(source: str, dataset: MinariDataset) -> int:
     try:
         return int(dataset.total_steps)
     except (OSError, KeyError) as error:  # a filtered dataset counts the steps of its episodes in the file
-        raise DatasetError(f"{source} cannot be read, its file is truncated or altered: {error}") from error
+        raise DatasetError(f"{source} cannot be read: its file is truncated or altered ({error})") from error
 
 
 def _episodes(dataset: MinariDataset) -> Iterable[Episode]:
@@ -144,7 +144,7 @@ class _FlatRows:
         self._end = 0
 
     def add(self, episode: Episode) -> None:
-        """Write an episode behind the last one."""
+        """Append an episode."""
         length = len(episode.rewards)
         self._check(episode, length)
         rows = slice(self._end, self._end + length)

@@ -1,4 +1,4 @@
-"""`SOURCES`: the kinds of dataset that a text or a path may name, one row each."""
+"""`SOURCES`: the kinds of dataset that a string or a path may name, one row each."""
 
 import os
 import re
@@ -15,22 +15,22 @@ from offline_envs.errors import DatasetError
 from offline_envs.registry import Registry
 
 ID_LIKE = re.compile(r"[-\w][-\w/]*")
-"""Text without a dot that does not begin with a slash is an id; such a folder must be given as a `Path`."""
+"""A string without a dot or a leading slash is an id; a folder of such a name must be given as a `Path`."""
 
 Name = str | os.PathLike[str]
-"""What the user gave: an id, or a path."""
+"""What the user passes: an id or a path."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A kind of dataset that a text or a path names.
+    """A kind of dataset that a string or a path names.
 
     Attributes:
-        valid: What it reads, for messages and help, e.g. `"a path to an .npz archive"`.
-        find: From the name to the file or folder that holds the data; None if the name is not of this kind.
+        valid: Description of what it reads, for messages and help, e.g. `"a path to an .npz archive"`.
+        find: Maps the name to the file or folder that holds the data; None if the name is not of this kind.
             It may download. A dataset in memory is reused until the file, or a file below the folder,
             changes.
-        read: From that file or folder to transitions, see `Transitions` and `transitions_from_arrays`.
+        read: Reads that file or folder as transitions, see `Transitions` and `transitions_from_arrays`.
     """
 
     valid: str
@@ -76,11 +76,12 @@ SOURCES: Registry[Source] = Registry(
         "minari-folder": Source("a path to the folder of a Minari dataset", _minari_folder, _read_minari),
     },
 )
-"""Every source by name. Those that other packages register are asked first, the latest before the others."""
+"""Every source by name. Sources that other packages register are tried first, the latest before earlier
+ones."""
 
 
 def find_source(name: Name) -> tuple[Path, Callable[[Path], Transitions]]:
-    """The file or folder that a name refers to, and the function that reads it.
+    """Find the file or folder that a name refers to, and the function that reads it.
 
     Raises:
         DatasetError: No source knows the name; the message says what is valid.
@@ -95,7 +96,7 @@ def find_source(name: Name) -> tuple[Path, Callable[[Path], Transitions]]:
 
 
 def valid_datasets() -> str:
-    """Everything that can be given as a dataset, in words."""
+    """Describe everything that can be given as a dataset."""
     named = ", ".join(source.valid for source in SOURCES.values())
     return f"{named}, a MinariDataset, a mapping of arrays, a Transitions, or a list of these"
 

@@ -1,4 +1,4 @@
-"""`Transitions`: a dataset as flat tensors, one row a step."""
+"""`Transitions`: a dataset as flat tensors, one row per step."""
 
 import hashlib
 from collections.abc import Mapping
@@ -35,9 +35,9 @@ class Transitions:
         action_space: Space that every action lies in.
         env_spec: Specification of the environment that the data come from, or None if unknown.
         infos: Per-step scalars or vectors logged with the data, float32 `(n, ...)` each; the value of row t
-            is the one that came with `next_obs[t]`, NaN where the source does not tell.
-        source: Where the data come from, in words, for messages.
-        metadata: What their files say of their origin, JSON values by name, e.g. `algorithm_name`.
+            is the one that came with `next_obs[t]`, NaN where it is unknown.
+        source: Description of where the data come from, for messages.
+        metadata: What their files say about their origin, JSON values by name, e.g. `algorithm_name`.
     """
 
     obs: Tensor

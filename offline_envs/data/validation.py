@@ -1,4 +1,4 @@
-"""The rules that a dataset must meet, and the errors that say which one it breaks, where and how often."""
+"""Checks of a dataset, with errors that say which rule it breaks, where and how often."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -76,11 +76,11 @@ def check_size(source: str, size: int, min_size: int) -> None:
 
 
 def check_episode_starts(source: str, starts: NDArray[Any], size: int) -> None:
-    """Refuse starts that are not 0 first, strictly ascending and below `size`, i.e. empty episodes."""
+    """Refuse starts unless they begin with 0 and ascend strictly below `size`, without empty episodes."""
     if starts.ndim != 1 or starts.dtype.kind not in "iu" or len(starts) == 0 or starts[0] != 0:
         raise DatasetError(
-            f"{source}: episode_starts must be a row of integers that begins with 0, "
-            f"received {starts.dtype} {starts.shape} that begin {np.atleast_1d(starts)[:3].tolist()}."
+            f"{source}: episode_starts must be a 1-D array of integers that begins with 0, "
+            f"received {starts.dtype} {starts.shape} beginning with {np.atleast_1d(starts)[:3].tolist()}."
         )
     empty = np.flatnonzero(np.diff(np.append(starts.astype(np.int64), size)) <= 0)
     if len(empty):
@@ -92,24 +92,24 @@ def check_episode_starts(source: str, starts: NDArray[Any], size: int) -> None:
 
 
 def check_infos(source: str, infos: Mapping[str, NDArray[Any]], size: int) -> None:
-    """Refuse per-step infos that do not have one row a step."""
+    """Refuse per-step infos that do not have one row per step."""
     for name, values in infos.items():
         if values.ndim == 0 or len(values) != size:
             raise DatasetError(
-                f"{source}: infos must have one row a step ({size}), {name!r} has shape {values.shape}."
+                f"{source}: infos must have one row per step ({size}), {name!r} has shape {values.shape}."
             )
 
 
 def check_finite(
     source: str, name: str, values: NDArray[Any], starts: NDArray[np.int64] | None = None
 ) -> None:
-    """Refuse NaN and infinity, naming the field, the first row and how many rows are hit.
+    """Refuse NaN and infinity, naming the field, the first bad row and the number of bad rows.
 
     Args:
         source: Where the values come from, for the message.
         name: Name of the field, for the message.
         values: Any shape `(n, ...)`.
-        starts: First row of every episode `(e,)`, to name the episode too.
+        starts: First row of every episode `(e,)`, to name the episode.
     """
     finite = np.isfinite(values)
     if finite.all():
@@ -185,7 +185,7 @@ def float32(array: NDArray[Any], *, copy: bool = True) -> NDArray[np.float32]:
 
     Args:
         array: Any real numbers.
-        copy: Whether to copy even what is contiguous float32 already.
+        copy: Whether to copy even an array that already is contiguous float32.
     """
     with np.errstate(over="ignore"):
         return np.array(array, dtype=np.float32, order="C", copy=copy or None)

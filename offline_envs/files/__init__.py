@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, locks between processes, and cached results."""
+"""Atomic writes of files and folders, locks between processes, and cached results."""
 
 from offline_envs.files.cache import cached, say
 from offline_envs.files.identity import differences, key_of

@@ -1,4 +1,4 @@
-"""`cached`: a result from its file, or computed now by one process while the others wait."""
+"""`cached`: load a result from its file, or compute it in one process while the others wait."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,19 +15,19 @@ Result = TypeVar("Result")
 def cached(
     path: Path, *, make: Callable[[Path], None], load: Callable[[Path], Result], progress: bool = True
 ) -> Result:
-    """Load a result, after computing it if it is not there.
+    """Load a result, computing it first if it is missing.
 
     Args:
         path: File or folder of the result.
-        make: Computes the result and writes it to `path`, whole or not at all.
+        make: Computes the result and writes it to `path` atomically.
         load: Reads it.
-        progress: Whether to say on standard error that another process is waited for.
+        progress: Whether to report on standard error when waiting for another process.
 
     Raises:
         CheckpointError: What is at `path` is damaged; the message says to delete it.
     """
     if not path.exists():
-        waiting = f"Waiting for another process that makes {path} …"
+        waiting = f"Waiting for another process to make {path} …"
         with locked(path.with_suffix(".lock"), busy=lambda: say(waiting, shown=progress)):
             if not path.exists():
                 make(path)
@@ -38,6 +38,6 @@ def cached(
 
 
 def say(text: str, *, shown: bool = True) -> None:
-    """Print a line on standard error, as it is."""
+    """Print a line on standard error, without markup."""
     if shown:
         Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)

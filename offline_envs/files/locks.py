@@ -1,4 +1,4 @@
-"""`locked`: work that only one process may do at a time."""
+"""`locked`: a lock that only one process at a time can hold."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,8 +12,9 @@ def locked(path: Path, *, busy: Callable[[], None]) -> Iterator[None]:
     """Hold the lock file at `path`; the operating system releases it however the process ends.
 
     Args:
-        path: The lock file; its folder is created if missing. It stays behind, empty.
-        busy: Called if another process holds the lock. It may raise; if it returns, the lock is waited for.
+        path: The lock file; its folder is created if missing. It is left behind, empty.
+        busy: Called if another process holds the lock. It may raise; if it returns, `locked` waits for the
+            lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)

@@ -1,4 +1,4 @@
-"""One file of named tensors and a JSON header: written whole or not at all, checked when read."""
+"""Files of named tensors and a JSON header, written atomically and verified by a checksum when read."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write_tensors` wrote, onto the CPU.
 
     Raises:
-        CheckpointError: The file is missing, truncated, altered, or not ours.
+        CheckpointError: The file is missing, truncated, altered, or not written by this package.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -44,7 +44,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def tensor_bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """The contents of a safetensors file of `tensors`, from any device."""
+    """Return the contents of a safetensors file of `tensors`, from any device."""
     return safetensors.torch.save(_on_cpu(tensors))
 
 

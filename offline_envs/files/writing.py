@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, whenever the process is killed."""
+"""Atomic writes: files and folders appear complete or not at all, even if the process is killed."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which replaces the file at `path` in one step when the block ends.
+    """Yield a path to write to, which atomically replaces the file at `path` when the block ends.
 
     If the block raises, the file at `path` stays as it is. What was written is flushed to disk first.
 
@@ -28,22 +28,22 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace the file at `path` in one step."""
+    """Replace the file at `path` atomically."""
     with new_file(path) as part:
         part.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the text file at `path` in one step, in UTF-8."""
+    """Replace the text file at `path` atomically, in UTF-8."""
     with new_file(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, which takes the place of `folder` when the block ends.
+    """Yield an empty folder to fill, which replaces `folder` when the block ends.
 
-    A folder that is there is set aside and then deleted. If the block raises, it stays. A process killed
+    An existing folder is set aside and then deleted; if the block raises, it is kept. A process killed
     between the two renames leaves it aside; `put_back` restores it.
 
     Args:
@@ -70,13 +70,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def put_back(folder: Path) -> None:
-    """Restore a folder that was set aside by a `new_folder` whose process was killed before its end."""
+    """Restore a folder that was set aside by a `new_folder` whose process was killed."""
     if _aside(folder).exists() and not folder.exists():
         _aside(folder).rename(folder)
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Delete what killed processes left of new versions of `folder`; only for its one owner."""
+    """Delete unfinished versions of `folder` left by killed processes; only its sole owner may."""
     put_back(folder)
     for part in folder.parent.glob(f"{_part_prefix(folder)}*"):
         shutil.rmtree(part, ignore_errors=True)
@@ -84,7 +84,7 @@ def clear_leftovers(folder: Path) -> None:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder so that the copy is complete once it is at `target`."""
+    """Copy a folder atomically: whatever is at `target` is complete."""
     with new_folder(target) as part:
         shutil.copytree(source, part, dirs_exist_ok=True)
 

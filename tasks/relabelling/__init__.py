@@ -1,1 +1,1 @@
-"""Datasets with the reward of a task: what it needs, whether the data have it, and the report."""
+"""Relabelling of datasets for a task: checks of the data, the infos that it needs, and the report."""

@@ -34,8 +34,8 @@ class InfoSource:
         error: What error to expect, in words.
         distance: Root mean square of its distance to the mean of the values observed before and after the
             step; 0 where that mean was taken, None where nothing is observed.
-        remarks: Why nothing better was taken, one reason a source that was passed over.
-        doubted: Whether the info is logged and was passed over, because it does not fit the observations.
+        remarks: Why nothing better was taken, one reason per source that was skipped.
+        doubted: Whether the info is logged but was skipped, because it does not fit the observations.
     """
 
     name: str
@@ -57,12 +57,12 @@ class InfoSource:
 
 
 def find_info(transitions: Transitions, task: Task, name: str) -> tuple[Values, InfoSource]:
-    """Find an info of every step, from the best source that there is.
+    """Find an info of every step, from the best available source.
 
     First the info of that name, if it is finite everywhere and fits the observations. Then, for a velocity,
-    the logged reward, where the reward depends on it and on the action alone; a reward that is capped,
-    that is far from the observed velocities or that has another control cost is not what the environment
-    says that it is, and is passed over. Then the observations. An info without a column among them can only
+    the logged reward, where the reward depends on it and on the action alone; a reward that is capped, that
+    is far from the observed velocities or that has another control cost is not the one that the environment's
+    id implies, and is skipped. Then the observations. An info without a column among them can only
     be logged, and nothing checks it.
 
     Args:
@@ -92,11 +92,11 @@ def find_info(transitions: Transitions, task: Task, name: str) -> tuple[Values, 
             return logged, InfoSource(name, LOGGED, EXACT, root_mean_square(logged - observed))
         logged, doubted = f"the logged {name} {why}", True
     remarks.append(logged)
-    told = _from_reward(transitions, base, name, observed)
-    if not isinstance(told, str):
-        distance = root_mean_square(told - observed)
-        return told, InfoSource(name, REWARD, EXACT, distance, tuple(remarks), doubted)
-    remarks.append(told)
+    implied = _from_reward(transitions, base, name, observed)
+    if not isinstance(implied, str):
+        distance = root_mean_square(implied - observed)
+        return implied, InfoSource(name, REWARD, EXACT, distance, tuple(remarks), doubted)
+    remarks.append(implied)
     return observed, InfoSource(name, OBSERVED, _expected_error(base), 0.0, tuple(remarks), doubted)
 
 
@@ -114,7 +114,7 @@ def _expected_error(base: BaseEnv) -> str:
 
 
 def _logged(transitions: Transitions, name: str) -> Values | str:
-    """The logged info, or why there is none."""
+    """Return the logged info, or the reason why there is none."""
     if name not in transitions.infos:
         return f"no {name} is logged"
     values = _float64(transitions.infos[name])
@@ -125,9 +125,9 @@ def _logged(transitions: Transitions, name: str) -> Values | str:
 
 
 def _from_reward(transitions: Transitions, base: BaseEnv, name: str, observed: Values) -> Values | str:
-    """The velocity that the reward implies, or why it cannot be inferred."""
+    """Return the velocity that the reward implies, or the reason why it cannot be inferred."""
     spec = transitions.env_spec
-    if spec is None or spec.id not in base.env_ids or not base.pays_velocity_alone or name != "x_velocity":
+    if spec is None or spec.id not in base.env_ids or not base.rewards_velocity_only or name != "x_velocity":
         return f"the reward of {transitions.env_id or 'an unknown environment'} does not determine it"
     forward = float(spec.kwargs.get("forward_reward_weight", 1.0))
     control = float(spec.kwargs.get("ctrl_cost_weight", base.control_cost))

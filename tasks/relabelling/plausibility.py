@@ -1,4 +1,4 @@
-"""Whether velocities, logged or computed from a reward, can be those of the observations beside them."""
+"""Check velocities, logged or computed from a reward, against the observations beside them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from offline_envs.data import Transitions
 Values = NDArray[np.float64]
 
 MAX_BIAS = 0.1
-"""Largest mean distance between true and observed velocities [m/s], beside chance; 0.01 in three replay
+"""Largest mean distance between true and observed velocities [m/s], beyond chance; 0.01 in three replay
 buffers."""
 
 MAX_SCATTER = 0.5
@@ -22,10 +22,11 @@ NEARER = 1.5
 """How many times nearer a log of another step is to that step's velocities; 2.2 in 1000 steps of a buffer."""
 
 ROUNDING = 1e-5
-"""How near to a limit a velocity is at it [m/s]; rewards in float32 give velocities to some 5e-7."""
+"""Distance from a limit within which a velocity counts as being at it [m/s]; rewards in float32 give
+velocities to some 5e-7."""
 
 LEAST_AT_LIMIT = 3
-"""Different steps at the same largest (or smallest) velocity that no uncapped reward has."""
+"""Number of different steps at one largest (or smallest) velocity that no uncapped reward reaches."""
 
 MAX_EFFORT_SLOPE = 0.025
 """Largest change of the distance with |a|² [m/s], obs, next_obs and action held fixed: up to 0.013 in pieces
@@ -39,7 +40,7 @@ ROWS_FOR_SLOPE = 20_000
 
 
 def why_doubtful(logged: Values, observed: Values, expected: float) -> str:
-    """Why logged velocities `(n,)` cannot be those observed `(n,)`; empty if they can or are too few.
+    """Return why logged velocities `(n,)` cannot be those observed `(n,)`; empty if they can or are too few.
 
     A root mean square distance up to `expected` [m/s] is not doubtful, however slowly the body moved.
     """
@@ -50,7 +51,7 @@ def why_doubtful(logged: Values, observed: Values, expected: float) -> str:
 
 
 def why_not_observed(values: Values, observed: Values) -> str:
-    """Why velocities `(n,)` over steps cannot be those observed `(n,)`; empty if they can."""
+    """Return why velocities `(n,)` over steps cannot be those observed `(n,)`; empty if they can."""
     distance = values - observed
     most = MAX_SCATTER * root_mean_square(observed) + ROUNDING
     by_chance = SURE * distance.std() / np.sqrt(len(distance))
@@ -61,7 +62,7 @@ def why_not_observed(values: Values, observed: Values) -> str:
 
 
 def why_other_step(values: Values, observed: Values) -> str:
-    """Why velocities `(n,)` are those of the step before or after; empty if they are not."""
+    """Return why velocities `(n,)` belong to the step before or after; empty if they are not."""
     far = root_mean_square(values - observed)
     for moved, beside, step in (
         (values[1:], observed[:-1], "before"),
@@ -73,7 +74,7 @@ def why_other_step(values: Values, observed: Values) -> str:
 
 
 def why_capped(values: Values, transitions: Transitions) -> str:
-    """Why velocities `(n,)` look as if cut at a limit; empty if they do not."""
+    """Return why velocities `(n,)` look capped at a limit; empty if they do not."""
     for limit in (values.max(), values.min()):
         rows = np.flatnonzero(np.abs(values - limit) < ROUNDING)
         # Copies of an episode reach their largest velocity together; a few rows distinguish them from a cap.
@@ -83,10 +84,10 @@ def why_capped(values: Values, transitions: Transitions) -> str:
 
 
 def why_other_cost(values: Values, observed: Values, transitions: Transitions) -> str:
-    """Why velocities `(n,)` from a reward are off by a cost of the action; empty if they are not.
+    """Return why velocities `(n,)` from a reward are off by a cost of the action; empty if they are not.
 
     Their distance to the observed velocities is regressed on |a|², obs, next_obs and action: what |a|² alone
-    explains is a control cost of another weight. Too few steps show nothing, nor do actions of one size.
+    explains is a control cost of another weight. Too few steps, or actions of one size, show nothing.
     """
     rows = slice(None, None, 1 + len(values) // ROWS_FOR_SLOPE)
     step = (transitions.obs, transitions.next_obs, transitions.actions)
@@ -107,5 +108,5 @@ def why_other_cost(values: Values, observed: Values, transitions: Transitions) -
 
 
 def root_mean_square(values: Values) -> float:
-    """Root of the mean square of numbers of any shape."""
+    """Return the root mean square of numbers of any shape."""
     return float(np.sqrt((values**2).mean()))

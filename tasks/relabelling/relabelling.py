@@ -23,10 +23,10 @@ from offline_envs.tasks.task import Task
 
 
 def load_for(task: Task, dataset: DatasetSource, env_id: str | None) -> tuple[Transitions, EnvSpec | None]:
-    """Load a dataset and say which environment it is taken to come from.
+    """Load a dataset, and return the environment that it is taken to come from.
 
-    A name says which body the data are of, not how it was observed: unlike that of `load_transitions` it goes
-    with every number of columns that the task can be put on.
+    An id names the body of the data, not how it was observed: unlike in `load_transitions`, it is valid with
+    every number of columns that the task accepts.
 
     Args:
         task: The task that the data are for.
@@ -38,12 +38,12 @@ def load_for(task: Task, dataset: DatasetSource, env_id: str | None) -> tuple[Tr
         The data, and their environment or None.
 
     Raises:
-        DatasetError: The dataset cannot be used, or the environment has not the physics of the task.
+        DatasetError: The dataset cannot be used, or the environment does not have the physics of the task.
     """
     if env_id is None:
         data = load_transitions(dataset)
         return data, data.env_spec
-    check_body(task, "what env_id= names", env_id)
+    check_body(task, "the dataset, by env_id=,", env_id)
     space = known_environment(task.base_env_id).action_space
     given = dataset if isinstance(dataset, Sequence) and not isinstance(dataset, str) else [dataset]
     parts = [load_transitions(part, action_space=space) for part in given]
@@ -56,7 +56,7 @@ def load_for(task: Task, dataset: DatasetSource, env_id: str | None) -> tuple[Tr
 
 
 def _bare(spec: EnvSpec | None) -> EnvSpec | None:
-    """The environment without its wrappers."""
+    """Return the environment without its wrappers."""
     return None if spec is None else replace(deepcopy(spec), additional_wrappers=())
 
 
@@ -91,12 +91,12 @@ class Relabelling:
             env_id: Environment that the data come from, if their metadata do not say; see `load_for`.
 
         Warns:
-            UserWarning: An info had to be estimated from observations, or what is logged of it was passed
-                over because it does not fit them.
+            UserWarning: An info had to be estimated from observations, or its logged values were skipped
+                because they do not fit them.
 
         Raises:
-            DatasetError: The dataset cannot be used; or data of other physics or dimensions than the task's,
-                or without an info that it needs, or a reward that is not finite.
+            DatasetError: The dataset cannot be used, has other physics or dimensions than the task's, lacks
+                an info that it needs, or gets a reward that is not finite.
             SettingsError: There is no such task or setting, or its environment is not registered.
         """
         task = find_task(task)
@@ -108,13 +108,13 @@ class Relabelling:
         infos = tuple(source for _, source in found.values())
         _warn_of(infos, f"{before.source}, {task}")
         terms = _terms(task, fitting, {name: values for name, (values, _) in found.items()})
-        told = {name: values for name, (values, source) in found.items() if source.origin == REWARD}
+        implied = {name: values for name, (values, source) in found.items() if source.origin == REWARD}
         after = replace(
             fitting,
             rewards=_float32(np.asarray(sum(terms.values()))),
             env_spec=spec,
             infos=without_reward_terms(fitting.infos)
-            | {name: _float32(values) for name, values in {**told, **terms}.items()},
+            | {name: _float32(values) for name, values in {**implied, **terms}.items()},
             source=f"{before.source} relabelled for {task}",
         )
         check_finite(after.source, "rewards", after.rewards.numpy(), after.episode_starts.numpy())
@@ -149,8 +149,8 @@ def _terms(task: Task, transitions: Transitions, info: Mapping[str, Values]) -> 
         rows = slice(start, start + CHUNK)
         step = (transitions.obs, transitions.actions, transitions.next_obs)
         obs, action, next_obs = (tensor[rows].numpy().astype(np.float64) for tensor in step)
-        told = {name: values[rows] for name, values in info.items()}
-        chunks.append(task.reward_terms(obs, action, next_obs, told))
+        needed = {name: values[rows] for name, values in info.items()}
+        chunks.append(task.reward_terms(obs, action, next_obs, needed))
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 

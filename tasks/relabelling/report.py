@@ -14,14 +14,14 @@ from offline_envs.versions import versions
 
 @dataclass(frozen=True)
 class RelabelReport:
-    """What a task made of a dataset; returns are undiscounted.
+    """A dataset before and after relabelling; returns are undiscounted.
 
     Attributes:
-        dataset: The data before, in words.
-        fingerprint: That of the data before, see `Transitions.fingerprint`.
+        dataset: Description of the data before.
+        fingerprint: Fingerprint of the data before, see `Transitions.fingerprint`.
         env_spec: Environment of the data before as JSON, None if unknown.
         metadata: Metadata of the data before, with the provenance of an earlier relabelling if there was one.
-        task: The text that `find_task` reads.
+        task: The string that `find_task` reads.
         formula: The task's reward in words.
         source: Where the task comes from.
         rows: Number of steps.
@@ -31,7 +31,7 @@ class RelabelReport:
         mean_after: Mean episode return of the task.
         best_after: Best episode return of the task.
         infos: Where each info that the task needs was taken from.
-        notes: What was assumed or cut.
+        notes: Assumptions made and columns cut.
     """
 
     dataset: str
@@ -81,7 +81,7 @@ class RelabelReport:
         )
 
     def provenance(self) -> dict[str, Any]:
-        """What the metadata of a relabelled dataset say of its origin, as JSON values."""
+        """Return what the metadata of a relabelled dataset say about its origin, as JSON values."""
         return {
             "relabelled_from": self.dataset,
             "source_fingerprint": self.fingerprint,

@@ -14,26 +14,25 @@ from offline_envs.tasks.finding import known_tasks
 from offline_envs.tasks.task import Task
 
 _cut: WeakKeyDictionary[Transitions, dict[int, Transitions]] = WeakKeyDictionary()
-"""Data → the same with fewer columns, by their number."""
+"""Data → copies with fewer columns, by number of columns."""
 
 
 def with_obs_of(
     task: Task, transitions: Transitions, spec: EnvSpec | None
 ) -> tuple[Transitions, tuple[str, ...]]:
-    """Check that a task can be put on data, and drop observation columns that the task does not use.
+    """Check that data can be relabelled for a task, and drop observation columns that the task does not use.
 
     Args:
         task: The task.
         transitions: The data.
-        spec: Environment of the data. Without one they are taken for the task's base environment's where the
-            dimensions are.
+        spec: Environment of the data. Without one, they are taken to come from the task's base environment if
+            the dimensions match.
 
     Returns:
-        The data with `task.obs_dim` columns, the same object where nothing was cut, and what should be known
-        about it.
+        The data with `task.obs_dim` columns, the same object where nothing was cut, and notes for the report.
 
     Raises:
-        DatasetError: Data of other physics, wrapped, or of other dimensions.
+        DatasetError: The data have other physics or dimensions, or come from a wrapped environment.
     """
     if spec is not None:
         _check_environment(task, transitions.source, spec)
@@ -57,8 +56,8 @@ def real_env_spec(task: Task, source: EnvSpec | None = None) -> EnvSpec:
 
     Args:
         task: The task; its settings become keywords.
-        source: Environment of the data, whose physics and time limit are taken over: those of its keywords
-            that say how it moves and ends, see `physics_keywords`. Its reward is not.
+        source: Environment of the data, whose physics and time limit are kept, but not its reward; see
+            `physics_keywords`.
 
     Raises:
         SettingsError: The task's environment is not registered, or see `base_class`.
@@ -79,7 +78,7 @@ def real_env_spec(task: Task, source: EnvSpec | None = None) -> EnvSpec:
 
 
 def env_ids_of(task: Task) -> tuple[str, ...]:
-    """Ids of the environments whose data a task can be put on, sorted."""
+    """Return the ids of the environments whose data can be relabelled for a task, sorted."""
     ours = {other.env_id for other in known_tasks() if other.base_env_id == task.base_env_id}
     return tuple(sorted({*base_env(task.base_env_id).env_ids, task.env_id, *ours}))
 
@@ -88,7 +87,7 @@ def check_body(task: Task, source: str, env_id: str) -> None:
     """Check that an environment has the physics of a task.
 
     Raises:
-        DatasetError: It has not; the message says what data would do.
+        DatasetError: It does not; the message says which data are valid.
     """
     valid = env_ids_of(task)
     if env_id not in valid:
@@ -133,7 +132,7 @@ def _wrong_obs(task: Task, transitions: Transitions, spec: EnvSpec | None) -> Da
 
 
 def _first_columns(transitions: Transitions, n: int) -> Transitions:
-    """The data with `n` observation columns; asked again, the same ones, so that all readers share them."""
+    """Return the data with `n` observation columns; repeated calls share one copy."""
     of_width = _cut.setdefault(transitions, {})
     if n not in of_width:
         obs, next_obs = (t[:, :n].contiguous() for t in (transitions.obs, transitions.next_obs))

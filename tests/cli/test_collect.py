@@ -57,7 +57,7 @@ def test_an_existing_dataset_is_one_line_of_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--net-arch", "8,x"], "net-arch must be whole numbers"),
+        (["--net-arch", "8,x"], "net-arch must be integers"),
         (["--env-kwargs", "{"], "env-kwargs must be JSON"),
         (["--env-kwargs", "[1]"], "env-kwargs must be a JSON object"),
         (["--train-steps", "5"], "train_steps is for kinds medium and expert"),

@@ -157,5 +157,5 @@ def test_an_id_without_a_namespace_will_do(tmp_path: Path) -> None:
 
 def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match="is no writable folder"):
+    with pytest.raises(DatasetError, match="is not a writable folder"):
         writer.check_new(DATASET_ID, tmp_path / "file")

@@ -122,8 +122,8 @@ def test_no_leak_whatever_the_episodes(episodes: list[tuple[int, bool]], with_su
         ({"rewards": 1.0}, r"rewards must be an array of numbers, received dtype float64 and shape \(\)"),
         ({"observations": [[1.0], [2.0, 3.0]]}, "obs is not an array"),
         ({"terminals": np.full(5, 0.5)}, "terminated must hold 0 or 1, row 0 holds 0.5"),
-        ({"episode_starts": [0.0]}, "episode_starts must be a row of integers that begins with 0.*float64"),
-        ({"episode_starts": [1, 3]}, r"begins with 0, received int64 \(2,\) that begin \[1, 3\]"),
+        ({"episode_starts": [0.0]}, "must be a 1-D array of integers that begins with 0.*float64"),
+        ({"episode_starts": [1, 3]}, r"begins with 0, received int64 \(2,\) beginning with \[1, 3\]"),
         ({"episode_starts": [0, 3, 3]}, "1 of 3 break this, the first is episode 1 at row 3"),
         ({"episode_starts": np.array([0, 7], np.uint64)}, "below the 5 rows"),
         ({"infos": [{}]}, "infos must be a mapping of arrays, received list"),
@@ -157,7 +157,7 @@ def test_no_rows() -> None:
 
 def test_names_that_are_not_read_are_reported() -> None:
     """A misspelt `timeout` that goes unnoticed would let episodes leak."""
-    with pytest.warns(UserWarning, match="Arrays: timeout left out. Names that are read: .*timeouts"):
+    with pytest.warns(UserWarning, match="Arrays: ignored timeout. Valid names: .*timeouts"):
         load_transitions(arrays(timeout=np.zeros(5)))
 
 

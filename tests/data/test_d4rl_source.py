@@ -95,7 +95,7 @@ def test_a_text_file_is_no_hdf5(tmp_path: Path) -> None:
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = write_d4rl(tmp_path / "d.hdf5")
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(DatasetError, match="cannot be read, it is truncated or altered"):
+    with pytest.raises(DatasetError, match="is truncated or altered and cannot be read"):
         load_transitions(path)
 
 

@@ -183,7 +183,7 @@ def test_a_truncated_file_is_refused() -> None:
     write_minari("torn-v0", [episode(0, 300)])
     path = main_file("torn-v0")
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(DatasetError, match=r"main_data.hdf5 cannot be read, it is truncated or altered"):
+    with pytest.raises(DatasetError, match=r"main_data.hdf5 is truncated or altered and cannot be read"):
         load_transitions("torn-v0")
 
 

@@ -36,7 +36,7 @@ def test_good_transitions_pass() -> None:
             r"4 of 4 actions lie outside Box\(-1.0, 1.0, \(1,\), float32\)",
         ),
         ({"action_space": Box(-1.0, 1.0, (2,))}, "actions have 1 dimensions, but the action space is Box"),
-        ({"infos": {"x": torch.zeros(5)}}, r"one row a step \(4\), 'x' has shape \(5,\)"),
+        ({"infos": {"x": torch.zeros(5)}}, r"one row per step \(4\), 'x' has shape \(5,\)"),
     ],
 )
 def test_each_rule_names_what_breaks_it(changes: dict[str, Any], message: str) -> None:

@@ -26,7 +26,7 @@ def test_a_result_that_another_process_made_meanwhile_is_not_made_again(
     other.__enter__()
 
     def finish(text: str, *, shown: bool) -> None:
-        assert f"Waiting for another process that makes {path}" in text
+        assert f"Waiting for another process to make {path}" in text
         assert shown
         write_text(path, "5")
         other.__exit__(None, None, None)

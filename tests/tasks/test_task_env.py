@@ -177,5 +177,5 @@ def test_only_observations_that_the_task_reads_are_made() -> None:
 
 
 def test_the_base_must_be_of_mujoco() -> None:
-    with pytest.raises(SettingsError, match=r"is a MuJoCo environment of Gymnasium.*got Pendulum-v1 of"):
+    with pytest.raises(SettingsError, match=r"must be a MuJoCo environment of Gymnasium.*got Pendulum-v1 of"):
         real_env(replace(find_task("halfcheetah-jump"), base_env_id="Pendulum-v1"))

@@ -229,7 +229,7 @@ def test_a_name_of_the_body_goes_with_all_its_widths() -> None:
 
 
 def test_a_name_of_another_body_is_refused_before_the_data_are_read() -> None:
-    with pytest.raises(DatasetError, match=r"needs data of Ant-v4, Ant-v5, AntAngle-v0; what env_id= names"):
+    with pytest.raises(DatasetError, match=r"data of Ant-v4, Ant-v5, AntAngle-v0; the dataset, by env_id=,"):
         relabel("no/such-dataset-v0", "ant-angle", env_id=CHEETAH)
 
 
