@@ -1,4 +1,4 @@
-"""Fixtures for every test: folders of its own, and a small dataset with its model in files."""
+"""Fixtures for every test: separate folders, and a small dataset with its model in files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""CUDA graphs without CUDA: what PyTorch promises of them, on any device."""
+"""CUDA graphs without CUDA: PyTorch's documented behaviour, on any device."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def use_fake_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
 def fake_graph(
     call: Callable[[], Any], generators: Sequence[torch.Generator], device: torch.device
 ) -> Callable[[], Any]:
-    """A capture makes no call; a replay makes it with the tensors as they are then, into the same results."""
+    """A capture runs nothing; a replay runs the call on the tensors' current values into the same results."""
     del generators, device  # Unused.
     kept: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""Text of the documentation runs as it stands, on models that are fitted in a second."""
+"""Run the code of the documentation unchanged, on models that are fitted in a second."""
 
 from typing import Any
 

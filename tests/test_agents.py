@@ -13,7 +13,7 @@ from offline_envs.runs import TrainSettings
 
 
 class OwnSAC(SAC):
-    """An agent of a user's own package."""
+    """An agent from a user's package."""
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_the_help_of_each_command_lists_them_all(command: str) -> None:
     assert [name for name in AGENTS if name not in text] == []
 
 
-def test_an_agent_of_ones_own_is_one_row(own_agent: str) -> None:
+def test_a_user_defined_agent_is_one_row(own_agent: str) -> None:
     assert TrainSettings("a-v0", agent=own_agent).cycle().timesteps > 0
     assert AGENTS[own_agent].load() is OwnSAC
     assert own_agent in off_policy_agents()

@@ -162,12 +162,12 @@ def crossing(path: Path, part: str | None) -> list[str]:
 
 @pytest.mark.parametrize("module", FILES)
 def test_only_public_names_cross_packages(module: str) -> None:
-    """What a package does not list in its `__all__` may change without a look at the other packages."""
+    """Names that a package does not list in its `__all__` may change without regard to other packages."""
     assert crossing(FILES[module], part_of(module)) == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=label)
-def test_examples_use_public_names_alone(path: Path) -> None:
+def test_examples_use_only_public_names(path: Path) -> None:
     assert crossing(path, None) == []
 
 
@@ -190,7 +190,7 @@ def test_a_listing_fits_on_a_screen(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=label)
-def test_no_file_is_named_for_nothing(path: Path) -> None:
+def test_no_file_has_a_meaningless_name(path: Path) -> None:
     assert not FORBIDDEN_NAMES & {path.stem, path.parent.name}
 
 
@@ -216,7 +216,7 @@ def test_the_command_line_starts_cheaply() -> None:
 
 
 def test_every_package_is_in_the_wheel() -> None:
-    """Setuptools takes the list in pyproject.toml; a folder missing there is missing for users only."""
+    """Setuptools takes the list in pyproject.toml; a folder missing there is missing only for users."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     on_disk = {module for module, path in FILES.items() if path.name == "__init__.py"}
     assert set(settings["packages"]) == on_disk
@@ -225,7 +225,7 @@ def test_every_package_is_in_the_wheel() -> None:
 
 
 def test_editors_and_type_checkers_follow_imports_in_a_checkout() -> None:
-    """Two parts of the package lie outside its folder, which has links to them."""
+    """Two parts of the package are outside its folder, which links to them."""
     for part in ("tasks", "wrappers"):
         link = ROOT / "offline_envs" / part
         assert link.is_symlink()

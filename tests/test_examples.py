@@ -109,7 +109,7 @@ def check_ant_path(tmp_path: Path) -> None:
 
 
 def check_film(tmp_path: Path) -> None:
-    """With pictures of nothing: a GL library is not everywhere."""
+    """With blank pictures: a GL library is not always installed."""
     example, data = load("film"), collected("HalfCheetahJump-v0", tmp_path)
     policy = untrained("HalfCheetahJump-v0", tmp_path)
     settings = example.Settings(data, "halfcheetah-jump", policy, tmp_path, n_steps=7)
@@ -140,12 +140,12 @@ def test_an_example_runs(name: str, tmp_path: Path) -> None:
     CHECKS[name](tmp_path)
 
 
-def test_no_example_is_left_out() -> None:
+def test_every_example_is_tested() -> None:
     assert {path.stem for path in FOLDER.glob("*.py")} == set(CHECKS)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
-def test_an_example_is_short_and_says_how_it_is_run(path: Path) -> None:
+def test_an_example_is_short_and_says_how_to_run_it(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") < MOST_LINES
     assert f"python examples/{path.name}" in text.split('"""')[1]

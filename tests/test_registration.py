@@ -31,7 +31,7 @@ OWN_SETTINGS: dict[str, dict[str, Any]] = {
     "PenalizedModel-v0": {"penalty_coef": 0.5},
     "PessimisticModel-v0": {"threshold": {"quantile": 0.5}, "kappa": 30.0, "absorbing": True, "gamma": 0.9},
 }
-"""Settings of each id that are not its defaults."""
+"""Settings of each id that differ from its defaults."""
 
 
 @pytest.fixture
@@ -75,12 +75,12 @@ def test_the_real_environment_of_every_task_is_registered() -> None:
 
 @pytest.mark.parametrize("env_id", IDS)
 @pytest.mark.usefixtures("unbounded_observations")
-def test_gymnasium_finds_nothing_to_complain_of(env_id: str, files: dict[str, Any]) -> None:
+def test_gymnasiums_checker_passes(env_id: str, files: dict[str, Any]) -> None:
     check_env(gym.make(env_id, **files).unwrapped)
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_stable_baselines3_finds_nothing_to_complain_of(env_id: str, files: dict[str, Any]) -> None:
+def test_stable_baselines3s_checker_passes(env_id: str, files: dict[str, Any]) -> None:
     sb3_check_env(gym.make(env_id, **files), warn=True)
 
 
@@ -103,7 +103,7 @@ def test_two_copies_with_one_seed_agree(env_id: str) -> None:
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_single_env_is_rebuilt_from_its_spec(env_id: str, files: dict[str, Any]) -> None:
-    """Made again, the penalty is still there and there once."""
+    """Rebuilt, the penalty is still applied exactly once."""
     files = {**files, **OWN_SETTINGS.get(env_id, {})}
     env = gym.make(env_id, max_episode_steps=7, **files)
     assert env.spec is not None
@@ -132,7 +132,7 @@ def test_vector_env_is_rebuilt_from_its_spec(env_id: str, files: dict[str, Any])
         assert vector_rewards_of(again) == vector_rewards_of(envs)
 
 
-def test_specs_of_handles_are_rebuilt_too() -> None:
+def test_specs_of_objects_are_rebuilt() -> None:
     """Data and models that are passed as objects are shared, never copied."""
     options = toy_options()
     env = gym.make("PenalizedModel-v0", **options)

@@ -28,7 +28,7 @@ def test_settings_survive_json() -> None:
 
 
 def test_numbers_become_pythons_own() -> None:
-    """Equal settings have to be equal in files, too: a cache is found by them."""
+    """Equal settings have to be equal in files: caches are looked up by them."""
     settings = Example(count=np.int64(3), rate=2, limit=np.float32(0.5))  # type: ignore[arg-type]
     assert settings == Example(3, 2.0, 0.5)
     assert json.dumps(settings.to_json()) == json.dumps(Example(3, 2.0, 0.5).to_json())
@@ -55,6 +55,6 @@ def test_what_does_not_fit_its_annotation_is_refused(values: dict[str, Any], mes
         Example.from_json(values)
 
 
-def test_a_wrong_type_is_a_type_error_too() -> None:
+def test_a_wrong_type_is_also_a_type_error() -> None:
     with pytest.raises(SettingsTypeError):
         Example(count="1")  # type: ignore[arg-type]

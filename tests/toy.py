@@ -1,4 +1,4 @@
-"""An ensemble and a dataset known by heart, so that every number can be worked out by hand."""
+"""An ensemble and a dataset so simple that every number can be worked out by hand."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -88,7 +88,7 @@ def right_of_six(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
 
 
 def counting_ensemble() -> EnsembleDynamics:
-    """Make an ensemble that pays 1 and moves obs₀ by 1 at every step, up to noise of 1e-6."""
+    """Make an ensemble that gives reward 1 and moves obs₀ by 1 at every step, up to noise of 1e-6."""
     return toy_ensemble(((1.0, 1.0, 0.0),) * 3, ((1e-6,) * 3,) * 3)
 
 
@@ -98,9 +98,10 @@ def toy_options(**changes: Any) -> dict[str, Any]:
 
 
 def spreading_ensemble(elites: Sequence[int] = (1,)) -> EnsembleDynamics:
-    """Make an ensemble that is the less sure the further it is from obs₀ = 0, in whole numbers.
+    """Make an ensemble whose uncertainty grows with the distance from obs₀ = 0, in whole numbers.
 
-    Every member pays 1 and moves obs₀ by 1, up to noise of 1e-6; member 0 adds obs₀ / 2 to that and member 2
+    Every member gives reward 1 and moves obs₀ by 1, up to noise of 1e-6; member 0 adds obs₀ / 2 to that and
+    member 2
     takes it off, so that the members' disagreement is |obs₀|: 0, 1 and 2 on `toy_transitions`.
     """
     ensemble = toy_ensemble(((1.0, 1.0, 0.0),) * 3, ((1e-6,) * 3,) * 3, elites)

@@ -1,4 +1,4 @@
-"""Run commands in this process, and look at what they say."""
+"""Run commands in this process, and return what they print."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ RUNNER = CliRunner(env={"COLUMNS": "200"})
 
 
 def succeed(*arguments: object) -> str:
-    """Run a command that must succeed, and give back what it prints on standard output."""
+    """Run a command that must succeed, and return its standard output."""
     result = RUNNER.invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def fail(*arguments: object) -> str:
-    """Run a command that must be refused at once: one line of error, status 1, and no work before it."""
+    """Run a command that must be refused immediately, with one line of error, status 1, and no work done."""
     result: Any = RUNNER.invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 1, result.output
     assert result.stdout == ""

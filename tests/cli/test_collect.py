@@ -26,7 +26,7 @@ def test_collect_writes_into_minaris_folder_by_default(
     assert (tmp_path / "test/pendulum-v0").is_dir()
 
 
-def test_an_interruption_is_one_line_and_the_same_command_goes_on(
+def test_an_interruption_prints_one_line_and_the_same_command_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [*ARGUMENTS, "--kind", "random", "--output-root", str(tmp_path)]
@@ -46,7 +46,7 @@ def test_an_interruption_is_one_line_and_the_same_command_goes_on(
     assert [path.name for path in (tmp_path / "test").glob("*pendulum*")] == ["pendulum-v0"]
 
 
-def test_an_existing_dataset_is_one_line_of_error(tmp_path: Path) -> None:
+def test_an_existing_dataset_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "test/pendulum-v0").mkdir(parents=True)
     result = RUNNER.invoke(app, [*ARGUMENTS, "--kind", "random", "--output-root", str(tmp_path)])
     assert result.exit_code == 1

@@ -28,7 +28,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_report_with_a_policy_is_whole(tiny_model: Path, policy: Path, tmp_path: Path) -> None:
+def test_a_report_with_a_policy_is_complete(tiny_model: Path, policy: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "report"
     given = ("--model", tiny_model, "--policy", policy, "--output", folder)
     output = succeed("diagnose", DEMO, *given, *SMALL, SIZES)

@@ -46,7 +46,7 @@ def test_what_cannot_be_evaluated_is_refused(policy: Path, tmp_path: Path) -> No
     )
 
 
-def test_uniform_actions_are_scored_too() -> None:
+def test_uniform_actions_are_scored() -> None:
     """Falling at random lasts a few steps; the same seed gives the same score."""
     call = ("evaluate", "uniform", "--env-id", "InvertedDoublePendulum-v5", "--episodes", 3)
     first, second = succeed(*call), succeed(*call)

@@ -35,7 +35,7 @@ def test_fit_writes_a_model_once(tmp_path: Path) -> None:
     assert "exists already" in fail("fit", DEMO, *TINY, "--output", tmp_path / "new/model")
 
 
-def test_an_interrupted_fit_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_fit_says_how_to_resume(monkeypatch: pytest.MonkeyPatch) -> None:
     def press_ctrl_c(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
@@ -76,7 +76,7 @@ def test_two_processes_fit_once(tmp_path: Path) -> None:
     assert models[0] == models[1]
 
 
-def test_what_makes_no_sense_is_refused_before_the_fit(toy_dataset: str) -> None:
+def test_invalid_options_are_refused_before_the_fit(toy_dataset: str) -> None:
     assert "--fit must be JSON, got '{'" in fail("fit", DEMO, "--fit", "{")
     assert "--ensemble must be a JSON object" in fail("fit", DEMO, "--ensemble", "[1]")
     assert "Unknown setting of FitSettings 'epochs'" in fail("fit", DEMO, "--fit", '{"epochs": 1}')

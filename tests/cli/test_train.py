@@ -103,9 +103,7 @@ def test_an_interrupted_run_is_resumed_and_complete_seeds_are_only_read(
         (["--ensemble", '{"n_members": 3}'], "ensemble and fit cannot be given with it"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
-    more: list[str], message: str, tiny_model: Path, tmp_path: Path
-) -> None:
+def test_invalid_options_are_refused(more: list[str], message: str, tiny_model: Path, tmp_path: Path) -> None:
     assert message in fail(*arguments(tiny_model, tmp_path / "run", *more))
     assert not (tmp_path / "run").exists()
 

@@ -31,7 +31,7 @@ def make_phase(folder: Path, *, stop_at: int | None = None) -> RecordedPhase:
 def test_a_resumed_agent_has_the_replay_buffer_it_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its actions are kept apart: made from those that the environment got, TD3's would be other ones."""
+    """Its actions are stored separately: recomputed from the environment's, TD3's would differ."""
     agents: list[OffPolicyAlgorithm] = []
 
     def remember(settings: CollectSettings, env: gym.Env[Any, Any], *, steps: int) -> OffPolicyAlgorithm:

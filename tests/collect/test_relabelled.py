@@ -1,4 +1,4 @@
-"""Relabelled datasets on disk: what is read back is what was written, and nothing is half written."""
+"""Relabelled datasets on disk: they are read back as written, and never half written."""
 
 import json
 from dataclasses import replace
@@ -21,7 +21,7 @@ NAME = "my/jump-v0"
 
 
 def test_what_is_read_back_is_what_was_written(tmp_path: Path) -> None:
-    """250 steps: two whole episodes and one that is cut short, an info with unknown values among them."""
+    """250 steps: two full episodes and one that is cut short, and an info with unknown values."""
     data = simulated("HalfCheetah-v5", 250).transitions
     unknown = torch.full((250,), torch.nan)
     found = Relabelling.of(replace(data, infos={**data.infos, "unknown": unknown}), "halfcheetah-jump")
@@ -61,7 +61,7 @@ def test_the_metadata_say_where_the_rewards_come_from(tmp_path: Path) -> None:
     assert metadata["offline_envs_version"] == offline_envs.__version__
 
 
-def test_a_dataset_that_is_relabelled_twice_keeps_both_traces(tmp_path: Path) -> None:
+def test_a_dataset_that_is_relabelled_twice_keeps_both_origins(tmp_path: Path) -> None:
     data = replace(simulated("HalfCheetah-v5").transitions, metadata={"algorithm_name": "SAC"})
     first = write_relabelled(Relabelling.of(data, "halfcheetah-velocity"), NAME, root=tmp_path)
     again = Relabelling.of(first, "halfcheetah-jump")
@@ -83,11 +83,11 @@ def test_a_dataset_is_never_overwritten(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_steps_that_do_not_follow_on_one_another_are_refused(tmp_path: Path) -> None:
-    """Minari has one row of observations an episode: joining these steps would invent a jump."""
+def test_steps_that_are_not_consecutive_are_refused(tmp_path: Path) -> None:
+    """Minari has one row of observations per episode: joining these steps would invent a jump."""
     data = simulated("HalfCheetah-v5").transitions
     obs = data.obs.clone()
-    obs[[6, 100]] += 1.0  # row 100 begins an episode, where a jump is none
+    obs[[6, 100]] += 1.0  # row 100 begins an episode, where a jump is allowed
     found = Relabelling.of(replace(data, obs=obs), "halfcheetah-jump")
     with pytest.raises(DatasetError, match=r"in 1 rows next_obs is not the next obs, the first in row 5\."):
         write_relabelled(found, NAME, root=tmp_path)

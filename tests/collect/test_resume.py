@@ -1,4 +1,4 @@
-"""Collections that are interrupted and gone on with, against the same ones without an interruption."""
+"""Collections that are interrupted and resumed, compared with the same ones without interruption."""
 
 import shutil
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def done_before(root: Path) -> int:
 
 
 @pytest.mark.parametrize("agent", off_policy_agents())
-def test_an_interrupted_training_goes_on_bit_for_bit(tmp_path: Path, agent: str) -> None:
+def test_an_interrupted_training_resumes_bit_for_bit(tmp_path: Path, agent: str) -> None:
     """Before and after learning starts at step 100; in an episode, at its end, and at the very last step.
 
     A replay buffer, an optimiser or a generator that were off by anything would change every step after.
@@ -108,8 +108,8 @@ def test_an_interrupted_training_goes_on_bit_for_bit(tmp_path: Path, agent: str)
     np.testing.assert_array_equal(whole.returns, resumed.returns)
 
 
-def test_time_limits_are_gone_over(tmp_path: Path) -> None:
-    """Episodes that only time ends: the replay buffer must tell truncation from termination again."""
+def test_a_training_resumes_across_time_limits(tmp_path: Path) -> None:
+    """Only time limits end these episodes: the refilled buffer must keep them truncated, not terminated."""
     settings: dict[str, Any] = {
         "kind": Kind.REPLAY, "env_id": "Pendulum-v1", "env_kwargs": {"max_episode_steps": 25}
     }  # fmt: skip
@@ -119,7 +119,7 @@ def test_time_limits_are_gone_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.RANDOM, Kind.EXPERT])
-def test_interrupted_rollouts_go_on_bit_for_bit(tmp_path: Path, kind: Kind) -> None:
+def test_interrupted_rollouts_resume_bit_for_bit(tmp_path: Path, kind: Kind) -> None:
     settings: dict[str, Any] = {"kind": kind, "seed": 1}
     if kind is Kind.EXPERT:
         settings["train_steps"] = 110
@@ -131,7 +131,7 @@ def test_interrupted_rollouts_go_on_bit_for_bit(tmp_path: Path, kind: Kind) -> N
     assert_same(whole, collect(tmp_path / "resumed", **settings))
 
 
-def test_the_training_before_a_recording_goes_on_too(tmp_path: Path) -> None:
+def test_the_training_before_a_recording_is_resumed(tmp_path: Path) -> None:
     """The best policy may be from before the interruption or from after it; snapshots of both are needed."""
     settings: dict[str, Any] = {"kind": Kind.MEDIUM, "steps": 60, "train_steps": 160}
     whole = collect(tmp_path / "whole", **settings)
@@ -142,7 +142,7 @@ def test_the_training_before_a_recording_goes_on_too(tmp_path: Path) -> None:
 
 
 def test_a_ring_that_is_full_is_refilled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Longer than the replay buffer, as beyond a million steps: the newest steps lie where they did."""
+    """Longer than the replay buffer, as beyond a million steps: the newest steps are where they were."""
     from offline_envs.collect import agents
 
     monkeypatch.setattr(agents, "BUFFER_STEPS", 70)
@@ -174,7 +174,7 @@ def test_an_interruption_while_the_dataset_is_written(
     assert (rest.done_before, rest.steps) == (180, 0)
 
 
-def test_a_checkpoint_that_was_cut_short_is_not_gone_on_from(
+def test_a_checkpoint_that_was_cut_short_is_not_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last file of a checkpoint is half written when the process dies."""

@@ -37,7 +37,7 @@ def test_what_differs_is_named(folder: Path) -> None:
 
 
 def test_two_processes_do_not_share_a_folder(folder: Path) -> None:
-    """A lock is of the open file, so that the same process stands in for another one."""
+    """A lock belongs to the open file, so that the same process can act as another one."""
     identity = {"seed": 1, "widths": (8, 4)}
     second = claimed(folder, identity)
     with claimed(folder, identity), pytest.raises(DatasetError, match="is in use"), second:
@@ -46,7 +46,7 @@ def test_two_processes_do_not_share_a_folder(folder: Path) -> None:
         pass
 
 
-def test_a_half_removed_folder_is_never_gone_on_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_removed_folder_is_never_resumed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoints may be missing in it: a dataset made from the rest would lack their episodes."""
 
     def stop(path: Path) -> None:

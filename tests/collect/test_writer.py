@@ -91,14 +91,14 @@ def test_more_episodes_can_be_added_afterwards(
     provenance: writer.Provenance,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Repacked arrays cannot grow, but Minari's way of adding whole episodes has to work."""
+    """Repacked arrays cannot grow, but Minari's way of adding full episodes has to work."""
     write(tmp_path, pendulum_episodes[:2], provenance)
     monkeypatch.setenv(writer.ROOT_VARIABLE, str(tmp_path))
     minari.load_dataset(DATASET_ID).storage.update_episodes([pendulum_episodes[2]])
     assert minari.load_dataset(DATASET_ID).total_steps == 15
 
 
-def test_a_short_episode_takes_little_room(
+def test_a_short_episode_takes_little_space(
     tmp_path: Path, pendulum_episodes: list[EpisodeBuffer], provenance: writer.Provenance
 ) -> None:
     folder = write(tmp_path, pendulum_episodes, provenance)
@@ -134,7 +134,7 @@ def test_an_interruption_while_writing_leaves_no_dataset(
     write(tmp_path, pendulum_episodes, provenance)
 
 
-def test_minaris_root_is_put_back(
+def test_minaris_root_is_restored(
     tmp_path: Path,
     pendulum_episodes: list[EpisodeBuffer],
     provenance: writer.Provenance,
@@ -151,7 +151,7 @@ def test_a_malformed_id_is_refused(tmp_path: Path, dataset_id: str) -> None:
         writer.check_new(dataset_id, tmp_path)
 
 
-def test_an_id_without_a_namespace_will_do(tmp_path: Path) -> None:
+def test_an_id_without_a_namespace_is_valid(tmp_path: Path) -> None:
     writer.check_new("pendulum-v0", tmp_path)
 
 

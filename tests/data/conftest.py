@@ -1,4 +1,4 @@
-"""Every test of datasets has an empty Minari folder of its own and no network."""
+"""Every test of datasets has its own empty Minari folder and no network."""
 
 from pathlib import Path
 

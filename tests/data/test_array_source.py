@@ -12,7 +12,7 @@ from offline_envs.errors import DatasetError
 from tests.data.worlds import arrays, same, transitions
 
 
-def test_our_own_names_by_hand() -> None:
+def test_this_packages_own_names() -> None:
     data = load_transitions(
         {
             "obs": [[0, 5], [1, 5], [7, 5]],
@@ -33,7 +33,7 @@ def test_our_own_names_by_hand() -> None:
     assert data.obs.is_contiguous()
 
 
-def test_later_changes_of_the_arrays_do_not_show() -> None:
+def test_later_changes_of_the_arrays_have_no_effect() -> None:
     given_arrays = arrays(rewards=np.ones(5, np.float32))
     data = load_transitions(given_arrays)
     given_arrays["rewards"][:] = 9
@@ -63,7 +63,7 @@ def test_without_timeouts_an_episode_ends_where_the_successor_is_another() -> No
     assert load_transitions(no_ends).episode_starts.tolist() == [0, 3]
 
 
-def test_episode_starts_tell_where_successors_are_unknown() -> None:
+def test_episode_starts_show_where_successors_are_unknown() -> None:
     starts = arrays(timeouts=None, next_observations=None, episode_starts=np.array([0, 1, 3], np.uint8))
     with pytest.warns(UserWarning, match="3 of 5 rows are dropped"):
         data = load_transitions(starts)
@@ -161,7 +161,7 @@ def test_names_that_are_not_read_are_reported() -> None:
         load_transitions(arrays(timeout=np.zeros(5)))
 
 
-def test_a_text_file_is_no_archive(tmp_path: Path) -> None:
+def test_a_text_file_is_not_an_archive(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_text("obs")
     with pytest.raises(DatasetError, match=r"a.npz is not an .npz archive.*numpy.savez"):
         load_transitions(tmp_path / "a.npz")

@@ -18,7 +18,7 @@ def write_d4rl(path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_successors_of_the_file_by_hand(tmp_path: Path) -> None:
+def test_successors_are_those_of_the_file(tmp_path: Path) -> None:
     data = load_transitions(write_d4rl(tmp_path / "d.hdf5"))
     assert data.obs[:, 0].tolist() == [0, 1, 2, 10, 11]
     assert data.next_obs[:, 0].tolist() == [1, 2, 3, 11, 12]
@@ -30,7 +30,7 @@ def test_successors_of_the_file_by_hand(tmp_path: Path) -> None:
 
 
 def test_unknown_successors_are_dropped_with_a_count(tmp_path: Path) -> None:
-    """The row after a terminal is the next episode's first observation, no successor of anything."""
+    """The row after a terminal is the next episode's first observation, not a successor."""
     path = write_d4rl(tmp_path / "d.h5", next_observations=None)
     with pytest.warns(UserWarning, match=r"2 of 5 rows are dropped.*all 1 terminations"):
         data = load_transitions(path)
@@ -85,7 +85,7 @@ def test_missing_arrays_are_named_beside_those_found(tmp_path: Path) -> None:
         load_transitions(path)
 
 
-def test_a_text_file_is_no_hdf5(tmp_path: Path) -> None:
+def test_a_text_file_is_not_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "d.hdf5"
     path.write_text("observations")
     with pytest.raises(DatasetError, match=r"d.hdf5 is not an HDF5 file"):

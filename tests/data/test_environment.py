@@ -23,7 +23,7 @@ def test_env_id_replaces_that_of_the_data() -> None:
     assert data.env_id == "Pendulum-v1"
 
 
-def test_action_space_goes_before_that_of_the_environment() -> None:
+def test_action_space_overrides_that_of_the_environment() -> None:
     space = Box(-3.0, 3.0, (1,))
     assert load_transitions(pendulum_arrays(), env_id="Pendulum-v1", action_space=space).action_space == space
     assert load_transitions(pendulum_arrays(), action_space=space).env_spec is None

@@ -62,12 +62,12 @@ def test_the_holdout_needs_more() -> None:
         (np.zeros(3), "received ndarray"),
     ],
 )
-def test_what_is_no_dataset(dataset: Any, message: str) -> None:
+def test_what_is_not_a_dataset_is_refused(dataset: Any, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         load_transitions(dataset)
 
 
-def test_the_cache_forgets_what_was_used_longest_ago() -> None:
+def test_the_cache_drops_the_least_recently_used() -> None:
     cache, loads = RecentlyLoaded(2), []
 
     def get(key: str) -> None:

@@ -171,7 +171,7 @@ def test_shapes_that_disagree_are_refused() -> None:
 @pytest.mark.parametrize(
     ("promised", "message"), [(9, "promise 9 steps, the file holds 3"), (2, "beyond the 2 steps")]
 )
-def test_metadata_that_lie_are_refused(promised: int, message: str) -> None:
+def test_wrong_metadata_are_refused(promised: int, message: str) -> None:
     write_minari("lie-v0", [episode(0, 3)])
     path = main_file("lie-v0").with_name("metadata.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"total_steps": promised}))

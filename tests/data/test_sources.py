@@ -1,4 +1,4 @@
-"""A dataset source of a user's own: one row, from outside the package."""
+"""A user-defined dataset source: one row, from outside the package."""
 
 import json
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_messages_say_what_each_source_reads() -> None:
 
 
 def test_the_help_of_commands_names_every_source_of_the_package() -> None:
-    """It is written down there a second time, because the command line starts without these modules."""
+    """They are listed there again, because the command line starts without these modules."""
     metadata: tuple[Any, ...] = getattr(options.Dataset, "__metadata__", ())
     (argument,) = (m for m in metadata if hasattr(m, "help"))
     for word in ("Minari id", "D4RL", ".hdf5", ".npz", "folder"):

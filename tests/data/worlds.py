@@ -1,4 +1,4 @@
-"""Small datasets known by heart."""
+"""Small datasets whose every number is known."""
 
 import warnings
 from collections.abc import Sequence

@@ -39,7 +39,7 @@ def test_a_result_that_another_process_made_meanwhile_is_not_made_again(
         assert cached(path, make=make, load=lambda path: int(path.read_text())) == 5
 
 
-def test_a_damaged_result_is_to_be_deleted(tmp_path: Path) -> None:
+def test_the_error_for_a_damaged_result_says_to_delete_it(tmp_path: Path) -> None:
     path = tmp_path / "result"
     path.write_text("x")
 

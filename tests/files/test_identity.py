@@ -1,7 +1,7 @@
 from offline_envs.files import differences, key_of
 
 
-def test_equal_values_have_equal_names_whatever_their_order() -> None:
+def test_equal_values_have_equal_keys_whatever_their_order() -> None:
     assert key_of({"a": 1, "b": [2, 3]}) == key_of({"b": [2, 3], "a": 1})
     assert key_of({"a": 1}) != key_of({"a": 2})
     assert len(key_of({})) == 32

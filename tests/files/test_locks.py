@@ -17,14 +17,14 @@ with locked(Path(sys.argv[1]), busy=lambda: None):
 
 
 class BusyError(Exception):
-    """Raised by who will not wait."""
+    """Raised instead of waiting."""
 
 
 def refuse() -> None:
     raise BusyError
 
 
-def test_another_process_is_told_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+def test_another_process_is_refused_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
     lock = tmp_path / "deep" / "lock"
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -39,7 +39,7 @@ def test_another_process_is_told_and_a_killed_one_holds_nothing(tmp_path: Path) 
             pass
 
 
-def test_who_waits_gets_the_lock_when_it_is_free(tmp_path: Path) -> None:
+def test_a_waiting_process_gets_the_lock_when_it_is_free(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     first = locked(lock, busy=refuse)
     first.__enter__()

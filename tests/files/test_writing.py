@@ -10,7 +10,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_a_file_appears_whole_or_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_file_appears_complete_or_is_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.txt"
     write_text(path, "old – ä")
     with suppress(RuntimeError), new_file(path) as part:
@@ -30,7 +30,7 @@ def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
     assert names(tmp_path) == set()
 
 
-def test_a_folder_appears_whole_or_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_appears_complete_or_is_unchanged(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "model"
     with new_folder(folder) as part:
         (part / "a").write_text("1")

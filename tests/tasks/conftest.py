@@ -1,4 +1,4 @@
-"""The simulator as a judge: real environments, and their verdict on a state that the test chooses."""
+"""The simulator as the reference: real environments, and their verdict on a state that a test chooses."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def make_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeEn
 def judge(monkeypatch: pytest.MonkeyPatch) -> Callable[[gym.Env[Any, Any], str, int, float], Verdict]:
     """Ask a MuJoCo environment's own `step` about its initial state with one entry changed.
 
-    Time stands still during that step: the observation and `terminated` are those of the state chosen.
+    No time passes during that step: the observation and `terminated` are those of the state chosen.
     """
 
     def ask(env: gym.Env[Any, Any], vector: str, index: int, value: float) -> Verdict:

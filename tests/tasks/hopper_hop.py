@@ -1,4 +1,4 @@
-"""A task of the tests' own, on a body that the package has no record of."""
+"""A task for tests, on a body that the package has no record of."""
 
 from functools import partial
 from typing import Any

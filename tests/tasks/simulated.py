@@ -21,7 +21,7 @@ COLUMNS = {"HalfCheetah-v5": ("x",), "Ant-v5": ("x", "y"), "Hopper-v5": ("x",)}
 
 
 class Simulated(NamedTuple):
-    """Transitions as a user logs them, and what the simulator knew at every step.
+    """Transitions as a user logs them, and the simulator's values at every step.
 
     Attributes:
         transitions: Logged under the default reward, with all infos.

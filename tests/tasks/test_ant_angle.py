@@ -30,12 +30,12 @@ def reward(**settings: Any) -> Any:
         (-90, -1.0),
     ],
 )
-def test_velocity_pays_along_the_direction(degrees: float, paid: float) -> None:
+def test_velocity_along_the_direction_is_rewarded(degrees: float, paid: float) -> None:
     assert reward(degrees=degrees) == pytest.approx(paid - 0.5 * 2.0, abs=1e-14)
     assert reward(degrees=degrees, control_cost=0) == pytest.approx(paid, abs=1e-14)
 
 
-def test_the_paper_walks_at_thirty_degrees_and_pays_nothing_for_surviving() -> None:
+def test_the_paper_walks_at_thirty_degrees_without_a_reward_for_surviving() -> None:
     assert reward() == pytest.approx(1.2320508075688772, abs=1e-14)
 
 
@@ -49,7 +49,7 @@ HEIGHTS = [0.5, 0.2, 1.0, 0.19, 1.01, np.nan, np.inf]
 HEALTHY = [True, True, True, False, False, False, False]
 
 
-def test_surviving_pays_within_the_closed_interval_of_healthy_heights() -> None:
+def test_surviving_is_rewarded_within_the_closed_interval_of_healthy_heights() -> None:
     states = np.stack([with_height(height) for height in HEIGHTS])
     for array in (states, torch.tensor(states)):
         terms = ant_angle(survive_bonus=2.0).reward_terms(array, array[:, :8], array, INFO)
@@ -74,7 +74,7 @@ def test_tensors_get_the_same_rewards() -> None:
     np.testing.assert_allclose(task.reward(*tensors, info), paid, rtol=1e-12)
 
 
-def test_the_formula_says_what_is_paid() -> None:
+def test_the_formula_describes_the_reward() -> None:
     direction = "vx cos(30 deg) + vy sin(30 deg)"
     assert ant_angle().formula == f"{direction} - 0.5 |a|^2"
     assert ant_angle(survive_bonus=1).formula == f"{direction} - 0.5 |a|^2 + 1 if healthy"

@@ -1,4 +1,4 @@
-"""What `gym.make` makes of the ids of tasks, and what it refuses."""
+"""The ids of tasks in `gym.make`: what it makes and what it refuses."""
 
 import subprocess
 import sys
@@ -29,20 +29,20 @@ def rewards_of(env: Any, n_steps: int = 5) -> list[float]:
 
 
 @pytest.mark.parametrize("env_id", TASK_ENV_IDS)
-def test_gymnasium_finds_nothing_to_complain_of(make_env: MakeEnv, env_id: str) -> None:
+def test_gymnasiums_checker_passes(make_env: MakeEnv, env_id: str) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*Box observation space m(in|ax)imum value is -?infinity")
         check_env(make_env(env_id).unwrapped, skip_render_check=True)
 
 
 @pytest.mark.parametrize("env_id", TASK_ENV_IDS)
-def test_stable_baselines3_finds_nothing_to_complain_of(make_env: MakeEnv, env_id: str) -> None:
+def test_stable_baselines3s_checker_passes(make_env: MakeEnv, env_id: str) -> None:
     sb3_check_env(make_env(env_id), warn=True)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_an_environment_is_made_again_from_its_spec(make_env: MakeEnv, name: str) -> None:
-    """Datasets carry the spec: what it forgets, an evaluation would not know."""
+    """Datasets carry the spec: whatever it lacks is lost to an evaluation."""
     settings = {n: (not v if isinstance(v, bool) else v + 0.3) for n, v in task_settings(name).items()}
     env: Any = make_env(TASKS[name][0], max_episode_steps=7, reset_noise_scale=0.2, **settings)
     assert env.spec.kwargs == {"task": name, "reset_noise_scale": 0.2, **settings}
@@ -61,7 +61,7 @@ def test_settings_of_the_task_change_the_reward_and_those_of_the_base_the_physic
     assert still.reset(seed=0)[0][0] == 0.75
 
 
-def test_episodes_end_as_the_base_is_told(make_env: MakeEnv) -> None:
+def test_episodes_end_by_the_keywords_of_the_base(make_env: MakeEnv) -> None:
     zeros = np.zeros(8, dtype=np.float32)
     for keywords, ends in [({}, False), ({"healthy_z_range": (0.8, 1.0)}, True)]:
         env = make_env("AntAngle-v0", reset_noise_scale=0.0, **keywords)
@@ -119,7 +119,7 @@ def test_frames_are_collected_where_the_base_has_them_collected(make_env: MakeEn
     "name", ["forward_reward_weight", "ctrl_cost_weight", "contact_cost_weight", "healthy_reward"]
 )
 def test_weights_of_the_bases_reward_are_refused(name: str) -> None:
-    """Silently without effect, they would be taken for having been tried."""
+    """Silently ignored, they would seem to have been tried."""
     message = rf"{name} of Ant-v5 does nothing\. Its own settings: degrees, control_cost, survive_bonus\."
     keywords: Any = {name: 0.0}
     with pytest.raises(SettingsTypeError, match=message):

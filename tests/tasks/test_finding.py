@@ -20,7 +20,7 @@ def changed(name: str) -> Task:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_entry_of_the_table_is_a_task(name: str) -> None:
-    """All that a task needs beside its file is its line in the table."""
+    """Besides its file, a task needs only its line in the table."""
     task = find_task(name)
     assert (task.name, task.env_id) == (name, TASKS[name][0])
     assert task.settings == {}
@@ -54,7 +54,7 @@ def test_settings_follow_a_colon() -> None:
 
 
 @pytest.mark.parametrize("text", ["True", "true", "TRUE"])
-def test_truth_is_spelled_as_one_likes(text: str) -> None:
+def test_booleans_are_read_in_any_spelling(text: str) -> None:
     assert find_task(f"halfcheetah-jump:literal_max={text}").settings == {"literal_max": True}
 
 
@@ -62,7 +62,7 @@ def test_a_setting_at_its_default_is_not_named() -> None:
     assert str(find_task("ant-angle:degrees=30,survive_bonus=0")) == "ant-angle"
 
 
-def test_a_task_is_returned_as_it_is() -> None:
+def test_a_task_is_returned_unchanged() -> None:
     task = find_task("halfcheetah-velocity")
     assert find_task(task) is task
 
@@ -86,7 +86,7 @@ def test_a_task_is_returned_as_it_is() -> None:
         ("halfcheetah-jump:literal_max=no", "must be True or False, e.g. False, got 'no'"),
     ],
 )
-def test_what_is_no_task_is_refused(text: str, message: str) -> None:
+def test_what_is_not_a_task_is_refused(text: str, message: str) -> None:
     with pytest.raises(SettingsError) as refusal:
         find_task(text)
     assert message in str(refusal.value)
@@ -106,7 +106,7 @@ def test_numbers_of_numpy_are_numbers(value: Any) -> None:
     assert type(settings["degrees"]) is float
 
 
-def test_truths_of_numpy_are_truths() -> None:
+def test_booleans_of_numpy_are_booleans() -> None:
     assert make_task("halfcheetah-jump", {"literal_max": np.bool_(True)}).settings == {"literal_max": True}
     for name, setting, value in [
         ("ant-angle", "degrees", np.bool_(True)),

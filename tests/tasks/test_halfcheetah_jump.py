@@ -6,7 +6,7 @@ import torch
 
 from offline_envs.tasks.halfcheetah_jump import halfcheetah_jump
 
-BEFORE = np.full((4, 17), 7.0)  # must not count: the height that pays is the one reached
+BEFORE = np.full((4, 17), 7.0)  # must not count: the rewarded height is the one reached
 AFTER = np.full((4, 17), 9.0)
 AFTER[:, 0] = [0.2, 0.2, -0.1, 0.0]  # heights above the nominal one [m]
 ACTIONS = np.full((4, 6), 0.5)  # squared and summed: 1.5
@@ -20,13 +20,13 @@ def rewards(**settings: Any) -> Any:
     return halfcheetah_jump(**settings).reward(BEFORE, ACTIONS, AFTER, {"x_velocity": VELOCITIES})
 
 
-def test_running_pays_up_to_three_and_height_pays_fifteen_a_metre() -> None:
+def test_running_is_rewarded_up_to_three_and_height_by_fifteen_a_metre() -> None:
     """2 - 0.15 + 3, 3 - 0.15 + 3, -4 - 0.15 - 1.5, 3 - 0.15."""
     np.testing.assert_allclose(rewards(), [4.85, 5.85, -5.65, 2.85], rtol=1e-14)
 
 
-def test_the_printed_formula_pays_the_larger_of_velocity_and_three() -> None:
-    """It pays 3 to whoever stands still, so that no one who reads the paper should get it unasked."""
+def test_the_printed_formula_rewards_the_larger_of_velocity_and_three() -> None:
+    """It gives 3 for standing still, so it must not be the default, although the paper prints it."""
     np.testing.assert_allclose(rewards(literal_max=True), [5.85, 7.85, 1.35, 2.85], rtol=1e-14)
 
 
@@ -54,6 +54,6 @@ def test_tensors_get_the_same_rewards() -> None:
         np.testing.assert_allclose(paid, rewards(**settings), rtol=1e-14)
 
 
-def test_the_formula_says_what_is_paid() -> None:
+def test_the_formula_describes_the_reward() -> None:
     assert halfcheetah_jump().formula == "min(vx, 3) - 0.1 |a|^2 + 15 z"
     assert halfcheetah_jump(literal_max=True, max_speed=2, jump_weight=1).formula.startswith("max(vx, 2)")

@@ -31,5 +31,5 @@ def test_tensors_get_the_same_rewards() -> None:
 
 
 @pytest.mark.parametrize(("speed", "formula"), [(2, "-|vx - 2| "), (-1.5, "-|vx + 1.5| "), (0, "-|vx - 0| ")])
-def test_the_formula_says_what_is_paid(speed: float, formula: str) -> None:
+def test_the_formula_describes_the_reward(speed: float, formula: str) -> None:
     assert halfcheetah_velocity(target_speed=speed).formula == formula + "- 0.1 |a|^2"

@@ -1,4 +1,4 @@
-"""A task is one file and one line, also on a body that the package knows nothing of."""
+"""A task is one file and one line, even on a body that the package has no record of."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ HEALTHY: dict[str, Any] = {"healthy_angle_range": (-0.3, 0.3), "healthy_state_ra
 
 @pytest.fixture(autouse=True)
 def hopper_hop() -> Iterator[None]:
-    """The line that registers it, for as long as a test."""
+    """Register it, for the length of a test."""
     offline_envs.register_task("hopper-hop", *ENTRY)
     yield
     del gym.registry[ENTRY[0]], TASKS["hopper-hop"]
@@ -36,7 +36,7 @@ def hopper_hop() -> Iterator[None]:
 
 @pytest.fixture
 def data() -> Transitions:
-    """A hopper whose episodes end by bounds of its own."""
+    """A hopper whose episodes end at custom bounds."""
     return simulated("Hopper-v5", **HEALTHY).transitions
 
 
@@ -60,7 +60,7 @@ def test_data_are_relabelled_with_all_of_their_physics(data: Transitions) -> Non
 
 
 def test_a_body_without_a_record_has_an_estimate_of_unknown_error(data: Transitions) -> None:
-    """The reward of Hopper pays for more than the velocity, and nobody has measured the error."""
+    """The reward of Hopper depends on more than the velocity, and the error was never measured."""
     with pytest.warns(UserWarning, match="an error of unknown size"):
         found = Relabelling.of(without(data, "x_velocity"), "hopper-hop")
     (source,) = found.report.infos
@@ -91,7 +91,7 @@ def test_a_name_or_an_id_that_is_taken_is_refused() -> None:
 
 
 def test_a_broken_task_breaks_nothing_else() -> None:
-    """In a process of its own: it fails where it is used, not where the package is imported."""
+    """In a separate process: it fails where it is used, not where the package is imported."""
     program = (
         "import offline_envs; offline_envs.register_task('broken', 'Broken-v0', 'no_such_module:task')\n"
         "from offline_envs.tasks import KNOWN_RULES, find_task\n"

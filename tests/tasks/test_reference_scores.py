@@ -1,4 +1,4 @@
-"""Scores worked out by hand, and the measured references measured again."""
+"""Scores calculated by hand, and the measured references measured again."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Laws over every task."""
+"""Laws that every task obeys."""
 
 import copy
 import pickle
@@ -47,7 +47,7 @@ def test_numpy_and_torch_agree(task: Task) -> None:
     np.testing.assert_allclose(paid, expected, rtol=1e-12, atol=1e-14)
 
 
-def test_a_batch_is_paid_row_by_row(task: Task) -> None:
+def test_a_batch_is_rewarded_row_by_row(task: Task) -> None:
     arrays, info = steps(task, (3, 5))
     paid = task.reward(*arrays, info)
     assert paid.shape == (3, 5)

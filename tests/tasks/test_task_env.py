@@ -1,4 +1,4 @@
-"""The real environments of tasks, beside a bare simulator that is stepped with the same actions."""
+"""The real environments of tasks, compared with a bare simulator stepped with the same actions."""
 
 import copy
 import pickle
@@ -50,7 +50,7 @@ def bare_of(make_env: MakeEnv, task: str, **kwargs: Any) -> Any:
 
 
 @pytest.mark.parametrize("max_speed", [3.0, 0.1])
-def test_the_cheetah_is_paid_for_running_and_for_its_height(make_env: MakeEnv, max_speed: float) -> None:
+def test_the_cheetah_is_rewarded_for_running_and_for_its_height(make_env: MakeEnv, max_speed: float) -> None:
     capped = []
     task_env = make_env("HalfCheetahJump-v0", max_speed=max_speed)
     for stepped, _, velocities, height, effort in side_by_side(
@@ -62,20 +62,20 @@ def test_the_cheetah_is_paid_for_running_and_for_its_height(make_env: MakeEnv, m
     assert any(capped) == (max_speed == 0.1)
 
 
-def test_the_cheetah_without_weight_of_height_is_paid_for_running(make_env: MakeEnv) -> None:
+def test_the_cheetah_without_weight_of_height_is_rewarded_for_running(make_env: MakeEnv) -> None:
     task_env = make_env("HalfCheetahJump-v0", jump_weight=0)
     for stepped, _, velocities, _, effort in side_by_side(task_env, bare_of(make_env, "halfcheetah-jump")):
         assert stepped[1] == pytest.approx(min(velocities[0], 3.0) - 0.1 * effort, abs=1e-12)
 
 
-def test_the_cheetah_is_paid_for_keeping_a_speed(make_env: MakeEnv) -> None:
+def test_the_cheetah_is_rewarded_for_keeping_a_speed(make_env: MakeEnv) -> None:
     task_env = make_env("HalfCheetahVelocity-v0", target_speed=-0.5)
     for stepped, _, velocities, _, effort in side_by_side(task_env, bare_of(make_env, "halfcheetah-jump")):
         assert stepped[1] == pytest.approx(-abs(velocities[0] + 0.5) - 0.1 * effort, abs=1e-12)
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 90])
-def test_the_ant_is_paid_for_walking_at_an_angle(make_env: MakeEnv, degrees: float) -> None:
+def test_the_ant_is_rewarded_for_walking_at_an_angle(make_env: MakeEnv, degrees: float) -> None:
     direction = {0.0: (1.0, 0.0), 30.0: (np.sqrt(0.75), 0.5), 90.0: (0.0, 1.0)}[degrees]
     task_env = make_env("AntAngle-v0", degrees=degrees, survive_bonus=1)
     for stepped, _, velocities, height, effort in side_by_side(task_env, bare_of(make_env, "ant-angle")):
@@ -84,7 +84,7 @@ def test_the_ant_is_paid_for_walking_at_an_angle(make_env: MakeEnv, degrees: flo
         assert stepped[1] == pytest.approx(by_hand, abs=1e-12)
 
 
-def test_velocities_are_by_the_second_whatever_the_step(make_env: MakeEnv) -> None:
+def test_velocities_are_per_second_whatever_the_step(make_env: MakeEnv) -> None:
     task_env = make_env("HalfCheetahVelocity-v0", target_speed=0, frame_skip=2)
     bare = bare_of(make_env, "halfcheetah-jump", frame_skip=2)
     for stepped, _, velocities, _, effort in side_by_side(task_env, bare):
@@ -113,7 +113,7 @@ def test_all_but_the_reward_is_the_base_environments(
 
 
 @pytest.mark.parametrize("env_id", TASK_ENV_IDS)
-def test_info_has_the_terms_of_the_task_alone(make_env: MakeEnv, env_id: str) -> None:
+def test_info_has_only_the_terms_of_the_task(make_env: MakeEnv, env_id: str) -> None:
     """A left-over `reward_contact` of Ant would be taken for a part of the reward."""
     env: Any = make_env(env_id).unwrapped
     _, reset_info = env.reset(seed=0)
@@ -138,7 +138,7 @@ def test_the_environment_is_one_of_its_base(make_env: MakeEnv, task: Any) -> Non
 
 
 def test_a_step_after_set_state_starts_there(make_env: MakeEnv) -> None:
-    """A height remembered from the step before would pay for the jump of whoever set the state."""
+    """A height kept from the step before would reward a jump that only `set_state` made."""
     climbing = replace(
         find_task("halfcheetah-jump"),
         reward_terms=lambda obs, action, next_obs, info: {"reward_climb": next_obs[..., 0] - obs[..., 0]},
@@ -169,7 +169,7 @@ def test_copies_have_the_settings(make_env: MakeEnv, duplicate: Callable[[Any], 
 
 
 def test_only_observations_that_the_task_reads_are_made() -> None:
-    """With one column more, a height would be read where the position along x stands."""
+    """With one column more, the position along x would be read as a height."""
     with pytest.raises(SettingsError, match=r"reads the 17 observation dimensions .* got \(18,\) with"):
         real_env(find_task("halfcheetah-jump"), exclude_current_positions_from_observation=False)
     with pytest.raises(SettingsError, match=r"reads the 27 observation dimensions .* got \(105,\) with"):

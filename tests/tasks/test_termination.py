@@ -52,7 +52,7 @@ def test_agrees_with_real_steps(make_env: MakeEnv, env_id: str) -> None:
     "env_id", ["Hopper-v5", "Walker2d-v5", "InvertedPendulum-v5", "InvertedDoublePendulum-v5"]
 )
 def test_random_steps_contain_ends(make_env: MakeEnv, env_id: str) -> None:
-    """Guards the law above against a rule that never fires agreeing by emptiness."""
+    """Guards the test above against a rule that agrees only because it never fires."""
     env = make_env(env_id)
     env.action_space.seed(0)
     env.reset(seed=0)
@@ -62,7 +62,7 @@ def test_random_steps_contain_ends(make_env: MakeEnv, env_id: str) -> None:
 @pytest.mark.parametrize(
     "settings", [{}, {"healthy_z_range": (0.5, 0.8)}, {"terminate_when_unhealthy": False, "degrees": 90}]
 )
-def test_a_task_ends_as_its_base_is_told(make_env: MakeEnv, settings: dict[str, Any]) -> None:
+def test_a_task_ends_as_its_base_with_the_same_settings(make_env: MakeEnv, settings: dict[str, Any]) -> None:
     env = make_env("AntAngle-v0", **settings)
     env.action_space.seed(1)
     env.reset(seed=1)

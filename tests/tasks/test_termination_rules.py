@@ -1,4 +1,4 @@
-"""Every rule against the simulator's own verdict, value by value around every bound."""
+"""Every rule compared with the simulator's verdict, value by value around every bound."""
 
 from collections.abc import Callable
 from typing import Any

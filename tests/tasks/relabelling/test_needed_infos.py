@@ -1,4 +1,4 @@
-"""Where infos come from, on data whose velocities are known."""
+"""Sources of infos, on data whose velocities are known."""
 
 from dataclasses import replace
 from typing import Any
@@ -86,7 +86,7 @@ def test_logs_of_the_simulator_are_not_doubted(task: Task) -> None:
 
 
 def test_logs_of_a_body_at_rest_are_not_doubted() -> None:
-    """It trembles: half of its observed velocities is less than what they ever tell."""
+    """It trembles: half of its observed velocities is below their expected error."""
     logged = 0.05 * torch.sin(torch.arange(41.0))
     data = replace(cheetah(np.zeros(41)), infos={"x_velocity": logged})
     assert find_info(data, JUMP, "x_velocity")[1].origin == LOGGED
@@ -106,7 +106,7 @@ def test_an_info_that_no_observation_shows_must_be_logged() -> None:
         find_info(without(data, "x_position"), task, "x_position")
 
 
-def test_the_default_reward_tells_the_velocity() -> None:
+def test_the_default_reward_determines_the_velocity() -> None:
     """-0.4 + 0.1 · 1.5 = -0.25, and so on."""
     velocity, source = find_info(cheetah([-0.2, 1.3], reward=[-0.4, 1.1]), JUMP, "x_velocity")
     assert velocity == pytest.approx([-0.25, 1.25], abs=1e-6)
@@ -132,7 +132,7 @@ def test_a_capped_log_is_not_trusted(limit: Any) -> None:
     assert "the logged reward is capped: 9 rows" in str(source)
 
 
-def test_copies_of_an_episode_are_no_cap() -> None:
+def test_copies_of_an_episode_are_not_taken_for_a_cap() -> None:
     data = cheetah(np.tile(np.linspace(1.0, 2.0, 10), 5))
     data = replace(data, obs=data.next_obs.index_fill(1, torch.tensor([0]), 0.0))
     assert find_info(data, JUMP, "x_velocity")[1].origin == REWARD
@@ -140,7 +140,7 @@ def test_copies_of_an_episode_are_no_cap() -> None:
 
 @pytest.mark.parametrize("reward", [np.linspace(2, 3, 9), np.linspace(-2, -1, 9), 5 * np.linspace(1, 2, 9)])
 def test_a_reward_that_does_not_fit_the_observations_is_not_trusted(reward: Any) -> None:
-    """A bonus, a sign or a weight that the environment's name does not tell."""
+    """A bonus, a sign or a weight that the environment's id does not show."""
     source = find_info(cheetah(np.linspace(1, 2, 9), reward), JUMP, "x_velocity")[1]
     assert source.origin == OBSERVED
     assert "does not fit the observed velocities" in str(source)
@@ -156,7 +156,7 @@ def test_a_reward_that_does_not_fit_the_observations_is_not_trusted(reward: Any)
     ],
 )
 def test_another_control_cost_is_noticed(weight: float, why: str) -> None:
-    """The environment's name says 0.1: the rest of each |a|² would be taken for a velocity."""
+    """The environment's id implies 0.1: the rest of each |a|² would be taken for a velocity."""
     found = simulated("HalfCheetah-v5", 1000)
     effort = (found.transitions.actions.double() ** 2).sum(dim=1)
     rewards = torch.tensor(found.velocity[:, 0]) - weight * effort
@@ -182,8 +182,8 @@ def test_the_last_resort_is_the_mean_of_two_observations() -> None:
     assert "0.18 to 0.34 m/s" in str(source)
 
 
-def test_the_reward_of_the_simulator_tells_its_velocity() -> None:
-    """Independent of infos: the truth are positions of the joint before and after each step."""
+def test_the_reward_of_the_simulator_determines_its_velocity() -> None:
+    """Independent of infos: the reference is the joint's position before and after each step."""
     found = simulated("HalfCheetah-v5")
     velocity, source = find_info(without(found.transitions, "x_velocity"), JUMP, "x_velocity")
     assert source.origin == REWARD

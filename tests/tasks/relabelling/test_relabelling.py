@@ -1,4 +1,4 @@
-"""Relabelled rewards against numbers by hand and against the simulator, and what is refused."""
+"""Relabelled rewards compared with hand-calculated ones and with the simulator, and what is refused."""
 
 import copy
 import pickle
@@ -58,7 +58,7 @@ def test_rewards_by_hand(task: str, rewards: list[float]) -> None:
 
 
 def test_a_jump_in_the_simulator() -> None:
-    """min(vx, 3) − 0.1 |a|² + 15 z of positions, also where only the reward tells vx."""
+    """min(vx, 3) − 0.1 |a|² + 15 z of positions, even where vx must be inferred from the reward."""
     found = simulated(CHEETAH)
     action = found.transitions.actions.double().numpy()
     truth = np.minimum(found.velocity[:, 0], 3) - 0.1 * (action**2).sum(axis=1) + 15 * found.height
@@ -79,7 +79,7 @@ def test_an_angle_in_the_simulator() -> None:
 
 
 def test_everything_but_rewards_is_shared() -> None:
-    """A dataset of a gigabyte must not be there once a task."""
+    """A dataset of a gigabyte must not be in memory once per task."""
     data = simulated(CHEETAH).transitions
     results = [relabel(data, "halfcheetah-jump"), task_transitions(data, "halfcheetah-velocity")]
     for name in ("obs", "actions", "next_obs", "terminated", "episode_starts"):
@@ -88,7 +88,7 @@ def test_everything_but_rewards_is_shared() -> None:
 
 
 @pytest.mark.parametrize("n_appended", [78, 84])
-def test_contact_forces_are_left_away_once(n_appended: int) -> None:
+def test_contact_forces_are_dropped_once(n_appended: int) -> None:
     flat = simulated(ANT, **FLAT_ANT).transitions
     found = Relabelling.of(padded(flat, n_appended), "ant-angle")
     assert torch.equal(found.transitions.obs, flat.obs)
@@ -158,8 +158,8 @@ def test_data_of_the_tasks_own_environment_get_another_task() -> None:
     assert result.env_spec.kwargs == {"task": "halfcheetah-velocity", "reset_noise_scale": 0.2}
 
 
-def test_data_of_the_older_version_are_taken() -> None:
-    """HalfCheetah-v4 moves and pays as v5 does; only the names of its infos differ."""
+def test_data_of_the_older_version_are_accepted() -> None:
+    """HalfCheetah-v4 has the physics and reward of v5; only the names of its infos differ."""
     data = simulated(CHEETAH).transitions
     old = without(with_spec(data, "HalfCheetah-v4"), "x_velocity")
     torch.testing.assert_close(
@@ -178,7 +178,7 @@ def test_the_report_compares_returns() -> None:
     assert report.dataset in found.transitions.source
 
 
-def test_unnamed_data_are_taken_by_their_dimensions() -> None:
+def test_data_without_an_id_are_accepted_by_their_dimensions() -> None:
     found = Relabelling.of(replace(simulated(CHEETAH).transitions, env_spec=None), "halfcheetah-jump")
     assert "do not name their environment" in found.report.notes[0]
 
@@ -214,7 +214,7 @@ def test_wrapped_data_are_refused() -> None:
         relabel(replace(data, env_spec=spec), "halfcheetah-jump")
 
 
-def test_a_name_of_the_body_goes_with_all_its_widths() -> None:
+def test_an_id_of_the_body_is_valid_with_all_its_widths() -> None:
     """27 columns of Ant-v5 without contact forces, 105 with them, and D4RL's 111."""
     flat = simulated(ANT, **FLAT_ANT).transitions
     expected = relabel(flat, "ant-angle")
@@ -228,13 +228,13 @@ def test_a_name_of_the_body_goes_with_all_its_widths() -> None:
     assert torch.equal(twice.rewards, expected.rewards.repeat(2))
 
 
-def test_a_name_of_another_body_is_refused_before_the_data_are_read() -> None:
+def test_an_id_of_another_body_is_refused_before_the_data_are_read() -> None:
     with pytest.raises(DatasetError, match=r"data of Ant-v4, Ant-v5, AntAngle-v0; the dataset, by env_id=,"):
         relabel("no/such-dataset-v0", "ant-angle", env_id=CHEETAH)
 
 
 def test_the_name_keeps_the_keywords_of_the_data_and_drops_their_wrappers() -> None:
-    """Else the physics of wrapped data were forgotten on the advice of a refusal."""
+    """Otherwise, following the error's advice would lose the physics of wrapped data."""
     data = with_spec(simulated(CHEETAH).transitions, CHEETAH, reset_noise_scale=0.0)
     assert data.env_spec is not None
     wrapped: EnvSpec = copy.deepcopy(data.env_spec)
@@ -245,7 +245,7 @@ def test_the_name_keeps_the_keywords_of_the_data_and_drops_their_wrappers() -> N
     assert result.env_spec.additional_wrappers == ()
 
 
-def test_doubtful_logs_are_warned_of() -> None:
+def test_doubtful_logs_cause_a_warning() -> None:
     data = simulated(CHEETAH).transitions
     zeros = {"x_velocity": torch.zeros(len(data))}
     with pytest.warns(UserWarning, match="the logged x_velocity is doubtful and not used"):
@@ -277,7 +277,7 @@ def test_other_observations_are_refused_with_what_to_log() -> None:
         relabel(data, "ant-angle")
 
 
-def test_columns_of_unnamed_data_are_not_cut() -> None:
+def test_columns_of_data_without_an_id_are_not_cut() -> None:
     data = replace(padded(simulated(ANT, **FLAT_ANT).transitions, 78), env_spec=None)
     with pytest.raises(DatasetError, match=r"has 105 of an unknown .* pass env_id='Ant-v5'\."):
         relabel(data, "ant-angle")
