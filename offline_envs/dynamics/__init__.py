@@ -112,4 +112,4 @@ __all__ = [
 ]
 
 save_ensemble = save_model
-"""Name of `save_model` in version 0.1.0."""
+"""Name that `save_model` had in version 0.1.0."""

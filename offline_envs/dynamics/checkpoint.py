@@ -20,7 +20,7 @@ from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import new_folder, tensor_bytes
 
 FORMAT_VERSION = 1
-"""Version of the folder's layout; a reader refuses what is newer than itself."""
+"""Version of the folder's layout; newer versions are refused on reading."""
 
 CARD_FILE, WEIGHTS_FILE = "model.json", "weights.safetensors"
 
@@ -33,18 +33,18 @@ def save_model(
     fit_settings: FitSettings | None = None,
     report: FitReport | None = None,
 ) -> None:
-    """Write a fitted model to `folder`, whole or not at all; a model that is there is replaced.
+    """Write a fitted model to `folder` atomically, replacing a model that is already there.
 
     Args:
-        folder: Where to write; it is created, and may hold a model but nothing else.
-        model: What to write, on any device; its class is entered in `MODEL_KINDS`.
-        transitions: The dataset it was fitted to, which the card will name.
+        folder: Target folder; it is created if missing, and may hold only a model.
+        model: The model, on any device; its class must be registered in `MODEL_KINDS`.
+        transitions: The dataset it was fitted to, for the card.
         fit_settings: How it was fitted, for the card.
-        report: The course of the fit, for the card.
+        report: Report of the fit, for the card.
 
     Raises:
         CheckpointError: `folder` holds something that is not a model.
-        SettingsError: The model's class is not entered.
+        SettingsError: The model's class is not registered.
     """
     weights = tensor_bytes(model.state_dict())
     card = {
@@ -63,11 +63,11 @@ def save_model(
 
 
 def read_model_card(folder: Path | str) -> dict[str, Any]:
-    """Read what is known about a saved model, without its weights.
+    """Read the card of a saved model, without its weights.
 
     Returns:
-        `format_version`, `package_version`, `kind`, what the model's own `card` holds (of an ensemble
-        `obs_dim`, `action_dim`, `settings` and `elites`), `weights_sha256`, and, where they were given on
+        `format_version`, `package_version`, `kind`, the entries of the model's own `card` (for an ensemble
+        `obs_dim`, `action_dim`, `settings` and `elites`), `weights_sha256`, and, if given on
         saving, `fit_settings`, `dataset` and `report` (else None).
 
     Raises:
@@ -93,11 +93,11 @@ def read_model_card(folder: Path | str) -> dict[str, Any]:
 
 
 def read_model(folder: Path | str, device: torch.device | str = "cpu") -> DynamicsModel:
-    """Read a model that `save_model` wrote; `load_model` shares it within the process.
+    """Read a model that `save_model` wrote; see `load_model` to share it within the process.
 
     Args:
         folder: Folder of the model.
-        device: Where to put it.
+        device: Device of the model.
 
     Raises:
         CheckpointError: The folder is not a model, incomplete, truncated, altered, or too new.
@@ -132,7 +132,7 @@ def _dataset_card(transitions: Transitions) -> dict[str, Any]:
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     if folder.is_file() or (folder.is_dir() and {p.name for p in folder.iterdir()} - files.keys()):
-        raise CheckpointError(f"{folder} holds something else than a model; choose another folder.")
+        raise CheckpointError(f"{folder} holds something other than a model; choose another folder.")
     with new_folder(folder) as part:
         for name, content in files.items():
             (part / name).write_bytes(content)

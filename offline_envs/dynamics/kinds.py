@@ -6,22 +6,22 @@ from offline_envs.errors import SettingsError
 from offline_envs.registry import Registry
 
 ENSEMBLE = "ensemble"
-"""Kind of a card that names none: files of version 0.1.0."""
+"""Kind of a card without a kind: files of version 0.1.0."""
 
 MODEL_KINDS: Registry[type[DynamicsModel]] = Registry("kind of dynamics model", {ENSEMBLE: EnsembleDynamics})
-"""Every kind by the name that the card of a saved model gives. A card never names code to run."""
+"""Every kind by its name in the card of a saved model. A card never names code to run."""
 
 
 def kind_of(model: DynamicsModel) -> str:
-    """The name under which the model's class is entered.
+    """Return the name under which the model's class is registered.
 
     Raises:
-        SettingsError: It is not entered.
+        SettingsError: It is not registered.
     """
     for name, kind in MODEL_KINDS.items():
         if type(model) is kind:
             return name
     raise SettingsError(
-        f"A model can be saved if its class is known, and {type(model).__name__} is not. Enter it: "
+        f"A model's class must be registered to be saved, and {type(model).__name__} is not. Call "
         f"offline_envs.dynamics.MODEL_KINDS.register('my-kind', {type(model).__name__})."
     )

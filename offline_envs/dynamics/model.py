@@ -1,4 +1,4 @@
-"""`DynamicsModel`: what a learned MDP needs of a model, whatever kind of network or process it is."""
+"""`DynamicsModel`: the interface of a model in a learned MDP, whatever kind of network or process it is."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, Self, runtime_checkable
@@ -10,7 +10,7 @@ from offline_envs.dynamics.prediction import Prediction
 from offline_envs.errors import unknown_name
 
 MEMBER_CHOICES = ("all", "elites")
-"""Whose predictions are measured or compared."""
+"""Choices of the members that are measured or compared."""
 
 
 class ModelShape(Protocol):
@@ -18,7 +18,7 @@ class ModelShape(Protocol):
 
     @property
     def n_members(self) -> int:
-        """Number of members, N; 1 for a model that is no ensemble."""
+        """Number of members, N; 1 for a model that is not an ensemble."""
 
     @property
     def n_elites(self) -> int:
@@ -33,8 +33,8 @@ class ModelShape(Protocol):
 class DynamicsModel(ModelShape, Protocol):
     """N members that each predict a Gaussian over (reward, next_obs − obs), independently per dimension.
 
-    `EnsembleDynamics` is one implementation. A Gaussian process, a recurrent network or a network of a
-    user's own is another: it needs no base class, only these members, and `MODEL_KINDS` to be read from a
+    `EnsembleDynamics` is one implementation. A Gaussian process, a recurrent network or a user's
+    network is another: it needs no base class, only these members, and `MODEL_KINDS` to be read from a
     file. A model of one member has `elites = tensor([0])`.
     """
 
@@ -52,7 +52,7 @@ class DynamicsModel(ModelShape, Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where it is computed."""
+        """Device of the computation."""
 
     def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
         """Predict the next step, without gradients.
@@ -73,17 +73,17 @@ class DynamicsModel(ModelShape, Protocol):
         """An independent model with the same predictions."""
 
     def card(self) -> dict[str, Any]:
-        """What `from_card` needs besides the tensors, as JSON values."""
+        """Return what `from_card` needs besides the tensors, as JSON values."""
 
     def state_dict(self) -> Mapping[str, Tensor]:
         """Every tensor that the predictions depend on, by name."""
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        """Build the model, on the CPU, from what `card` and `state_dict` gave.
+        """Build the model, on the CPU, from the results of `card` and `state_dict`.
 
         Raises:
-            SettingsError, KeyError, TypeError, RuntimeError: They do not belong together.
+            SettingsError, KeyError, TypeError, RuntimeError: They do not match.
         """
 
 
@@ -101,7 +101,7 @@ def n_compared(shape: ModelShape, members: str) -> int:
 
 
 def check_members(setting: str, members: object) -> None:
-    """Refuse another choice of members than `"all"` or `"elites"`.
+    """Refuse a choice of members other than `"all"` or `"elites"`.
 
     Args:
         setting: Name of the setting, for the message.

@@ -1,4 +1,4 @@
-"""`Prediction`: what every member of an ensemble says about the next step."""
+"""`Prediction`: the next step as predicted by every member of an ensemble."""
 
 from typing import NamedTuple
 
@@ -21,14 +21,14 @@ class Prediction(NamedTuple):
     std: Tensor  # (N, B, 1 + d), zero for deterministic members
 
     def members(self, index: Tensor) -> "Prediction":
-        """The same predictions of the members in `index`, int64 `(M,)`, alone."""
+        """Select the members in `index`, int64 `(M,)`."""
         return Prediction(self.mean[index], self.std[index])
 
     def own(self, member: Tensor) -> "Prediction":
-        """What each row's own member predicts, `(B, 1 + d)` each.
+        """Select the prediction of each row's own member, `(B, 1 + d)` each.
 
         Args:
-            member: Place of each row's member among the N, int64 `(B,)`.
+            member: Index of each row's member among the N, int64 `(B,)`.
         """
         index = member[:, None].expand(self.mean.shape[1:])[None]
         return Prediction(self.mean.gather(0, index)[0], self.std.gather(0, index)[0])

@@ -1,4 +1,4 @@
-"""Fitted models in the user's cache folder: fitted once, by one process, shared within each process."""
+"""Fitted models in the user's cache folder: fitted once by one process, and shared within each process."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ _loading = threading.Lock()
 
 
 def cache_folder(cache_dir: Path | str | None = None) -> Path:
-    """The folder that fitted models are kept in.
+    """Return the folder of fitted models.
 
     Args:
         cache_dir: The folder to use; None means `$OFFLINE_ENVS_CACHE`, or else the user's cache folder.
@@ -56,7 +56,7 @@ def ensemble_folder(
     fit_settings: FitSettings | None = None,
     cache_dir: Path | str | None = None,
 ) -> Path:
-    """The folder that `fitted_ensemble` keeps the model of these data and settings in."""
+    """Return the folder in which `fitted_ensemble` keeps the model of these data and settings."""
     identity = fit_identity(transitions, settings or EnsembleSettings(), fit_settings or FitSettings())
     return cache_folder(cache_dir) / "ensembles" / key_of({**identity, "format": FORMAT_VERSION})
 
@@ -70,7 +70,7 @@ def fitted_ensemble(
     cache_dir: Path | str | None = None,
     progress: bool = True,
 ) -> EnsembleDynamics:
-    """The ensemble of a dataset: from the cache, or fitted now and cached.
+    """Return the ensemble of a dataset: from the cache, or fitted now and cached.
 
     Two callers in one process get the same object. A second process waits for the first one's fit. An
     interrupted fit resumes where it stopped.
@@ -78,8 +78,8 @@ def fitted_ensemble(
     Args:
         transitions: The dataset.
         settings: Shape of the ensemble; None means MOPO's.
-        fit_settings: How it is fitted; None means as in MOPO's release.
-        device: Where it is fitted and where it stays.
+        fit_settings: Settings of the fit; None means MOPO's release.
+        device: Device of the fit and of the ensemble.
         cache_dir: Cache folder, see `cache_folder`.
         progress: Whether to show on standard error that a fit runs or is waited for.
 
@@ -107,7 +107,7 @@ def fitted_ensemble(
 
 
 def load_model(folder: Path | str, device: torch.device | str = "cpu") -> DynamicsModel:
-    """A saved model, read once a process: while someone holds it, everyone gets the same object.
+    """Load a model once per process: while anyone holds it, all callers get the same object.
 
     Raises:
         CheckpointError: See `read_model`.
@@ -123,14 +123,14 @@ def load_model(folder: Path | str, device: torch.device | str = "cpu") -> Dynami
 
 
 def load_ensemble(folder: Path | str, device: torch.device | str = "cpu") -> EnsembleDynamics:
-    """A saved ensemble, shared as `load_model` shares models.
+    """Load an ensemble, shared as by `load_model`.
 
     Raises:
         CheckpointError: See `read_model`; or the folder holds another kind of model.
     """
     model = load_model(folder, device)
     if not isinstance(model, EnsembleDynamics):
-        raise CheckpointError(f"{folder} holds no ensemble but a {type(model).__name__}.")
+        raise CheckpointError(f"{folder} must hold an ensemble, got a {type(model).__name__}.")
     return model
 
 
@@ -142,12 +142,12 @@ def fitted_termination(
     cache_dir: Path | str | None = None,
     progress: bool = True,
 ) -> LearnedTermination:
-    """The termination head of a dataset: from the cache, or trained now and cached.
+    """Return the termination head of a dataset: from the cache, or trained now and cached.
 
     Args:
         transitions: The dataset.
         seed: Seed of weights, split and batches.
-        device: Where it is trained and where it stays.
+        device: Device of the training and of the head.
         cache_dir: Cache folder, see `cache_folder`.
         progress: Whether to say on standard error that a head is trained or waited for.
 
@@ -173,9 +173,9 @@ def disagreement_stats(
     cache_dir: Path | str | None = None,
     progress: bool = True,
 ) -> DisagreementStats:
-    """How far the members are apart on a dataset: from the cache, or computed now and cached.
+    """Return statistics of disagreement on a dataset: from the cache, or computed now and cached.
 
-    The cache knows the model by its weights as they are now.
+    The cache identifies the model by its current weights.
 
     Args:
         model: The model.

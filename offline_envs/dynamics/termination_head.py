@@ -1,4 +1,4 @@
-"""A classifier of terminal steps, for environments whose termination rule nobody has written down."""
+"""A classifier of terminal steps, for environments without a known termination rule."""
 
 import copy
 from pathlib import Path
@@ -14,7 +14,7 @@ from offline_envs.errors import CheckpointError
 from offline_envs.files import read_tensors, write_tensors
 
 HEAD_VERSION = 1
-"""Raised whenever the file's layout, or what equal data give, changes."""
+"""Incremented whenever the file's layout, or the result for equal data, changes."""
 
 _WIDTH, _BATCH, _LEARNING_RATE, _MAX_EPOCHS, _PATIENCE, _HOLDOUT_SHARE = 64, 512, 1e-3, 50, 5, 0.1
 _STREAM = 10
@@ -71,13 +71,13 @@ def fit_termination(
 ) -> LearnedTermination:
     """Train a head on the terminations of a dataset.
 
-    Terminal steps are rare, so the loss weighs both classes equally; the threshold is then chosen on rows
-    kept out, for the best F1 score. Where the dataset has a single class, the head always answers that class.
+    Terminal steps are rare, so the loss weighs both classes equally; the threshold is then chosen on held-out
+    rows for the best F1 score. If the dataset has a single class, the head always predicts that class.
 
     Args:
         transitions: The dataset.
         seed: Seed of weights, split and batches.
-        device: Where to train, and where the head stays.
+        device: Device of the training and of the head.
     """
     head = LearnedTermination(
         transitions.obs_dim, transitions.action_dim, generator=generator_for(seed, _STREAM)
@@ -99,7 +99,7 @@ def fit_termination(
 
 
 def best_threshold(logits: Tensor, labels: Tensor) -> Tensor:
-    """The threshold of best F1 score, midway between two neighbouring logits; a scalar.
+    """Return the threshold of best F1 score, midway between two neighbouring logits; a scalar.
 
     Args:
         logits: Log-odds, `(B,)`.
@@ -150,7 +150,7 @@ def _stratified_split(terminated: Tensor, generator: torch.Generator) -> tuple[T
 def _train(
     head: LearnedTermination, train: tuple[Tensor, Tensor], holdout: tuple[Tensor, Tensor], *, seed: int
 ) -> None:
-    """Minimise the weighted cross-entropy until the holdout's has not fallen for a while; keep the best."""
+    """Minimise the weighted cross-entropy with early stopping on the holdout; keep the best weights."""
     inputs, labels = train
     weight = (len(labels) - labels.sum()) / labels.sum()
     optimizer = torch.optim.Adam(head.layers.parameters(), lr=_LEARNING_RATE, fused=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 WARM_UP_CALLS = 3
-"""Calls before a capture, in which libraries allocate what they keep; PyTorch's notes advise as many."""
+"""Calls before a capture, in which libraries allocate their buffers; PyTorch's notes recommend three."""
 
 Result = TypeVar("Result")
 
@@ -18,17 +18,18 @@ class CapturedCall(Generic[Result]):
 
     The first few calls run eagerly as warm-up. If capture fails, a warning gives the reason and all later
     calls run eagerly.
-    Each replay draws the numbers that a call would have drawn, so a seed gives the same ones with and
-    without a graph; products may round differently, where the libraries choose other kernels.
 
-    The function may write to tensors that it holds, which is how a state lives on between calls. What else
-    it reads on the host is read once, at the capture: settings, and where its tensors lie. It may not wait
-    for the device, and it computes no gradients.
+    Each replay draws the random numbers that a call would have drawn, so a seed gives the same ones with and
+    without a graph; products may round differently where the libraries choose other kernels.
+
+    The function may write to tensors that it holds, which keeps state between calls. Anything else it
+    reads on the host is read once, at the capture: settings, and the addresses of its tensors. It may not
+    wait for the device, and it computes no gradients.
 
     Args:
         function: From tensors to tensors, in any nesting.
-        name: What it is, for the warning.
-        generators: Where its random numbers come from.
+        name: Description for the warning.
+        generators: Sources of its random numbers.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class CapturedCall(Generic[Result]):
 
     @torch.no_grad()
     def __call__(self, *inputs: Tensor) -> Result:
-        """Call the function; what it returns is overwritten by the next call.
+        """Call the function; its result is overwritten by the next call.
 
         Args:
             *inputs: Its arguments, at least one, all on the device. Where they have another shape or dtype
@@ -80,7 +81,7 @@ class CapturedCall(Generic[Result]):
 
 
 def aside(call: Callable[[], Result], device: torch.device) -> Result:
-    """Make a call on a stream of its own, as calls before a capture have to be."""
+    """Make a call on a separate stream, as PyTorch requires of calls before a capture."""
     with torch.cuda.device(device):
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
@@ -93,21 +94,21 @@ def aside(call: Callable[[], Result], device: torch.device) -> Result:
 def cuda_graph(
     call: Callable[[], Result], generators: Sequence[torch.Generator], device: torch.device
 ) -> Callable[[], Result]:
-    """Capture a call, without making it.
+    """Capture a call without making it.
 
-    A capture that fails may leave the generators that it knows unable to draw, PyTorch's default one among
-    them. So it is rehearsed with copies of their states.
+    A failed capture may leave its generators, including PyTorch's default one, unable to draw. So the capture
+    is first tried with copies of their states.
 
     Args:
-        call: What is captured.
-        generators: Where its random numbers come from, besides PyTorch's default generator.
+        call: The call.
+        generators: Sources of its random numbers besides PyTorch's default generator.
         device: The CUDA device that it runs on.
 
     Returns:
         A function that makes the call, and returns the same tensors each time.
 
     Raises:
-        RuntimeError: The call cannot be captured. Nothing has changed, and no number was drawn.
+        RuntimeError: The call cannot be captured. Nothing changed, and no number was drawn.
     """
     at_risk = (*generators, *torch.cuda.default_generators)
     states = [generator.graphsafe_get_state() for generator in at_risk]
@@ -130,7 +131,7 @@ def cuda_graph(
 _REGISTERS = torch.__version__ < "2.14"  # compared as versions; later ones find the generators themselves
 
 _BROKEN: list[torch.cuda.CUDAGraph] = []
-"""Graphs whose capture failed: PyTorch's allocator keeps asking them which memory is theirs."""
+"""Graphs whose capture failed: PyTorch's allocator still asks them for the memory they own."""
 
 
 def _recorded(
@@ -141,7 +142,7 @@ def _recorded(
         for generator in generators if _REGISTERS else ():
             graph.register_generator_state(generator)
         try:
-            # The outer stream is the current one, which a capture that fails does not put back.
+            # The outer stream is the current one, which a failed capture does not restore.
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=stream):
                 result = call()
         except RuntimeError:

@@ -1,4 +1,4 @@
-"""Parameters side by side in one vector, and Adam on all of them as one operation."""
+"""Parameters stored in one vector, and Adam on all of them as one operation."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ from torch.optim.adam import adam
 class FlatParameters:
     """Parameters whose values are parts of one vector.
 
-    The parameters stay what they are to everyone else: they are shown, saved and loaded as before.
+    To everyone else the parameters are unchanged: they are read, saved and loaded as before.
 
     Args:
-        parameters: What to lay side by side, in this order; one dtype and device.
+        parameters: The parameters in order; of one dtype and device.
 
     Attributes:
         values: All values, `(n,)`.
-        gradient: A place for their gradient, `(n,)`.
+        gradient: Memory for their gradient, `(n,)`.
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
@@ -39,7 +39,7 @@ class FlatParameters:
         return [part.view(p.shape) for part, p in zip(parts, self.parameters, strict=True)]
 
     def gather(self) -> None:
-        """Bring back into the vector what was given a place of its own since, as loading a file may."""
+        """Copy back into the vector parameters that got other memory since, e.g. by loading a file."""
         for parameter, place in zip(self.parameters, self._places, strict=True):
             if parameter.data_ptr() != place.data_ptr():
                 place.copy_(parameter.data)
@@ -49,7 +49,7 @@ class FlatParameters:
 class FlatAdam:
     """A `torch.optim.Adam` of parameters in one vector, whose update is one operation.
 
-    Its state is that of the optimizer, which is saved and loaded as if it had made the steps itself.
+    It shares the state of the optimizer, which is saved and loaded as if it had taken the steps itself.
 
     Args:
         optimizer: The optimizer, with one group.
@@ -68,11 +68,11 @@ class FlatAdam:
         self._lr = torch.zeros((), dtype=lr_dtype, device=device)
 
     def gather(self) -> None:
-        """Take values, moments, number of steps and learning rate from where the optimizer has them."""
+        """Read values, moments, number of steps and learning rate from the optimizer."""
         self.flat.gather()
         for index, parameter in enumerate(self.flat.parameters):
             state = self.optimizer.state[parameter]
-            if not state:  # not one step yet
+            if not state:  # no step yet
                 state["step"] = torch.tensor(0.0)
                 state.update({name: torch.zeros_like(parameter) for name in self._moments})
             for name, places in self._places.items():
@@ -103,7 +103,7 @@ class FlatAdam:
         )
 
     def count(self, n_steps: int) -> None:
-        """Tell the optimizer how many updates were made since `gather`."""
+        """Tell the optimizer how many updates were taken since `gather`."""
         for parameter in self.flat.parameters:
             state = self.optimizer.state[parameter]
             state["step"] = state["step"] + n_steps  # a new tensor: after a load the old one may be shared

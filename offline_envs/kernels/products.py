@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 LEAST_WIDTH = 4
-"""Inputs and outputs from which on oneDNN's product is the faster one; fewer cost more to set up."""
+"""Fewest inputs and outputs for which oneDNN's product is faster; below, its set-up dominates."""
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -60,7 +60,7 @@ def weight_gradient(grad: Tensor, inputs: Tensor, *, out: Tensor) -> None:
 
 
 def calls_onednn(weight: Tensor) -> bool:
-    """Whether products with a weight, `(..., n_outputs, n_inputs)` or its transpose, come from oneDNN."""
+    """Whether oneDNN computes products with a weight, `(..., n_outputs, n_inputs)` or its transpose."""
     if min(weight.shape[-2:]) < LEAST_WIDTH:
         return False
     return _onednn_is_faster(weight.device.type, weight.dtype)
@@ -78,10 +78,10 @@ def _stacked(members: list[Tensor]) -> Tensor:
 
 @cache
 def _onednn_is_faster(device_type: str, dtype: torch.dtype) -> bool:
-    """Whether oneDNN is called directly.
+    """Return whether oneDNN is called directly.
 
     PyTorch multiplies float32 with MKL, which leaves half of the vector unit of AMD's processors with AVX-512
-    unused; oneDNN does not. PyTorch offers its product under a private name only, hence the trial.
+    unused; oneDNN does not. PyTorch exposes its product under a private name only, so it is tried once.
     """
     if device_type != "cpu" or dtype != torch.float32:
         return False

@@ -1,4 +1,4 @@
-"""The precisions of matrix products by name, and what PyTorch and a processor have to do with them."""
+"""The precisions of matrix products by name, and their support by PyTorch and the processor."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -11,14 +11,14 @@ import torch
 HIDDEN_DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
     {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 )
-"""What hidden layers are computed in, by the name that the `precision` setting takes."""
+"""The dtype of hidden layers by the name that the `precision` setting takes."""
 
 
 @contextmanager
 def tf32_products() -> Iterator[None]:
-    """Let CUDA devices round the factors of float32 products to TF32, for a while."""
+    """Let CUDA devices round the factors of float32 products to TF32 inside the context."""
     switches: Any = torch.backends.cuda.matmul
-    # PyTorch 2.8 knows the older name alone; later ones refuse to read it where the newer was written.
+    # PyTorch 2.8 has only the older name; later versions refuse to read it once the newer one was written.
     name, value = ("fp32_precision", "tf32") if hasattr(switches, "fp32_precision") else ("allow_tf32", True)
     before = getattr(switches, name)
     setattr(switches, name, value)
@@ -29,12 +29,12 @@ def tf32_products() -> Iterator[None]:
 
 
 def products_of(precision: str) -> AbstractContextManager[None]:
-    """The switch that float32 products need for a precision, for a while."""
+    """Return the context in which float32 products have a precision."""
     return tf32_products() if precision == "tf32" else nullcontext()
 
 
 def warn_of_emulation(precision: str, device: torch.device) -> None:
-    """Warn of bfloat16 on a processor that is known to lack instructions for it."""
+    """Warn about bfloat16 on a processor that is known to lack instructions for it."""
     if HIDDEN_DTYPES[precision] == torch.bfloat16 and _emulates_bfloat16(device):
         warnings.warn(
             'precision="bfloat16" on a processor without instructions for it takes up to ten times as long '
@@ -45,7 +45,7 @@ def warn_of_emulation(precision: str, device: torch.device) -> None:
 
 def _emulates_bfloat16(device: torch.device) -> bool:
     find: Callable[[], Mapping[str, Any]] | None = getattr(torch.cpu, "get_capabilities", None)
-    if device.type != "cpu" or find is None:  # PyTorch 2.8 cannot say
+    if device.type != "cpu" or find is None:  # PyTorch 2.8 cannot tell
         return False
     found = find()
     has_it = found.get("avx512_bf16", True) or found.get("amx_bf16", False)

@@ -1,4 +1,4 @@
-"""`StackedMLP`: networks of one shape computed as one, with explicit gradients."""
+"""`StackedMLP`: networks of one shape computed together, with explicit gradients."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from offline_envs.kernels.products import affine, input_gradient, weight_gradien
 
 
 class Activation(NamedTuple):
-    """A function whose derivative follows from its output."""
+    """An activation whose derivative is a function of its output."""
 
     apply_: Callable[[Tensor], Tensor]
     """In place."""
@@ -27,7 +27,7 @@ ACTIVATIONS: dict[type[nn.Module], Activation] = {
 
 
 class Block(NamedTuple):
-    """Layers that are computed as one: those of all members at one depth, or several heads of one member."""
+    """Layers computed together: all members' layers at one depth, or several heads of one member."""
 
     weights: Sequence[Tensor]
     biases: Sequence[Tensor]
@@ -45,12 +45,12 @@ class Layer(NamedTuple):
 
 
 class StackedMLP:
-    """`N` multi-layer perceptrons of one shape, without autograd, which costs more than these layers need.
+    """`N` multi-layer perceptrons of one shape, without autograd, which costs more than these layers.
 
     Args:
         blocks: The layers from input to output.
         n_members: Number of networks, N. A block holds the parameters of each, in order.
-        activation: What follows each layer but the last, a key of `ACTIVATIONS`.
+        activation: Activation after each layer but the last, a key of `ACTIVATIONS`.
 
     Attributes:
         flat: All parameters; `backward` writes `flat.gradient`.
@@ -77,7 +77,7 @@ class StackedMLP:
         """Write the gradient of the parameters into `flat.gradient`.
 
         Args:
-            values: What `forward` gave; the parameters must not have changed since.
+            values: Result of `forward`; the parameters must not have changed since.
             grad: Gradient of the outputs, `(N, B, n_outputs)`.
         """
         for depth, layer in reversed(list(enumerate(self.layers))):
@@ -92,11 +92,11 @@ class StackedMLP:
         Args:
             values: As for `backward`.
             grad: As for `backward`.
-            first_column: Inputs before it are left out.
+            first_column: First input in the result; earlier ones are left out.
         """
         for depth in range(len(self.layers) - 1, 0, -1):
             grad = self._descend(self.layers[depth], values[depth], grad)
-        # oneDNN takes a hundred times as long for rows that are parts of longer ones.
+        # oneDNN takes a hundred times as long for rows that are slices of longer ones.
         return input_gradient(grad, self.layers[0].weight[:, :, first_column:].contiguous())
 
     def _descend(self, layer: Layer, inputs: Tensor, grad: Tensor) -> Tensor:

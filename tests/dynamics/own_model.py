@@ -1,4 +1,4 @@
-"""A dynamics model of a user's own: linear, one member, no network and no base class of this package."""
+"""A user's dynamics model: linear, one member, no network and no base class of this package."""
 
 from collections.abc import Mapping
 from typing import Any, Self

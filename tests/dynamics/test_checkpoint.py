@@ -60,7 +60,7 @@ def test_saving_again_replaces_the_model_and_leaves_nothing_behind(folder: Path)
 
 def test_a_folder_with_other_files_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(CheckpointError, match="something else than a model"):
+    with pytest.raises(CheckpointError, match="something other than a model"):
         save_model(tmp_path, EnsembleDynamics(2, 1, settings=TINY))
     assert (tmp_path / "thesis.tex").read_text() == "precious"
 

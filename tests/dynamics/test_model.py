@@ -1,4 +1,4 @@
-"""A model of a user's own in every place that an ensemble can stand in."""
+"""A user's model in every place that takes an ensemble."""
 
 import json
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_what_needs_an_ensemble_says_so() -> None:
             gym.make(**options(**changes))
     env = gym.make("LearnedModel-v0", **options(precision="bfloat16"))
     env.reset(seed=0)
-    with pytest.raises(SettingsError, match=r"bfloat16.* ensemble, and LinearModel is none"):
+    with pytest.raises(SettingsError, match=r"bfloat16.* ensemble, and LinearModel is not one"):
         env.step(np.zeros(1, np.float32))
 
 
@@ -83,15 +83,15 @@ def test_it_is_saved_and_read_like_an_ensemble(tmp_path: Path) -> None:
 
 
 class Unknown(LinearModel):
-    """A class that nobody entered."""
+    """A class that is not registered."""
 
 
-def test_a_class_that_is_not_entered_is_refused(tmp_path: Path) -> None:
+def test_an_unregistered_class_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"MODEL_KINDS\.register\('my-kind', Unknown\)"):
         save_model(tmp_path / "model", Unknown(WEIGHT, 2))
 
 
 def test_a_card_without_a_kind_is_that_of_an_ensemble(toy_model: str, tmp_path: Path) -> None:
-    """Models of version 0.1.0 name none, and a kind that is not known here is not looked for elsewhere."""
+    """Models of version 0.1.0 name none, and an unknown kind is not searched for elsewhere."""
     card = json.loads((Path(toy_model) / "model.json").read_text(encoding="utf-8"))
     assert card["kind"] == "ensemble"

@@ -15,7 +15,7 @@ from offline_envs.dynamics.prediction import Prediction
 from offline_envs.kernels import linear
 
 APART_FROM = 256
-"""Rows from which a CPU computes one member after the other; with fewer, each product is too short."""
+"""Rows from which a CPU computes one member after the other; with fewer, each product is too small."""
 
 
 MemberLayers = tuple[tuple[Tensor, Tensor], ...]
@@ -56,7 +56,7 @@ class EnsembleDynamics(nn.Module):
         self.register_buffer("elites", torch.arange(settings.n_elites))
 
     def __deepcopy__(self, memo: dict[int, object]) -> "EnsembleDynamics":
-        # Gymnasium copies every keyword of an environment several times; `copy` makes a copy on purpose.
+        # Gymnasium copies every keyword of an environment several times; `copy` makes a deliberate copy.
         del memo  # Unused.
         return self
 
@@ -77,7 +77,7 @@ class EnsembleDynamics(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.elites.device
 
     def _head_widths(self) -> tuple[int, ...]:
@@ -93,11 +93,11 @@ class EnsembleDynamics(nn.Module):
         return torch.cat([h.weight for h in heads], dim=-1), torch.cat([h.bias for h in heads], dim=-1)
 
     def forward(self, inputs: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor | None]:
-        """Predict from standardised inputs, with gradients; this is what the fit calls.
+        """Predict from standardised inputs, with gradients; used by the fit.
 
         Args:
             inputs: Standardised (obs, action), `(N, B, d + k)`.
-            dtype: Of the hidden layers, see `rounded_networks`; float32 leaves them as they are.
+            dtype: Dtype of the hidden layers, see `rounded_networks`; float32 does not round.
 
         Returns:
             Mean and log-variance of (reward, next_obs − obs), `(N, B, 1 + d)` each; the log-variance is None
@@ -117,7 +117,7 @@ class EnsembleDynamics(nn.Module):
     def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
         """Predict the next step, without gradients.
 
-        On a CPU the numbers of a member are the same to the last bit whichever others are asked.
+        On a CPU a member's predictions are bit-identical whichever other members are asked.
 
         Args:
             obs: Observations, float32 `(B, d)`, on the ensemble's device.
@@ -145,7 +145,7 @@ class EnsembleDynamics(nn.Module):
             obs: See `predict`.
             action: See `predict`.
             members: See `predict`.
-            dtype: Of the hidden layers' weights, biases and activations.
+            dtype: Dtype of the hidden layers' weights, biases and activations.
 
         Returns:
             Mean and standard deviation of each member, float32 `(M, B, 1 + d)`.
@@ -157,8 +157,8 @@ class EnsembleDynamics(nn.Module):
     def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
         """Predict each row by its own member, without gradients.
 
-        Rows are grouped by member, so that it costs what one member costs. The sizes of the groups come to
-        the host, which a GPU would have to wait for.
+        Rows are grouped by member, so it costs as much as a single member. Group sizes are read on
+        the host, which waits for a GPU.
 
         Args:
             obs: Observations, float32 `(B, d)`, on the ensemble's device.
@@ -172,7 +172,7 @@ class EnsembleDynamics(nn.Module):
         sizes = torch.bincount(member, minlength=self.n_members).tolist()
         groups = torch.split(torch.argsort(member), sizes)
         members = self._apart_layers()
-        # The library that `predict` calls, so that the two round alike in most rows.
+        # The same library as in `predict`, so that both round alike in most rows.
         product = functional.linear if len(inputs) < APART_FROM else linear
         whole = Prediction(*inputs.new_empty(2, len(inputs), self.n_outputs))
         for layers, rows in zip(members, groups, strict=True):
@@ -182,7 +182,7 @@ class EnsembleDynamics(nn.Module):
         return whole
 
     def _together(self, inputs: Tensor, members: Tensor | None) -> Tensor:
-        """Outputs `(M, B, width)` by one batched product a layer."""
+        """Compute outputs `(M, B, width)` by one batched product a layer."""
         *trunk, (weight, bias) = self._layers_of(members)
         hidden = inputs.expand(len(weight), -1, -1)
         for layer_weight, layer_bias in trunk:
@@ -191,7 +191,7 @@ class EnsembleDynamics(nn.Module):
         return torch.bmm(hidden, weight).add_(bias)
 
     def _apart(self, inputs: Tensor, members: Sequence[int]) -> Prediction:
-        """One member after the other, whose activations stay in a CPU's cache."""
+        """Compute one member after the other, so that activations stay in a CPU's cache."""
         layers = self._apart_layers()
         whole = Prediction(*inputs.new_empty(2, len(members), len(inputs), self.n_outputs))
         for row, i in enumerate(members):
@@ -218,7 +218,7 @@ class EnsembleDynamics(nn.Module):
         return [*((layer.weight, layer.bias) for layer in trunk), self._head()]
 
     def _layers_of(self, members: Tensor | None) -> list[tuple[Tensor, Tensor]]:
-        """The same of some members, int64 `(M,)`, or of all."""
+        """The same for some members, int64 `(M,)`, or for all."""
         if members is None:
             return self._layers()
         return [(weight[members], bias[members]) for weight, bias in self._layers()]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SMALLEST_STD = 1e-12
-"""An input that varies less than this is constant, and is divided by 1 (as in MBPO's release)."""
+"""An input that varies less than this counts as constant and is divided by 1 (as in MBPO's release)."""
 
 
 class Normalizer(nn.Module):
@@ -37,7 +37,7 @@ class Normalizer(nn.Module):
 
 
 class MemberLinear(nn.Module):
-    """Weights and biases of one linear layer for each of `N` members; `networks` computes them.
+    """Weights and biases of one linear layer for each of `N` members; the product is in `networks`.
 
     Weights start from a normal distribution of deviation 1/(2·√n_inputs), truncated at two deviations, and
     biases from zero, as in MBPO's and MOPO's releases.
@@ -65,7 +65,7 @@ class MemberLinear(nn.Module):
 class LogVarianceBounds(nn.Module):
     """Learned lower and upper bounds of the log-variance of each output, shared by all members.
 
-    Chua et al. 2018, appendix A.1. The bounds are soft, so that gradients reach a value beyond them.
+    Chua et al. 2018, appendix A.1. The bounds are soft, so that values beyond them still get gradients.
 
     Args:
         n_outputs: Number of outputs, 1 + d.
@@ -85,7 +85,7 @@ class LogVarianceBounds(nn.Module):
         return low + functional.softplus(logvar - low)
 
     def std(self, logvar: Tensor) -> Tensor:
-        """Standard deviation of a log-variance once it is bounded, `(..., n_outputs)`.
+        """Standard deviation of the bounded log-variance, `(..., n_outputs)`.
 
         exp(½·forward(x)) = √(e^low + e^high·σ(x − high)), with one transcendental function instead of five.
         """
@@ -93,5 +93,5 @@ class LogVarianceBounds(nn.Module):
         return torch.addcmul(low.exp(), high.exp(), torch.sigmoid(logvar - high)).sqrt()
 
     def spread(self) -> Tensor:
-        """Sum of upper minus sum of lower bounds, the term that the loss pulls down; a scalar."""
+        """Sum of upper minus sum of lower bounds, the term that the loss reduces; a scalar."""
         return self.high.sum() - self.low.sum()

@@ -15,15 +15,15 @@ Layers = Sequence[tuple[Tensor, Tensor]]
 
 
 def networks(inputs: Tensor, layers: Layers) -> Tensor:
-    """Outputs of every member, SiLU between the layers, with gradients of first order.
+    """Compute outputs of every member, SiLU between the layers, with first-order gradients.
 
-    Where a processor's product comes from oneDNN, members are computed one after the other, so that their
-    activations stay in its cache, and autograd sees a single operation: the layers are so small that
-    recording them would cost a good part of what they do.
+    Where products come from oneDNN, members are computed one after the other, so that their
+    activations stay in cache, and autograd records a single operation: for layers this small the
+    overhead of recording each would be considerable.
 
     Args:
         inputs: Inputs of each member, `(N, B, n_inputs)`.
-        layers: Of all members, from input to output.
+        layers: Layers of all members, from input to output.
 
     Returns:
         Outputs of the last layer, `(N, B, n_outputs)`.
@@ -39,15 +39,15 @@ def networks(inputs: Tensor, layers: Layers) -> Tensor:
 
 
 def rounded_networks(inputs: Tensor, layers: Layers, dtype: torch.dtype) -> Tensor:
-    """Outputs of every member with hidden layers computed in `dtype`, by one batched product each.
+    """Compute outputs of every member with hidden layers in `dtype`, by one batched product each.
 
     Weights are rounded at every call, so changes to them take effect immediately. The last product is
-    float32: it is the cheapest, and without that the means would be three times as far off.
+    float32: it is the cheapest, and rounding it would make the means three times less exact.
 
     Args:
-        inputs: Inputs of each member, `(N, B, n_inputs)`, or `(1, B, n_inputs)` of all.
+        inputs: Inputs of each member, `(N, B, n_inputs)`, or `(1, B, n_inputs)` for all.
         layers: See `networks`.
-        dtype: Of the hidden layers' weights, biases and activations, and of their gradients.
+        dtype: Dtype of the hidden layers' weights, biases and activations, and of their gradients.
 
     Returns:
         Outputs of the last layer, float32 `(N, B, n_outputs)`.
@@ -57,7 +57,7 @@ def rounded_networks(inputs: Tensor, layers: Layers, dtype: torch.dtype) -> Tens
     for layer_weight, layer_bias in trunk:
         # Fused, because the sum is then rounded once.
         hidden = torch.baddbmm(layer_bias.to(dtype), hidden, layer_weight.to(dtype))
-        # In place, unless a gradient needs both: new memory doubles the time of a thousand rows on a CPU.
+        # In place unless a gradient needs both: new memory doubles the time of a thousand rows on a CPU.
         hidden = functional.silu(hidden, inplace=not torch.is_grad_enabled())
     return torch.baddbmm(bias, hidden.float(), weight)
 
@@ -105,7 +105,7 @@ def _descend(
     grad: Tensor,
     gradients: Layers,
 ) -> Tensor:
-    """Write the gradients of member `i`, and give that of the first layer's outputs."""
+    """Write the gradients of member `i`, and return that of the first layer's outputs."""
     for depth in range(len(weights) - 1, -1, -1):
         weight_grad, bias_grad = gradients[depth]
         weight_grad[i] = linear(values[depth].t(), grad.t())

@@ -1,8 +1,8 @@
-"""How precisely a step computes its matrix products: pure functions from pairs to predictions.
+"""The precision of a step's matrix products: pure functions from pairs to predictions.
 
-What rounding does was measured on the embedded dataset with the default ensemble after 30 epochs, whose error
-was 0.18 of the data's deviation: root mean square over rows and members of how far a mean moves, in the worst
-output. TF32 was imitated on a CPU, by rounding the factors of every product.
+The effect of rounding on the embedded dataset, with the default ensemble after 30 epochs, whose error was
+0.18 of the data's deviation: root mean square over rows and members of the change of a mean, in the worst
+output. TF32 was emulated on a CPU by rounding the factors of every product.
 
 | precision | in predicted deviations | in the data's | change of predicted deviations: mean, largest |
 |---|---|---|---|
@@ -27,15 +27,15 @@ Predictor = Callable[[DynamicsModel, Tensor, Tensor, Tensor | None], Prediction]
 
 
 def float32(model: DynamicsModel, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
-    """Predict with PyTorch's own settings, which are float32 throughout unless somebody changed them."""
+    """Predict with PyTorch's own settings, which are float32 throughout unless changed."""
     return model.predict(obs, action, members)
 
 
 def tf32(model: DynamicsModel, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
-    """Predict with factors rounded to TF32 (10 bits of 23), on the CUDA devices that have it.
+    """Predict with factors rounded to TF32 (10 bits of 23), on CUDA devices that support it.
 
-    Elsewhere this is `float32`. PyTorch has one switch for all products, which is back where it was
-    afterwards; a captured graph keeps the kernels that it was captured with.
+    Elsewhere this is `float32`. PyTorch has one switch for all products, which is restored
+    afterwards; a captured graph keeps the kernels of its capture.
     """
     with tf32_products():
         return model.predict(obs, action, members)
@@ -45,12 +45,12 @@ def bfloat16(model: DynamicsModel, obs: Tensor, action: Tensor, members: Tensor 
     """Predict with hidden layers rounded to bfloat16 (7 bits of 23), on any device.
 
     Sums within a product are float32, unless PyTorch's `allow_bf16_reduced_precision_reduction`, which is on
-    by default, lets a GPU round the parts of a sum that it splits.
+    by default, lets a GPU round partial sums.
     """
     if not isinstance(model, EnsembleDynamics):
         raise SettingsError(
             f"precision='bfloat16' rounds the hidden layers of an ensemble, and {type(model).__name__} is "
-            "none. Use precision='float32'."
+            "not one. Use precision='float32'."
         )
     return model.predict_rounded(obs, action, members, dtype=HIDDEN_DTYPES["bfloat16"])
 
@@ -62,7 +62,7 @@ PRECISIONS: Mapping[str, Predictor] = MappingProxyType(
 
 
 def predictor(name: str, device: torch.device) -> Predictor:
-    """The function that predicts in the precision of that name on a device; TF32 is float32 without CUDA.
+    """Return the function that predicts in a precision on a device; TF32 is float32 without CUDA.
 
     Raises:
         SettingsError: No precision has the name.

@@ -15,12 +15,12 @@ class EnsembleSettings(JsonSettings):
 
     Attributes:
         n_members: Number of networks, N.
-        n_elites: Number of members, those of lowest holdout error, that transitions are drawn from, E.
+        n_elites: Number of members with the lowest holdout error, from which transitions are drawn, E.
         hidden: Width of each hidden layer.
         probabilistic: Whether members predict a variance; otherwise they are fitted by squared error.
         separate_heads: Whether mean and log-variance come from two linear layers (MOPO) or one (MBPO).
-        spectral_norm: Whether the largest singular value of every layer but the log-variance head is held
-            at 1, as MOPO's paper describes and its release leaves out.
+        spectral_norm: Whether the largest singular value of every layer but the log-variance head is kept
+            at 1, as MOPO's paper describes and its release omits.
     """
 
     n_members: int = 7

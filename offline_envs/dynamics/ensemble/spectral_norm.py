@@ -1,7 +1,7 @@
-"""Spectral normalisation of member layers: the largest singular value of every member's weight is held at 1.
+"""Spectral normalisation of member layers: the largest singular value of every member's weight is kept at 1.
 
-The paper of MOPO (Yu et al. 2020) describes it for all layers but the variance head; its release leaves it
-out. The estimate is that of Miyato et al. 2018: one power iteration a gradient step.
+The paper of MOPO (Yu et al. 2020) describes it for all layers but the variance head; its release omits
+it. The estimate is that of Miyato et al. 2018: one power iteration a gradient step.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ class MemberSpectralNorm(nn.Module):
             self.right = functional.normalize(weight.mT @ self.left, dim=1)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight with its largest singular value at 1; in training the estimate is renewed first."""
+        """The weight with its largest singular value at 1; in training the estimate is updated first."""
         if self.training:
             self.iterate(weight)
         return weight / (self.left.mT @ weight @ self.right)
@@ -58,7 +58,7 @@ def _normalised_layers(ensemble: EnsembleDynamics) -> Iterator[nn.Module]:
 
 
 def add_spectral_norm(ensemble: EnsembleDynamics, *, generator: torch.Generator) -> None:
-    """Normalise trunk and mean head of `ensemble` from now on, in place."""
+    """Add spectral normalisation to trunk and mean head of `ensemble`, in place."""
     for layer in _normalised_layers(ensemble):
         norm = MemberSpectralNorm(layer.get_parameter("weight"), generator=generator)
         # Gradient and estimate use the same value of the weight, so the check would only cost an iteration.
@@ -75,7 +75,7 @@ def refine_spectral_norm(ensemble: EnsembleDynamics) -> None:
 
 
 def bake_spectral_norm(ensemble: EnsembleDynamics) -> None:
-    """Keep the normalised weights as plain weights, in place."""
+    """Turn the normalised weights into plain weights, in place."""
     ensemble.eval()
     for layer in _normalised_layers(ensemble):
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)

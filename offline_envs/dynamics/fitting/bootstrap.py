@@ -9,17 +9,17 @@ _DRAW, _SHUFFLE = 1, 2
 
 
 class Bootstrap:
-    """Row numbers for every member, drawn with replacement once and put in a new order every epoch.
+    """Row numbers for every member, drawn with replacement once and shuffled every epoch.
 
-    Only numbers are kept, 4 bytes a member and row. The order of an epoch follows from seed and epoch alone,
-    so a resumed fit sees what an uninterrupted one would have seen.
+    Only numbers are kept, 4 bytes a member and row. The order of an epoch depends only on seed and epoch,
+    so a resumed fit sees the rows that an uninterrupted one would have seen.
 
     Args:
         n_members: Number of members, N.
         n_rows: Number of training rows.
         seed: Seed of draws and orders.
         replace: Whether each member draws with replacement; otherwise every member sees every row.
-        device: Where the orders are used.
+        device: Device of the orders.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The state of a fit, which changes from epoch to epoch, and the file from which a fit resumes."""
+"""The state of a fit after each epoch, and the file from which it resumes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class FitState:
 
     Args:
         ensemble: The networks being fitted, on their device, spectral norm already added.
-        fit_settings: How they are fitted.
+        fit_settings: Settings of the fit.
     """
 
     def __init__(self, ensemble: EnsembleDynamics, fit_settings: FitSettings) -> None:
@@ -48,7 +48,7 @@ class FitState:
         """End an epoch: keep the members that improved, and decide whether the fit continues.
 
         At a constant rate the fit stops once `patience` epochs in a row passed without any improvement.
-        OfflineRL-Kit stops there too; MOPO's TensorFlow release waits one epoch longer.
+        OfflineRL-Kit does the same; MOPO's TensorFlow release waits one epoch longer.
         """
         needed = 1 - self.fit_settings.improvement
         improved = [i for i, mse in enumerate(holdout_mse) if mse < needed * self.best_mse[i]]
@@ -66,7 +66,7 @@ class FitState:
             self.stopped_by = "max_epochs"
 
     def restore_best(self) -> None:
-        """Give every member its best weights. The bounds, shared by all members, stay as they ended."""
+        """Give every member its best weights. The bounds, shared by all members, keep their last values."""
         for name, value in self._member_tensors().items():
             value.copy_(self.best[name])
 
@@ -81,10 +81,10 @@ class FitState:
         return Capture(tensors, {name: _copied(getattr(self, name)) for name in _PROGRESS})
 
     def restore(self, capture: "Capture") -> None:
-        """Go back to what was captured.
+        """Restore a captured state.
 
         Raises:
-            CheckpointError: The capture is of another network.
+            CheckpointError: The capture has the tensors of another network.
         """
         own = self._tensors()
         if {n: v.shape for n, v in own.items()} != {n: v.shape for n, v in capture.tensors.items()}:
@@ -116,7 +116,7 @@ class Capture:
         self.tensors, self.progress = tensors, progress
 
     def write(self, folder: Path, identity: Mapping[str, Any]) -> None:
-        """Write the capture to `folder`, atomically; `identity` says which fit it belongs to."""
+        """Write the capture to `folder`, atomically; `identity` identifies the fit."""
         write_tensors(folder / STATE_FILE, self.tensors, {"identity": identity, "progress": self.progress})
 
     @classmethod

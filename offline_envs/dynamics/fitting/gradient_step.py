@@ -10,14 +10,14 @@ from offline_envs.kernels import HIDDEN_DTYPES, CapturedCall, products_of
 
 
 class GradientStep:
-    """One step on one batch; on a CUDA device, which waits for a hundred kernels, it is replayed as a graph.
+    """One step on one batch; on a CUDA device its hundred kernels are replayed as a graph.
 
-    Batches that are not full, as an epoch's last, are taken as they are: a graph serves one shape. So are all
-    with spectral norm, whose estimates move from tensor to tensor.
+    Batches that are not full, such as an epoch's last, run eagerly: a graph has one shape. So do all batches
+    with spectral norm, whose estimates are new tensors at each step.
 
     Args:
         state: The fit, whose ensemble and optimizer the step changes in place.
-        rows: Where the batches come from.
+        rows: Source of the batches.
     """
 
     def __init__(self, state: FitState, rows: Rows) -> None:
@@ -36,7 +36,7 @@ class GradientStep:
         """
         return self._take_full(index) if index.shape[1] == self._full else self._take(index)
 
-    @torch.enable_grad()  # a captured call is made without
+    @torch.enable_grad()  # captured calls are made without gradients
     def _take(self, index: Tensor) -> Tensor:
         inputs, targets = self._rows.batch(index)
         self._optimizer.zero_grad()

@@ -18,7 +18,7 @@ def gaussian_nll(mean: Tensor, logvar: Tensor, target: Tensor) -> Tensor:
     Args:
         mean: Predicted means, `(N, B, 1 + d)`.
         logvar: Predicted log-variances, `(N, B, 1 + d)`.
-        target: What was seen, `(N, B, 1 + d)`.
+        target: Observed values, `(N, B, 1 + d)`.
 
     Returns:
         One value a member, `(N,)`, twice the usual likelihood up to a constant.
@@ -37,7 +37,7 @@ def data_loss(mean: Tensor, logvar: Tensor | None, target: Tensor) -> Tensor:
 
 
 def weight_penalty(weights: Iterable[Tensor], factors: Iterable[float]) -> Tensor:
-    """L2 term Σ_l factor_l/2 · ‖W_l‖², summed over members; biases are free.
+    """L2 term Σ_l factor_l/2 · ‖W_l‖², summed over members; biases are not penalised.
 
     The fit does not compute this: Adam's own `weight_decay` adds the same gradient, factor_l · W_l, at no
     cost.

@@ -17,13 +17,13 @@ class FitProgress:
     """Progress of a fit, on standard error.
 
     How many epochs early stopping will take is not known beforehand. The time left is that of the epoch, or,
-    with `max_epochs`, the most that the whole fit can take.
+    with `max_epochs`, the maximum for the complete fit.
 
     Args:
         n_members: Number of members.
         steps: Gradient steps of an epoch.
         max_epochs: Upper limit of epochs, or None.
-        done: Epochs that an earlier session finished.
+        done: Epochs finished in earlier sessions.
         shown: Whether to show anything.
     """
 

@@ -1,4 +1,4 @@
-"""`FitReport`: what happened during a fit."""
+"""`FitReport`: course and outcome of a fit."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ class FitReport:
         train_loss: Loss on the data in each epoch, mean over members and batches: `gaussian_nll` of
             probabilistic members, mean squared error of deterministic ones.
         holdout_history: Holdout mean squared error after each epoch, one value a member, in raw units.
-        holdout_mse: Holdout mean squared error of the members as they were kept, N values.
+        holdout_mse: Holdout mean squared error of the members' kept weights, N values.
         elites: Members of lowest `holdout_mse`, best first, E values.
         seconds: Time spent, over all sessions of an interrupted fit.
         n_train: Number of training rows.
@@ -40,7 +40,7 @@ class FitReport:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Build the report from what `to_json` gave, also after a trip through a file.
+        """Build the report from the values of `to_json`, also after a round trip through JSON.
 
         Raises:
             CheckpointError: The values are not those of a report.

@@ -13,7 +13,7 @@ from offline_envs.dynamics.prediction import DELTA, REWARD
 from offline_envs.errors import DatasetError
 
 SMALLEST_HOLDOUT = 10
-"""Fewest rows that members are ranked by; a dataset holds at least five times as many."""
+"""Fewest rows by which members are ranked; a dataset holds at least five times as many."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Rows:
 
 
 def generator_for(seed: int, *stream: int) -> torch.Generator:
-    """A generator on the CPU for one purpose of a fit: equal arguments, equal numbers on every device."""
+    """Make a CPU generator for one purpose of a fit: equal arguments give equal numbers on every device."""
     state = np.random.SeedSequence([seed, *stream]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> 1))
 
 
 def holdout_size(n: int, fit_settings: FitSettings) -> int:
-    """Number of rows kept out of training: the setting, at most a fifth of the `n` rows.
+    """Return the number of holdout rows: the setting, at most a fifth of the `n` rows.
 
     Raises:
         DatasetError: Too few rows for a holdout.
@@ -62,7 +62,7 @@ def holdout_size(n: int, fit_settings: FitSettings) -> int:
 
 
 def split_index(n: int, fit_settings: FitSettings) -> tuple[Tensor, Tensor]:
-    """Which rows of a dataset a fit trains on, and which it holds out: the same for the same seed.
+    """Split a dataset into the rows that a fit trains on and the holdout: the same for the same seed.
 
     Args:
         n: Number of rows of the dataset.
@@ -82,13 +82,13 @@ def split_index(n: int, fit_settings: FitSettings) -> tuple[Tensor, Tensor]:
 def split_rows(
     transitions: Transitions, normalizer: Normalizer, *, fit_settings: FitSettings, device: torch.device
 ) -> Rows:
-    """Shuffle the dataset, keep a holdout out, and fit `normalizer` to the rest, in place.
+    """Shuffle the dataset, split off a holdout, and fit `normalizer` to the rest, in place.
 
     Args:
         transitions: The dataset, n rows.
         normalizer: Standardisation of (obs, action), still on the CPU.
         fit_settings: Size of the holdout, and the seed that chooses it.
-        device: Where the rows will live.
+        device: Device of the rows.
 
     Raises:
         DatasetError: Too few rows for a holdout.
@@ -99,12 +99,12 @@ def split_rows(
 
 
 def rows_of_fit(transitions: Transitions, normalizer: Normalizer, *, fit_settings: FitSettings) -> Rows:
-    """The rows that an ensemble was fitted on, bit by bit, by the normaliser that the fit left it with.
+    """Return the rows that an ensemble was fitted on, bit-identical, by the normaliser of the fit.
 
     Args:
         transitions: The dataset of the fit, n rows.
-        normalizer: The ensemble's own; the rows will live on its device.
-        fit_settings: Those of the fit; another seed or holdout gives another split.
+        normalizer: The ensemble's own; the rows will be on its device.
+        fit_settings: Settings of the fit; another seed or holdout gives another split.
 
     Raises:
         DatasetError: Too few rows for a holdout.

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: pure functions from the share of a fit that is done to a factor."""
+"""Schedules of the learning rate: pure functions from the progress of a fit to a factor."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,13 +9,13 @@ WARM_UP_STEPS = 50
 
 
 def constant(step: int, n_steps: int | None) -> float:
-    """The same learning rate throughout, as in MOPO's release; the fit may be of any length."""
+    """Keep the learning rate constant, as in MOPO's release; the fit may have any length."""
     del step, n_steps
     return 1.0
 
 
 def cosine(step: int, n_steps: int | None) -> float:
-    """Half a cosine down to zero (Loshchilov and Hutter 2017, eq. 5, without restarts), after a warm-up.
+    """Decay by half a cosine to zero (Loshchilov and Hutter 2017, eq. 5; no restarts), after a warm-up.
 
     Args:
         step: Number of gradient steps already taken.
@@ -24,7 +24,7 @@ def cosine(step: int, n_steps: int | None) -> float:
     Returns:
         Factor of the learning rate, in [0, 1].
     """
-    assert n_steps is not None  # FitSettings has seen to it
+    assert n_steps is not None  # checked by FitSettings
     warm_up = min(WARM_UP_STEPS, n_steps // 10)
     if step < warm_up:
         return (step + 1) / (warm_up + 1)

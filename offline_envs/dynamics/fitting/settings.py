@@ -23,10 +23,10 @@ class FitSettings(JsonSettings):
         bound_weight: Factor of the term that pulls the log-variance bounds together.
         bootstrap: Whether each member draws its own rows with replacement.
         patience: Number of epochs in a row without any member improving after which the fit stops. A cosine
-            schedule runs to its end: its last epochs, of small steps, are its purpose.
+            schedule always runs to its end, as its purpose is the small steps of its last epochs.
         improvement: Share by which a member's holdout error must fall to count as an improvement.
         max_epochs: Upper limit of epochs, or None.
-        precision: Of the gradient steps' matrix products: `"float32"`; `"tf32"` (CUDA devices); or
+        precision: Precision of the gradient steps' matrix products: `"float32"`; `"tf32"` (CUDA devices); or
             `"bfloat16"`, in which hidden layers are computed while weights stay float32. Members are scored
             in float32 in any case. bfloat16 takes half to two thirds of the time on a CPU that has
             instructions for it (AMD from Zen 4, Intel with AMX or AVX512_BF16), and longer on others.
@@ -71,5 +71,5 @@ class FitSettings(JsonSettings):
 
     @property
     def is_planned(self) -> bool:
-        """Whether the schedule leads to an end, `max_epochs`, before which the fit must not stop."""
+        """Whether the schedule ends at `max_epochs`, before which the fit must not stop."""
         return self.schedule != "constant"

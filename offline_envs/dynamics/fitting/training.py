@@ -30,7 +30,7 @@ from offline_envs.errors import OfflineEnvsError
 from offline_envs.kernels import warn_of_emulation
 
 FIT_VERSION = 3
-"""Raised whenever equal settings begin to give another ensemble."""
+"""Incremented whenever equal settings give another ensemble than before."""
 
 SECONDS_BETWEEN_WRITES = 10.0
 """How often an epoch's end is written to the folder of a fit; an interrupt always writes the last one."""
@@ -39,7 +39,7 @@ _SPECTRAL_NORM, _STEPS_BETWEEN_LOOKS = 3, 50
 
 
 class Fitted(NamedTuple):
-    """An ensemble and how it came to be."""
+    """An ensemble and the report of its fit."""
 
     ensemble: EnsembleDynamics
     report: FitReport
@@ -56,17 +56,17 @@ def fit(
 ) -> Fitted:
     """Fit an ensemble to a dataset.
 
-    Equal arguments give the same weights, bit by bit, on the same CPU with the same number of threads. A GPU
+    Equal arguments give bit-identical weights on the same CPU with the same number of threads. A GPU
     may round a step that is replayed as a graph differently from one that is not.
 
     Args:
         transitions: The dataset.
         settings: Shape of the ensemble; None means MOPO's.
-        fit_settings: How it is fitted; None means as in MOPO's release.
-        device: Where it is fitted and where it stays.
+        fit_settings: Settings of the fit; None means MOPO's release.
+        device: Device of the fit and of the ensemble.
         progress: Whether to show progress on standard error.
-        folder: Where an interrupted fit is kept. The same call resumes it, and ends with the weights
-            of a fit that was not interrupted. None keeps nothing.
+        folder: Folder that keeps an interrupted fit. The same call resumes it, with the result of an
+            uninterrupted fit. None keeps nothing.
 
     Raises:
         DatasetError: Too few rows for a holdout.
@@ -93,7 +93,7 @@ def fit(
 def fit_identity(
     transitions: Transitions, settings: EnsembleSettings, fit_settings: FitSettings
 ) -> dict[str, Any]:
-    """What a fit depends on, as JSON values: dataset, settings, version."""
+    """Return everything that a fit depends on, as JSON values: dataset, settings, version."""
     return {
         "dataset": transitions.fingerprint,
         "ensemble settings": settings.to_json(),
@@ -123,7 +123,7 @@ class _Keeper:
             self.write()
 
     def write(self) -> None:
-        """Write the last finished epoch, unless it is written."""
+        """Write the last finished epoch, unless it was written already."""
         if self._last is not None:
             self._last.write(self._folder, self._identity)
             self._last, self._written_at = None, time.monotonic()

@@ -1,1 +1,1 @@
-"""How unsure an ensemble is: measures, disagreement, thresholds and the detector of unknown pairs."""
+"""Uncertainty of an ensemble: measures, disagreement, thresholds and the detector of unknown pairs."""

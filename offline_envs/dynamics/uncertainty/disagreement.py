@@ -1,4 +1,4 @@
-"""`DisagreementStats`: how far the members of an ensemble are apart on a dataset, in a few numbers."""
+"""`DisagreementStats`: statistics of the disagreement of members on a dataset."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -16,7 +16,7 @@ CHUNK = 4096
 """Rows of the dataset that are predicted per call."""
 
 GRID = tuple(np.concatenate([np.arange(1000) / 1000, 1 - np.arange(9, 0, -1) / 10_000, [1.0]]).tolist())
-"""Levels of the quantiles that are kept: steps of 0.1 %, and of 0.01 % in the last 0.1 %."""
+"""Levels of the stored quantiles: steps of 0.1 %, and of 0.01 % in the last 0.1 %."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class DisagreementStats:
     Attributes:
         n: Number of pairs.
         mean: Their average disagreement.
-        std: Standard deviation, dividing by n.
+        std: Standard deviation (division by n).
         max: The largest.
         quantiles: Quantiles at the levels of `GRID`.
     """
@@ -55,7 +55,7 @@ class DisagreementStats:
         return cls(len(values), float(values.mean()), float(values.std()), float(values.max()), quantiles)
 
     def quantile(self, level: float) -> float:
-        """The quantile of a level between 0 and 1, interpolated between those that are kept."""
+        """The quantile of a level between 0 and 1, interpolated between the stored ones."""
         return float(np.interp(level, GRID, self.quantiles))
 
     def share_above(self, threshold: float) -> float:
@@ -63,7 +63,7 @@ class DisagreementStats:
         return 1 - float(np.interp(threshold, self.quantiles, GRID))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain numbers."""
+        """Return the fields as plain numbers."""
         return asdict(self)
 
     @classmethod
@@ -109,21 +109,21 @@ def compared_members(model: DynamicsModel, members: str) -> Tensor | None:
     """Index of the members that are compared, int64 `(M,)`, or None for all.
 
     Raises:
-        SettingsError: Another choice than `"all"` or `"elites"`, or a single member.
+        SettingsError: A choice other than `"all"` or `"elites"`, or a single member.
     """
     check_comparable(model, members)
     return None if members == "all" else model.elites
 
 
 def check_comparable(shape: ModelShape, members: str) -> None:
-    """Refuse members that cannot disagree.
+    """Refuse a choice of members that cannot disagree.
 
     Args:
         shape: A model, or the settings of an ensemble that is not fitted yet.
         members: Members that are compared.
 
     Raises:
-        SettingsError: Another choice than `"all"` or `"elites"`, or a single member.
+        SettingsError: A choice other than `"all"` or `"elites"`, or a single member.
     """
     check_members("halt_members", members)
     if n_compared(shape, members) < 2:

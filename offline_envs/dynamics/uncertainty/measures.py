@@ -1,4 +1,4 @@
-"""Measures of how unsure a model is of a prediction: pure functions from `Prediction` to `(B,)`."""
+"""Measures of the uncertainty of a prediction: pure functions from `Prediction` to `(B,)`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def max_std(prediction: Prediction) -> Tensor:
 def max_deviation(prediction: Prediction) -> Tensor:
     """Largest distance of a member's mean from the members' average: max_i ‖μ_i − (1/N) Σ_j μ_j‖₂.
 
-    The "ensemble penalty" in the ablation study of Yu et al. 2020 (MOPO), on the next observation alone;
+    The "ensemble penalty" in the ablation study of Yu et al. 2020 (MOPO), on the next observation only;
     OfflineRL-Kit calls it "pairwise-diff".
     """
     mean = prediction.mean[..., DELTA]
@@ -60,7 +60,7 @@ def max_deviation(prediction: Prediction) -> Tensor:
 
 
 def ensemble_std(prediction: Prediction) -> Tensor:
-    """Spread of the members' means: √( (1/d) Σ_j Var_i[μ_ij] ), on the next observation alone.
+    """Spread of the members' means: √( (1/d) Σ_j Var_i[μ_ij] ), on the next observation only.
 
     Compared with the others by Lu et al. 2022, "Revisiting design choices in offline model-based RL". The
     variance divides by N, as in OfflineRL-Kit.
@@ -71,9 +71,9 @@ def ensemble_std(prediction: Prediction) -> Tensor:
 def max_disagreement(prediction: Prediction) -> Tensor:
     """Largest distance between the means of two members: max_{i,j} ‖μ_i(s, a) − μ_j(s, a)‖₂.
 
-    Kidambi et al. 2020 (MOReL), section 4, on the next observation alone, in raw units; as a penalty it is
+    Kidambi et al. 2020 (MOReL), section 4, on the next observation only, in raw units; as a penalty it is
     soft where MOReL halts. `max_deviation` measures the distance from the members' average instead of the
-    distance between two of them, so it lies between a half and once this number.
+    distance between two of them, so it is between half of this number and this number.
     """
     return largest_distance(prediction.mean[..., DELTA])
 
@@ -81,7 +81,7 @@ def max_disagreement(prediction: Prediction) -> Tensor:
 def largest_distance(points: Tensor) -> Tensor:
     """Largest Euclidean distance between two of N points: `(N, B, d)` to `(B,)`, 0 for a single point."""
     largest = points.new_zeros(points.shape[1])
-    for shift in range(1, len(points) // 2 + 1):  # every pair of N points on a ring is at most N // 2 apart
+    for shift in range(1, len(points) // 2 + 1):  # on a ring of N points every pair is at most N // 2 apart
         distances = torch.linalg.vector_norm(points - points.roll(shift, dims=0), dim=-1)
         largest = torch.maximum(largest, distances.amax(dim=0))
     return largest
@@ -100,7 +100,7 @@ MEASURES: Registry[Measure] = Registry(
 
 
 def measure(name: str) -> Measure:
-    """The measure of that name.
+    """Return the measure of that name.
 
     Raises:
         SettingsError: No measure has the name.

@@ -1,4 +1,4 @@
-"""`ThresholdRule`: from the disagreements on a dataset to the largest that still counts as known."""
+"""`ThresholdRule`: the largest disagreement that counts as known, from those on a dataset."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -33,9 +33,9 @@ class Rule(NamedTuple):
 
     Attributes:
         threshold: From statistics and the rule's value to the threshold.
-        valid: Whether a value can be used.
-        valid_values: The same in words.
-        typical: Values to try, from strict to trusting.
+        valid: Whether a value is valid.
+        valid_values: Description of the valid values.
+        typical: Values to try, from strict to permissive.
     """
 
     threshold: Callable[[DisagreementStats, float], float]
@@ -91,5 +91,5 @@ class ThresholdRule:
         return cls(name, float(value))
 
     def __call__(self, stats: DisagreementStats) -> float:
-        """The threshold for a dataset with these statistics."""
+        """Compute the threshold for a dataset with these statistics."""
         return RULES[self.name].threshold(stats, self.value)

@@ -23,7 +23,7 @@ class UnknownDetector:
     scale; a scale of ones gives its detector.
 
     Attributes:
-        scale: What a unit is in each observation dimension, float32 `(d,)`; see `obs_scale`.
+        scale: Unit of each observation dimension, float32 `(d,)`; see `obs_scale`.
         threshold: Largest disagreement of a known pair.
     """
 
@@ -31,9 +31,9 @@ class UnknownDetector:
     threshold: float
 
     def __call__(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
-        """Disagreement, float32 `(B,)`, and whether it is unknown, bool `(B,)`.
+        """Compute the disagreement, float32 `(B,)`, and whether it is unknown, bool `(B,)`.
 
-        A disagreement that is not a number is unknown too: there is nothing left that the model knows.
+        A disagreement that is not a number is unknown: the model has diverged there.
         """
         disagreement = scaled_disagreement(prediction, self.scale)
         return disagreement, ~(disagreement <= self.threshold)
@@ -45,7 +45,7 @@ def scaled_disagreement(prediction: Prediction, scale: Tensor) -> Tensor:
 
 
 def obs_scale(transitions: Transitions, units: str) -> Tensor:
-    """What a unit of disagreement is in each observation dimension, float32 `(d,)` on the CPU.
+    """Return the unit of disagreement of each observation dimension, float32 `(d,)` on the CPU.
 
     Args:
         transitions: The dataset.
