@@ -1,4 +1,4 @@
-"""What the adversary does to a model of the two-state world, and what it must leave alone."""
+"""The adversary's effect on a model of the two-state world, and what it must not change."""
 
 import math
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_value_falls_where_there_are_no_data_and_by_a_known_bound_where_there_ar
     covered = adversary_of(two_states(), model, **settings)
     covered.update(AlwaysRight(), 300)
     falls = []
-    for _ in range(20):  # single batches let the weights tremble
+    for _ in range(20):  # weights fluctuate from batch to batch
         covered.update(AlwaysRight(), 20)
         falls.append(1 - next_of(covered.ensemble, 1.0).mean())
     c = weight * math.sqrt(0.5) * 2 / (2 * 0.5)
@@ -87,7 +87,7 @@ def test_without_weight_only_the_supervised_steps_remain(data: Transitions, pair
     assert not torch.equal(weights_of(plain), weights_of(pair))
 
 
-def test_without_weight_nothing_happens_if_so_chosen(data: Transitions, pair: EnsembleDynamics) -> None:
+def test_without_weight_nothing_happens_with_skip_if_zero(data: Transitions, pair: EnsembleDynamics) -> None:
     adversary = adversary_of(data, pair, adv_weight=0.0, skip_if_zero=True)
     report = adversary.update(AlwaysRight(), 7)
     assert (report.n_steps, adversary.n_steps) == (0, 0)
@@ -95,8 +95,8 @@ def test_without_weight_nothing_happens_if_so_chosen(data: Transitions, pair: En
     assert torch.equal(weights_of(adversary.ensemble), weights_of(pair))
 
 
-def test_only_elites_feel_the_adversary(data: Transitions, pair: EnsembleDynamics) -> None:
-    """The member that is never drawn from stays where the data put it, but for the bounds all share."""
+def test_the_adversary_moves_elites_only(data: Transitions, pair: EnsembleDynamics) -> None:
+    """The member that is never drawn from is unchanged, except for the shared bounds."""
     strong, none = (adversary_of(data, pair, adv_weight=weight, check_every=10**6) for weight in (1.0, 0.0))
     (outsider,) = set(range(3)) - set(pair.elites.tolist())
     for adversary in (strong, none):
@@ -122,10 +122,10 @@ def test_the_cached_model_is_untouched(data: Transitions, pair: EnsembleDynamics
     assert (tmp_path / "model" / "weights.safetensors").read_bytes() == content
 
 
-def test_updates_add_up_and_a_saved_adversary_goes_on_exactly(
+def test_updates_add_up_and_a_saved_adversary_resumes_exactly(
     data: Transitions, pair: EnsembleDynamics, tmp_path: Path
 ) -> None:
-    """A check, a rollout's end and a restart all lie where no part ends."""
+    """A check, a rollout's end and a restart all fall inside a part."""
     settings: dict[str, Any] = {"adv_weight": 0.1, "horizon": 3, "check_every": 4, "batch_size": 16}
     whole = adversary_of(data, pair, **settings)
     whole.update(AlwaysRight(), 20)
@@ -155,8 +155,8 @@ def test_a_state_of_another_adversary_is_refused(
         adversary_of(data, pair).load(tmp_path / "nothing")
 
 
-def test_the_weights_stay_where_they_are(data: Transitions, pair: EnsembleDynamics, tmp_path: Path) -> None:
-    """A vector environment on a GPU has captured where it reads them."""
+def test_the_weights_keep_their_addresses(data: Transitions, pair: EnsembleDynamics, tmp_path: Path) -> None:
+    """A captured step of a vector environment on a GPU holds their addresses."""
     adversary = adversary_of(data, pair, horizon=2)
     before = [value.data_ptr() for value in adversary.ensemble.state_dict().values()]
     weights = weights_of(adversary.ensemble)
@@ -170,7 +170,9 @@ def test_the_weights_stay_where_they_are(data: Transitions, pair: EnsembleDynami
     assert [value.data_ptr() for value in adversary.ensemble.state_dict().values()] == before
 
 
-def test_it_stops_and_takes_back_what_spoils_the_model(data: Transitions, pair: EnsembleDynamics) -> None:
+def test_it_stops_and_restores_the_weights_when_the_model_degrades(
+    data: Transitions, pair: EnsembleDynamics
+) -> None:
     adversary = adversary_of(data, pair, adv_weight=100.0, learning_rate=0.05, check_every=5)
     with pytest.warns(UserWarning, match=r"stopped: the holdout error .* more than tolerance=2\."):
         report = adversary.update(AlwaysRight(), 100)
@@ -184,7 +186,7 @@ def test_it_stops_and_takes_back_what_spoils_the_model(data: Transitions, pair: 
 
 
 def test_a_gradient_that_is_not_finite_is_never_followed(data: Transitions, pair: EnsembleDynamics) -> None:
-    """Nor does the step count: its figures are no numbers, and would spoil the means of those before it."""
+    """Nor is the step counted: its figures are NaN and would spoil the means."""
 
     class BreaksAfter(AlwaysRight):
         def __init__(self, n_steps: int) -> None:
@@ -201,7 +203,7 @@ def test_a_gradient_that_is_not_finite_is_never_followed(data: Transitions, pair
             report = adversary.update(BreaksAfter(n_good), 10)
         assert (report.n_steps, adversary.n_steps) == (n_good, n_good)
         assert report == pytest.approx(expected, nan_ok=True)
-        assert torch.equal(weights_of(adversary.ensemble), weights_of(pair))  # the last good look
+        assert torch.equal(weights_of(adversary.ensemble), weights_of(pair))  # the last good check
 
 
 def test_report_of_a_step_by_hand(data: Transitions) -> None:

@@ -7,7 +7,7 @@ from offline_envs.adversary import advantage, adversarial_loss, mixture_log_prob
 
 
 def test_log_prob_of_a_mixture_by_hand() -> None:
-    """N(0; 0, 1) = 1/√(2π), N(0; 2, 1) = e⁻²/√(2π): their mean has a logarithm one can write down."""
+    """N(0; 0, 1) = 1/√(2π), N(0; 2, 1) = e⁻²/√(2π): the logarithm of their mean is known."""
     log_prob = mixture_log_prob(torch.tensor([[[0.0]], [[2.0]]]), torch.zeros(2, 1, 1), torch.zeros(1, 1))
     expected = math.log((1 + math.exp(-2)) / (2 * math.sqrt(2 * math.pi)))
     torch.testing.assert_close(log_prob, torch.tensor([expected]))
@@ -48,7 +48,7 @@ def test_standardized_has_mean_0_and_deviation_1() -> None:
 
 
 def test_the_loss_is_a_mean_and_its_weights_are_constants() -> None:
-    """Were they not, the model would be taught what the critics say of its own outcomes."""
+    """Otherwise the model would be trained on the critics' values of its own outcomes."""
     log_prob = torch.tensor([1.0, 2.0], requires_grad=True)
     weight = torch.tensor([3.0, -1.0], requires_grad=True)
     loss = adversarial_loss(log_prob, weight)

@@ -18,7 +18,7 @@ B = 500
 
 
 def walk(termination: Any = "never", ensemble: EnsembleDynamics | None = None, **settings: Any) -> Rollouts:
-    """Episodes in a model that pays 1 and moves by 5 at every step, up to noise of 1e-3."""
+    """Episodes in a model with reward 1 that moves by 5 at every step, up to noise of 1e-3."""
     model = ensemble or toy_ensemble(((1.0, 5.0),) * 2, ((1e-3, 1e-3),) * 2, (0, 1))
     options: dict[str, Any] = {"dataset": DATA, "model": model, "termination": termination}
     env: Any = gym.make("AdversarialModel-v0", **options).unwrapped
@@ -32,7 +32,7 @@ def ended_beyond_4(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
 
 
 def starts_of(rollouts: Rollouts, n_steps: int) -> list[list[float]]:
-    """The distinct observations, rounded, that each of the steps sets out from."""
+    """The distinct observations, rounded, at which each of the steps starts."""
     generator = torch.Generator().manual_seed(0)
     steps = [rollouts.step(AlwaysRight(), generator) for _ in range(n_steps)]
     return [step.obs.round().unique().tolist() for step in steps]
@@ -42,13 +42,13 @@ def test_episodes_begin_at_the_data_and_again_at_the_horizon() -> None:
     assert starts_of(walk(horizon=2), 5) == [[0, 1], [5, 6], [0, 1], [5, 6], [0, 1]]
 
 
-def test_episodes_that_ended_begin_anew_or_go_on_as_in_the_release() -> None:
+def test_episodes_that_ended_restart_or_continue_as_in_the_release() -> None:
     """State 1 leads to 6, where the task ends; state 0 leads to 5, where it does not."""
     assert starts_of(walk(ended_beyond_4, horizon=3), 2) == [[0, 1], [0, 1, 5]]
     assert starts_of(walk(ended_beyond_4, horizon=3, restart_ended=False), 2) == [[0, 1], [5, 6]]
 
 
-def test_a_step_holds_together() -> None:
+def test_the_fields_of_a_step_are_consistent() -> None:
     step = walk(ended_beyond_4).step(AlwaysRight(), torch.Generator().manual_seed(0))
     assert bool((step.action == 1).all())
     assert float((step.reward - 1).abs().max()) < 0.01
@@ -58,7 +58,7 @@ def test_a_step_holds_together() -> None:
 
 
 def test_log_prob_is_that_of_what_was_drawn_under_the_elites() -> None:
-    """The member that is no elite, whose mean is far away, counts neither for draws nor for the density."""
+    """The member that is not an elite, with a distant mean, affects neither draws nor density."""
     means, stds = ((1.0, 0.5), (9.0, 9.0), (2.0, -0.5)), ((0.5, 0.25), (0.1, 0.1), (1.0, 2.0))
     rollouts = walk(ensemble=toy_ensemble(means, stds, (2, 0)))
     step = rollouts.step(AlwaysRight(), torch.Generator().manual_seed(0))

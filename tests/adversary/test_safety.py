@@ -18,8 +18,8 @@ def shifted(ensemble: EnsembleDynamics) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("bad", [[1.0, 4.1], [math.nan, 2.0], [1.0, math.inf]])
-def test_the_weights_of_the_last_good_look_come_back(bad: list[float]) -> None:
-    """Errors were 1 and 2, so those of a second elite above 4 are too large, and no number at all is too."""
+def test_the_weights_of_the_last_good_check_are_restored(bad: list[float]) -> None:
+    """Errors were 1 and 2, so above 4 that of the second elite is too large, and so is NaN."""
     ensemble = toy_ensemble()
     safety = Safety(ensemble, torch.tensor([1.0, 2.0]), tolerance=2.0)
     good = shifted(ensemble)

@@ -44,8 +44,8 @@ def test_without_bootstrap_every_member_may_draw_every_row() -> None:
 
 
 @pytest.mark.parametrize("wrong", [FitSettings(seed=1), FitSettings(holdout=20)])
-def test_other_rows_than_those_of_the_fit_are_told_by_the_normaliser(wrong: FitSettings) -> None:
-    """The rows that the watch looks at would be among those that were learned by heart."""
+def test_other_rows_than_those_of_the_fit_are_detected_by_the_normaliser(wrong: FitSettings) -> None:
+    """Otherwise holdout rows would be among those the model was fitted to."""
     data = linear_transitions()
     ensemble = fit(data, TINY, fit_settings=QUICK, progress=False).ensemble
     with pytest.warns(UserWarning, match=r"fitted to other rows .* Pass the FitSettings"):

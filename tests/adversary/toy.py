@@ -1,4 +1,4 @@
-"""A world of one number and two actions, whose model and values are known by heart."""
+"""A world of one number and two actions, whose model and values are known."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def fitted(transitions: Transitions, settings: EnsembleSettings = SINGLE) -> Ens
 
 
 class AlwaysRight:
-    """Takes action 1 and values a state by its number, V(s) = s, with Q(s, 1) = 2."""
+    """Policy that takes action 1, with the value of a state its number, V(s) = s, with Q(s, 1) = 2."""
 
     def act(self, obs: Tensor) -> Tensor:
         return torch.ones(len(obs), 1)

@@ -78,7 +78,7 @@ def test_damaged_model_names_the_folder_to_delete(tmp_path: Path) -> None:
         tiny(tmp_path)
 
 
-def test_an_interrupted_fit_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_fit_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = tiny(tmp_path / "whole")
     calls = []
 

@@ -20,7 +20,7 @@ def test_head_learns_the_rule_and_generalises() -> None:
 
 
 @pytest.mark.parametrize("answer", [False, True])
-def test_a_single_class_is_always_answered(answer: bool) -> None:
+def test_a_single_class_is_always_predicted(answer: bool) -> None:
     data = linear_transitions()
     data.terminated.fill_(answer)
     head = fit_termination(data)

@@ -16,7 +16,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="a CUDA gr
 
 
 class Sum:
-    """Adds up what it is given, in a tensor that stays where it is."""
+    """Sums its inputs in a tensor with a fixed address."""
 
     def __init__(self, size: int = 2, device: str = "cpu") -> None:
         self.total = torch.zeros(size, device=device)
@@ -60,7 +60,7 @@ def test_the_caller_keeps_the_inputs() -> None:
     assert number.tolist() == [0, 0]
 
 
-def test_a_failed_capture_is_said_once_and_loses_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_capture_warns_once_and_loses_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> Any:
         raise RuntimeError("no graphs here")
 
@@ -78,13 +78,13 @@ def test_a_failed_capture_is_said_once_and_loses_no_call(monkeypatch: pytest.Mon
 
 
 class State:
-    """The state of a generator; it is spoilt if a capture that knows it fails."""
+    """The state of a generator, which a failed capture of it breaks."""
 
     spoilt = False
 
 
 class Generator:
-    """A generator as PyTorch's graphs handle it: a name for a state that can be exchanged."""
+    """A generator as PyTorch's graphs handle it: a handle of an exchangeable state."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -107,7 +107,7 @@ class Graph:
         self.generators.append(generator)
 
     def replay(self) -> None:
-        """Nothing to do: the tests look at what was registered."""
+        """Do nothing: the tests check what was registered."""
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Generator:
 
 
 def test_a_failed_capture_spoils_no_generator(cuda: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyTorch's policies draw from its default generator, which could not go on otherwise."""
+    """PyTorch's policies draw from its default generator, which would break otherwise."""
     own = Generator(State())
     before = (own.state, cuda.state)
 

@@ -48,12 +48,12 @@ def test_both_libraries_give_the_same(
     torch.testing.assert_close(out.double(), torch.einsum("nbo,nbi->noi", grad.double(), x.double()), **close)
 
 
-def test_only_single_precision_on_the_processor_asks_onednn() -> None:
+def test_onednn_is_used_in_single_precision_on_the_cpu_only() -> None:
     assert not products._onednn_is_faster("cuda", torch.float32)
     assert not products._onednn_is_faster("cpu", torch.float64)
 
 
-def test_only_processors_of_amd_with_avx512_ask_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onednn_is_used_on_amd_processors_with_avx512_only(monkeypatch: pytest.MonkeyPatch) -> None:
     ask = products._onednn_is_faster.__wrapped__
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     monkeypatch.setattr(products, "_is_of_amd", lambda: False)

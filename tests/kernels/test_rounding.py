@@ -39,7 +39,7 @@ def test_a_fit_in_bfloat16_warns_where_the_processor_lacks_it(monkeypatch: pytes
         ({"architecture": "aarch64"}, "bfloat16", CPU),
     ],
 )
-def test_no_other_fit_is_warned_of(
+def test_no_other_fit_warns(
     capabilities: dict[str, Any], precision: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     processor(monkeypatch, **capabilities)
@@ -48,7 +48,7 @@ def test_no_other_fit_is_warned_of(
         warn_of_emulation(precision, device)
 
 
-def test_a_pytorch_that_cannot_tell_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pytorch_without_capabilities_does_not_warn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

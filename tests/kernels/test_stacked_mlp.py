@@ -40,7 +40,7 @@ def test_values_and_gradients_are_those_of_autograd(n: int, activation: type[nn.
 
 
 def test_the_networks_stay_in_use() -> None:
-    """A change of the vector is one of the modules, and one of a module counts."""
+    """A change of the vector changes the modules, and the other way round."""
     members = networks(2, nn.ReLU)
     mlp = stack(members, nn.ReLU)
     mlp.flat.values.zero_()

@@ -1,4 +1,4 @@
-"""Agents of a few weights in learned environments known by heart, which may collect on their device."""
+"""Tiny agents in learned environments with known values, which may collect on their device."""
 
 from typing import Any
 

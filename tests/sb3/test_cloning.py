@@ -13,11 +13,11 @@ from offline_envs.errors import SettingsError
 from offline_envs.sb3 import BehaviorCloner
 
 ACTION_SPACE = Box(-2.0, 6.0, (2,), np.float32)
-"""Centre 2, half width 4: neither is what it would be if rescaling were forgotten."""
+"""Centre 2 and half width 4, so that forgotten rescaling is noticed."""
 
 
 class Still(gym.Env[Any, Any]):
-    """An environment that agents can be made for; nobody steps it."""
+    """An environment to construct agents with, which is never stepped."""
 
     observation_space = Box(-1.0, 1.0, (3,), np.float32)
     action_space = ACTION_SPACE
@@ -43,7 +43,7 @@ def make_agent(kind: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", [SAC, TD3, DDPG, TQC, CrossQ, PPO, TRPO])
-def test_any_agent_comes_to_act_as_the_data(kind: Any) -> None:
+def test_any_agent_learns_the_actions_of_the_data(kind: Any) -> None:
     agent, data = make_agent(kind), linear_policy()
     cloner = BehaviorCloner(agent, data, learning_rate=3e-3)
     before = cloner.error()

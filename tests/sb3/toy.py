@@ -1,4 +1,4 @@
-"""A vector environment and a dataset known by heart."""
+"""A vector environment and a dataset with known values."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ ACTION_SPACE = Box(-2.0, 6.0, (1,), np.float32)
 
 
 class CountingVectorEnv(VectorEnv[Any, Any, Any]):
-    """Row `i` observes `(i, t)`, t steps into its episode, and is paid `100 * i + t + action`.
+    """Row `i` observes `(i, t)`, t steps into its episode, and has the reward `100 * i + t + action`.
 
     It terminates at step `terminate_at[i]` and is truncated at step `horizon`; both may happen at once.
     """

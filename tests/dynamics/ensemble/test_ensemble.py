@@ -26,7 +26,7 @@ def plainly(ensemble: EnsembleDynamics, member: int, inputs: Tensor) -> tuple[Te
 
 @pytest.mark.parametrize("n_rows", [1, 10, APART_FROM - 1, APART_FROM, APART_FROM + 45])
 @pytest.mark.parametrize("members", [None, [2, 0]])
-def test_every_way_to_compute_predicts_what_the_formula_says(n_rows: int, members: list[int] | None) -> None:
+def test_every_way_to_compute_agrees_with_the_formula(n_rows: int, members: list[int] | None) -> None:
     ensemble = EnsembleDynamics(
         OBS_DIM, ACTION_DIM, settings=EnsembleSettings(n_members=4, n_elites=2, hidden=(16, 12))
     )

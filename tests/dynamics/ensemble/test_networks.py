@@ -70,7 +70,7 @@ def test_inputs_shared_by_all_members(apart: bool) -> None:
     )
 
 
-def test_single_precision_alone_goes_one_by_one() -> None:
+def test_only_single_precision_is_computed_one_by_one() -> None:
     inputs, layers = made(torch.float64, rows=2)
     parts = [part for layer in layers for part in layer]
 
@@ -102,7 +102,7 @@ def rounded(values: Tensor) -> Tensor:
     return torch.ldexp((mantissa * 2**8).round() / 2**8, exponent)
 
 
-def test_rounded_networks_round_what_they_say() -> None:
+def test_rounded_networks_round_hidden_layers_only() -> None:
     """Inputs, weights, biases, sums and activations of hidden layers are rounded, the last layer is not."""
     inputs, layers = made()
     outputs = rounded_networks(inputs, layers, torch.bfloat16)

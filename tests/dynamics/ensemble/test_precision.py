@@ -22,7 +22,7 @@ def fitted(data: Transitions) -> EnsembleDynamics:
     return fit(data, settings, fit_settings=FitSettings(max_epochs=3)).ensemble
 
 
-def test_bfloat16_is_as_far_off_as_its_bits_say(fitted: EnsembleDynamics, data: Transitions) -> None:
+def test_the_error_of_bfloat16_matches_its_bits(fitted: EnsembleDynamics, data: Transitions) -> None:
     """Seven bits round by up to 2⁻⁸ = 0.4 % each; an error in the layers would be far above these bounds."""
     exact = PRECISIONS["float32"](fitted, data.obs, data.actions, None)
     rounded = PRECISIONS["bfloat16"](fitted, data.obs, data.actions, None)
@@ -80,7 +80,7 @@ def test_tf32_is_float32_on_a_cpu(fitted: EnsembleDynamics, data: Transitions) -
     assert torch.equal(exact.std, same.std)
 
 
-def test_the_switch_of_tf32_is_put_back_also_after_an_error() -> None:
+def test_the_tf32_switch_is_restored_after_an_error() -> None:
     before = matmul.fp32_precision, matmul.allow_tf32
     found = []
 
@@ -101,7 +101,7 @@ def test_an_unknown_precision_is_refused() -> None:
 
 
 def test_tf32_without_cuda_is_float32_itself() -> None:
-    """So that what a processor does faster in float32 it does here, too."""
+    """So it is as fast as float32."""
     assert predictor("tf32", torch.device("cpu")) is PRECISIONS["float32"]
     assert predictor("tf32", torch.device("cuda:1")) is PRECISIONS["tf32"]
 

@@ -24,7 +24,7 @@ def test_without_replacement_every_member_sees_every_row() -> None:
     assert not torch.equal(order[0], order[1])
 
 
-def test_order_follows_from_seed_and_epoch_alone() -> None:
+def test_order_depends_on_seed_and_epoch_only() -> None:
     walked = Bootstrap(2, 30, seed=4)
     for epoch in range(3):
         walked.order(epoch)

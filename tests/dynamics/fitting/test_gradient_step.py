@@ -40,7 +40,7 @@ def test_first_step_of_adam_is_the_learning_rate_whatever_the_gradient() -> None
 
 
 def test_a_step_is_the_same_where_gradients_are_off() -> None:
-    """Captured calls are made so."""
+    """Captured calls run without gradients."""
     index = torch.arange(30, dtype=torch.int32).repeat(3, 1)
     state, step = made()
     other, same = made()
@@ -67,7 +67,7 @@ def test_a_step_in_bfloat16_keeps_weights_in_float32_and_is_off_by_its_bits() ->
         assert 0 < off < 2**-5, name
 
 
-def test_a_step_in_tf32_is_float32_on_a_cpu_and_puts_the_switch_back() -> None:
+def test_a_step_in_tf32_is_float32_on_a_cpu_and_restores_the_switch() -> None:
     switches = torch.backends.cuda.matmul
     before = switches.fp32_precision
     exact, same = gradients("float32"), gradients("tf32")
@@ -90,6 +90,6 @@ def test_on_cuda_a_fit_of_replayed_steps_is_the_plain_one(
     monkeypatch.setattr("offline_envs.dynamics.fitting.gradient_step.CapturedCall", lambda take, name: take)
     fits.append(fit(data, settings, fit_settings=fit_settings, device="cuda", progress=False))
     captured, plain = (torch.tensor(done.report.holdout_history) for done in fits)
-    # Other kernels may sum in another order, and what is rounded more then differs more.
+    # Other kernels may sum in another order, and coarser rounding then differs more.
     rtol = {"float32": 1e-3, "tf32": 1e-2, "bfloat16": 5e-2}[precision]
     torch.testing.assert_close(captured, plain, rtol=rtol, atol=1e-5)

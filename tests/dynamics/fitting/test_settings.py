@@ -37,7 +37,7 @@ def test_settings_survive_json(settings: EnsembleSettings | FitSettings) -> None
         ({"spectral_norm": True, "separate_heads": False}, "needs separate_heads=True"),
     ],
 )
-def test_a_shape_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+def test_an_invalid_shape_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         EnsembleSettings.from_json(values)
 
@@ -58,7 +58,7 @@ def test_a_shape_that_cannot_be_is_refused(values: dict[str, Any], message: str)
         ({"seed": -1}, "seed must be 0 or more, got -1"),
     ],
 )
-def test_a_fit_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+def test_invalid_fit_settings_are_refused(values: dict[str, Any], message: str) -> None:
     """With improvement=1 no epoch would count, and the fit would return its initial weights."""
     with pytest.raises(SettingsError, match=message):
         FitSettings.from_json(values)

@@ -65,7 +65,7 @@ def test_equal_arguments_give_equal_weights_and_no_global_randomness(precision: 
     assert all(value.dtype == torch.float32 for value in first.parameters())
 
 
-def test_report_tells_the_course_of_the_fit() -> None:
+def test_report_holds_the_course_of_the_fit() -> None:
     ensemble, report = tiny_fit()
     assert (report.epochs, report.stopped_by) == (3, "max_epochs")
     assert (report.n_train, report.n_holdout) == (320, 80)
@@ -110,7 +110,7 @@ def test_best_snapshot_of_each_member_and_patience() -> None:
     assert state.best_mse == [1.0, 1.0]
 
 
-def test_a_cosine_goes_on_to_its_end_without_improving() -> None:
+def test_a_cosine_runs_to_its_end_without_improving() -> None:
     settings = EnsembleSettings(n_members=1, n_elites=1, hidden=(3,))
     fit_settings = FitSettings(patience=2, schedule="cosine", max_epochs=5)
     state = FitState(EnsembleDynamics(1, 1, settings=settings), fit_settings)
@@ -159,7 +159,7 @@ def test_interrupted_and_resumed_fit_equals_an_uninterrupted_one(
     assert_same_weights(run().ensemble, whole.ensemble)  # A finished fit is not fitted again.
 
 
-def test_an_interrupted_cosine_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_cosine_resumes_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fit_settings = replace(QUICK, schedule="cosine", max_epochs=3)
     rates: list[float] = []
 

@@ -38,7 +38,7 @@ def test_toy_members_are_as_far_apart_as_by_hand(members: str, units: str, expec
 
 
 def test_a_comparison_is_announced_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Over many rows it takes long, and a command that says nothing seems to hang."""
+    """It takes long for many rows, and a silent command seems to hang."""
     said = []
     for folder, progress in (("a", True), ("a", True), ("b", False)):
         disagreement_stats(
@@ -85,7 +85,7 @@ def test_statistics_are_computed_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_other_weights_have_other_statistics(tmp_path: Path) -> None:
-    """An ensemble that goes on learning must not be judged by what it was."""
+    """An ensemble that continues to learn must not be judged by its earlier weights."""
     ensemble = random_ensemble()
     first = disagreement_stats(ensemble, toy_transitions(), cache_dir=tmp_path)
     ensemble.heads[0].bias[0] += 1.0  # type: ignore[index, operator]

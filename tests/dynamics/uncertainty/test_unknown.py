@@ -42,7 +42,7 @@ def test_scale_divides_each_dimension() -> None:
 
 
 def test_what_is_not_a_number_is_unknown() -> None:
-    """A diverged model compares as neither above nor below any threshold, and would pass for known."""
+    """NaN is neither above nor below any threshold, and would count as known."""
     broken = Prediction(torch.tensor([[[0.0, math.nan]], [[0.0, 1.0]]]), torch.ones(2, 1, 2))
     assert UnknownDetector(torch.ones(1), 1e9)(broken)[1].tolist() == [True]
 

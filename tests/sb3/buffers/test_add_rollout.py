@@ -1,4 +1,4 @@
-"""A rollout in `MixedReplayBuffer` at once, against its steps one by one."""
+"""Storing a rollout in `MixedReplayBuffer` in one call, compared with its steps one by one."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def random_rollout(n_steps: int, n: int = 2) -> Rollout:
 
 
 def add_by_step(buffer: MixedReplayBuffer, rollout: Rollout) -> None:
-    """Store a rollout as SB3 does: a step after the other, in arrays."""
+    """Store a rollout as SB3 does: step by step, in arrays."""
     arrays = (field.reshape(-1, buffer.n_envs, *field.shape[2:]).numpy() for field in rollout)
     for obs, action, reward, next_obs, terminated, truncated in zip(*arrays, strict=True):
         scaled = 2 * (action - ACTION_SPACE.low) / (ACTION_SPACE.high - ACTION_SPACE.low) - 1
@@ -51,7 +51,7 @@ def test_a_row_of_a_rollout_by_hand() -> None:
         assert model_rows(buffer).tolist() == [[1, 2, 1, 3, 4, done, 5]]
 
 
-def test_a_rollout_may_have_other_rows_than_a_step() -> None:
+def test_a_rollout_may_have_another_number_of_rows_than_a_step() -> None:
     buffer, by_step = make_buffer(20, n_envs=2), make_buffer(20, n_envs=2)
     buffer.add_rollout(random_rollout(2, n=6))
     add_by_step(by_step, random_rollout(2, n=6))

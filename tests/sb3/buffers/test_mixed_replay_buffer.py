@@ -100,7 +100,7 @@ def test_the_rows_of_a_vector_environment_are_stored_right() -> None:
     assert np.array_equal(rows[:, :, :2], stock.observations)
     assert np.array_equal(rows[:, :, 3:5], stock.next_observations)
     assert np.array_equal(rows[:, :, 5], stock.dones * (1 - stock.timeouts))
-    # Row 0 is paid t plus the action in the environment's units: -2 + 4 * (scaled + 1).
+    # The reward of row 0 is t plus the action in the environment's units: -2 + 4 * (scaled + 1).
     assert np.allclose(rows[:, 0, 6], rows[:, 0, 4] - 2 + 4 * (rows[:, 0, 2] + 1), atol=1e-5)
 
 
@@ -181,7 +181,7 @@ def test_normalisation_applies_to_both_parts() -> None:
         ({"real_ratio": 1.5}, "between 0 and 1, got 1.5"),
     ],
 )
-def test_settings_outside_what_is_valid_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         make_buffer(4, **settings)
 
@@ -226,7 +226,7 @@ def test_every_agent_trains_on_it(name: str, dataset_path: str, tmp_path: Path) 
     assert np.allclose(loaded.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
 
 
-def test_a_saved_agent_goes_on_learning(dataset_path: str, tmp_path: Path) -> None:
+def test_a_saved_agent_continues_to_learn(dataset_path: str, tmp_path: Path) -> None:
     agent = make_agent("sac", dataset_path).learn(12)
     agent.save(tmp_path / "agent.zip")
     agent.save_replay_buffer(tmp_path / "buffer.pkl")
@@ -280,7 +280,7 @@ def test_an_unused_buffer_can_be_saved(dataset_path: str) -> None:
 
 @pytest.mark.parametrize("task", ["halfcheetah-jump", find_task("halfcheetah-jump")])
 def test_the_datasets_rows_get_the_reward_of_a_task(task: Any, tmp_path: Path) -> None:
-    """Also those of a buffer that was written and read."""
+    """Also after the buffer is pickled and loaded."""
     data = simulated("HalfCheetah-v5").transitions
     path = saved(data, tmp_path / "data.npz")
     spaces = Box(-np.inf, np.inf, (17,)), data.action_space

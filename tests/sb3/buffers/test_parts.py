@@ -1,4 +1,4 @@
-"""The dataset's part of a mixed buffer by itself: sampled apart, and taken from memory."""
+"""The dataset's part of a mixed buffer: sampled separately, and taken from memory."""
 
 from typing import Any
 

@@ -61,7 +61,7 @@ def smallest_value(agent: Any, obs: Array, scaled: Array) -> Array:
 
 
 @pytest.mark.parametrize("name", WITH_CRITICS)
-def test_it_says_what_the_networks_say(name: str) -> None:
+def test_values_are_those_of_the_networks(name: str) -> None:
     agent = make_agent(name, batch_size=8).learn(40)
     view, rng = SB3ActorCritic(agent), np.random.default_rng(0)
     obs, action = rng.normal(size=(50, 2)), rng.uniform(LOW, HIGH, size=(50, 1))
@@ -88,7 +88,7 @@ def test_actions_are_the_policys_in_the_units_of_the_environment(name: str) -> N
         assert abs(actions.mean() - best.mean()) < 0.2
 
 
-def test_batch_norm_is_not_taught_by_a_look() -> None:
+def test_evaluation_does_not_update_batch_norm() -> None:
     """A view in training mode would mix imagined states into the running statistics of the critic."""
     agent = make_agent("crossq")
     agent.policy.set_training_mode(True)

@@ -67,12 +67,12 @@ def test_every_agent_moves_the_model_that_it_trains_in(name: str, model: Ensembl
 def test_the_ratio_of_steps_is_a_setting(model: EnsembleDynamics) -> None:
     settings = AdversarySettings(batch_size=8, steps_per_update=0.5)
     callback = callback_of(settings=settings, every=6)
-    make_agent(make_envs(model)).learn(40, callback)  # 20 gradient steps: 3 whole intervals
+    make_agent(make_envs(model)).learn(40, callback)  # 20 gradient steps: 3 full intervals
     assert [report.n_steps for report in callback.history] == [3, 3, 3]
 
 
-def test_two_parts_of_a_run_are_the_whole(model: EnsembleDynamics, tmp_path: Path) -> None:
-    """An update due at the end of the first part must happen once, not twice and not never."""
+def test_two_parts_of_a_run_equal_the_complete_run(model: EnsembleDynamics, tmp_path: Path) -> None:
+    """An update due at the end of the first part must happen exactly once."""
     whole, parts = callback_of(), callback_of()
     make_agent(make_envs(model)).learn(40, whole)
     agent = make_agent(make_envs(model))
@@ -88,7 +88,7 @@ def test_two_parts_of_a_run_are_the_whole(model: EnsembleDynamics, tmp_path: Pat
     assert torch.equal(weights_of(resumed.adversary.ensemble), weights_of(parts.adversary.ensemble))
 
 
-def test_what_the_agent_did_before_is_not_made_up_for(model: EnsembleDynamics) -> None:
+def test_steps_before_the_adversary_was_attached_are_not_made_up_for(model: EnsembleDynamics) -> None:
     agent, callback = make_agent(make_envs(model)), callback_of()
     agent.learn(40)
     agent.learn(8, callback, reset_num_timesteps=False)  # from 20 to 24 gradient steps
@@ -100,7 +100,7 @@ def test_what_the_agent_did_before_is_not_made_up_for(model: EnsembleDynamics) -
 def test_an_interrupted_update_is_finished(
     at_step: int, warm_up: int, model: EnsembleDynamics, tmp_path: Path
 ) -> None:
-    """Ctrl-C before the first step of all, or within the second update; the agent may have learned before."""
+    """Ctrl-C before the very first step, or within the second update; the agent may have learned before."""
     agent, callback = make_agent(make_envs(model)), callback_of()
     if warm_up:
         agent.learn(warm_up)
@@ -122,7 +122,7 @@ def test_an_interrupted_update_is_finished(
 
 
 def test_steps_that_are_skipped_are_not_owed(model: EnsembleDynamics) -> None:
-    """A debt would grow, and every cycle would ask for it anew."""
+    """The number of due steps would grow, and every cycle would ask for them again."""
     settings = AdversarySettings(batch_size=8, adv_weight=0.0, skip_if_zero=True)
     callback, asked = callback_of(settings=settings), []
     update = Adversary.update
@@ -157,7 +157,7 @@ def test_figures_reach_the_logger(model: EnsembleDynamics, tmp_path: Path) -> No
     assert logged["adversary/holdout_ratio"] == last.holdout_ratio
 
 
-def test_a_stop_is_logged_and_the_agent_goes_on(model: EnsembleDynamics) -> None:
+def test_a_stop_is_logged_and_the_agent_continues(model: EnsembleDynamics) -> None:
     spoiling = AdversarySettings(batch_size=8, check_every=2, adv_weight=100.0, learning_rate=0.1)
     agent, callback = make_agent(make_envs(model)), callback_of(settings=spoiling, every=2)
     with pytest.warns(UserWarning, match="The adversary stopped"):
@@ -172,7 +172,7 @@ def test_a_line_is_printed_when_asked(model: EnsembleDynamics, capsys: pytest.Ca
     assert "4 gradient steps: 4 of the adversary, log-probability" in capsys.readouterr().out
 
 
-def test_a_single_environment_and_a_wrapped_one_will_do(model: EnsembleDynamics) -> None:
+def test_a_single_and_a_wrapped_environment_are_accepted(model: EnsembleDynamics) -> None:
     single = gym.make("AdversarialModel-v0", dataset=DATA, model=model, termination="never")
     for env in (single, VecCheckNan(make_envs(model))):
         callback = callback_of()

@@ -1,4 +1,4 @@
-"""Which wrappers may be between an agent and the model that an adversary changes."""
+"""The wrappers that may be between an agent and the model that an adversary changes."""
 
 from typing import Any
 
@@ -45,8 +45,8 @@ def batch(model: EnsembleDynamics, env_id: str = "AdversarialModel-v0") -> Vecto
 
 def test_the_model_is_found_under_wrappers_that_change_nothing(model: EnsembleDynamics) -> None:
     env, envs = single(model), batch(model)
-    alone = DummyVecEnv([lambda: wrappers.RecordEpisodeStatistics(env)])
-    for wrapped in (DummyVecEnv([lambda: Monitor(env)]), VecMonitor(alone)):
+    one = DummyVecEnv([lambda: wrappers.RecordEpisodeStatistics(env)])
+    for wrapped in (DummyVecEnv([lambda: Monitor(env)]), VecMonitor(one)):
         assert adversarial_env_of(wrapped) is env.unwrapped
     many = SB3VecEnv(vector.RecordEpisodeStatistics(envs))
     for around in (many, VecCheckNan(many)):
@@ -82,19 +82,19 @@ def test_wrappers_that_may_change_values_are_refused(name: str, model: EnsembleD
 
 
 @pytest.mark.parametrize("name", VECTOR_CHANGING)
-def test_so_are_those_of_a_batch(name: str, model: EnsembleDynamics) -> None:
+def test_vector_wrappers_that_may_change_values_are_refused(name: str, model: EnsembleDynamics) -> None:
     with pytest.raises(SettingsError, match=f"but {name} is in between"):
         adversarial_env_of(SB3VecEnv(VECTOR_CHANGING[name](batch(model))))
 
 
 @pytest.mark.parametrize("name", SB3_CHANGING)
-def test_and_those_of_sb3(name: str, model: EnsembleDynamics) -> None:
+def test_sb3_wrappers_that_may_change_values_are_refused(name: str, model: EnsembleDynamics) -> None:
     with pytest.raises(SettingsError, match=f"but {name} is in between"):
         adversarial_env_of(SB3_CHANGING[name](SB3VecEnv(batch(model))))
 
 
 def test_other_bounds_are_refused_whatever_set_them(model: EnsembleDynamics) -> None:
-    """The agent's actions are rescaled by its bounds, so the model would be asked about other ones."""
+    """The agent's actions are rescaled by its bounds, so the model would be asked about other actions."""
     env = Monitor(single(model))
     env.action_space = Box(-5.0, 5.0, (1,), np.float32)
     with pytest.raises(SettingsError, match=r"the model's Box\(-1\.0, 1\.0.*got Box\(-5\.0, 5\.0"):

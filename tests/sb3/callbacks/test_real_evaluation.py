@@ -93,7 +93,7 @@ def test_figures_reach_tensorboard_with_those_of_sb3(tmp_path: Path) -> None:
     assert [event.step for event in events.Scalars("real/gradient_steps")] == [8, 16, 20]
 
 
-def test_a_resumed_run_keeps_a_better_policy_and_its_rhythm(tmp_path: Path) -> None:
+def test_a_resumed_run_keeps_a_better_policy_and_its_evaluation_interval(tmp_path: Path) -> None:
     agent = make_agent().learn(12)  # 6 updates
     callback = RealEvalCallback(CountingEnv, every=4, n_episodes=1, folder=tmp_path, best_return=math.inf)
     agent.learn(12, callback, reset_num_timesteps=False)

@@ -37,7 +37,7 @@ def make(agent: type[SAC], **settings: Any) -> SAC:
 
 
 def numbers(agent: SAC) -> Numbers:
-    """All that a gradient step changes: weights, targets, temperature and the optimizers' states."""
+    """Everything that a gradient step changes: weights, targets, temperature and the optimizers' states."""
     found = {f"policy {name}": value for name, value in agent.policy.state_dict().items()}
     optimizers: dict[str, Any] = {"actor": agent.actor.optimizer, "critic": agent.critic.optimizer}
     if agent.ent_coef_optimizer is not None:
@@ -58,7 +58,7 @@ def assert_same(ours: Numbers, theirs: Numbers, tolerance: float) -> None:
 
 @pytest.fixture
 def double(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let Stable-Baselines3 compute in float64, also where it says `float()`."""
+    """Let Stable-Baselines3 compute in float64, also where it calls `float()`."""
     monkeypatch.setattr(policies, "preprocess_obs", lambda obs, *args, **kwargs: obs.double())
     torch.set_default_dtype(torch.float64)
     yield
@@ -66,7 +66,7 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def assert_learns_as_sac(updates: int, tolerance: float, calls: int = 1, **settings: Any) -> None:
-    """Both classes, from the same seed, through the same numbers of gradient steps."""
+    """Train both classes from the same seed with the same number of gradient steps."""
     fast, slow = make(FastSAC, **settings), make(SAC, **settings)
     start = numbers(slow)
     assert_same(numbers(fast), start, 0)
@@ -89,7 +89,7 @@ def test_it_learns_what_sac_learns(updates: int, ent_coef: str | float) -> None:
     assert_learns_as_sac(updates, 1e-10, ent_coef=ent_coef)
 
 
-def test_it_does_so_in_single_precision() -> None:
+def test_it_learns_what_sac_learns_in_single_precision() -> None:
     assert_learns_as_sac(20, 2e-5, policy_kwargs={"net_arch": [128, 128]})
 
 
@@ -131,7 +131,7 @@ def test_a_changed_setting_holds_from_the_next_call_on(ent_coef: str | float, ch
 
 @pytest.mark.parametrize(("gradient_steps", "updates"), [(3, 27), (-1, 36)])
 @pytest.mark.usefixtures("double")
-def test_a_whole_run_is_the_same(gradient_steps: int, updates: int) -> None:
+def test_a_complete_run_is_the_same(gradient_steps: int, updates: int) -> None:
     """Actions, episodes and batches follow from the weights, so a run shows every difference.
 
     40 transitions are 10 cycles of 2 steps of 2 rows, of which the first comes before `learning_starts`.
@@ -162,7 +162,7 @@ def reloaded(agent: SAC, kind: type[SAC], path: Path) -> SAC:
 @pytest.mark.parametrize("ent_coef", ["auto", 0.2])
 @pytest.mark.parametrize(("before", "after"), [(SAC, FastSAC), (FastSAC, SAC), (FastSAC, FastSAC)])
 @pytest.mark.usefixtures("double")
-def test_each_goes_on_from_the_others_file(
+def test_each_resumes_from_the_others_file(
     before: type[SAC], after: type[SAC], ent_coef: str | float, tmp_path: Path
 ) -> None:
     agent = make(before, ent_coef=ent_coef)
@@ -180,7 +180,7 @@ def test_each_goes_on_from_the_others_file(
 
 @pytest.mark.usefixtures("double")
 def test_parameters_that_are_set_between_updates_count() -> None:
-    """The weights lie in one vector; what is loaded into a living agent has to arrive there."""
+    """The weights lie in one vector; values loaded into an existing agent must reach it."""
     fast, slow = make(FastSAC), make(SAC)
     slow.train(3, batch_size=16)
     fast.train(6, batch_size=16)
@@ -194,8 +194,8 @@ def test_parameters_that_are_set_between_updates_count() -> None:
     assert_same(numbers(fast), numbers(slow), 1e-10)
 
 
-def test_a_fresh_optimizer_forgets() -> None:
-    """Moments that stay from before would be added to gradients that have nothing to do with them."""
+def test_a_fresh_optimizer_has_no_moments() -> None:
+    """Moments kept from before would be mixed with unrelated gradients."""
     agent, twin = make(FastSAC), make(FastSAC)
     start = deepcopy(agent.get_parameters())
     agent.train(3, batch_size=16)
@@ -209,7 +209,7 @@ def test_a_fresh_optimizer_forgets() -> None:
 
 
 @pytest.mark.usefixtures("double")
-def test_an_interrupted_agent_goes_on_as_sac_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_agent_continues_as_sac_does(monkeypatch: pytest.MonkeyPatch) -> None:
     fast, slow = make(FastSAC), make(SAC)
     for agent in (fast, slow):
         agent.set_random_seed(3)
@@ -246,7 +246,7 @@ def test_other_gradient_steps_are_refused(settings: dict[str, Any], message: str
         make(FastSAC, **settings)
 
 
-def test_the_buffers_of_both_libraries_were_tried() -> None:
+def test_both_kinds_of_sb3_buffer_were_tested() -> None:
     assert type(make(FastSAC).replay_buffer) is ReplayBuffer
     assert type(make(FastSAC, n_steps=3).replay_buffer) is NStepReplayBuffer
 

@@ -6,7 +6,7 @@ from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, SACBatch, SACLos
 from tests.fake_graph import use_fake_graphs
 
 
-def test_every_batch_is_learned_from_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_captured_step_learns_from_every_batch_once(monkeypatch: pytest.MonkeyPatch) -> None:
     use_fake_graphs(monkeypatch)
     seen: list[float] = []
 

@@ -48,8 +48,8 @@ def assert_alike(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize("model", [PENALISED, PESSIMISTIC], ids=["penalised", "pessimistic"])
 @pytest.mark.parametrize("name", WITH_CRITICS)
-def test_an_agent_learns_from_what_it_would_without(name: str, model: tuple[str, Any]) -> None:
-    """Four cycles, of which the last follow a policy that has learned; four steps are no whole horizon."""
+def test_transitions_are_those_of_the_plain_agent(name: str, model: tuple[str, Any]) -> None:
+    """Four cycles, the last follow a policy that has learned; four steps are no multiple of the horizon."""
     plain, device = (
         make(kind, make_envs(model)).learn(16 * N) for kind in (agent_class(name), on_device(name))
     )
@@ -68,8 +68,8 @@ def test_our_own_wrappers_are_stepped_too(wrapper: Any) -> None:
     assert_alike(*(make(kind, wrapper(make_envs(plain))).learn(8 * N) for kind in kinds))
 
 
-def test_an_agent_may_change_sides() -> None:
-    """What the plain agent leaves the other goes on with, and the other way round."""
+def test_an_agent_may_switch_between_the_two_ways() -> None:
+    """Each class continues where the other one stopped."""
     plain, moved = make(SAC).learn(12 * N), make(with_device_rollouts(SAC)).learn(4 * N)
     moved.__class__ = SAC
     moved.learn(4 * N, reset_num_timesteps=False)
@@ -81,12 +81,12 @@ def test_an_agent_may_change_sides() -> None:
 def test_no_step_passes_through_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = make(with_device_rollouts(SAC))
     for owner, name in ((SB3VecEnv, "step_wait"), (MixedReplayBuffer, "add"), (SAC, "predict")):
-        monkeypatch.setattr(owner, name, lambda *args, **kwargs: pytest.fail("the usual path was taken"))
+        monkeypatch.setattr(owner, name, lambda *args, **kwargs: pytest.fail("a step passed through NumPy"))
     assert agent.learn(8 * N).replay_buffer.model_size == 8 * N
 
 
-class Looks(TorchDispatchMode):
-    """Counts the operations whose result a GPU has to be waited for."""
+class Synchronisations(TorchDispatchMode):
+    """Counts the operations whose result the host would wait for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,18 +102,18 @@ class Looks(TorchDispatchMode):
 
 @pytest.mark.parametrize("learning_starts", [0, 10**6], ids=["policy", "uniform"])
 @pytest.mark.parametrize("name", WITH_CRITICS)
-def test_the_host_looks_at_no_number_of_a_step(name: str, learning_starts: int) -> None:
+def test_the_host_waits_for_no_operation_of_a_step(name: str, learning_starts: int) -> None:
     agent = make(on_device(name))
     agent.env.reset()
     agent.policy.set_training_mode(False)
     steps = imagine(agent._explorer(learning_starts), agent.env.env)
     next(steps)
-    with Looks() as looks:
+    with Synchronisations() as looks:
         for _ in range(4):
             next(steps)
     assert looks.found == []
-    assert Distribution._validate_args  # as it was
-    with Looks() as looks:
+    assert Distribution._validate_args  # restored
+    with Synchronisations() as looks:
         bool(torch.ones(1).all())
         torch.ones(2)[torch.tensor([True, False])]
     assert len(looks.found) >= 2
@@ -144,7 +144,7 @@ def test_uniform_actions_before_learning_starts_and_always_where_asked(kind: typ
 
 
 class Watching(BaseCallback):
-    """Notes what it is told, and stops at a step."""
+    """Records its calls, and stops at a step."""
 
     def __init__(self, stop_at: int | None = None) -> None:
         super().__init__()
@@ -173,7 +173,7 @@ def test_callbacks_see_every_step() -> None:
     assert torch.equal(seen, model_rows(agent)[:, 3:5])
 
 
-def test_a_callback_stops_within_a_cycle_as_it_always_does() -> None:
+def test_a_callback_stops_within_a_cycle_as_with_the_plain_agent() -> None:
     callback = Watching(stop_at=6)
     agents = [
         make(SAC).learn(400, StopAtSixth()),
@@ -190,7 +190,7 @@ class StopAtSixth(BaseCallback):
         return self.n_calls != 6
 
 
-def test_an_interrupted_cycle_keeps_what_it_had() -> None:
+def test_an_interrupted_cycle_keeps_its_transitions() -> None:
     class Interrupt(BaseCallback):
         def _on_step(self) -> bool:
             if self.n_calls == 3:
@@ -218,7 +218,7 @@ def test_real_evaluations_take_place_and_logs_are_written(tmp_path: Path) -> Non
     assert dumps == sorted(set(dumps))
 
 
-def test_the_ratio_of_minus_one_is_that_of_transitions() -> None:
+def test_gradient_steps_of_minus_one_are_one_per_transition() -> None:
     agent = make(with_device_rollouts(SAC), make_envs(num_envs=3), gradient_steps=-1).learn(12)
     assert agent._n_updates == 12
 

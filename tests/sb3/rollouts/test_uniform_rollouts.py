@@ -21,11 +21,11 @@ from tests.sb3.toy import WITH_CRITICS, CountingVectorEnv, toy_transitions
 
 LOW, HIGH = np.array([-2, -1], np.float32), np.array([1, 3], np.float32)
 MIDDLE, HALF = np.array([-0.5, 1.0]), np.array([1.5, 2.0])
-"""Of the bounds: an executed action is `MIDDLE + HALF * stored`."""
+"""Middle and half width of the bounds: an executed action is `MIDDLE + HALF * stored`."""
 
 
 class RecordingVectorEnv(CountingVectorEnv):
-    """Notes the actions that it receives, two numbers a row with bounds of their own."""
+    """Records the actions that it receives, two numbers a row with different bounds."""
 
     def __init__(self, n_envs: int) -> None:
         super().__init__([9] * n_envs, horizon=5)
@@ -47,7 +47,7 @@ def make(agent: type[Any], n_envs: int = 4, **options: Any) -> tuple[Any, Record
 
 
 def saturate(agent: Any) -> None:
-    """Let the policy choose the upper bounds, wherever it is."""
+    """Let the policy choose the upper bounds everywhere."""
     with torch.no_grad():
         for parameter in agent.actor.parameters():
             parameter.fill_(5.0)
@@ -88,7 +88,7 @@ def test_the_mixed_buffer_holds_what_was_executed() -> None:
     actions = executed(agent, env, steps=5)
     assert agent.replay_buffer is not None
     batch = agent.replay_buffer.sample(100)
-    rows, times = batch.observations.long().numpy().T  # what `CountingVectorEnv` shows of itself
+    rows, times = batch.observations.long().numpy().T  # the observations of `CountingVectorEnv`
     np.testing.assert_allclose(actions[times, rows], MIDDLE + HALF * batch.actions.numpy(), atol=1e-6)
 
 
@@ -112,7 +112,7 @@ def test_actions_are_uniform_whatever_the_policy_does(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITH_CRITICS)
-def test_predictions_are_the_policys(name: str) -> None:
+def test_predictions_are_those_of_the_policy(name: str) -> None:
     agent, _ = make(with_uniform_rollouts(agent_class(name)), gradient_steps=0)
     agent.learn(8)
     saturate(agent)
@@ -120,8 +120,8 @@ def test_predictions_are_the_policys(name: str) -> None:
     np.testing.assert_allclose(action, np.tile(HIGH, (3, 1)), atol=0.01)
 
 
-def test_an_evaluation_is_the_policys() -> None:
-    """Pendulum's reward falls with the squared torque, so that other actions have another return."""
+def test_an_evaluation_uses_the_policy() -> None:
+    """Pendulum's reward falls with the squared torque, so other actions have another return."""
     env, found = gym.make("Pendulum-v1"), []
     for agent_type in (SAC, with_uniform_rollouts(SAC)):
         agent = agent_type("MlpPolicy", "Pendulum-v1", device="cpu", seed=0)
@@ -130,7 +130,7 @@ def test_an_evaluation_is_the_policys() -> None:
     assert found[0] == found[1]
 
 
-def test_the_policy_moves_no_action_and_the_seed_all() -> None:
+def test_actions_depend_on_the_seed_and_not_on_the_policy() -> None:
     uniform = with_uniform_rollouts(SAC)
     runs = []
     for seed, saturated in ((3, False), (3, True), (4, False)):
@@ -142,7 +142,7 @@ def test_the_policy_moves_no_action_and_the_seed_all() -> None:
     assert not np.any(runs[0] == runs[2])
 
 
-def test_learning_starts_where_it_is_told_to() -> None:
+def test_learning_starts_after_the_set_number_of_transitions() -> None:
     agent, env = make(with_uniform_rollouts(SAC), learning_starts=20)
     executed(agent, env, steps=8)  # After 24, 28 and 32 transitions; 20 are not more than 20.
     assert agent._n_updates == 3
@@ -167,7 +167,7 @@ def test_files_are_those_of_the_plain_agent(tmp_path: Path) -> None:
     assert executed(again, env, steps=50).mean(axis=(0, 1)) == pytest.approx(MIDDLE, abs=0.3)
 
 
-def test_a_copy_goes_on_alike() -> None:
+def test_a_copy_draws_the_same_actions() -> None:
     agent, _ = make(with_uniform_rollouts(SAC))
     twin = copy.deepcopy(agent)
     assert type(twin) is type(agent)
@@ -181,10 +181,10 @@ def test_there_is_one_class_for_an_agent() -> None:
     assert uniform.__name__ == "SACWithUniformRollouts"
 
 
-def test_an_agent_of_ones_own_loses_its_way_to_explore() -> None:
+def test_a_custom_exploration_is_replaced() -> None:
     class Cautious(SAC):
         def _sample_action(self, *args: Any, **kwargs: Any) -> Any:
-            pytest.fail("the agent's own exploration was asked")
+            pytest.fail("the agent's own exploration was called")
 
     agent, env = make(with_uniform_rollouts(Cautious))
     assert np.ptp(executed(agent, env, steps=5)) > 1
@@ -215,7 +215,7 @@ def test_noise_on_top_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["_sample_action", "_setup_model"])
 def test_sb3_still_has_what_is_overridden(name: str) -> None:
-    """These are private: were one renamed or given other arguments, the policy would act unnoticed."""
+    """These are private: after a change in SB3 the policy would silently choose the actions."""
     theirs = inspect.signature(getattr(OffPolicyAlgorithm, name)).parameters
     assert list(theirs) == list(inspect.signature(getattr(UniformRollouts, name)).parameters)
     assert f"self.{name}(" in inspect.getsource(OffPolicyAlgorithm) + inspect.getsource(SAC)

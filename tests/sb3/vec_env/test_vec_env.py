@@ -71,7 +71,7 @@ def test_statistics_start_again_after_an_end_and_after_a_reset() -> None:
     assert [infos[0].get("episode", {}).get("l") for _, _, _, infos in steps(env, 2)] == [None, 2]
 
 
-def test_rows_that_go_on_share_one_dict_within_a_step_only() -> None:
+def test_rows_that_continue_share_one_dict_within_a_step_only() -> None:
     env = SB3VecEnv(CountingVectorEnv([9, 9, 1], horizon=9))
     first, second = steps(env, 2)
     assert first[3][0] is first[3][1]
@@ -253,7 +253,7 @@ def test_images_are_tiled() -> None:
 
 
 def test_sb3_wrappers_and_agents_accept_it() -> None:
-    with pytest.warns(UserWarning, match="statistics will be"):  # ours are there already
+    with pytest.warns(UserWarning, match="statistics will be"):  # infos have them already
         monitored = VecMonitor(SB3VecEnv(CountingVectorEnv([9, 2], horizon=3)))
     env = VecNormalize(monitored)
     agent = PPO("MlpPolicy", env, n_steps=4, batch_size=8, n_epochs=1, device="cpu", seed=0).learn(8)
