@@ -35,8 +35,8 @@ lint: $(STAMP)
 # offline_envs/tasks and offline_envs/wrappers are links to the top-level folders, so that type checkers and
 # editors follow imports in a checkout.
 types: $(STAMP)
-	@echo "==> Checking types of the package and its tests"
-	$(BIN)/mypy offline_envs tests
+	@echo "==> Checking types of the package, its tests, examples and benchmarks"
+	$(BIN)/mypy offline_envs tests examples benchmarks
 
 # build/ goes first: setuptools would put files that were deleted since the last build into the new wheel.
 wheel: $(STAMP)

@@ -114,7 +114,7 @@ def act_once(agent: Any, obs: torch.Tensor) -> torch.Tensor:
     return action
 
 
-def sb3_step(agent: SAC) -> None:
+def sb3_step(agent: Any) -> None:
     """Collect one step of all rows as Stable-Baselines3's `collect_rollouts` does."""
     if agent._last_obs is None:
         agent._last_obs = agent.env.reset()

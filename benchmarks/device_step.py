@@ -11,10 +11,10 @@ from typing import Annotated, NamedTuple
 
 import torch
 import typer
-from fit_throughput import synchronize
 from model_step import ACTION_DIM, OBS_DIM, products, world
 from rich.console import Console
 from rich.table import Table
+from timing import synchronize
 from torch import Tensor
 
 from offline_envs.dynamics.ensemble.precision import PRECISIONS

@@ -208,7 +208,7 @@ def runs(folder: Path) -> Golden:
     small = {"agent_options": {"policy_kwargs": {"net_arch": [16]}, "batch_size": 32}}
     on_policy = {"gradient_steps": 6, "eval_every": 3, "n_envs": 20, "transitions_per_gradient_step": 200.0}
     trpo = {"agent_options": {"batch_size": 50, "policy_kwargs": {"net_arch": [16]}}, "clone_epochs": 1}
-    for name, more in {
+    variants: dict[str, dict[str, Any]] = {
         "mopo-sac": small,
         "mopo-fastsac": {"agent": "fastsac", **small},
         "mopo-uniform": {"rollout_actions": "uniform", "agent": "td3", **small},
@@ -223,7 +223,8 @@ def runs(folder: Path) -> Golden:
             "clone_epochs": 1,
         },
         "bc": {"algorithm": "bc", "gradient_steps": 300, "eval_every": 150, **small},
-    }.items():
+    }
+    for name, more in variants.items():
         chosen = {**common, **more}
         if name == "bc":
             left_out = ("ensemble", "fit", "n_envs", "transitions_per_gradient_step")

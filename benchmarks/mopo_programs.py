@@ -1,6 +1,7 @@
 """MOPO by this package and by OfflineRL-Kit, each with stopwatches around its parts."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -188,7 +189,9 @@ class KitProgram(Program):
         size = RETAINED_EPOCHS * ROLLOUT_STARTS * HORIZON
         self._fake = kit_buffer(checkout, size, data, device=device)
         self._policy = kit_sac(checkout, data.obs_dim, data.action_dim, device)
-        self._unfitted = lambda: kit_unfitted(checkout, data.obs_dim, data.action_dim, ends, device)
+        self._unfitted: Callable[[], Any] = lambda: kit_unfitted(
+            checkout, data.obs_dim, data.action_dim, ends, device
+        )
         self._device = device
 
     def _fit_epoch(self) -> None:

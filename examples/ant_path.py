@@ -76,4 +76,5 @@ def policy_path(env: Any, policy: BaseAlgorithm, seed: int) -> Any:
 
 
 if __name__ == "__main__":
-    main(Settings(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:5]))
+    dataset, policy, output, *more = sys.argv[1:]
+    main(Settings(dataset, Path(policy), Path(output), agent=more[0] if more else "sac"))

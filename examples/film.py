@@ -101,4 +101,5 @@ def save_stills(films: Mapping[str, list[Any]], file: Path, n_stills: int = 8) -
 
 
 if __name__ == "__main__":
-    main(Settings(*sys.argv[1:3], *map(Path, sys.argv[3:5]), *sys.argv[5:6]))
+    dataset, task, policy, output, *more = sys.argv[1:]
+    main(Settings(dataset, task, Path(policy), Path(output), agent=more[0] if more else "sac"))

@@ -8,13 +8,15 @@ paper takes steps of a fixed size along it; TRPO searches along it for one that 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 from sb3_contrib import TRPO
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs import load_transitions
+from offline_envs.envs import LearnedVectorEnv
+from offline_envs.methods import HaltCounter
 from offline_envs.sb3 import BehaviorCloner, RealEvalCallback, SB3VecEnv
 
 
@@ -61,9 +63,9 @@ def main(settings: Settings) -> float:
     BehaviorCloner(agent, transitions, seed=settings.seed).train(settings.clone_steps)
     real = RealEvalCallback(transitions.make_env, every=10, verbose=1)
     agent.learn(settings.policy_steps * cycle, real, log_interval=settings.policy_steps)
-    print(
-        f"{envs.unwrapped.monitor.rate:.1%} of {envs.unwrapped.monitor.n_episodes} imagined episodes halted"
-    )
+    halts = cast("LearnedVectorEnv", envs.unwrapped).monitor
+    assert isinstance(halts, HaltCounter)
+    print(f"{halts.rate:.1%} of {halts.n_episodes} imagined episodes halted")
     envs.close()
     return real.history[-1].result.mean
 

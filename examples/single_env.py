@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from stable_baselines3 import SAC
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
@@ -39,11 +40,12 @@ def main(settings: Settings) -> float:
     )
     agent = SAC("MlpPolicy", env, seed=0).learn(settings.steps)
     real = Monitor(gym.make(settings.real_env))
-    mean, std = evaluate_policy(agent, real, n_eval_episodes=10)
-    print(f"real return {mean:.0f} ± {std:.0f}")
+    returns, _ = evaluate_policy(agent, real, n_eval_episodes=10, return_episode_rewards=True)
+    mean = float(np.mean(returns))
+    print(f"real return {mean:.0f} ± {np.std(returns):.0f}")
     real.close()
     env.close()
-    return float(mean)
+    return mean
 
 
 if __name__ == "__main__":
