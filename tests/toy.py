@@ -1,4 +1,4 @@
-"""An ensemble and a dataset so simple that every number can be worked out by hand."""
+"""An ensemble and a dataset so simple that every number can be worked out on paper."""
 
 from collections.abc import Sequence
 from typing import Any, cast

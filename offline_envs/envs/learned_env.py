@@ -35,7 +35,7 @@ class LearnedEnv(gym.Env[Any, Any]):
     """A learned MDP seen one episode at a time: `Episodes` of one row, in NumPy and Python scalars.
 
     ## Description
-    Registered as `LearnedModel-v0` (the model alone, MBPO's offline use), `PenalizedModel-v0` (MOPO) and
+    Registered as `LearnedModel-v0` (the plain model, MBPO's offline use), `PenalizedModel-v0` (MOPO) and
     `PessimisticModel-v0` (MOReL).
 
     ## Spaces

@@ -71,7 +71,7 @@ class LearnedMDP:
             kept: What each row keeps for its episode, as `begin` gives it; None where there is nothing.
         """
         drawn = self.sampler.draw(len(obs), self.members, generator, kept)
-        # Where a member computes its own rows alone, so many more rows make its share.
+        # If each member computes only its own rows, a chunk needs that many times the rows.
         n_shares = len(self.members.elites) if self._asks_own else 1
         chunks = row_chunks(obs, action, *drawn, n_shares=n_shares)
         return Step.concatenate((self._advance(*chunk, generator=generator) for chunk in chunks), len(obs))

@@ -22,7 +22,7 @@ class Step(NamedTuple):
 
     @classmethod
     def of_model(cls, next_obs: Tensor, reward: Tensor, terminated: Tensor, exploded: Tensor) -> Self:
-        """The step of the model alone, before a method changes it."""
+        """The model's own step, before a method changes it."""
         no = torch.zeros_like(exploded)
         zero = torch.zeros_like(reward)
         return cls(next_obs, reward, terminated, no, reward, zero, exploded, exploded, {})

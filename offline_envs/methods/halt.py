@@ -96,7 +96,7 @@ class Halt(Method):
         Raises:
             SettingsError: A single member is compared.
         """
-        check_comparable(shape, self.halt_members)
+        check_comparable(shape, self.halt_members, setting="halt_members")
 
     def transform(
         self,

@@ -1,4 +1,4 @@
-"""The three autoreset modes, worked out by hand on an ensemble that moves obs₀ by 1 and pays 1."""
+"""The three autoreset modes, worked out on paper for an ensemble that moves obs₀ by 1 with reward 1."""
 
 from typing import Any
 

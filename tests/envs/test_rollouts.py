@@ -65,7 +65,7 @@ def test_the_numbers_are_those_of_stepping_by_hand(name: str) -> None:
 
 
 def test_transitions_by_hand() -> None:
-    """From obs (t, e) each step adds 1 to t and pays 1; beyond 6 the row starts anew."""
+    """From obs (t, e) each step adds 1 to t with reward 1; beyond 6 the row restarts."""
     envs = gym.make_vec(
         "LearnedModel-v0", 1, **toy_options(model=counting_ensemble(), termination=right_of_six)
     )

@@ -28,7 +28,7 @@ def test_returns_and_lengths_are_those_of_the_environment() -> None:
     assert (result.normalized_score, result.source, result.normalized_std) == (None, None, None)
 
 
-def test_an_episode_depends_on_its_own_seed_alone() -> None:
+def test_an_episode_depends_only_on_its_own_seed() -> None:
     env = gym.make("CartPole-v1")
     whole = evaluate_in(env, push_right, n_episodes=4, seed=0)
     np.random.default_rng().random()

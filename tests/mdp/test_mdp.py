@@ -50,7 +50,7 @@ def test_never_draws_from_a_member_outside_the_elites() -> None:
     assert step.reward.abs().max() < 1e-4
 
 
-def test_rows_draw_their_elite_anew_at_every_step() -> None:
+def test_rows_draw_another_elite_at_every_step() -> None:
     step = make_mdp(toy_ensemble(stds=((1e-6,) * 3,) * 3)).step(
         torch.zeros(1000, 2), torch.zeros(1000, 1), seeded()
     )

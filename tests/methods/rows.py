@@ -1,4 +1,4 @@
-"""Steps and predictions by hand, for transforms."""
+"""Steps and predictions worked out on paper, for transforms."""
 
 from typing import Any
 

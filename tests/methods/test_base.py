@@ -1,4 +1,4 @@
-"""A method of one's own: one class and one registered id."""
+"""A user's method: one class and one registered id."""
 
 from typing import Any
 

@@ -171,7 +171,7 @@ def test_a_run_interrupted_while_it_is_scored_takes_no_further_step(
     assert quietly(settings, tmp_path, resume=True).gradient_steps == 6
 
 
-def test_a_run_interrupted_while_the_model_is_fitted_can_be_resumed_or_begun_anew(
+def test_a_run_interrupted_during_the_fit_can_be_resumed_or_restarted(
     settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with interrupted(gym, "make_vec"):

@@ -115,19 +115,20 @@ def compared_members(model: DynamicsModel, members: str) -> Tensor | None:
     return None if members == "all" else model.elites
 
 
-def check_comparable(shape: ModelShape, members: str) -> None:
+def check_comparable(shape: ModelShape, members: str, *, setting: str = "members") -> None:
     """Refuse a choice of members that cannot disagree.
 
     Args:
         shape: A model, or the settings of an ensemble that is not fitted yet.
         members: Members that are compared.
+        setting: Name of the setting that chose them, for messages.
 
     Raises:
         SettingsError: A choice other than `"all"` or `"elites"`, or a single member.
     """
-    check_members("halt_members", members)
+    check_members(setting, members)
     if n_compared(shape, members) < 2:
         raise SettingsError(
-            "A disagreement needs at least two members, but a single one is compared. Use halt_members='all' "
+            f"A disagreement needs at least two members, but a single one is compared. Use {setting}='all' "
             "or an ensemble of more members (ensemble={'n_members': ..., 'n_elites': ...})."
         )

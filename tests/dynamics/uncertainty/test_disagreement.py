@@ -106,7 +106,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         dataset_disagreement(single, toy_transitions())
     with pytest.raises(SettingsError, match="at least two members"):
         dataset_disagreement(toy_ensemble(elites=(1,)), toy_transitions(), members="elites")
-    with pytest.raises(SettingsError, match=r"Unknown halt_members 'some'\. Valid: all, elites"):
+    with pytest.raises(SettingsError, match=r"Unknown members 'some'\. Valid: all, elites"):
         dataset_disagreement(toy_ensemble(), toy_transitions(), members="some")
     broken = toy_ensemble(((0.0, torch.nan, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
     with pytest.raises(SettingsError, match="must be finite on its dataset, got 9 of 9"):

@@ -31,7 +31,7 @@ def play(envs: Any, n_steps: int = 25) -> list[Any]:
 
 
 def assert_same(course: list[Any], other: list[Any]) -> None:
-    """Alike but for the last bits: without pessimism a model computes each row by its own member alone."""
+    """Equal but for the last bits: without pessimism a model computes each row with its own member only."""
     torch.testing.assert_close(course, other, rtol=1e-5, atol=1e-6)
 
 
