@@ -1,4 +1,4 @@
-"""Python blocks of README and docs run in order, each page in a module of its own, and so do docstrings."""
+"""Python blocks of README and docs run as a user's code, as do examples in docstrings; links exist."""
 
 import doctest
 import importlib
@@ -32,6 +32,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
 REGISTRIES = (MEASURES, SAMPLERS, MODEL_KINDS, POLICIES, ALGORITHMS, AGENTS, SOURCES)
 MODULE = "my_package"
+ONE_MODULE = ("extending.md",)
+"""Pages whose blocks are one module."""
+
 SKIP = "<!-- skip-test -->"
 
 
@@ -86,12 +89,14 @@ def own_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     "page", [page for page in PAGES if python_blocks(page.read_text("utf-8"))], ids=label
 )
 def test_the_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As a module of a user's own, in a folder of a user's own."""
+    """Each block by itself, or those of `ONE_MODULE` in order, as a user's module in a user's folder."""
     make_everything_small(monkeypatch)
     monkeypatch.chdir(tmp_path)
     module = types.ModuleType(MODULE)
-    monkeypatch.setitem(sys.modules, MODULE, module)
     for line, code in python_blocks(page.read_text(encoding="utf-8")):
+        if page.name not in ONE_MODULE:
+            module = types.ModuleType(MODULE)
+        monkeypatch.setitem(sys.modules, MODULE, module)
         padded = "\n" * (line - 1) + code  # So that a traceback names the page's own lines.
         exec(compile(padded, str(page), "exec"), module.__dict__)
 
@@ -101,10 +106,35 @@ def test_pages_have_blocks_at_all(page: Path) -> None:
     assert python_blocks(page.read_text(encoding="utf-8"))
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings: lower case, without punctuation, hyphens for spaces."""
+    headings = re.findall(r"(?m)^#+ (.*)$", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def dead_links(page: Path) -> list[str]:
+    """Links and images to files that do not exist, or to headings that their page lacks."""
+    dead = []
+    for target in re.findall(r"\]\(([^):\s]+)\)", page.read_text(encoding="utf-8")):
+        file, _, anchor = target.partition("#")
+        path = page.parent / file if file else page
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            dead.append(target)
+    return dead
+
+
 @pytest.mark.parametrize("text", TEXTS, ids=label)
 def test_links_lead_somewhere(text: Path) -> None:
-    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (text.parent / target).exists()] == []
+    assert dead_links(text) == []
+
+
+def test_dead_links_are_found(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# One `Heading`, here\n")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "[a](other.md#one-heading-here) [b](other.md#none) ![c](no.png) [d](#here)\n## Here\n[e](https://x.y)\n"
+    )
+    assert dead_links(page) == ["other.md#none", "no.png"]
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -115,8 +115,8 @@ def find_policy(
         return policy_from_spec(policy, ActsIn(action_space, seed))
     if not Path(policy).is_file():
         raise SettingsError(
-            f"There is no file {policy}. Give a policy that Stable-Baselines3 saved, or one of "
-            f"{', '.join(POLICIES)}."
+            f"There is no file {policy}, and no policy of that name. Give a .zip of Stable-Baselines3, "
+            f"or one of: {', '.join(POLICIES)}."
         )
     loaded = _load_policy(Path(policy), agent)
     _check_shape("observation", loaded.observation_space, obs_shape, owner)

@@ -57,5 +57,5 @@ def test_uniform_actions_are_scored() -> None:
 
 def test_a_policy_that_is_neither_a_file_nor_known_is_refused() -> None:
     message = fail("evaluate", "unifrom", "--env-id", "InvertedDoublePendulum-v5")
-    assert "There is no file unifrom. Give a policy that Stable-Baselines3 saved, or one of" in message
+    assert "There is no file unifrom, and no policy of that name. Give a .zip of Stable-" in message
     assert "uniform" in message
