@@ -1,7 +1,7 @@
 """Gradient steps a second of SAC: Stable-Baselines3's, `FastSAC`, and the products that neither can avoid.
 
 All take turns in one process, a few steps each. A figure is the median over the turns, and a ratio the median
-of the ratios within them, so that what else the machine does cancels out.
+of the ratios within them, so that other load on the machine cancels out.
 
 - SAC, FastSAC: `train` with batches from `MixedReplayBuffer`.
 - products: the matrix products of a step and nothing else, as `FastSAC` calls them.
@@ -34,7 +34,7 @@ BASE = "SAC"
 WIDTH = 256
 
 Updates = Callable[[int], object]
-"""Takes that many gradient steps."""
+"""Takes a number of gradient steps."""
 
 
 def main(
@@ -89,13 +89,13 @@ class Products:
         obs_dim: Width of an observation.
         action_dim: Width of an action.
         device: Where they are computed.
-        own: Whether as `FastSAC` computes them.
+        own: Whether to use the products of `FastSAC`.
     """
 
     def __init__(self, obs_dim: int, action_dim: int, device: str, *, own: bool) -> None:
         self.own = own
         actor, critic = (obs_dim, WIDTH, WIDTH, 2 * action_dim), (obs_dim + action_dim, WIDTH, WIDTH, 1)
-        # FastSAC asks the actor for the actions at obs and at next_obs in one go.
+        # FastSAC computes the actor at obs and at next_obs in one pass.
         self.actor_forward = _network(1, 2 * BATCH, actor, device)
         self.actor, self.critic = _network(1, BATCH, actor, device), _network(2, BATCH, critic, device)
 

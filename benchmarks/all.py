@@ -20,7 +20,7 @@ SCRIPTS = (
     "growth",
 )
 COMPARED = ("model_step", "fit_throughput", "run_shares", "agent_updates")
-"""Those that can measure OfflineRL-Kit beside."""
+"""Benchmarks that can also measure OfflineRL-Kit."""
 
 
 def main(

@@ -1,4 +1,4 @@
-"""How long loading a dataset takes, and how much memory, beside the floor of reading the same bytes.
+"""Time and memory of loading a dataset, compared with reading the same bytes.
 
 Run `python benchmarks/dataset_loading.py`. A Minari dataset of random steps is written to a temporary folder,
 with float64 observations as Minari's MuJoCo datasets have, and read by three fresh processes:
@@ -37,7 +37,7 @@ MEGABYTE = 2**20
 
 
 class Cost(NamedTuple):
-    """What one reader took."""
+    """The cost of one reader."""
 
     seconds: float
     extra_peak: float  # MiB above what the process held before
@@ -83,7 +83,7 @@ def random_episode(generator: np.random.Generator, length: int) -> EpisodeBuffer
 
 
 def flat_path() -> Path:
-    """Where the flat copy of the dataset lies."""
+    """Path of the flat copy of the dataset."""
     return Path(os.environ["MINARI_DATASETS_PATH"]) / "flat.hdf5"
 
 
@@ -146,7 +146,7 @@ def measured(name: str) -> Cost:
 
 
 def cost_of(name: str) -> Cost:
-    """Run a reader in this process, which must be fresh, for memory once touched counts as held."""
+    """Run a reader in this process, which must be fresh, because memory that was once touched counts."""
     before = reset_peak()
     start = time.perf_counter()
     kept = READERS[name]()

@@ -1,4 +1,4 @@
-"""What a transition costs on its way from a learned model to the replay buffer, against what it cannot avoid.
+"""Time of a transition from a learned model to the replay buffer, compared with its unavoidable part.
 
 The floor is a step of the penalised model and a forward pass of SAC's actor, on as many rows in one run.
 HalfCheetah's sizes; an unfitted model of generated data, whose speed is that of a fitted one.
@@ -31,7 +31,7 @@ MODEL, POLICY, ROLLOUT, STORED, SB3 = "model step", "policy", "rollout", "with b
 
 
 class Cost(NamedTuple):
-    """What was measured at one number of rows."""
+    """The measurements at one number of rows."""
 
     n: int
     horizon: int

@@ -40,7 +40,7 @@ def main(
     device: Annotated[str, typer.Option(help="cuda or cpu; a CPU has no graphs.")] = "cuda",
     steps: Annotated[int, typer.Option(help="Steps of a round.", min=1)] = 100,
     rounds: Annotated[int, typer.Option(help="Rounds of each candidate.", min=1)] = 10,
-    chunk: Annotated[int, typer.Option(help="Rows that a GPU computes at once.", min=1)] = mdp.GPU_CHUNK,
+    chunk: Annotated[int, typer.Option(help="Rows that a GPU computes together.", min=1)] = mdp.GPU_CHUNK,
 ) -> None:
     """Measure the step and print a table."""
     mdp.GPU_CHUNK = chunk

@@ -6,7 +6,7 @@ These are one product forward and two backward for every layer, on the same shap
 - PyTorch's products: one `torch.bmm` a layer, into memory that exists already.
 - with `--bfloat16`, the fit of that precision, and its products by `torch.bmm`, the last layer's in float32.
 
-With `--offlinerl-kit`, a checkout of OfflineRL-Kit is measured beside.
+With `--offlinerl-kit`, a checkout of OfflineRL-Kit is measured as well.
 """
 
 import statistics
@@ -29,7 +29,7 @@ from offline_envs.dynamics import EnsembleSettings, FitSettings, fit
 from offline_envs.kernels.products import calls_onednn, linear
 
 HOLDOUT = FitSettings().holdout
-"""Rows that both fits score their members on after an epoch."""
+"""Rows on which both fits score their members after an epoch."""
 
 
 def main(
@@ -113,7 +113,7 @@ def forward_and_back(layers: Sequence["Products"]) -> None:
         layer.forward()
     for layer in layers[:0:-1]:
         layer.backward()
-    layers[0].backward(inputs=False)  # Nobody needs the gradient of the dataset.
+    layers[0].backward(inputs=False)  # The gradient of the dataset is not needed.
 
 
 class Products:

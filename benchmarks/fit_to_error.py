@@ -32,14 +32,14 @@ FAST = {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 24}
 EMBEDDED = "offline-envs/inverteddoublependulum-replay-v0"
 KIT_BATCH = 256
 LEVELS = (0.5, 0.9)
-"""Shares of the holdout that the reported intervals are to contain."""
+"""Shares of the holdout that the reported intervals should contain."""
 
 Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Standardised inputs `(B, d + k)` to mean and log-variance of every member, `(N, B, 1 + d)`."""
 
 
 class Fit(NamedTuple):
-    """What was fitted, in how long, and how good it is on the holdout."""
+    """A fit, its time, and its errors on the holdout."""
 
     name: str
     epochs: int

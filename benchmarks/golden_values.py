@@ -169,7 +169,7 @@ def _played(env: Any, mode: str, steps: int) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Arrays for tensors, copied at once."""
+    """Convert tensors to arrays, as immediate copies."""
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -323,13 +323,13 @@ def all_values() -> dict[str, str]:
 
 @app.command()
 def record(file: Path) -> None:
-    """Write the values of the code as it is to FILE."""
+    """Write the values of the current code to FILE."""
     file.write_text(json.dumps(_computed(), indent=2) + "\n", encoding="utf-8")
 
 
 @app.command()
 def compare(file: Annotated[Path, typer.Argument(exists=True)]) -> None:
-    """Hold the code as it is against FILE; exits with 1 where a value differs."""
+    """Compare the current code with FILE; exit with 1 if a value differs."""
     before, now = json.loads(file.read_text(encoding="utf-8")), _computed()
     different = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     for name in different:

@@ -1,4 +1,4 @@
-"""How time and memory grow with the size of the work: a table an axis.
+"""Growth of time and memory with the size of the work: a table for each axis.
 
 Sizes are measured in fresh processes. The exponent of a row is log(time ratio) / log(size ratio) to the row
 before: 1 is as the work grows, 0 is a cost that the size does not change. What exceeds 1.1 between the two

@@ -50,7 +50,7 @@ class Operation(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What an operation took at one size."""
+    """The cost of an operation at one size."""
 
     operation: str
     size: int
@@ -205,7 +205,7 @@ def mixed_buffer(data: Transitions, device: str) -> MixedReplayBuffer:
 
 
 def fit_parts(data: Transitions, settings: FitSettings, device: str) -> tuple[Rows, Bootstrap]:
-    """What a fit makes of a dataset before its first epoch."""
+    """The set-up of a fit before its first epoch."""
     model = ensemble(OBS_DIM)
     rows = split_rows(data, model.normalizer, fit_settings=settings, device=torch.device(device))
     return rows, Bootstrap(model.n_members, len(rows.train), seed=settings.seed, device=device)

@@ -1,4 +1,4 @@
-"""A guard against slower code: ratios of speeds against bounds, with exit code 1 where one falls short.
+"""A guard against slower code: ratios of speeds against bounds, with exit code 1 if one is below its bound.
 
 Only ratios are compared, never seconds: each is the median of short rounds in which the two take turns, so a
 busy machine hardly moves them. The bounds are about 70 % of what was measured on one thread of an AMD EPYC
@@ -60,7 +60,7 @@ def main(
     threads: Annotated[int, typer.Option(help="Threads; 0 means PyTorch's own choice.")] = 1,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
-    """Measure the ratios, print them beside their bounds, and fail if one falls short."""
+    """Measure the ratios, print them with their bounds, and fail if one is below its bound."""
     if threads:
         torch.set_num_threads(threads)
     bounds = BOUNDS if torch.device(device).type == "cpu" else {}

@@ -38,7 +38,7 @@ MDP, ENV, PLAIN = "LearnedMDP", "vector env", "without penalty"
 
 
 class Speed(NamedTuple):
-    """What was measured at one batch size."""
+    """The measurements at one batch size."""
 
     batch: int
     seconds: dict[str, float]  # of the fastest step, by candidate

@@ -1,4 +1,4 @@
-"""Where the time of a SAC run inside the learned, penalised environment goes.
+"""Shares of time in a SAC run inside the learned, penalised environment.
 
 The run collects as many model transitions for each gradient step as MOPO does, 50 * horizon, in an unfitted
 model of generated data: neither changes the speed. Its parts are timed by subclasses:
@@ -112,7 +112,7 @@ class Shares(NamedTuple):
 
     @property
     def gradient_updates_per_second(self) -> float:
-        """Updates a second of gradient steps and their batches alone, as OfflineRL-Kit's are measured."""
+        """Updates per second, counting only gradient steps and their batches, as for OfflineRL-Kit."""
         return self.updates / (self.gradient + self.buffer)
 
 

@@ -38,7 +38,7 @@ def median_ratio(
 ) -> float:
     """Return how many times the speed of `reference` a candidate has: the median of the rounds.
 
-    The two take turns and each round is compared in itself, so that what else the machine does cancels out.
+    The two take turns and each round is compared in itself, so that other load on the machine cancels out.
 
     Args:
         reference: What the candidate is compared with.

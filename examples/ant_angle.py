@@ -1,13 +1,13 @@
 """ant-angle: data of an ant that walks along x, a policy that walks at an angle (Yu et al. 2020, 5.2).
 
-The data are the replay buffer of an agent that was paid for walking along x, and little for standing still:
+The data are the replay buffer of an agent rewarded for walking along x, with a small survive bonus:
 
 offline-envs collect AntAngle-v0 my/ant-forward-v0 --kind replay --steps 350000 \
     --env-kwargs '{"degrees": 0, "control_cost": 0.1, "survive_bonus": 0.3}'
 python examples/ant_angle.py my/ant-forward-v0 runs/ant-angle
 
 It is `offline-envs train my/ant-forward-v0 --preset mopo-trpo/ant-angle`: the paper's penalised model, and in
-it TRPO, which starts from a clone of the data and learns from whole episodes.
+it TRPO, which starts from a clone of the data and learns from long rollouts.
 """
 
 import sys

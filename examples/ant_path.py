@@ -1,8 +1,8 @@
-"""Plot where ants walk: the best episodes of a dataset for ant-angle, and those of a policy trained for it.
+"""Plot the paths of ants: the best episodes of a dataset for ant-angle, and those of a policy trained for it.
 
 python examples/ant_path.py DATASET POLICY.zip ant_path.png [AGENT]
 
-AGENT saved the policy: sac, if nothing is said, or trpo, tqc, ...
+AGENT is the kind of the saved policy: sac (the default), trpo, tqc, ...
 """
 
 import math
@@ -33,7 +33,7 @@ class Settings:
 
 
 def main(settings: Settings) -> float:
-    """Draw the plot, and return how many degrees lie between the policy's way and the one asked for."""
+    """Draw the plot, and return the angle between the policy's direction and the intended one [degrees]."""
     transitions = relabel(settings.dataset, f"ant-angle:degrees={settings.degrees}")
     env: Any = transitions.make_env()
     policy = agent_class(settings.agent).load(settings.policy, device="cpu")
@@ -57,7 +57,7 @@ def main(settings: Settings) -> float:
 
 
 def best_paths(transitions: Transitions, settings: Settings) -> list[Any]:
-    """Where the episodes with the highest returns went, `(T, 2)` each."""
+    """Paths of the episodes with the highest returns, `(T, 2)` each."""
     positions = np.stack([transitions.infos["x_position"], transitions.infos["y_position"]], axis=1)
     best = transitions.episode_returns.argsort(descending=True)[: settings.n_episodes].tolist()
     starts, lengths = transitions.episode_starts.tolist(), transitions.episode_lengths.tolist()
@@ -65,7 +65,7 @@ def best_paths(transitions: Transitions, settings: Settings) -> list[Any]:
 
 
 def policy_path(env: Any, policy: BaseAlgorithm, seed: int) -> Any:
-    """Where the policy's deterministic actions lead in one episode, `(T + 1, 2)`."""
+    """Path of the policy's deterministic actions in one episode, `(T + 1, 2)`."""
     obs, _ = env.reset(seed=seed)
     path = [env.unwrapped.data.qpos[:2].copy()]
     terminated = truncated = False

@@ -1,4 +1,4 @@
-"""Ask a model, during real episodes, how far they are from its data.
+"""Measure with a model how far real episodes are from its data.
 
 `UncertaintyPenalty` measures every real step by MOPO's penalty (Yu et al. 2020, section 4.3): low where the
 dataset has been, high where it has not.
@@ -23,7 +23,7 @@ Actions = Callable[[np.random.Generator], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Settings:
-    """Which model, and how many real episodes."""
+    """The model, and the number of real episodes."""
 
     dataset: str = "offline-envs/inverteddoublependulum-replay-v0"
     ensemble: Mapping[str, Any] = field(default_factory=lambda: {"hidden": [64, 64]})
@@ -47,7 +47,7 @@ def mean_penalty(env: gym.Env[Any, Any], actions: Actions, settings: Settings) -
 
 
 def main(settings: Settings) -> dict[str, float]:
-    """Compare actions as the dataset has them with ones that lead away from it."""
+    """Compare actions like the dataset's with actions that lead away from it."""
     transitions = load_transitions(settings.dataset)
     model = fitted_ensemble(
         transitions,

@@ -1,10 +1,10 @@
-"""Film the best episode of a dataset for a task beside a policy: a clip, and a strip of stills.
+"""Film the best episode of a dataset for a task and a policy side by side: a clip and a strip of stills.
 
-Where there is no screen, MuJoCo needs `MUJOCO_GL=egl` or `MUJOCO_GL=osmesa`:
+Without a display, MuJoCo needs `MUJOCO_GL=egl` or `MUJOCO_GL=osmesa`:
 
 MUJOCO_GL=egl python examples/film.py DATASET TASK POLICY.zip FOLDER [AGENT]
 
-AGENT saved the policy: sac, if nothing is said, or trpo, tqc, ...
+AGENT is the kind of the saved policy: sac (the default), trpo, tqc, ...
 """
 
 import sys
@@ -28,7 +28,7 @@ EVERY = 3  # steps from one picture to the next
 
 @dataclass(frozen=True)
 class Settings:
-    """What is filmed, and how many steps of it."""
+    """The episodes to film, and the number of steps."""
 
     dataset: str
     task: str
@@ -57,12 +57,12 @@ def main(settings: Settings) -> list[Path]:
 
 
 def film(env: Any, states: Iterator[None], n_steps: int) -> list[Any]:
-    """Take a picture, uint8 `(height, width, 3)`, of every third state the environment is brought into."""
+    """Take a picture, uint8 `(height, width, 3)`, of every third state that the environment reaches."""
     return [env.render() for step, _ in zip(range(n_steps), states, strict=False) if step % EVERY == 0]
 
 
 def logged_states(env: Any, transitions: Transitions) -> Iterator[None]:
-    """Put the environment into the logged states of the best episode, one after the other."""
+    """Set the environment to the logged states of the best episode, one after the other."""
     env.reset(seed=0)
     nq, nv = env.unwrapped.model.nq, env.unwrapped.model.nv
     episode = int(transitions.episode_returns.argmax())

@@ -1,6 +1,6 @@
 """halfcheetah-jump: from data of a cheetah that runs, a policy that jumps (Yu et al. 2020, section 5.2).
 
-The data are the replay buffer of an agent that was paid for running at up to 3 m/s:
+The data are the replay buffer of an agent rewarded for running at up to 3 m/s:
 
 offline-envs collect HalfCheetahJump-v0 my/halfcheetah-capped-v0 --kind replay --steps 300000 \
     --env-kwargs '{"jump_weight": 0}'

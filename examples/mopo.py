@@ -1,6 +1,6 @@
 """MOPO (Yu et al. 2020) with Stable-Baselines3's SAC, step by step.
 
-Hundreds of short imagined episodes advance together; SAC takes a gradient step for every so many of their
+Hundreds of short imagined episodes advance together; SAC takes a gradient step after a number of their
 transitions, on batches of which a twentieth comes from the dataset; the real environment only keeps score.
 
     python examples/mopo.py

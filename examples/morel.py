@@ -1,4 +1,4 @@
-"""MOReL (Kidambi et al. 2020) with sb3-contrib's TRPO: whole episodes that halt where the model is unsure.
+"""MOReL (Kidambi et al. 2020) with sb3-contrib's TRPO: full episodes that halt where the model is unsure.
 
 The policy first imitates the dataset, then follows the natural gradient inside the pessimistic model. The
 paper takes steps of a fixed size along it; TRPO searches along it for one that improves and stays near.

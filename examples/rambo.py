@@ -1,4 +1,4 @@
-"""RAMBO (Rigter et al. 2022) with Stable-Baselines3's SAC: policy and model move against each other in turns.
+"""RAMBO (Rigter et al. 2022) with Stable-Baselines3's SAC: policy and model change in turns.
 
 python examples/rambo.py
 """
@@ -72,7 +72,7 @@ def main(settings: Settings) -> float:
     adversary = AdversarialCallback(
         AdversarySettings(adv_weight=settings.adv_weight, horizon=settings.horizon),
         every=settings.adversary_every,
-        fit_settings=FitSettings.from_json(settings.fit),  # what the fit held out stays out
+        fit_settings=FitSettings.from_json(settings.fit),  # the same rows stay held out
         verbose=1,
     )
     real = RealEvalCallback(transitions.make_env, every=1_000, verbose=1)

@@ -1,4 +1,4 @@
-"""Train Stable-Baselines3's SAC in a learned environment, with no class of our own in between.
+"""Train Stable-Baselines3's SAC in a learned environment, without any adapter.
 
 `PenalizedModel-v0` is MOPO's pessimistic environment (Yu et al. 2020): an ordinary registered Gymnasium
 environment, so that any agent trains in it unchanged.
@@ -19,7 +19,7 @@ from stable_baselines3.common.monitor import Monitor
 
 @dataclass(frozen=True)
 class Settings:
-    """What to train in, and for how long."""
+    """The environment to train in, and the number of steps."""
 
     dataset: str = "offline-envs/inverteddoublependulum-replay-v0"
     real_env: str = "InvertedDoublePendulum-v5"

@@ -17,7 +17,7 @@ from offline_envs.dynamics import EnsembleSettings, FitSettings, fit, save_model
 
 @dataclass(frozen=True)
 class Settings:
-    """What to fit, and where to save it."""
+    """The ensemble to fit, and its folder."""
 
     dataset: str = "offline-envs/inverteddoublependulum-replay-v0"
     output: Path = Path("runs/inverteddoublependulum-model")
