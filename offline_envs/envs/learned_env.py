@@ -15,7 +15,7 @@ from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import LARGEST_SEED, Episodes
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import START_OBS, LearnedMDP
-from offline_envs.methods import Halt, Method, Monitor
+from offline_envs.methods import Method, Monitor
 
 Array = NDArray[np.float32]
 
@@ -96,7 +96,7 @@ class LearnedEnv(gym.Env[Any, Any]):
     @property
     def halts(self) -> bool:
         """Whether unknown pairs of obs and action end an episode."""
-        return isinstance(self.method, Halt)
+        return self.method.halts
 
     @property
     def monitor(self) -> Monitor | None:

@@ -17,7 +17,7 @@ from offline_envs.envs.learned_env import learned_spaces
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
 from offline_envs.mdp import RESET_MASK, START_OBS, LearnedMDP
-from offline_envs.methods import Halt, Method, Monitor
+from offline_envs.methods import Method, Monitor
 
 OUTPUTS = ("numpy", "torch")
 
@@ -113,7 +113,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     @property
     def halts(self) -> bool:
         """Whether unknown pairs of obs and action end an episode."""
-        return isinstance(self.method, Halt)
+        return self.method.halts
 
     @property
     def monitor(self) -> Monitor | None:

@@ -42,9 +42,11 @@ class Method(JsonSettings):
 
     Attributes:
         model_defaults: Defaults of `ModelOptions` that the method changes, by name.
+        halts: Whether the method ends unknown rows, so that a wrapper must not halt them again.
     """
 
     model_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    halts: ClassVar[bool] = False
 
     @property
     def members(self) -> str:

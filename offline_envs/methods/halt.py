@@ -66,6 +66,7 @@ class Halt(Method):
 
     model_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"member": "episode", "start": "initial"})
     """Episodes are those of the real environment, not branches of them."""
+    halts: ClassVar[bool] = True
 
     threshold: Mapping[str, float] | None = None
     units: str = "std"
