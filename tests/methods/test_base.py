@@ -9,6 +9,7 @@ import pytest
 import offline_envs
 from offline_envs.errors import SettingsError
 from offline_envs.methods import Penalty, Plain
+from offline_envs.wrappers import HaltOnUnknown
 from tests.methods.truncating import CutFar
 from tests.toy import counting_ensemble, toy_options
 
@@ -59,6 +60,18 @@ def test_an_id_that_is_taken_is_refused() -> None:
         offline_envs.register_method("PenalizedModel-v0", "tests.methods.truncating:CutFar")
     with pytest.raises(SettingsError, match="'CartPole-v1' is taken"):
         offline_envs.register_method("CartPole-v1", "tests.methods.truncating:CutFar")
+
+
+class Halting(CutFar):
+    """It says that it halts, so a wrapper must not do it again."""
+
+    halts = True
+
+
+def test_a_method_that_halts_is_not_halted_again() -> None:
+    assert HaltOnUnknown(gym.make("LearnedModel-v0", method=CutFar(), **options()))
+    with pytest.raises(SettingsError, match="halted already"):
+        HaltOnUnknown(gym.make("LearnedModel-v0", method=Halting(), **options()))
 
 
 def test_a_method_may_be_given_as_an_object() -> None:
