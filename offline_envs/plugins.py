@@ -23,8 +23,9 @@ def load_installed_plugins() -> None:
         try:
             plugin.load()
         except Exception as error:  # a module of someone else's may raise anything
+            package = plugin.dist.name if plugin.dist else "an unknown package"
             warnings.warn(
-                f"The plugin {plugin.value!r} of {_package(plugin.dist)} could not be imported: {error!r}. "
+                f"The plugin {plugin.value!r} of {package} could not be imported: {error!r}. "
                 "Names that it registers are unknown. Repair or uninstall it.",
                 stacklevel=2,
             )
@@ -44,7 +45,3 @@ def import_plugins(modules: Iterable[str]) -> None:
                 f"--import takes importable modules, got {module!r}: {error}. Install the package that holds "
                 "it, or put its folder on PYTHONPATH."
             ) from error
-
-
-def _package(distribution: object) -> str:
-    return str(getattr(distribution, "name", "an unknown package"))

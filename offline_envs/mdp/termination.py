@@ -13,9 +13,6 @@ from offline_envs.tasks import TerminationRule, never, termination_rule
 CHUNK = 100_000
 LEAST_AGREEMENT = 0.9999
 
-TERMINATIONS = ("auto", "never", "learned")
-"""Names that the `termination` setting takes."""
-
 
 @dataclass(frozen=True)
 class Agreement:
