@@ -6,7 +6,7 @@ from offline_envs.envs.checker.checker import check_vector_env
 from offline_envs.envs.entry_points import VECTOR_OPTIONS, method_class
 from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
-from offline_envs.envs.model_lookup import Halts, ReplacesRewards, is_learned, layers, model_of
+from offline_envs.envs.model_lookup import Halts, ReplacesRewards, declares, is_learned, layers, model_of
 from offline_envs.envs.options import MODEL_OPTIONS, ModelOptions
 from offline_envs.envs.rollouts import Rollout, check_imaginable, imagine, learned_under, rollout
 from offline_envs.mdp import LearnedMDP, Step
@@ -33,6 +33,7 @@ __all__ = [
     "check_device",
     "check_imaginable",
     "check_vector_env",
+    "declares",
     "imagine",
     "is_learned",
     "layers",

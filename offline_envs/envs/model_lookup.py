@@ -82,6 +82,11 @@ def layers(env: Any) -> Iterator[Any]:
         yield env
 
 
+def declares(layer: object, flag: str) -> bool:
+    """Whether the class of a wrapper sets a flag itself; a subclass may change more, so none is inherited."""
+    return bool(vars(type(layer)).get(flag, False))
+
+
 def _check_direct(
     env: LearnedEnv | LearnedVectorEnv, obs_space: gym.Space[Any], action_space: gym.Space[Any]
 ) -> None:

@@ -8,7 +8,7 @@ from gymnasium.wrappers import vector as vector_wrappers
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecCheckNan, VecEnv, VecEnvWrapper, VecMonitor
 
-from offline_envs.envs import MODES, LearnedEnv, LearnedVectorEnv, layers, learned_spaces
+from offline_envs.envs import MODES, LearnedEnv, LearnedVectorEnv, declares, layers, learned_spaces
 from offline_envs.errors import SettingsError
 from offline_envs.methods import Adversarial
 from offline_envs.sb3.vec_env.sub_envs import HasSubEnvs
@@ -48,7 +48,7 @@ def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
             "SB3VecEnv(gym.make_vec('AdversarialModel-v0', num_envs=..., dataset=...))."
         )
     for layer in wrapped:
-        if not isinstance(layer, TRANSPARENT_WRAPPERS) and not _is_transparent(type(layer)):
+        if not isinstance(layer, TRANSPARENT_WRAPPERS) and not declares(layer, "transparent"):
             names = ", ".join(sorted({kind.__name__ for kind in TRANSPARENT_WRAPPERS}))
             raise SettingsError(
                 "An adversary needs an agent that sees the model's own observations, actions and rewards, "
@@ -60,10 +60,6 @@ def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
         if space != learned:
             raise SettingsError(f"An adversary needs an agent with the model's {learned}, got {space}.")
     return env
-
-
-def _is_transparent(kind: type) -> bool:
-    return bool(vars(kind).get("transparent", False))
 
 
 def _layers(vec_env: VecEnv) -> Iterator[Any]:

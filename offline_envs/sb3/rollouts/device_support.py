@@ -9,7 +9,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import TrainFrequencyUnit
 from stable_baselines3.common.vec_env import VecEnv
 
-from offline_envs.envs import SameStep, check_imaginable, layers, learned_under
+from offline_envs.envs import SameStep, check_imaginable, declares, layers, learned_under
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.rollouts.mixin import ChoosesRolloutActions
@@ -37,7 +37,7 @@ def device_envs(vec_env: VecEnv) -> VectorEnv[Any, Any, Any]:
         )
     check_imaginable(vec_env.env)
     for layer in layers(vec_env.env):
-        on_device = isinstance(layer, ON_DEVICE_WRAPPERS) or _is_on_device(type(layer))
+        on_device = isinstance(layer, ON_DEVICE_WRAPPERS) or declares(layer, "on_device")
         if layer is vec_env.env.unwrapped or on_device:
             continue
         names = ", ".join(kind.__name__ for kind in ON_DEVICE_WRAPPERS)
@@ -91,10 +91,6 @@ def _reasons(agent: OffPolicyAlgorithm, device: torch.device) -> Iterator[str]:
 def _owner(agent: OffPolicyAlgorithm, name: str) -> type:
     """Return the class that defines an agent's method of that name."""
     return next((kind for kind in type(agent).__mro__ if name in vars(kind)), object)
-
-
-def _is_on_device(kind: type) -> bool:
-    return bool(vars(kind).get("on_device", False))
 
 
 def _place(device: torch.device) -> tuple[str, int]:
