@@ -1,16 +1,20 @@
 """`RunFolder`: the files of one training run, each replaced atomically."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from offline_envs.errors import CheckpointError, SettingsError
-from offline_envs.files import differences, write_text
+from offline_envs.files import differences, locked, write_text
 from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.versions import versions
+
+LOCK_FILE = ".lock"
+"""Held while a process works in the folder; it is left behind, empty."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,23 @@ class RunFolder:
     def has_progress(self) -> bool:
         """Whether deleting the folder would lose work: a model or, without one, an evaluation."""
         return self.model.exists() or self.metrics_file.exists()
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the folder for one run: another process that wants it is refused meanwhile.
+
+        Raises:
+            SettingsError: Another process holds it; or it is a file.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise SettingsError(f"{self.path} is a file. Choose a folder.")
+        with locked(self.path / LOCK_FILE, busy=self._refuse):
+            yield
+
+    def _refuse(self, holder: str) -> None:
+        raise SettingsError(
+            f"{self.path} is in use by {holder}. Wait for it, stop it, or choose another folder."
+        )
 
     def check(self, settings: RunSettings, *, resume: bool) -> None:
         """Refuse a folder that holds another run, unless that run has no progress to lose.

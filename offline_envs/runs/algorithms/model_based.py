@@ -3,8 +3,10 @@
 import math
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -16,7 +18,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.envs import LearnedVectorEnv, warn_of_other_data
 from offline_envs.evaluation import ReturnPredictor, evaluate_with_error
-from offline_envs.files import copy_folder
+from offline_envs.files import copy_folder, write_text
 from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
 from offline_envs.runs.algorithms.cloning import clone_policy
@@ -25,10 +27,11 @@ from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_c
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import RunProgress
-from offline_envs.runs.results import TrainResult
+from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
 from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED, ModelRun, Run, model_folder
 from offline_envs.runs.run_settings import RunSettings
-from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, gradient_steps
+from offline_envs.runs.stopping import stop_request
+from offline_envs.sb3 import BEST_POLICY, MixedReplayBuffer, SB3VecEnv, gradient_steps, mean_return_of
 
 IN_MODEL = (
     *EVERY_RUN,
@@ -37,6 +40,11 @@ IN_MODEL = (
     *("penalty", "penalty_members"),  # the uncertainty with which the model's error is compared at the end
 )
 """Settings that every algorithm with a model uses."""
+
+METRICS_FILE = "metrics.csv"
+"""Evaluations up to a checkpoint, inside it."""
+
+STOPPING = "Stopping at the end of this cycle, so that the run can resume exactly; again to stop at once."
 
 
 @dataclass(frozen=True)
@@ -78,25 +86,31 @@ class ModelBased(Algorithm):
 
         Raises:
             CheckpointError: The model or the checkpoint cannot be read.
-            KeyboardInterrupt: Interrupted; the folder has a checkpoint.
+            KeyboardInterrupt: Stopped; the folder has a checkpoint, of the end of a cycle.
         """
         with ExitStack() as stack:
             envs = stack.enter_context(closing(self._make_envs(run)))
             _keep_model(run)
             resumed = has_checkpoint(run.folder.checkpoint)
-            agent = _agent(run, SB3VecEnv(envs), resumed=resumed)
+            vec_env = SB3VecEnv(envs)
+            agent = _agent(run, vec_env, resumed=resumed)
             learned = envs.unwrapped
             assert isinstance(learned, LearnedVectorEnv)
             predictor = ReturnPredictor(learned, agent, run.real_env)
-            in_model = ModelRun(**vars(run), agent=agent, learned=learned, predictor=predictor)
+            in_model = ModelRun(
+                **vars(run), agent=agent, vec_env=vec_env, learned=learned, predictor=predictor
+            )
             if not resumed:
                 self.start(in_model)
             agent.set_logger(stack.enter_context(closing(_logger(run.folder))))
             state = self.state(in_model)
+            rows: list[MetricsRow] = []
             if resumed:
                 state.load(run.folder.checkpoint)
-            _learn(in_model, state)
-            return _score(in_model, state)
+                rows = read_metrics(run.folder.checkpoint / METRICS_FILE)
+                run.folder.write_metrics(rows)
+            rows = _learn(in_model, state, rows)
+            return _score(in_model, state, rows)
 
     def _make_envs(self, run: Run) -> VectorEnv[Any, Any, Any]:
         """Make environments of the run's dataset, which already has the reward of its task."""
@@ -136,41 +150,56 @@ def _logger(folder: RunFolder) -> Logger:
     return Logger(None, [TensorBoardOutputFormat(str(folder.tensorboard))])
 
 
-def _learn(run: ModelRun, state: AlgorithmState) -> None:
-    """Take the gradient steps that are left; leave a checkpoint, also if interrupted."""
+def _learn(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> list[MetricsRow]:
+    """Take the gradient steps that are left, and leave a checkpoint, also if asked to stop.
 
-    def save() -> None:
-        save_checkpoint(run.agent, run.folder.checkpoint, more=state.save)
+    Args:
+        run: The run.
+        state: The algorithm's own state.
+        rows: Evaluations of an earlier part of the run.
 
+    Returns:
+        All evaluations.
+    """
     timesteps, own = _timesteps_left(run.settings, run.agent), list(state.callbacks())
     if timesteps == 0:
         _train_nothing(own, run.agent)
-        return
+        return list(rows)
     progress = RunProgress(run.settings.gradient_steps, shown=run.show_progress)
-    evaluation = _evaluation(run, save=save, progress=progress)
-    try:
-        # SB3 would log after a number of imagined episodes; the evaluations log instead.
-        run.agent.learn(timesteps, [*own, evaluation], log_interval=sys.maxsize, reset_num_timesteps=False)
-        save()
-    except KeyboardInterrupt:
-        save()
-        raise
-    finally:
-        progress.stop()
+
+    def more(folder: Path) -> None:
+        write_text(folder / METRICS_FILE, metrics_text(evaluation.rows))
+        state.save(folder)
+
+    def save() -> None:
+        save_checkpoint(run.agent, run.vec_env, run.folder.checkpoint, more=more)
+
+    with stop_request(lambda: progress.note(STOPPING)) as stop:
+        evaluation = _evaluation(run, rows, save=save, stop=stop, progress=progress)
+        callbacks: list[BaseCallback] = [*own, evaluation]
+        try:
+            # SB3 would log after a number of imagined episodes; the evaluations log instead.
+            run.agent.learn(timesteps, callbacks, log_interval=sys.maxsize, reset_num_timesteps=False)
+            save()
+            if stop.made:
+                raise KeyboardInterrupt
+        finally:
+            progress.stop()
+    return evaluation.rows
 
 
-def _evaluation(run: ModelRun, **options: Any) -> RunCallback:
-    settings, rows = run.settings, run.folder.read_metrics()
+def _evaluation(run: ModelRun, rows: Sequence[MetricsRow], **options: Any) -> RunCallback:
+    settings = run.settings
     return RunCallback(
         run.folder,
-        rows=[row for row in rows if row.gradient_steps <= gradient_steps(run.agent)],
+        rows=rows,
         predicted_return=run.predictor.mean,
         env=run.real_env,
         every=settings.eval_every,
         n_episodes=settings.eval_episodes,
         seed=EVALUATION_SEED,
         evaluate_start=settings.clone_epochs > 0,
-        best_return=max((row.real_return for row in rows), default=-math.inf),
+        best_return=mean_return_of(run.folder.policies / BEST_POLICY),
         **options,
     )
 
@@ -190,7 +219,7 @@ def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:
     return math.ceil(left / cycle.gradient_steps) * cycle.timesteps
 
 
-def _score(run: ModelRun, state: AlgorithmState) -> TrainResult:
+def _score(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> TrainResult:
     """Score the last policy, draw the plots, write the result, and remove the checkpoint."""
     settings, folder = run.settings, run.folder
     result, error = evaluate_with_error(
@@ -202,7 +231,6 @@ def _score(run: ModelRun, state: AlgorithmState) -> TrainResult:
         n_episodes=settings.final_episodes,
         seed=FINAL_SEED,
     )
-    rows = folder.read_metrics()
     plot_learning_curve(rows, run.transitions, folder.plots / "real_return.png")
     plot_predicted_return(rows, folder.plots / "predicted_return.png")
     plot_model_error(error, folder.plots / "model_error.png")

@@ -21,7 +21,7 @@ def clone_settings(**changes: Any) -> TrainSettings:
 def test_bc_leaves_a_scored_policy_and_no_model(tmp_path: Path) -> None:
     result = train(clone_settings(), tmp_path / "run", show_progress=False)
     run = RunFolder(tmp_path / "run")
-    assert sorted(path.name for path in run.path.iterdir()) == [
+    assert sorted(path.name for path in run.path.glob("[!.]*")) == [
         *("metrics.csv", "plots", "policies", "result.json", "settings.json", "versions.json")
     ]
     rows = run.read_metrics()
