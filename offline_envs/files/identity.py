@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def json_checksum(value: Any) -> str:
+    """SHA-256 of a JSON value, the same for equal values however they are written: 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()).hexdigest()
+
+
 def key_of(identity: Mapping[str, Any]) -> str:
     """Return a key for JSON values, the same for equal values: 32 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+    return json_checksum(identity)[:32]
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """Return the names in `ours` whose values differ or are missing in `theirs`."""
     return [name for name, value in ours.items() if theirs.get(name) != value]
+
+
+def plain(value: Any) -> Any:
+    """Return a JSON value as it is read back: tuples as lists, all keys as strings."""
+    return json.loads(json.dumps(value))
