@@ -2,7 +2,7 @@
 
 from offline_envs.files.arrays import read_arrays
 from offline_envs.files.cache import cached, lock_of, say, unfinished
-from offline_envs.files.identity import differences, json_checksum, key_of, plain
+from offline_envs.files.identity import check_identity, differences, json_checksum, key_of, plain
 from offline_envs.files.json_files import read_json, read_plain_json, write_json
 from offline_envs.files.leftovers import clear_leftovers, delete, leftovers, put_back, target_of
 from offline_envs.files.locks import holder, locked, locked_if_free
@@ -22,6 +22,7 @@ from offline_envs.files.writing import copy_folder, new_file, new_folder, write_
 __all__ = [
     "SEAL_FILE",
     "cached",
+    "check_identity",
     "check_writable",
     "clear_leftovers",
     "copy_folder",

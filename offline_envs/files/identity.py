@@ -3,7 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from offline_envs.errors import CheckpointError
 
 
 def json_checksum(value: Any) -> str:
@@ -24,3 +27,19 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]
 def plain(value: Any) -> Any:
     """Return a JSON value as it is read back: tuples as lists, all keys as strings."""
     return json.loads(json.dumps(value))
+
+
+def check_identity(path: Path, ours: Mapping[str, Any], theirs: Mapping[str, Any] | None) -> None:
+    """Refuse a file that was made from something else, e.g. because it was renamed.
+
+    Args:
+        path: The file or folder.
+        ours: What it should be made from, JSON values by name.
+        theirs: What it says that it was made from.
+
+    Raises:
+        CheckpointError: One of the values in `ours` differs or is missing.
+    """
+    different = differences(plain(ours), theirs or {})
+    if different:
+        raise CheckpointError(f"{path} belongs to other {', '.join(different)}.")

@@ -136,4 +136,4 @@ def _fits(path: Path, version: Mapping[str, Any]) -> bool:
     """Compare sizes first, so that a file of another size is not read at all."""
     if not path.is_file() or path.stat().st_size != version["size"]:
         return False
-    return file_checksum(path) == version["sha256"]
+    return file_checksum(path) == str(version["sha256"])

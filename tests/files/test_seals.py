@@ -15,6 +15,7 @@ from offline_envs.files import (
     seal,
     verify,
     verify_file,
+    write_json,
 )
 from offline_envs.files import seals as module
 
@@ -89,7 +90,7 @@ def test_killed_while_a_file_is_replaced_either_version_has_what_was_said_of_it(
     path = tmp_path / "best"
     with new_sealed_file(path, {"return": 1.0}) as part:
         part.write_text("old")
-    write_json, calls = module.write_json, []
+    calls = []
 
     def killed(target: Path, values: dict[str, object]) -> None:
         calls.append(target)
