@@ -7,7 +7,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.errors import CheckpointError
-from offline_envs.files import clear_leftovers, new_folder, put_back
+from offline_envs.files import clear_leftovers, new_folder, put_back, seal, verify
 from offline_envs.runs.random_streams import read_streams, write_streams
 from offline_envs.sb3 import SB3VecEnv
 
@@ -35,6 +35,7 @@ def save_checkpoint(
             agent.save_replay_buffer(part / BUFFER_FILE)
         if more is not None:
             more(part)
+        seal(part)
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -62,6 +63,7 @@ def load_checkpoint(
         CheckpointError: A file is missing or damaged.
     """
     try:
+        verify(folder)  # before anything is unpickled
         agent = agent_class.load(folder / AGENT_FILE, env=env, device=device, force_reset=False)
         if isinstance(agent, OffPolicyAlgorithm):
             agent.load_replay_buffer(folder / BUFFER_FILE)

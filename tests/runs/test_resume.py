@@ -1,5 +1,7 @@
 """An interrupted run ends as an uninterrupted one would have, bit for bit."""
 
+import contextlib
+import math
 import os
 import signal
 from collections.abc import Iterator
@@ -12,11 +14,11 @@ import pytest
 import torch
 from stable_baselines3.common.save_util import load_from_zip_file
 
-from offline_envs.errors import SettingsError
+from offline_envs.dynamics import load_ensemble, save_model
+from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import locked
 from offline_envs.runs import RunFolder, TrainResult, TrainSettings, train
-from offline_envs.runs.folder import LOCK_FILE
-from offline_envs.sb3 import SB3VecEnv
+from offline_envs.sb3 import SB3VecEnv, mean_return_of
 from tests.runs.tiny import DEMO, tiny_settings
 
 MOREL = {
@@ -75,6 +77,21 @@ def signalled(number: signal.Signals, *, at_step: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def stopped_at_once(*, at_step: int) -> Iterator[None]:
+    """Raise a KeyboardInterrupt in the middle of a step, counted from 1, as a second Ctrl-C does."""
+    original, steps = SB3VecEnv.step_wait, iter(range(1, 10_000))
+
+    def step(self: SB3VecEnv) -> Any:
+        if next(steps) == at_step:
+            raise KeyboardInterrupt
+        return original(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SB3VecEnv, "step_wait", step)
+        yield
+
+
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict | list | tuple):
         items = value.items() if isinstance(value, dict) else enumerate(value)
@@ -125,9 +142,44 @@ def test_a_run_that_was_asked_to_stop_ends_like_an_uninterrupted_one(
     assert_same(folder, tmp_path)
 
 
+@pytest.mark.parametrize("checkpoint_seconds", [0.0, 300.0])
+@pytest.mark.parametrize("at_step", [1, 4])
+def test_a_run_that_was_stopped_at_once_or_killed_ends_like_an_uninterrupted_one(
+    at_step: int,
+    checkpoint_seconds: float,
+    whole: tuple[TrainSettings, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Twice at the same step of what is left. Neither saves anything more: its last checkpoint counts."""
+    settings, folder = whole
+    monkeypatch.setattr("offline_envs.runs.callback.CHECKPOINT_SECONDS", checkpoint_seconds)
+    for _ in range(2):
+        with stopped_at_once(at_step=at_step), contextlib.suppress(KeyboardInterrupt):
+            run(settings, tmp_path, resume=True)
+        rows = RunFolder(tmp_path).read_metrics()
+        best = max((row.real_return for row in rows), default=-math.inf)
+        assert mean_return_of(tmp_path / "policies" / "best_policy.zip") >= best
+    run(settings, tmp_path, resume=True)
+    assert_same(folder, tmp_path)
+
+
+def test_a_checkpoint_of_another_model_is_refused(
+    settings: TrainSettings, tmp_path: Path, tiny_model: Path
+) -> None:
+    with signalled(signal.SIGINT, at_step=3), pytest.raises(KeyboardInterrupt):
+        run(settings, tmp_path)
+    other = load_ensemble(tiny_model)
+    assert other.bounds is not None
+    other.bounds.low.sub_(1.0)
+    save_model(RunFolder(tmp_path).model, other)
+    with pytest.raises(CheckpointError, match=r"is not the model that .*checkpoint was trained in"):
+        run(settings, tmp_path, resume=True)
+
+
 def test_a_second_process_is_told_who_holds_the_folder(settings: TrainSettings, tmp_path: Path) -> None:
     with (
-        locked(tmp_path / LOCK_FILE, busy=print),
+        locked(tmp_path / ".lock", busy=print),
         pytest.raises(SettingsError, match=rf"in use by process {os.getpid()} on .*choose another folder"),
     ):
         run(settings, tmp_path)

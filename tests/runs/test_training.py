@@ -54,7 +54,8 @@ def test_a_run_leaves_everything_that_is_needed_to_understand_it(
 ) -> None:
     result = quietly(settings, tmp_path / "run")
     run = RunFolder(tmp_path / "run")
-    assert sorted(path.name for path in run.path.glob("[!.]*")) == [
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "checksums.json",
         "metrics.csv",
         "model",
         "plots",
@@ -138,8 +139,8 @@ def test_a_run_that_is_stopped_at_once_resumes_from_its_last_checkpoint(
         quietly(settings, tmp_path)
     run = RunFolder(tmp_path)
     before = run.read_metrics()
-    assert run.checkpoint.is_dir() == (steps_of_checkpoint is not None)
-    assert [row.gradient_steps for row in before][-1:] == [steps_of_checkpoint] * run.checkpoint.is_dir()
+    assert run.checkpoint.is_dir()
+    assert [row.gradient_steps for row in before][-1:] == [steps_of_checkpoint] * bool(steps_of_checkpoint)
     assert not run.result_file.exists()
     result = quietly(settings, tmp_path, resume=True)
     rows = run.read_metrics()

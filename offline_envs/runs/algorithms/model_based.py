@@ -1,7 +1,6 @@
 """`ModelBased`: an agent trained inside a learned environment and scored in the real one."""
 
 import math
-import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -16,9 +15,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from offline_envs.dynamics import read_model_card
 from offline_envs.envs import LearnedVectorEnv, warn_of_other_data
+from offline_envs.errors import CheckpointError
 from offline_envs.evaluation import ReturnPredictor, evaluate_with_error
-from offline_envs.files import copy_folder, write_text
+from offline_envs.files import copy_folder, delete, read_json, write_json, write_text
 from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
 from offline_envs.runs.algorithms.cloning import clone_policy
@@ -43,6 +44,9 @@ IN_MODEL = (
 
 METRICS_FILE = "metrics.csv"
 """Evaluations up to a checkpoint, inside it."""
+
+MODEL_FILE = "model.json"
+"""Checksum of the model that a checkpoint was trained in."""
 
 STOPPING = "Stopping at the end of this cycle, so that the run can resume exactly; again to stop at once."
 
@@ -106,6 +110,7 @@ class ModelBased(Algorithm):
             state = self.state(in_model)
             rows: list[MetricsRow] = []
             if resumed:
+                _check_model(run)
                 state.load(run.folder.checkpoint)
                 rows = read_metrics(run.folder.checkpoint / METRICS_FILE)
                 run.folder.write_metrics(rows)
@@ -132,6 +137,23 @@ def _keep_model(run: Run) -> None:
     """Copy the model into the run's folder, so that the folder is self-contained."""
     if not run.folder.model.exists():
         copy_folder(model_folder(run.settings, run.transitions), run.folder.model)
+
+
+def _model_of(run: Run) -> dict[str, Any]:
+    return {"weights_sha256": read_model_card(run.folder.model)["weights_sha256"]}
+
+
+def _check_model(run: Run) -> None:
+    """Refuse to resume in another model than the one in which the checkpoint was trained.
+
+    Raises:
+        CheckpointError: The run's folder holds another model.
+    """
+    if read_json(run.folder.checkpoint / MODEL_FILE) != _model_of(run):
+        raise CheckpointError(
+            f"{run.folder.model} is not the model that {run.folder.checkpoint} was trained in. Put that one "
+            "back, or start again in another folder."
+        )
 
 
 def _agent(run: Run, vec_env: SB3VecEnv, *, resumed: bool) -> BaseAlgorithm:
@@ -163,12 +185,12 @@ def _learn(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> 
     """
     timesteps, own = _timesteps_left(run.settings, run.agent), list(state.callbacks())
     if timesteps == 0:
-        _train_nothing(own, run.agent)
         return list(rows)
     progress = RunProgress(run.settings.gradient_steps, shown=run.show_progress)
 
     def more(folder: Path) -> None:
         write_text(folder / METRICS_FILE, metrics_text(evaluation.rows))
+        write_json(folder / MODEL_FILE, _model_of(run))
         state.save(folder)
 
     def save() -> None:
@@ -204,14 +226,6 @@ def _evaluation(run: ModelRun, rows: Sequence[MetricsRow], **options: Any) -> Ru
     )
 
 
-def _train_nothing(callbacks: list[BaseCallback], agent: BaseAlgorithm) -> None:
-    """Start and end a training, so that callbacks finish what was interrupted."""
-    for callback in callbacks:
-        callback.init_callback(agent)
-        callback.on_training_start({}, {})
-        callback.on_training_end()
-
-
 def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:
     """Model transitions of the smallest number of cycles that reach the run's gradient steps."""
     cycle = settings.cycle()
@@ -245,5 +259,5 @@ def _score(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> 
     )
     state.write_artefacts()
     folder.write_result(outcome)
-    shutil.rmtree(folder.checkpoint, ignore_errors=True)
+    delete(folder.checkpoint)
     return outcome
