@@ -17,6 +17,7 @@ from minari.data_collector import EpisodeBuffer
 from minari.dataset.minari_dataset import parse_dataset_id
 from minari.storage.datasets_root_dir import get_dataset_path
 
+from offline_envs.collect.work_folder import mark_written
 from offline_envs.data import CONTENTS, contents_entry, episodes_checksum
 from offline_envs.errors import DatasetError
 from offline_envs.files import check_writable, moved_by, storage_errors, sync, sync_below, write_bytes
@@ -111,6 +112,7 @@ def write_dataset(
             target.parent.mkdir(parents=True, exist_ok=True)
             _copy_namespaces(dataset_id, hidden, root)
             check_new(dataset_id, root)  # Somebody may have written it in the meantime.
+            mark_written(scratch)
             (hidden / dataset_id).rename(target)
             sync(target.parent)
         finally:

@@ -47,11 +47,9 @@ def contents_entry(data_path: Path, episodes: EpisodesChecksum) -> dict[str, Any
         data_path: Folder of the metadata.
         episodes: Checksum of all episodes, as `ContentsCheck` is given them on loading.
     """
-    return {
-        "metadata": _metadata_checksum(MinariStorage.read_raw_metadata(data_path)),
-        "n_episodes": episodes.n_episodes,
-        "episodes": episodes.hexdigest(),
-    }
+    covered = {"n_episodes": episodes.n_episodes, "episodes": episodes.hexdigest()}
+    metadata = MinariStorage.read_raw_metadata(data_path)
+    return {**covered, "metadata": _metadata_checksum(metadata, covered)}
 
 
 class ContentsCheck:
@@ -74,15 +72,9 @@ class ContentsCheck:
         metadata = MinariStorage.read_raw_metadata(self._data_path)
         self._expected = metadata.get(CONTENTS)
         self._episodes = EpisodesChecksum()
-        if self._expected is None:
-            return
-        try:
-            n_episodes, total = int(self._expected["n_episodes"]), int(metadata["total_episodes"])
-            if self._expected["metadata"] != _metadata_checksum(metadata) or total < n_episodes:
-                raise self._altered("metadata")
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._altered("metadata") from error
-        if n_selected < total:
+        if self._expected is not None and not self._fits(metadata):
+            raise self._altered("metadata")
+        if self._expected is not None and n_selected < metadata["total_episodes"]:
             self._expected = None
 
     @property
@@ -102,6 +94,14 @@ class ContentsCheck:
         if is_last and self._episodes.hexdigest() != self._expected["episodes"]:
             raise self._altered("episodes")
 
+    def _fits(self, metadata: Mapping[str, Any]) -> bool:
+        if not isinstance(self._expected, dict) or not isinstance(metadata.get("total_episodes"), int):
+            return False
+        covered = {name: value for name, value in self._expected.items() if name != "metadata"}
+        if self._expected.get("metadata") != _metadata_checksum(metadata, covered):
+            return False
+        return bool(metadata["total_episodes"] >= self._expected["n_episodes"])
+
     def _altered(self, part: str) -> DatasetError:
         return DatasetError(
             f"{self._source} was altered: its {part} do not fit the checksum that was stored when they were "
@@ -110,5 +110,7 @@ class ContentsCheck:
         )
 
 
-def _metadata_checksum(metadata: Mapping[str, Any]) -> str:
-    return json_checksum({name: value for name, value in metadata.items() if name not in _CHANGED_BY_MINARI})
+def _metadata_checksum(metadata: Mapping[str, Any], covered: Mapping[str, Any]) -> str:
+    """Checksum of the entries that stay, and of what is said of the episodes."""
+    entries = {name: value for name, value in metadata.items() if name not in _CHANGED_BY_MINARI}
+    return json_checksum({**entries, CONTENTS: covered})

@@ -157,7 +157,9 @@ def test_an_id_without_a_namespace_is_valid(tmp_path: Path) -> None:
 
 def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match=r"is not a folder\. --output-root, or MINARI_DATASETS_PATH, chooses"):
+    with pytest.raises(
+        StorageError, match=r"is not a folder\. --output-root, or MINARI_DATASETS_PATH, chooses"
+    ):
         writer.check_new(DATASET_ID, tmp_path / "file")
 
 
