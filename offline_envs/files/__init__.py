@@ -15,7 +15,7 @@ from offline_envs.files.seals import (
     verify,
     verify_file,
 )
-from offline_envs.files.storage import check_writable, moved_by, storage_errors, sync
+from offline_envs.files.storage import check_writable, moved_by, storage_errors, sync, sync_below
 from offline_envs.files.tensors import read_tensors, tensor_bytes, write_tensors
 from offline_envs.files.writing import copy_folder, new_file, new_folder, write_bytes, write_text
 
@@ -51,6 +51,7 @@ __all__ = [
     "seal",
     "storage_errors",
     "sync",
+    "sync_below",
     "target_of",
     "tensor_bytes",
     "unfinished",

@@ -29,11 +29,12 @@ _Versions = list[dict[str, Any]]
 """What is known of the versions of a file that may be there: one, or two while it is replaced."""
 
 
-def seal(folder: Path, *, but: Collection[str] = ()) -> None:
+def seal(folder: Path, about: Mapping[str, Any] | None = None, *, but: Collection[str] = ()) -> None:
     """Write the size and SHA-256 of every file below `folder` to its `checksums.json`.
 
     Args:
         folder: The folder.
+        about: JSON values by name that belong to the whole of it, covered by the checksums too.
         but: Names of files and folders directly inside it that may change later.
 
     Raises:
@@ -45,7 +46,7 @@ def seal(folder: Path, *, but: Collection[str] = ()) -> None:
         if path.is_file() and path != folder / SEAL_FILE and target_of(path) is None
         if path.relative_to(folder).parts[0] not in but
     }
-    write_json(folder / SEAL_FILE, {"files": files})
+    write_json(folder / SEAL_FILE, {"files": files, "about": about or {}})
 
 
 def is_sealed(folder: Path) -> bool:
@@ -53,7 +54,7 @@ def is_sealed(folder: Path) -> bool:
     return (folder / SEAL_FILE).exists()
 
 
-def verify(folder: Path, *, may_lack: Collection[str] = ()) -> None:
+def verify(folder: Path, *, may_lack: Collection[str] = ()) -> dict[str, Any]:
     """Refuse a sealed folder unless every file that was sealed is there as it was.
 
     Files that were not sealed are ignored.
@@ -62,6 +63,9 @@ def verify(folder: Path, *, may_lack: Collection[str] = ()) -> None:
         folder: The folder.
         may_lack: Names of files that may have been deleted since.
 
+    Returns:
+        What `seal` was told about it.
+
     Raises:
         CheckpointError: The folder is not sealed, or one of its files is missing, truncated or altered.
     """
@@ -69,6 +73,8 @@ def verify(folder: Path, *, may_lack: Collection[str] = ()) -> None:
         path = folder / name
         if path.exists() or path.name not in may_lack:
             _matching(path, versions)
+    about: dict[str, Any] = read_json(folder / SEAL_FILE).get("about", {})
+    return about
 
 
 @contextmanager

@@ -88,6 +88,13 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_below(folder: Path) -> None:
+    """Flush a folder, and everything below it, to disk."""
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
+
+
 _MOVES = "chooses another place"
 _PROBE_SIZE = 4096
 """Bytes written to find out whether a disk is full: one block."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from offline_envs.files.leftovers import aside, clear_leftovers, folder_part, put_back, write_lock
 from offline_envs.files.locks import locked
-from offline_envs.files.storage import storage_errors, sync
+from offline_envs.files.storage import storage_errors, sync, sync_below
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         try:
             part.mkdir()
             yield part
-            _sync_below(part)
+            sync_below(part)
             _put_in_place(part, folder)
         finally:
             put_back(folder)
@@ -87,9 +87,3 @@ def _put_in_place(part: Path, folder: Path) -> None:
     part.rename(folder)
     sync(folder.parent)
     shutil.rmtree(aside(folder), ignore_errors=True)
-
-
-def _sync_below(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        sync(path)
-    sync(folder)

@@ -50,6 +50,12 @@ def test_whatever_was_changed_is_refused(folder: Path, name: str, content: bytes
         verify(folder)
 
 
+def test_what_was_said_of_a_folder_comes_back(folder: Path) -> None:
+    assert verify(folder) == {}
+    seal(folder, {"done": 3, "after": "x"})
+    assert verify(folder) == {"done": 3, "after": "x"}
+
+
 def test_a_file_that_is_missing_is_refused_unless_it_may_be(folder: Path) -> None:
     (folder / "agent.zip").unlink()
     with pytest.raises(CheckpointError, match=r"agent\.zip is missing"):
