@@ -13,6 +13,7 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import LARGEST_SEED, Episodes
+from offline_envs.envs.explosion_watch import ExplosionWatch
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import START_OBS, LearnedMDP
 from offline_envs.methods import Method, Monitor
@@ -76,6 +77,7 @@ class LearnedEnv(gym.Env[Any, Any]):
         self._starts = assembly.starts
         self._episodes = Episodes(1, assembly, max_steps=float("inf"), reports=True)
         self._row = torch.ones(1, dtype=torch.bool, device=self.device)
+        self._explosions = ExplosionWatch(1)
         self._begun = False
 
     @property
@@ -143,6 +145,7 @@ class LearnedEnv(gym.Env[Any, Any]):
         (obs, reward, terminated, truncated), infos = self._episodes.advance(action_row[None])
         if self.monitor is not None:
             self.monitor.look()
+        self._explosions.look(self._episodes.total_exploded)
         info = {name: _entry(value[0]) for name, value in infos.items()}
         return _observation(obs), float(reward), bool(terminated), bool(truncated), info
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import LARGEST_SEED, Episodes, Outcome
+from offline_envs.envs.explosion_watch import ExplosionWatch
 from offline_envs.envs.learned_env import learned_spaces
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
@@ -81,6 +82,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         self.max_episode_steps = _step_limit(max_episode_steps)
         self._captures = capture and self.device.type == "cuda"
         self._episodes = Episodes(num_envs, assembly, max_steps=self.max_episode_steps, reports=step_infos)
+        self._explosions = ExplosionWatch(num_envs)
         self._begun = False
         self._step: Callable[[Tensor], Outcome] = self._replayed(self._episodes.advance, "step")
         self._restart: Callable[[Tensor], Tensor] = self._replayed(self._episodes.restart, "reset")
@@ -173,6 +175,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         outcome, infos = self._step(self._actions(actions))
         if self.monitor is not None:
             self.monitor.look()
+        self._explosions.look(self._episodes.total_exploded)
         next_obs, rewards, terminations, truncations = map(self._out, outcome)
         reported = {name: self._out(value) for name, value in infos.items()}
         return next_obs, rewards, terminations, truncations, reported

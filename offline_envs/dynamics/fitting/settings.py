@@ -21,6 +21,10 @@ class FitSettings(JsonSettings):
         weight_decay: Factor of half the squared weights added to the loss: one a hidden layer, then one for
             the heads. More hidden layers than values repeat the last hidden one, fewer take the first.
         bound_weight: Factor of the term that pulls the log-variance bounds together.
+        standardize_targets: Whether networks are fitted to targets of mean 0 and deviation 1, so that neither
+            loss nor ranking of members depends on units. The fitted ensemble predicts in raw units in any
+            case. The releases of MBPO and MOPO fit raw targets, which leaves a column whose steps deviate
+            by less than about 0.03 to the noise: no deviation below e⁻⁵ can be predicted at first.
         bootstrap: Whether each member draws its own rows with replacement.
         patience: Number of epochs in a row without any member improving after which the fit stops. A cosine
             schedule always runs to its end, as its purpose is the small steps of its last epochs.
@@ -39,6 +43,7 @@ class FitSettings(JsonSettings):
     holdout: int = 1000
     weight_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
     bound_weight: float = 0.01
+    standardize_targets: bool = True
     bootstrap: bool = True
     patience: int = 5
     improvement: float = 0.01
