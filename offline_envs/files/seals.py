@@ -29,12 +29,13 @@ _Versions = list[dict[str, Any]]
 """What is known of the versions of a file that may be there: one, or two while it is replaced."""
 
 
-def seal(folder: Path, about: Mapping[str, Any] | None = None) -> None:
+def seal(folder: Path, about: Mapping[str, Any] | None = None, *, but: Collection[str] = ()) -> None:
     """Write the size and SHA-256 of every file below `folder` to its `checksums.json`.
 
     Args:
         folder: The folder.
         about: JSON values by name that belong to the whole of it, covered by the checksums too.
+        but: Names of files and folders directly inside it that may change later.
 
     Raises:
         StorageError: The system does not let it be written.
@@ -43,6 +44,7 @@ def seal(folder: Path, about: Mapping[str, Any] | None = None) -> None:
         path.relative_to(folder).as_posix(): [_version(path, {})]
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / SEAL_FILE and target_of(path) is None
+        if path.relative_to(folder).parts[0] not in but
     }
     write_json(folder / SEAL_FILE, {"files": files, "about": about or {}})
 
