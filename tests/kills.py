@@ -13,7 +13,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _CHOICE = os.environ.get("OFFLINE_ENVS_KILLS", "12")
 N_KILLS = sys.maxsize if _CHOICE == "all" else int(_CHOICE)
@@ -63,39 +63,79 @@ def check_kills(
     return n_kills
 
 
+def run_at_once(n: int, work: Callable[[], str]) -> list[str]:
+    """Run the work in `n` forks that begin together; returns what each returned."""
+    hold, go = os.pipe()
+
+    def held() -> str:
+        os.close(go)
+        os.read(hold, 1)  # until the last writing end is closed
+        return work()
+
+    forks = [_forked(held) for _ in range(n)]
+    os.close(go)
+    os.close(hold)
+    return [_ended(fork) for fork in forks]
+
+
 def _run(work: Callable[[], Any], place: Path, also: Patched, *, kill_at: int | None) -> int:
     """Run the work in a fork; returns its number of operations, or -1 if it was killed."""
+
+    def counted() -> str:
+        counter = _Counter(place, kill_at)
+        counter.watch(also)
+        work()
+        return str(counter.n)
+
+    try:
+        return int(_ended(_forked(counted)))
+    except _KilledError:
+        return -1
+
+
+class _KilledError(Exception):
+    """A fork ended by SIGKILL."""
+
+
+class _Fork(NamedTuple):
+    pid: int
+    pipe: int
+
+
+def _forked(work: Callable[[], str]) -> _Fork:
     read_end, write_end = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads, which the fork has not
         pid = os.fork()
     if pid == 0:
         os.close(read_end)
-        _child(work, place, also, kill_at, write_end)
+        _child(work, write_end)
     os.close(write_end)
-    with os.fdopen(read_end) as pipe:
-        said = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return -1
-    assert status == 0, f"the work failed in its fork with status {status}: {said}"
-    return int(said)
+    return _Fork(pid, read_end)
 
 
-def _child(work: Callable[[], Any], place: Path, also: Patched, kill_at: int | None, write_end: int) -> None:
+def _child(work: Callable[[], str], write_end: int) -> None:
     """Never returns."""
     status = 1
     try:
         signal.alarm(SECONDS)
-        counter = _Counter(place, kill_at)
-        counter.watch(also)
-        work()
-        os.write(write_end, str(counter.n).encode())
+        os.write(write_end, work().encode())
         status = 0
     except BaseException:
         os.write(write_end, traceback.format_exc().encode())
     finally:
         os._exit(status)
+
+
+def _ended(fork: _Fork) -> str:
+    """Wait for a fork; returns what it returned."""
+    with os.fdopen(fork.pipe) as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(fork.pid, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        raise _KilledError
+    assert status == 0, f"the work failed in its fork with status {status}: {said}"
+    return said
 
 
 class _Counter:

@@ -12,13 +12,28 @@ import torch
 from offline_envs.collect import CollectSettings, Kind, collect_dataset, write_relabelled
 from offline_envs.data.minari_source import open_minari, transitions_from_minari
 from offline_envs.data.transitions import TENSOR_FIELDS
-from offline_envs.dynamics import disagreement_stats, fit, fitted_ensemble, fitted_termination, store
+from offline_envs.dynamics import (
+    disagreement_stats,
+    ensemble_folder,
+    fit,
+    fitted_ensemble,
+    fitted_termination,
+    store,
+)
 from offline_envs.dynamics.fitting import training
 from offline_envs.errors import DatasetError
-from offline_envs.files import cached, clear_leftovers_below, new_sealed_file, verify, verify_file, write_json
+from offline_envs.files import (
+    cached,
+    clear_leftovers_below,
+    json_checksum,
+    new_sealed_file,
+    verify,
+    verify_file,
+    write_json,
+)
 from offline_envs.tasks import Relabelling
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
-from tests.kills import N_KILLS, check_kills
+from tests.kills import N_KILLS, check_kills, run_at_once
 from tests.tasks.simulated import simulated
 from tests.toy import spreading_ensemble, toy_transitions
 
@@ -60,6 +75,29 @@ def test_the_cache(tmp_path: Path, kills_each: int) -> None:
         return weights(ensemble), stats
 
     assert check_kills(tmp_path, work, kills_each=kills_each) > 5
+
+
+def test_six_processes_on_one_cold_cache_make_one_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They begin at once, and all load what one of them fitted."""
+    fits, fit_once = [], store.fit
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        fits.append(1)
+        return fit_once(*arguments, **options)
+
+    monkeypatch.setattr(store, "fit", counted)
+
+    def work() -> str:
+        ensemble = fitted_ensemble(DATA, TINY, fit_settings=QUICK, cache_dir=tmp_path, progress=False)
+        return f"{len(fits)} {json_checksum([value.hex() for value in weights(ensemble).values()])}"
+
+    said = [line.split() for line in run_at_once(6, work)]
+    assert sorted(n_fits for n_fits, _ in said) == ["0", "0", "0", "0", "0", "1"]
+    assert len({checksum for _, checksum in said}) == 1
+    (left,) = (tmp_path / "ensembles").iterdir()
+    assert left == ensemble_folder(DATA, TINY, fit_settings=QUICK, cache_dir=tmp_path)
 
 
 def test_a_termination_head(tmp_path: Path) -> None:
