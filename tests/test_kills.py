@@ -81,11 +81,11 @@ def test_six_processes_on_one_cold_cache_make_one_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They begin at once, and all load what one of them fitted."""
-    fits, fit_once = [], store.fit
+    fits = []
 
     def counted(*arguments: Any, **options: Any) -> Any:
         fits.append(1)
-        return fit_once(*arguments, **options)
+        return fit(*arguments, **options)
 
     monkeypatch.setattr(store, "fit", counted)
 
