@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from offline_envs.cli.cache import cache
 from offline_envs.cli.collect import collect
 from offline_envs.cli.demo import demo
 from offline_envs.cli.diagnose import diagnose
@@ -64,6 +65,7 @@ def load_plugins(
 
 for command in (demo, info, fit, diagnose, train, presets, tasks, relabel, evaluate, collect):
     app.command(command.__name__)(command)
+app.add_typer(cache, name="cache")
 
 
 def main() -> None:

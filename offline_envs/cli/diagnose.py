@@ -63,10 +63,11 @@ def diagnose(
     from offline_envs.diagnose import DiagnoseSettings, advise, check_free, write_report
     from offline_envs.diagnose import diagnose as examine
     from offline_envs.envs import ModelOptions, assemble
-    from offline_envs.files import say
+    from offline_envs.files import check_writable, moved_by, say
     from offline_envs.tasks import task_transitions
 
     check_free(output)
+    check_writable(output, "--output")
     sizes = {"train_horizon": train_horizon, "horizon": horizon, "seed": seed}
     settings = parse_settings(DiagnoseSettings, {**sizes, **parse_json(options, "--options")}, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
@@ -78,7 +79,8 @@ def diagnose(
     found = examine(
         assembly, policy=followed, card=card, settings=settings, say=lambda text: say(f"{text} …")
     )
-    write_report(found, output)
+    with moved_by("--output"):
+        write_report(found, output)
     console = Console()
     console.print(_table(advise(found), transitions))
     console.print(f"Report: {output / 'report.html'}", soft_wrap=True, markup=False)

@@ -40,11 +40,13 @@ def fit(
     """Fit an ensemble, or find it in the cache. After Ctrl-C, run the same command again to resume."""
     from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
     from offline_envs.envs import check_device
-    from offline_envs.files import copy_folder
+    from offline_envs.files import check_writable, copy_folder, moved_by
     from offline_envs.tasks import task_transitions
 
     if output is not None and output.exists():
         raise SettingsError(f"{output} exists already. Choose another folder.")
+    if output is not None:
+        check_writable(output, "--output")
     check_device(device)
     settings = parse_settings(EnsembleSettings, parse_json(ensemble, "--ensemble"), "--ensemble")
     choices = {"seed": seed, **parse_json(fit_options, "--fit")}
@@ -60,7 +62,8 @@ def fit(
         console.print("Interrupted. Run the same command again to resume.")
         raise typer.Exit(INTERRUPTED) from None
     if output is not None:
-        copy_folder(folder, output)
+        with moved_by("--output"):
+            copy_folder(folder, output)
     _print(folder if output is None else output, transitions)
 
 

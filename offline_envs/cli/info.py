@@ -32,9 +32,12 @@ def info(
     With the default model in the cache, or with --model, also print the thresholds of PessimisticModel-v0.
     """
     from offline_envs.cli.tables import dataset_table
+    from offline_envs.files import check_writable, moved_by
     from offline_envs.runs import plot_returns
     from offline_envs.tasks import task_transitions
 
+    if plot is not None:
+        check_writable(plot.parent, "--plot")
     transitions = task_transitions(dataset, task, env_id=env_id)
     folder = _default_model(transitions) if model is None else model
     ensemble = None if folder is None else _load(transitions, folder)
@@ -43,7 +46,8 @@ def info(
     if ensemble is not None:
         console.print(_thresholds(transitions, ensemble))
     if plot is not None:
-        plot_returns(transitions, plot)
+        with moved_by("--plot"):
+            plot_returns(transitions, plot)
         console.print(f"Drew {plot}.", soft_wrap=True)
 
 

@@ -31,9 +31,10 @@ class EpisodesChecksum:
         for name in sorted(episode):
             array = np.ascontiguousarray(episode[name])
             self._digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
-            self._digest.update(
-                array.tobytes() if array.dtype.hasobject else array.reshape(-1).view(np.uint8)
-            )
+            if array.dtype.hasobject:  # texts
+                self._digest.update(repr(array.tolist()).encode())
+            else:
+                self._digest.update(array.reshape(-1).view(np.uint8).data)
 
     def hexdigest(self) -> str:
         """The checksum so far, 64 hexadecimal digits."""

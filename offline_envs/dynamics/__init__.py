@@ -12,6 +12,7 @@ from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.rows import Rows, generator_for, output_scale, rows_of_fit, split_index
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
+from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
 from offline_envs.dynamics.model import (
     MEMBER_CHOICES,
@@ -51,6 +52,7 @@ from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, ob
 
 __all__ = [
     "DELTA",
+    "LEFTOVER",
     "MEASURES",
     "MEMBER_CHOICES",
     "MODEL_KINDS",
@@ -58,6 +60,7 @@ __all__ = [
     "RULES",
     "UNITS",
     "Bootstrap",
+    "CacheEntry",
     "DisagreementStats",
     "DynamicsModel",
     "EnsembleDynamics",
@@ -77,11 +80,13 @@ __all__ = [
     "UnknownDetector",
     "adam_tensors",
     "bound_penalty",
+    "cache_entries",
     "cache_folder",
     "check_comparable",
     "check_members",
     "data_loss",
     "dataset_disagreement",
+    "delete_entry",
     "disagreement_stats",
     "ensemble_folder",
     "ensemble_std",

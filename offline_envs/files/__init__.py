@@ -4,7 +4,14 @@ from offline_envs.files.arrays import read_arrays
 from offline_envs.files.cache import cached, lock_of, say, unfinished
 from offline_envs.files.identity import check_identity, differences, json_checksum, key_of, plain
 from offline_envs.files.json_files import read_json, read_plain_json, write_json
-from offline_envs.files.leftovers import clear_leftovers, delete, leftovers, put_back, target_of
+from offline_envs.files.leftovers import (
+    clear_leftovers,
+    clear_leftovers_below,
+    delete,
+    leftovers,
+    put_back,
+    target_of,
+)
 from offline_envs.files.locks import holder, locked, locked_if_free
 from offline_envs.files.seals import (
     SEAL_FILE,
@@ -25,6 +32,7 @@ __all__ = [
     "check_identity",
     "check_writable",
     "clear_leftovers",
+    "clear_leftovers_below",
     "copy_folder",
     "delete",
     "differences",

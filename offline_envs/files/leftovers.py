@@ -1,7 +1,9 @@
 """What killed processes leave beside a file or folder that they were writing, and how it is cleared."""
 
+import os
 import re
 import shutil
+import socket
 from pathlib import Path
 
 
@@ -13,6 +15,18 @@ def put_back(folder: Path) -> None:
 
 def clear_leftovers(path: Path) -> None:
     """Delete unfinished versions of a file or folder left by killed processes; only its sole owner may."""
+    clear_parts(path)
+    write_lock(path).unlink(missing_ok=True)
+
+
+def clear_leftovers_below(folder: Path) -> None:
+    """Do so for every file and folder below `folder`, e.g. of a run that is resumed."""
+    for name in {path.with_name(target) for path in folder.rglob("*") if (target := target_of(path))}:
+        clear_leftovers(name)
+
+
+def clear_parts(path: Path) -> None:
+    """Do the same for the process that holds `write_lock(path)`."""
     put_back(path)
     for leftover in leftovers(path):
         delete(leftover)
@@ -39,6 +53,29 @@ def delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def file_part(path: Path) -> Path:
+    """Path of this process's unfinished version of a file."""
+    return path.with_name(f".{path.name}.{os.getpid()}@{socket.gethostname()}.part")
+
+
+def clear_dead_parts(path: Path) -> None:
+    """Delete unfinished versions of a file whose writers, on this machine, no longer run."""
+    for leftover in leftovers(path):
+        writer = _WRITER.search(leftover.name)
+        if writer and writer["host"] == socket.gethostname() and not _runs(int(writer["pid"])):
+            leftover.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
 def folder_part(folder: Path) -> Path:
     """Path of the unfinished version of a folder."""
     return folder.with_name(f".{folder.name}.part")
@@ -54,6 +91,8 @@ def write_lock(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.lock")
 
 
-_LEFTOVER = re.compile(r"\.(?P<target>.+?)\.(?:(?:\d+\.)?part|part-\w+|old)")
-"""Names of unfinished files (`.name.<pid>.part`) and folders (`.name.part`, in version 0.1.0 with a suffix),
-and of folders set aside."""
+_LEFTOVER = re.compile(r"\.(?P<target>.+?)\.(?:(?:\d+(?:@.+)?\.)?part|part-\w+|old)")
+"""Names of unfinished files (`.name.<pid>@<host>.part`) and folders (`.name.part`), in version 0.1.0 without
+the host or with a suffix, and of folders set aside."""
+
+_WRITER = re.compile(r"\.(?P<pid>\d+)@(?P<host>.+)\.part$")

@@ -73,7 +73,7 @@ def verify(folder: Path, *, may_lack: Collection[str] = ()) -> dict[str, Any]:
         path = folder / name
         if path.exists() or path.name not in may_lack:
             _matching(path, versions)
-    about: dict[str, Any] = read_json(folder / SEAL_FILE).get("about", {})
+    about: dict[str, Any] = read_json(folder / SEAL_FILE)["about"]
     return about
 
 
@@ -93,9 +93,11 @@ def new_sealed_file(path: Path, about: Mapping[str, Any] | None = None) -> Itera
         yield part
         new = _version(part, about or {})
         files = _read(folder) if is_sealed(folder) else {}
+        about_folder = read_json(folder / SEAL_FILE)["about"] if is_sealed(folder) else {}
         old = [version for version in files.get(path.name, []) if _fits(path, version)]
-        write_json(folder / SEAL_FILE, {"files": {**files, path.name: [*old[:1], new]}})
-    write_json(folder / SEAL_FILE, {"files": {**files, path.name: [new]}})
+        both = {**files, path.name: [*old[:1], new]}
+        write_json(folder / SEAL_FILE, {"files": both, "about": about_folder})
+    write_json(folder / SEAL_FILE, {"files": {**files, path.name: [new]}, "about": about_folder})
 
 
 def verify_file(path: Path) -> dict[str, Any]:
@@ -126,9 +128,10 @@ def _read(folder: Path) -> dict[str, _Versions]:
         raise CheckpointError(
             f"{folder} holds no {SEAL_FILE}: it is not complete, or version 0.1.0 wrote it."
         )
-    files = read_json(folder / SEAL_FILE).get("files")
-    if not isinstance(files, dict):
+    values = read_json(folder / SEAL_FILE)
+    if not (isinstance(values.get("files"), dict) and isinstance(values.get("about"), dict)):
         raise CheckpointError(f"{folder / SEAL_FILE} is damaged: it lists no files.")
+    files: dict[str, _Versions] = values["files"]
     return files
 
 

@@ -1,12 +1,19 @@
 """Atomic writes: files and folders appear complete or not at all, even if the process is killed."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from offline_envs.files.leftovers import aside, clear_leftovers, folder_part, put_back, write_lock
+from offline_envs.files.leftovers import (
+    aside,
+    clear_dead_parts,
+    clear_parts,
+    file_part,
+    folder_part,
+    put_back,
+    write_lock,
+)
 from offline_envs.files.locks import locked
 from offline_envs.files.storage import storage_errors, sync, sync_below
 
@@ -16,7 +23,7 @@ def new_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to, which atomically replaces the file at `path` when the block ends.
 
     If the block raises, the file at `path` stays as it is. What was written is flushed to disk first, and the
-    entry of its folder afterwards.
+    entry of its folder afterwards. What killed processes left of the same file is deleted.
 
     Args:
         path: The file; its folder is created if missing.
@@ -24,9 +31,10 @@ def new_file(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: The system does not let it be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = file_part(path)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_dead_parts(path)
         try:
             yield part
             sync(part)
@@ -64,7 +72,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """
     part = folder_part(folder)
     with storage_errors(folder), locked(write_lock(folder), busy=lambda: None, protects=folder):
-        clear_leftovers(folder)
+        clear_parts(folder)
         try:
             part.mkdir()
             yield part

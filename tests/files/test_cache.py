@@ -63,6 +63,7 @@ def test_what_killed_processes_left_is_cleared_by_the_next(tmp_path: Path) -> No
         for name in (".result.part", ".result.old"):
             (tmp_path / name).mkdir()
         (tmp_path / ".result.123.part").touch()
+        (tmp_path / ".result.lock").touch()
         lock_of(path).touch()
         if not path.exists():
             (tmp_path / ".result.old").rmdir()  # a folder set aside without a successor would be put back

@@ -1,10 +1,21 @@
+import os
+import socket
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from offline_envs.errors import StorageError
-from offline_envs.files import clear_leftovers, copy_folder, new_file, new_folder, put_back, write_text
+from offline_envs.files import (
+    clear_leftovers,
+    clear_leftovers_below,
+    copy_folder,
+    new_file,
+    new_folder,
+    put_back,
+    write_text,
+)
 
 
 def names(folder: Path) -> set[str]:
@@ -88,9 +99,18 @@ def test_leftovers_of_killed_processes_are_cleared_by_the_owner(tmp_path: Path) 
     folder = tmp_path / "checkpoint"
     for name in ("checkpoint", ".checkpoint.part", ".checkpoint.part-1x", ".checkpoint.old", ".other.part"):
         (tmp_path / name).mkdir()
-    (tmp_path / ".checkpoint.123.part").touch()
+    for name in (".checkpoint.123.part", ".checkpoint.123@host.part"):
+        (tmp_path / name).touch()
     clear_leftovers(folder)
     assert names(tmp_path) == {"checkpoint", ".other.part"}
+
+
+def test_leftovers_of_a_whole_folder_are_cleared_by_its_owner(tmp_path: Path) -> None:
+    for name in ("a/.model.part", "a/.best.old", "a/b"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "a" / "b" / ".x.123@host.part").touch()
+    clear_leftovers_below(tmp_path)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} == {"a", "a/b", "a/best"}
 
 
 def test_names_with_brackets_are_names_and_no_patterns(tmp_path: Path) -> None:
@@ -128,3 +148,20 @@ def test_a_copy_is_complete(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         copy_folder(tmp_path / "nowhere", tmp_path / "elsewhere")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_what_a_killed_process_left_of_a_file_is_deleted_by_the_next_one(tmp_path: Path) -> None:
+    """A living process, one on another machine and one of another file may still need theirs."""
+    host, dead = socket.gethostname(), dead_process()
+    kept = {f".a.{os.getppid()}@{host}.part", f".a.{dead}@elsewhere.part", f".b.{dead}@{host}.part"}
+    for name in (*kept, f".a.{dead}@{host}.part"):
+        (tmp_path / name).touch()
+    write_text(tmp_path / "a", "1")
+    assert names(tmp_path) == {"a", *kept}
+
+
+def dead_process() -> int:
+    """Number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid

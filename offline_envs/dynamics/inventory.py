@@ -1,0 +1,151 @@
+"""What the cache holds and for what, and how entries are deleted."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from offline_envs.dynamics.checkpoint import read_model_card
+from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.fitting.fit_state import STATE_FILE
+from offline_envs.dynamics.fitting.settings import FitSettings
+from offline_envs.dynamics.store import DISAGREEMENTS, ENSEMBLES, TERMINATIONS, cache_folder
+from offline_envs.errors import CheckpointError
+from offline_envs.files import delete, locked_if_free, read_json, read_tensors, target_of
+
+LEFTOVER = "leftover"
+"""Kind of what killed processes left behind, which nobody needs."""
+
+_OURS = re.compile(r"\.?(?P<key>[0-9a-f]{32})(\..*)?")
+"""Names in the folders of the cache; others are not ours and are neither listed nor deleted."""
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One result in the cache, or what is left of one.
+
+    Attributes:
+        kind: `"ensemble"`, `"interrupted fit"`, `"termination head"`, `"disagreement"` or `LEFTOVER`.
+        path: File or folder.
+        dataset: Description of the dataset, or `"unknown"`.
+        fingerprint: The dataset's fingerprint, or `""`.
+        settings: Settings that differ from the defaults, in words.
+        size: Bytes on disk.
+        modified: Time of the last change, in seconds since 1970.
+    """
+
+    kind: str
+    path: Path
+    dataset: str
+    fingerprint: str
+    settings: str
+    size: int
+    modified: float
+
+
+def cache_entries(cache_dir: Path | str | None = None) -> list[CacheEntry]:
+    """List everything in the cache, the oldest first.
+
+    Args:
+        cache_dir: Cache folder, see `cache_folder`.
+    """
+    root = cache_folder(cache_dir)
+    found = [_entry(path) for name in _READERS for path in _ours(root / name)]
+    return sorted(found, key=lambda entry: (entry.modified, entry.path))
+
+
+def delete_entry(entry: CacheEntry) -> bool:
+    """Delete an entry, unless a living process works on this result: it holds the lock.
+
+    Returns:
+        Whether it is gone.
+    """
+    match = _OURS.fullmatch(entry.path.name)
+    assert match is not None
+    with locked_if_free(entry.path.with_name(f"{match['key']}.lock")) as free:
+        if free:
+            delete(entry.path)
+    return not entry.path.exists()
+
+
+def _ours(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if _OURS.fullmatch(path.name))
+
+
+def _entry(path: Path) -> CacheEntry:
+    kind, about = LEFTOVER, _About("", "", "")
+    if not _is_leftover(path):
+        kind, read = _READERS[path.parent.name]
+        if path.suffix == ".partial":
+            kind, read = "interrupted fit", _of_fit
+        try:
+            about = read(path)
+        except (CheckpointError, KeyError, TypeError) as error:
+            about = _About("unknown", "", f"damaged: {error}")
+    files = [file for file in (path, *path.rglob("*")) if file.is_file()]
+    stats = [file.stat() for file in files] or [path.stat()]
+    size = sum(stat.st_size for stat in stats) if files else 0
+    modified = max(stat.st_mtime for stat in stats)
+    return CacheEntry(kind, path, about.dataset, about.fingerprint, about.settings, size, modified)
+
+
+def _is_leftover(path: Path) -> bool:
+    if target_of(path) is not None or path.suffix == ".lock":
+        return True
+    finished = path.with_suffix("").exists()
+    return path.suffix == ".partial" and (finished or not (path / STATE_FILE).exists())
+
+
+@dataclass(frozen=True)
+class _About:
+    dataset: str
+    fingerprint: str
+    settings: str
+
+
+def _of_ensemble(folder: Path) -> _About:
+    card = read_model_card(folder)
+    dataset = card["dataset"] or {}
+    settings = _chosen(card.get("settings"), card["fit_settings"])
+    return _About(dataset.get("source", "unknown"), dataset.get("fingerprint", ""), settings)
+
+
+def _of_fit(folder: Path) -> _About:
+    _, header = read_tensors(folder / STATE_FILE)
+    identity = header["identity"]
+    settings = _chosen(identity["ensemble settings"], identity["fit settings"])
+    epochs = len(header["progress"]["train_loss"])
+    return _About("unknown", identity["dataset"], f"{settings}, {epochs} epochs done")
+
+
+def _of_head(path: Path) -> _About:
+    _, header = read_tensors(path)
+    about = header.get("about", {})
+    return _About(about.get("source", "unknown"), about.get("dataset", ""), f"seed {about.get('seed', '?')}")
+
+
+def _of_disagreement(path: Path) -> _About:
+    about = read_json(path)["about"]
+    return _About(about["source"], about["dataset"], f"members {about['members']}, units {about['units']}")
+
+
+def _chosen(ensemble: Mapping[str, Any] | None, fit: Mapping[str, Any] | None) -> str:
+    """Settings that differ from their defaults."""
+    pairs = ((ensemble or {}, EnsembleSettings().to_json()), (fit or {}, FitSettings().to_json()))
+    other = [
+        f"{name}={value}"
+        for given, defaults in pairs
+        for name, value in given.items()
+        if defaults.get(name) != value
+    ]
+    return ", ".join(other) or "defaults"
+
+
+_READERS: Mapping[str, tuple[str, Callable[[Path], _About]]] = {
+    ENSEMBLES: ("ensemble", _of_ensemble),
+    TERMINATIONS: ("termination head", _of_head),
+    DISAGREEMENTS: ("disagreement", _of_disagreement),
+}
+"""Kind and reader of the results in each folder of the cache."""
