@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from offline_envs.agents import AGENTS, off_policy_agents
-from offline_envs.errors import SettingsError
+from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.settings import TypedSettings, check_seed
 
 DEFAULT_TRAIN_STEPS = 100_000
 
@@ -22,7 +23,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class CollectSettings:
+class CollectSettings(TypedSettings):
     """Settings of one collected dataset.
 
     Attributes:
@@ -55,13 +56,16 @@ class CollectSettings:
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.kind not in set(Kind):
+            raise unknown_name("kind", self.kind, Kind)
+        object.__setattr__(self, "kind", Kind(self.kind))  # its name will do
+        super().__post_init__()
         _check_positive("steps", self.steps)
         if self.train_steps is not None:
             _check_positive("train_steps", self.train_steps)
         for width in self.net_arch:
             _check_positive("net_arch", width)
-        if self.seed < 0:
-            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
+        check_seed(self.seed, largest=2**32 - 1)  # Stable-Baselines3 seeds NumPy's global generator
         if not AGENTS.find(self.agent).off_policy and (self.trains_first or self.kind is Kind.REPLAY):
             raise SettingsError(
                 f"Only an agent with a replay buffer can be trained here, got {self.agent}. "

@@ -9,9 +9,6 @@ from offline_envs.mdp import step_infos
 Outcome = tuple[tuple[Tensor, Tensor, Tensor, Tensor], dict[str, Tensor]]
 """Observations `(n, d)`, rewards, terminations and truncations `(n,)`; and the infos of a step."""
 
-LARGEST_SEED = 2**63 - 1
-"""Largest seed of a torch generator that is drawn from an environment's NumPy generator."""
-
 
 class Episodes:
     """`n` imagined episodes, whose state is tensors on the model's device that are written in place.

@@ -12,10 +12,11 @@ from torch import Tensor
 from offline_envs.data import Transitions
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
-from offline_envs.envs.episodes import LARGEST_SEED, Episodes
+from offline_envs.envs.episodes import Episodes
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import START_OBS, LearnedMDP
 from offline_envs.methods import Method, Monitor
+from offline_envs.settings import LARGEST_SEED
 
 Array = NDArray[np.float32]
 

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
-from offline_envs.envs.episodes import LARGEST_SEED, Episodes, Outcome
+from offline_envs.envs.episodes import Episodes, Outcome
 from offline_envs.envs.learned_env import learned_spaces
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
 from offline_envs.mdp import RESET_MASK, START_OBS, LearnedMDP
 from offline_envs.methods import Method, Monitor
+from offline_envs.settings import LARGEST_SEED, check_arguments
 
 OUTPUTS = ("numpy", "torch")
 
@@ -51,6 +52,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: The step limit, infinity for none.
     """
 
+    @check_arguments
     def __init__(
         self,
         num_envs: int,

@@ -5,13 +5,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.mdp import Sampler
+from offline_envs.settings import TypedSettings
 from offline_envs.tasks import Task, TerminationRule
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(TypedSettings):
     """Settings of every learned environment, all optional.
 
     Attributes:
@@ -32,6 +35,9 @@ class ModelOptions:
         fit: Settings of the fit by name, see `FitSettings`.
         cache_dir: Folder of fitted models instead of the user's cache.
         progress: Whether a fit shows its progress.
+
+    Raises:
+        SettingsTypeError: A value of the wrong type.
     """
 
     model: str | Path | DynamicsModel | None = None
@@ -44,8 +50,14 @@ class ModelOptions:
     precision: str = "float32"
     ensemble: Mapping[str, Any] | None = None
     fit: Mapping[str, Any] | None = None
-    cache_dir: str | None = None
+    cache_dir: str | Path | None = None
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        device: Any = self.device
+        if isinstance(device, torch.device):
+            object.__setattr__(self, "device", str(device))
+        super().__post_init__()
 
 
 MODEL_OPTIONS = tuple(field.name for field in fields(ModelOptions))

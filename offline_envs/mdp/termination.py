@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -67,7 +68,7 @@ def resolve_termination(
     transitions: Transitions,
     *,
     device: str | torch.device,
-    cache_dir: str | None,
+    cache_dir: str | Path | None,
 ) -> TerminationRule:
     """Turn the `termination` setting of an environment into a rule, and check it against the dataset.
 

@@ -11,7 +11,7 @@ from offline_envs.errors import SettingsError
     ("kind", "settings", "message"),
     [
         (Kind.RANDOM, {"steps": 0}, "steps must be 1 or more, got 0"),
-        (Kind.RANDOM, {"seed": -1}, "seed must be 0 or more, got -1"),
+        (Kind.RANDOM, {"seed": 2**32}, r"seed must lie in 0\.\.4294967295, got 4294967296"),
         (Kind.REPLAY, {"net_arch": (64, 0)}, "net_arch must be 1 or more, got 0"),
         (Kind.EXPERT, {"train_steps": 0}, "train_steps must be 1 or more, got 0"),
         (Kind.REPLAY, {"policy": Path("p.zip")}, "policy is for kinds medium and expert, got kind replay"),
