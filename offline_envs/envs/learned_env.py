@@ -13,8 +13,7 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes
-from offline_envs.errors import SettingsError
-from offline_envs.mdp import START_OBS, LearnedMDP
+from offline_envs.mdp import START_OBS, LearnedMDP, as_actions, check_reset_options
 from offline_envs.methods import Method, Monitor
 from offline_envs.settings import LARGEST_SEED
 
@@ -114,9 +113,9 @@ class LearnedEnv(gym.Env[Any, Any]):
             options: `{"obs": array (d,)}` starts from that observation.
 
         Raises:
-            SettingsError: An observation of another shape, or one that is not finite.
+            SettingsError: An unknown option, an observation of another shape, or one that is not finite.
         """
-        given = (options or {}).get(START_OBS)
+        given = check_reset_options(options, (START_OBS,)).get(START_OBS)
         start = None if given is None else self._starts.given(given, (self.transitions.obs_dim,))[None]
         super().reset(seed=seed)
         if seed is not None or not self._begun:
@@ -132,16 +131,12 @@ class LearnedEnv(gym.Env[Any, Any]):
 
         Raises:
             gymnasium.error.ResetNeeded: There is no episode yet.
-            SettingsError: The action has another shape.
+            SettingsError: The action has another shape or, given on the CPU, is not finite.
         """
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step().")
-        action_row = torch.tensor(np.asarray(action), dtype=torch.float32, device=self.device)
-        if action_row.shape != self.action_space.shape:
-            raise SettingsError(
-                f"An action must have shape {self.action_space.shape}, got {tuple(action_row.shape)}."
-            )
-        (obs, reward, terminated, truncated), infos = self._episodes.advance(action_row[None])
+        chosen = as_actions(action, (self.transitions.action_dim,), self.device)
+        (obs, reward, terminated, truncated), infos = self._episodes.advance(chosen[None])
         if self.monitor is not None:
             self.monitor.look()
         info = {name: _entry(value[0]) for name, value in infos.items()}

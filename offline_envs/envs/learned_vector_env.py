@@ -16,7 +16,7 @@ from offline_envs.envs.episodes import Episodes, Outcome
 from offline_envs.envs.learned_env import learned_spaces
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
-from offline_envs.mdp import RESET_MASK, START_OBS, LearnedMDP
+from offline_envs.mdp import RESET_MASK, START_OBS, LearnedMDP, as_actions, as_tensor, check_reset_options
 from offline_envs.methods import Method, Monitor
 from offline_envs.settings import LARGEST_SEED, check_arguments
 
@@ -138,15 +138,16 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
                 observations (with a mask, only its rows are used).
 
         Raises:
-            SettingsError: A mask or observation of the wrong shape or type, or a list of seeds.
+            SettingsError: An unknown option, a mask or observation of the wrong shape or type, or a list of
+                seeds.
         """
         if seed is not None and not isinstance(seed, (int, np.integer)):
             raise SettingsError(
                 f"seed must be one integer for the whole batch or None, got {type(seed).__name__}."
             )
-        options = options or {}
-        mask = self._mask(options.get(RESET_MASK))
-        given = self._given(options.get(START_OBS))
+        chosen = check_reset_options(options, (RESET_MASK, START_OBS))
+        mask = self._mask(chosen.get(RESET_MASK))
+        given = self._given(chosen.get(START_OBS))
         if mask is not None:
             self._check_begun()
         super().reset(seed=None if seed is None else int(seed))
@@ -169,10 +170,11 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
 
         Raises:
             gymnasium.error.ResetNeeded: There are no episodes yet.
-            SettingsError: Actions of another shape.
+            SettingsError: Actions of another shape or, given on the CPU, not finite.
         """
         self._check_begun()
-        outcome, infos = self._step(self._actions(actions))
+        shape = (self.num_envs, self.transitions.action_dim)
+        outcome, infos = self._step(as_actions(actions, shape, self.device))
         if self.monitor is not None:
             self.monitor.look()
         next_obs, rewards, terminations, truncations = map(self._out, outcome)
@@ -196,20 +198,10 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step(), and without reset_mask the first time.")
 
-    def _actions(self, actions: Any) -> Tensor:
-        if isinstance(actions, np.ndarray) and not actions.flags.writeable:
-            actions = actions.copy()  # torch warns of an array that it must not write to
-        tensor = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
-        if tensor.shape != self.action_space.shape:
-            raise SettingsError(
-                f"actions must have shape {self.action_space.shape}, got {tuple(tensor.shape)}."
-            )
-        return tensor
-
     def _mask(self, mask: Any) -> Tensor | None:
         if mask is None:
             return None
-        tensor = torch.as_tensor(mask, device=self.device)
+        tensor = as_tensor("options['reset_mask']", mask).to(self.device)
         if tensor.dtype != torch.bool or tensor.shape != (self.num_envs,):
             raise SettingsError(
                 f"options['reset_mask'] must be bool of shape ({self.num_envs},), "
