@@ -24,7 +24,7 @@ class ModelOptions(TypedSettings):
         task: Task whose reward the data get instead of their own: a name with settings, e.g.
             `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
-            of (obs, action, next_obs) tensors that returns a bool tensor `(B,)`.
+            of (obs, action, next_obs) tensors that returns a bool tensor or array `(B,)`.
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
         member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`; or a
             `Sampler`.
@@ -34,7 +34,7 @@ class ModelOptions(TypedSettings):
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
         fit: Settings of the fit by name, see `FitSettings`.
         cache_dir: Folder of fitted models instead of the user's cache.
-        progress: Whether a fit shows its progress.
+        progress: Whether a fit, also that of `termination="learned"`, shows its progress.
 
     Raises:
         SettingsTypeError: A value of the wrong type.

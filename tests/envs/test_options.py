@@ -75,3 +75,8 @@ def test_what_means_the_same_is_taken() -> None:
     envs = gym.make_vec("PenalizedModel-v0", n, **toy_options(penalty_coef=np.float32(0.5)))
     assert envs.num_envs == 2
     assert envs.unwrapped.method.penalty_coef == 0.5  # type: ignore[attr-defined]
+
+
+def test_without_progress_a_learned_termination_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    gym.make("LearnedModel-v0", **toy_options(termination="learned", progress=False))
+    assert capsys.readouterr().err == ""
