@@ -37,9 +37,10 @@ class Episodes:
     def __init__(self, n: int, assembly: Assembly, *, max_steps: float, reports: bool) -> None:
         self._mdp = assembly.mdp
         self._starts = assembly.starts
-        self._max_steps = max_steps
         self._reports = reports
         device = assembly.starts.obs.device
+        self._limit = torch.zeros((), dtype=torch.int64, device=device)
+        self.max_steps = max_steps
         self.generator = torch.Generator(device)
         self.obs = torch.zeros((n, assembly.transitions.obs_dim), device=device)
         self.elapsed = torch.zeros(n, dtype=torch.int64, device=device)
@@ -49,6 +50,16 @@ class Episodes:
         self.total_exploded = torch.zeros((), dtype=torch.int64, device=device)
         self._kept: Tensor | None = None
         self.monitor = assembly.method.monitor(n, device)
+
+    @property
+    def max_steps(self) -> float:
+        """Steps after which an episode is truncated, or infinity."""
+        return self._max_steps
+
+    @max_steps.setter
+    def max_steps(self, steps: float) -> None:
+        self._max_steps = steps
+        self._limit.fill_(min(steps, torch.iinfo(torch.int64).max))  # in place, as a captured graph reads it
 
     def advance(self, actions: Tensor) -> Outcome:
         """Take the next step of every episode, including those that are over.
@@ -64,7 +75,7 @@ class Episodes:
         self.replaced.copy_(step.replaced)
         self.total_exploded += (step.exploded & ~self._over).sum()
         self.elapsed += 1
-        truncated = step.truncated | (self.elapsed >= self._max_steps)
+        truncated = step.truncated | (self.elapsed >= self._limit)
         self._over |= terminated | truncated
         if self.monitor is not None:
             self.monitor.count(step, terminated | truncated)

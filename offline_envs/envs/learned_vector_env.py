@@ -10,20 +10,19 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes, Outcome
 from offline_envs.envs.learned_env import learned_spaces
+from offline_envs.envs.parts import LearnedParts
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
-from offline_envs.mdp import RESET_MASK, START_OBS, LearnedMDP, as_actions, as_tensor, check_reset_options
-from offline_envs.methods import Method, Monitor
-from offline_envs.settings import LARGEST_SEED, check_arguments
+from offline_envs.mdp import RESET_MASK, START_OBS, as_actions, as_tensor, check_reset_options
+from offline_envs.settings import LARGEST_SEED, check_arguments, checked
 
 OUTPUTS = ("numpy", "torch")
 
 
-class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
+class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
     """`num_envs` imagined episodes advanced together, in torch on any device.
 
     It resets only the rows of a mask (`reset(options={"reset_mask": mask})`); `Autoreset` adds the
@@ -43,13 +42,7 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
             termination rule read on the host at capture; without graphs it reads them at every step.
 
     Attributes:
-        mdp: Its MDP.
-        transitions: The dataset.
-        ensemble: The model, all of its members.
-        method: The method that turns the model into the MDP.
-        assembly: All its parts.
         output: `"numpy"` or `"torch"`.
-        max_episode_steps: The step limit, infinity for none.
     """
 
     @check_arguments
@@ -68,29 +61,33 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         if output not in OUTPUTS:
             raise unknown_name("output", output, OUTPUTS)
         self.num_envs = num_envs
-        self.assembly = assembly
         self.output = output
-        self.mdp: LearnedMDP = assembly.mdp
-        self.transitions = assembly.transitions
-        self.ensemble: DynamicsModel = assembly.model
-        self.method: Method = assembly.method
+        self._assembly = assembly
         self._starts = assembly.starts
         self.single_observation_space, self.single_action_space = learned_spaces(assembly.transitions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.autoreset_mode = AutoresetMode.DISABLED
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
-        self.max_episode_steps = _step_limit(max_episode_steps)
         self._captures = capture and self.device.type == "cuda"
-        self._episodes = Episodes(num_envs, assembly, max_steps=self.max_episode_steps, reports=step_infos)
+        limit = _step_limit(max_episode_steps)
+        self._episodes = Episodes(num_envs, assembly, max_steps=limit, reports=step_infos)
         self._begun = False
         self._step: Callable[[Tensor], Outcome] = self._replayed(self._episodes.advance, "step")
         self._restart: Callable[[Tensor], Tensor] = self._replayed(self._episodes.restart, "reset")
 
     @property
-    def device(self) -> torch.device:
-        """Device of the model and of returned tensors."""
-        return self._starts.obs.device
+    def max_episode_steps(self) -> float:
+        """Steps after which an episode is truncated, infinity for never; it may be set, also in an episode.
+
+        Raises:
+            SettingsError: Set to something else than an integer of at least 1, None or −1.
+        """
+        return self._episodes.max_steps
+
+    @max_episode_steps.setter
+    def max_episode_steps(self, limit: int | None) -> None:
+        self._episodes.max_steps = _step_limit(checked("max_episode_steps", int | None, limit))
 
     @property
     def obs(self) -> Tensor:
@@ -106,21 +103,6 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
     def exploded(self) -> Tensor:
         """Rows whose last prediction was rejected, bool `(n,)`, on the model's device."""
         return self._episodes.exploded.clone()
-
-    @property
-    def n_exploded(self) -> int:
-        """Number of steps whose prediction was rejected so far, over all rows whose episode was running."""
-        return int(self._episodes.total_exploded)
-
-    @property
-    def halts(self) -> bool:
-        """Whether unknown pairs of obs and action end an episode."""
-        return self.method.halts
-
-    @property
-    def monitor(self) -> Monitor | None:
-        """The method's monitor of the episodes, e.g. a `HaltCounter`, or None."""
-        return self._episodes.monitor
 
     @property
     def reward_replaced(self) -> Tensor:

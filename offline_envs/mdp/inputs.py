@@ -26,13 +26,18 @@ def as_actions(actions: Any, shape: tuple[int, ...], device: torch.device) -> Te
         SettingsError: Something else than numbers, another shape, or NaN or infinity.
     """
     tensor = as_numbers("actions", actions, shape)
-    if tensor.device.type == "cpu" and not bool(tensor.isfinite().all()):
+    if is_on_host(tensor) and not bool(tensor.isfinite().all()):
         bad = (~tensor.isfinite()).nonzero()
         raise SettingsError(
             f"actions must be finite, got NaN or infinity in {len(bad)} of {tensor.numel()} numbers, first "
             f"at {tuple(bad[0].tolist())}. An agent whose training diverged gives such actions."
         )
     return tensor.to(device)
+
+
+def is_on_host(tensor: Tensor) -> bool:
+    """Whether the values of a tensor can be read without waiting for a device."""
+    return tensor.device.type == "cpu"
 
 
 def as_numbers(name: str, values: Any, shape: tuple[int, ...]) -> Tensor:
