@@ -64,7 +64,7 @@ def check_agent(settings: RunSettings, transitions: Transitions) -> None:
     Raises:
         SettingsError: A value in `agent_options` that the agent does not take.
     """
-    new_agent(settings, SB3VecEnv(_SpacesOnly(settings.n_envs, transitions)))
+    _made(agent_class(settings.agent), settings, SB3VecEnv(_SpacesOnly(settings.n_envs, transitions)))
 
 
 class _SpacesOnly(VectorEnv[Any, Any, Any]):
@@ -86,10 +86,14 @@ def new_agent(settings: RunSettings, env: GymEnv) -> BaseAlgorithm:
     Raises:
         SettingsError: A value in `agent_options` that the agent does not take.
     """
+    return _made(run_agent_class(settings), settings, env)
+
+
+def _made(kind: type[BaseAlgorithm], settings: RunSettings, env: GymEnv) -> BaseAlgorithm:
     options = deepcopy(settings.agent_options)  # SB3 writes into `policy_kwargs`
     keywords = {**settings.cycle().keywords, **options, **_own_keywords(settings)}
     try:
-        return run_agent_class(settings)("MlpPolicy", env, **keywords)
+        return kind("MlpPolicy", env, **keywords)
     except (TypeError, ValueError, AssertionError) as error:
         raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
 
