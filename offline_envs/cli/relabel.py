@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.cli.options import Dataset, EnvId
+from offline_envs.cli.options import Dataset, EnvId, check_can_write
 
 if TYPE_CHECKING:
     from offline_envs.tasks import RelabelReport
@@ -36,6 +37,7 @@ def relabel(
     root = default_root() if output_root is None else output_root
     if output_id is not None:
         check_new(output_id, root)
+        check_can_write(root, "--output-root")
     found = Relabelling.of(dataset, task, env_id=env_id)
     console = Console()
     console.print(_table(found.report))
@@ -45,7 +47,7 @@ def relabel(
 
 
 def _table(report: "RelabelReport") -> Table:
-    table = Table(title=f"{report.dataset} relabelled for {report.task}", show_header=False)
+    table = Table(title=escape(f"{report.dataset} relabelled for {report.task}"), show_header=False)
     table.add_column(style="bold")
     table.add_column()
     rows = {
@@ -56,9 +58,9 @@ def _table(report: "RelabelReport") -> Table:
         "task": report.source,
     }
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(name, escape(value))
     for info in report.infos:
-        table.add_row("needed info", str(info))
+        table.add_row("needed info", escape(str(info)))
     for note in report.notes:
-        table.add_row("note", note)
+        table.add_row("note", escape(note))
     return table

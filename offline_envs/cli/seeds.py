@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from offline_envs.cli.options import INTERRUPTED
+from offline_envs.cli.options import INTERRUPTED, check_can_write
 from offline_envs.cli.tables import dataset_line, result_table
 from offline_envs.runs import RunFolder, SeedRun, TrainSettings, algorithm, model_folder, run_seeds
 
@@ -25,6 +25,7 @@ def run_and_print(settings: TrainSettings, seeds: Sequence[int], folder: Path, *
         OfflineEnvsError: See `run_seeds`.
         Exit: Interrupted.
     """
+    check_can_write(folder, "--folder")
     announced = _Announcements()
     started = time.monotonic()
     try:
@@ -41,13 +42,13 @@ class _Announcements:
     """Prints the dataset, then each seed and where its model comes from."""
 
     def __init__(self) -> None:
-        self.console = Console(soft_wrap=True, highlight=False)
+        self.console = Console(soft_wrap=True, highlight=False, markup=False)
         self._running: RunFolder | None = None
 
     def print(self, run: SeedRun) -> None:
         """Announce a seed; before the first, also the dataset."""
         if self._running is None:
-            self.console.print(f"Dataset: {dataset_line(run.transitions)}", markup=False)
+            self.console.print(f"Dataset: {dataset_line(run.transitions)}")
         self._running = run.folder
         path = run.folder.path
         where = f"{path} is complete" if run.complete else f"into {path}"
@@ -64,4 +65,4 @@ class _Announcements:
         model = model_folder(run.settings, run.transitions)
         cached = "found in the cache" if model.exists() else "to be fitted, then kept"
         origin = "given" if run.settings.model else cached
-        self.console.print(f"Model: {origin}, {model}", markup=False)
+        self.console.print(f"Model: {origin}, {model}")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from offline_envs.agents import AGENTS, off_policy_agents
+from offline_envs.agents import find_saved_agent, off_policy_agents
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.settings import TypedSettings, check_seed
 
@@ -33,7 +33,7 @@ class CollectSettings(TypedSettings):
         steps: Number of steps written.
         seed: Seed of everything random.
         agent: Agent that is trained, one with a replay buffer, or that saved `policy`; see
-            `offline_envs.agents.AGENTS`.
+            `offline_envs.agents.AGENTS` and `saved_agents`.
         net_arch: Widths of the hidden layers of actor and critics.
         policy: A policy saved by Stable-Baselines3 (.zip) to roll out instead of training one. Loading it
             runs code stored in the file: load only files you trust.
@@ -66,7 +66,7 @@ class CollectSettings(TypedSettings):
         for width in self.net_arch:
             _check_positive("net_arch", width)
         check_seed(self.seed, largest=2**32 - 1)  # Stable-Baselines3 seeds NumPy's global generator
-        if not AGENTS.find(self.agent).off_policy and (self.trains_first or self.kind is Kind.REPLAY):
+        if not find_saved_agent(self.agent).off_policy and (self.trains_first or self.kind is Kind.REPLAY):
             raise SettingsError(
                 f"Only an agent with a replay buffer can be trained here, got {self.agent}. "
                 f"Valid: {', '.join(off_policy_agents())}; or give a policy that {self.agent} saved."

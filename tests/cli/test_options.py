@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from offline_envs.cli.options import parse_json, parse_seeds, parse_settings
+from offline_envs.cli.options import check_can_write, given_once, parse_json, parse_seeds, parse_settings
 from offline_envs.dynamics import FitSettings
 from offline_envs.errors import SettingsError
 
@@ -24,3 +26,27 @@ def test_settings() -> None:
     assert parse_settings(FitSettings, {"seed": 3}, "--fit") == FitSettings(seed=3)
     with pytest.raises(SettingsError, match="--fit has a value of the wrong type"):
         parse_settings(FitSettings, {"patience": "long"}, "--fit")
+
+
+def test_what_is_given_twice_has_to_agree() -> None:
+    assert given_once({"seed": 3, "horizon": None}, {"rows": 5}, "--options") == {"seed": 3, "rows": 5}
+    assert given_once({"seed": 3}, {"seed": 3}, "--options") == {"seed": 3}
+    assert given_once({"seed": None}, {"seed": 4}, "--options") == {"seed": 4}
+    message = "--train-horizon 3 contradicts the train_horizon in --options, 4. Give one of them."
+    with pytest.raises(SettingsError, match=message):
+        given_once({"train_horizon": 3}, {"train_horizon": 4}, "--options")
+
+
+def test_a_folder_that_can_be_made_stays_unmade(tmp_path: Path) -> None:
+    check_can_write(tmp_path / "a/b", "--folder")
+    check_can_write(tmp_path, "--folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file/a/b"):
+        with pytest.raises(SettingsError, match=f"--folder {path} cannot be written.*file: Not a directory"):
+            check_can_write(path, "--folder")
+    with pytest.raises(SettingsError, match="--folder /proc/a cannot be written"):
+        check_can_write(Path("/proc/a"), "--folder")

@@ -16,7 +16,7 @@ from offline_envs.errors import SettingsError
         (Kind.EXPERT, {"train_steps": 0}, "train_steps must be 1 or more, got 0"),
         (Kind.REPLAY, {"policy": Path("p.zip")}, "policy is for kinds medium and expert, got kind replay"),
         (Kind.REPLAY, {"train_steps": 5}, "train_steps is for kinds medium and expert"),
-        (Kind.REPLAY, {"agent": "ppo"}, "Unknown agent 'ppo'"),
+        (Kind.REPLAY, {"agent": "dqn"}, "Unknown agent 'dqn'"),
         (Kind.REPLAY, {"agent": "trpo"}, "Only an agent with a replay buffer can be trained here, got trpo"),
         (Kind.EXPERT, {"agent": "trpo"}, "Valid: sac, fastsac, td3, ddpg, tqc, crossq; or give a policy"),
         (Kind.EXPERT, {"train_steps": 5, "policy": Path("p.zip")}, "without a policy"),
