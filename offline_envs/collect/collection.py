@@ -28,6 +28,7 @@ from offline_envs.collect.work_folder import claimed, remove, unfinished_folder
 from offline_envs.collect.writer import Provenance, check_new, default_root, write_dataset
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.policies import Predictor
+from offline_envs.settings import check_arguments
 from offline_envs.versions import versions
 
 
@@ -53,6 +54,7 @@ class Collected:
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()) / 1e6
 
 
+@check_arguments
 def collect_dataset(
     env_id: str,
     dataset_id: str,

@@ -56,7 +56,7 @@ class CollectSettings(TypedSettings):
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.kind not in set(Kind):
+        if self.kind not in list(Kind):
             raise unknown_name("kind", self.kind, Kind)
         object.__setattr__(self, "kind", Kind(self.kind))  # its name will do
         super().__post_init__()

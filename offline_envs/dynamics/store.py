@@ -28,6 +28,7 @@ from offline_envs.dynamics.termination_head import (
 from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats, dataset_disagreement
 from offline_envs.errors import CheckpointError
 from offline_envs.files import cached, key_of, say, tensor_bytes, write_text
+from offline_envs.settings import check_arguments
 
 CACHE_VARIABLE = "OFFLINE_ENVS_CACHE"
 """Environment variable that names the cache folder."""
@@ -61,6 +62,7 @@ def ensemble_folder(
     return cache_folder(cache_dir) / "ensembles" / key_of({**identity, "format": FORMAT_VERSION})
 
 
+@check_arguments
 def fitted_ensemble(
     transitions: Transitions,
     settings: EnsembleSettings | None = None,
@@ -106,6 +108,7 @@ def fitted_ensemble(
     return cached(folder, make=make, load=lambda folder: load_ensemble(folder, device), progress=progress)
 
 
+@check_arguments
 def load_model(folder: Path | str, device: torch.device | str = "cpu") -> DynamicsModel:
     """Load a model once per process: while anyone holds it, all callers get the same object.
 

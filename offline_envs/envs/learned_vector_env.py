@@ -123,7 +123,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
             SettingsError: An unknown option, a mask or observation of the wrong shape or type, or a list of
                 seeds.
         """
-        if seed is not None and not isinstance(seed, (int, np.integer)):
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
             raise SettingsError(
                 f"seed must be one integer for the whole batch or None, got {type(seed).__name__}."
             )

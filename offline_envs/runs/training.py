@@ -11,9 +11,11 @@ from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.results import TrainResult
 from offline_envs.runs.run import Run
 from offline_envs.runs.settings import TrainSettings
+from offline_envs.settings import check_arguments
 from offline_envs.tasks import task_transitions
 
 
+@check_arguments
 def train(
     settings: TrainSettings,
     folder: Path,

@@ -97,12 +97,18 @@ class BehaviorCloner:
         """Gradient steps that draw as many rows as the training set has."""
         return math.ceil(len(self._train) / self._batch_size)
 
+    @check_arguments
     def train(self, gradient_steps: int) -> None:
         """Take gradient steps on rows drawn with replacement.
 
         Args:
             gradient_steps: Number of gradient steps.
+
+        Raises:
+            SettingsError: A negative number.
         """
+        if gradient_steps < 0:
+            raise SettingsError(f"gradient_steps must be 0 or more, got {gradient_steps}.")
         self._policy.set_training_mode(True)
         for _ in range(gradient_steps):
             draw = torch.randint(len(self._train), (self._batch_size,), generator=self._generator)

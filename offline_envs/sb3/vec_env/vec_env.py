@@ -20,6 +20,7 @@ from offline_envs.errors import SettingsError
 from offline_envs.sb3.vec_env.host_copy import host_obs, host_step, last_obs_of_ended
 from offline_envs.sb3.vec_env.infos import VectorInfos, info_of_row
 from offline_envs.sb3.vec_env.sub_envs import HasRemoteSubEnvs, HasSubEnvs
+from offline_envs.settings import check_arguments
 
 ARRAY_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 """Observation spaces whose batches are one array."""
@@ -53,6 +54,7 @@ class SB3VecEnv(VecEnv):
         (2, 3)
     """
 
+    @check_arguments
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         check_same_step(env)
         if not isinstance(env.single_observation_space, ARRAY_SPACES):
