@@ -22,6 +22,7 @@ from offline_envs.dynamics import DynamicsModel, EnsembleDynamics, FitSettings, 
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import differences, read_tensors, write_tensors
 from offline_envs.mdp import LearnedMDP, StartStates
+from offline_envs.settings import check_arguments
 
 
 class Adversary:
@@ -69,6 +70,7 @@ class Adversary:
         UserWarning: The model was fitted to other rows than `transitions` and `fit_settings` imply.
     """
 
+    @check_arguments
     def __init__(
         self,
         mdp: LearnedMDP,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from offline_envs.cli.options import POLICY_HELP, Agent, EnvId, TaskName, find_policy
@@ -70,7 +71,8 @@ def _environment(
 
 
 def _table(result: "EvaluationResult") -> Table:
-    table = Table(title=f"{len(result.returns)} episodes of {result.env_id}", show_header=False)
+    title = escape(f"{len(result.returns)} episodes of {result.env_id}")
+    table = Table(title=title, show_header=False)
     table.add_row("return", f"{result.mean:.1f} ± {result.std:.1f}")
     table.add_row("from, to", f"{result.returns.min():.1f}, {result.returns.max():.1f}")
     table.add_row("length", f"{result.mean_length:.0f}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from offline_envs.cli.options import Dataset, EnvId
@@ -45,7 +46,7 @@ def relabel(
 
 
 def _table(report: "RelabelReport") -> Table:
-    table = Table(title=f"{report.dataset} relabelled for {report.task}", show_header=False)
+    table = Table(title=escape(f"{report.dataset} relabelled for {report.task}"), show_header=False)
     table.add_column(style="bold")
     table.add_column()
     rows = {
@@ -56,9 +57,9 @@ def _table(report: "RelabelReport") -> Table:
         "task": report.source,
     }
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(name, escape(value))
     for info in report.infos:
-        table.add_row("needed info", str(info))
+        table.add_row("needed info", escape(str(info)))
     for note in report.notes:
-        table.add_row("note", note)
+        table.add_row("note", escape(note))
     return table

@@ -64,7 +64,11 @@ def assemble(
     transitions = task_transitions(dataset, options.task, env_id=options.env_id)
     starts = StartStates.from_transitions(transitions, options.start, device=options.device)
     rule = resolve_termination(
-        options.termination, transitions, device=options.device, cache_dir=options.cache_dir
+        options.termination,
+        transitions,
+        device=options.device,
+        cache_dir=options.cache_dir,
+        progress=options.progress,
     )
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)

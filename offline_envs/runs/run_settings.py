@@ -10,7 +10,7 @@ from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
 from offline_envs.runs.cycle import Cycle, make_cycle
-from offline_envs.settings import JsonSettings
+from offline_envs.settings import JsonSettings, check_seed
 from offline_envs.tasks import find_task
 
 Nested = TypeVar("Nested", bound=JsonSettings)
@@ -127,8 +127,7 @@ class RunSettings(JsonSettings):
         for name in COUNTS:
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if not 0 <= self.seed < 2**32:
-            raise SettingsError(f"seed must lie in 0..{2**32 - 1}, got {self.seed}.")
+        check_seed(self.seed, largest=2**32 - 1)  # Stable-Baselines3 seeds NumPy's global generator
         if not 0 <= self.real_ratio <= 1:
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
         if self.clone_epochs < 0:

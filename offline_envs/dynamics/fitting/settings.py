@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import HIDDEN_DTYPES
-from offline_envs.settings import JsonSettings
+from offline_envs.settings import JsonSettings, check_seed
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,15 @@ class FitSettings(JsonSettings):
                 f"schedule={self.schedule!r} needs max_epochs, the epochs after which the learning rate is "
                 "zero, e.g. max_epochs=16; got None."
             )
-        if not self.weight_decay or min(self.weight_decay) < 0 or self.bound_weight < 0:
-            raise SettingsError("weight_decay and bound_weight must not be negative.")
+        if not self.weight_decay or min(self.weight_decay) < 0:
+            raise SettingsError(
+                f"weight_decay must hold at least one number, none of them negative, got {self.weight_decay}."
+            )
+        if self.bound_weight < 0:
+            raise SettingsError(f"bound_weight must be 0 or more, got {self.bound_weight}.")
         if not 0 <= self.improvement < 1:
             raise SettingsError(f"improvement must be at least 0 and less than 1, got {self.improvement}.")
-        if self.seed < 0:
-            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
+        check_seed(self.seed)
 
     @property
     def is_planned(self) -> bool:

@@ -28,6 +28,7 @@ from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.errors import OfflineEnvsError
 from offline_envs.kernels import warn_of_emulation
+from offline_envs.settings import check_arguments
 
 FIT_VERSION = 4
 """Incremented whenever equal settings give another ensemble than before."""
@@ -45,6 +46,7 @@ class Fitted(NamedTuple):
     report: FitReport
 
 
+@check_arguments
 def fit(
     transitions: Transitions,
     settings: EnsembleSettings | None = None,

@@ -18,6 +18,7 @@ from offline_envs.envs import Rollout
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.buffers.rows import RowLayout, check_box, flat_size, rows_of_rollout, write_transitions
 from offline_envs.sb3.vec_env.infos import TRUNCATED_KEY, VectorInfos
+from offline_envs.settings import check_arguments
 from offline_envs.tasks import Task, task_transitions
 
 
@@ -58,6 +59,7 @@ class MixedReplayBuffer(ReplayBuffer):
         SettingsError: An invalid setting.
     """
 
+    @check_arguments
     def __init__(
         self,
         buffer_size: int,
