@@ -13,8 +13,10 @@ from offline_envs.cli.options import (
     Device,
     EnsembleJson,
     EnvId,
+    EnvKwargs,
     FitJson,
     TaskName,
+    parse_env,
     parse_json,
     parse_settings,
 )
@@ -31,6 +33,7 @@ def fit(
         typer.Option(help="Folder to copy the model into; it is always kept in the user's cache."),
     ] = None,
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
     task: TaskName = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.", min=0)] = 0,
     ensemble: EnsembleJson = "{}",
@@ -49,7 +52,7 @@ def fit(
     settings = parse_settings(EnsembleSettings, parse_json(ensemble, "--ensemble"), "--ensemble")
     choices = {"seed": seed, **parse_json(fit_options, "--fit")}
     fit_settings = parse_settings(FitSettings, choices, "--fit")
-    transitions = task_transitions(dataset, task, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
     folder = ensemble_folder(transitions, settings, fit_settings=fit_settings)
     console = Console(soft_wrap=True, highlight=False)
     if folder.exists():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from offline_envs.data import hdf5
 from offline_envs.data.contents import CONTENTS, ContentsCheck, EpisodesChecksum
+from offline_envs.data.environments.recorded import believed_or_inert
 from offline_envs.data.infos import InfoRows
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_size, flat_box, float_action_box
@@ -87,6 +88,7 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     size = _total_steps(source, dataset)
     check_size(source, size, 1)
     check = ContentsCheck(source, dataset.storage.data_path, len(dataset.episode_indices))
+    recorded = dataset.env_spec
     rows = _FlatRows(source, size, obs_dim, action_space.shape[0])
     for episode in _episodes(dataset):
         rows.add(episode)
@@ -95,7 +97,8 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     return Transitions(
         **rows.tensors(),
         action_space=action_space,
-        env_spec=dataset.env_spec,
+        env_spec=None if recorded is None else believed_or_inert(recorded, source),
+        recorded_env_spec=recorded,
         source=source,
         metadata=_metadata(dataset),
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from gymnasium.envs.registration import EnvSpec
+
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.mdp import Sampler
 from offline_envs.tasks import Task, TerminationRule
@@ -17,7 +19,8 @@ class ModelOptions:
     Attributes:
         model: Folder of a fitted model, or the model itself; if None, an ensemble is fitted once and kept
             in the user's cache.
-        env_id: Environment that the data come from, if the dataset does not name it.
+        env_id: Environment that the data come from, if the dataset does not name it: an id, or a
+            specification with keywords.
         task: Task whose reward the data get instead of their own: a name with settings, e.g.
             `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
@@ -35,7 +38,7 @@ class ModelOptions:
     """
 
     model: str | Path | DynamicsModel | None = None
-    env_id: str | None = None
+    env_id: str | EnvSpec | None = None
     task: str | Task | None = None
     termination: str | TerminationRule = "auto"
     start: str = "dataset"
