@@ -1,9 +1,13 @@
-"""Read arrays from HDF5 files.
+"""Read arrays from HDF5 files: what the file itself stores, and no more than it stores.
+
+An HDF5 file may point to others: by links, by arrays whose numbers lie in raw files, and by virtual arrays. A
+dataset from a stranger could so show any file of this machine as its rewards, which is refused.
 
 Uses h5py's low-level functions: a Minari file has five or more small arrays per episode, and the high-level
 objects cost more time than the reading itself.
 """
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from h5py import h5d, h5f, h5g, h5o, h5s
+from h5py import h5d, h5f, h5g, h5i, h5l, h5o, h5s
 from numpy.typing import NDArray
 
 from offline_envs.errors import DatasetError
+
+MOST_LINKS = 16
+"""Soft links that are followed from one to the next, as HDF5's own limit."""
+
+SMALL = 2**20
+"""Bytes that an array may always take, whatever is stored of it."""
+
+ITS_OWN = "a dataset must hold its own numbers: copy them into it"
+
+LARGEST_RATIO = 1100
+"""Bytes of an array for each stored byte, if it is compressed; deflate reaches 1032."""
 
 
 @contextmanager
@@ -36,6 +51,8 @@ def opened(path: Path) -> Iterator[Any]:
             file.close()
     except DatasetError:
         raise
+    except MemoryError as error:
+        raise DatasetError(f"{path} does not fit into the memory of this machine: {error}") from error
     except (
         OSError,
         KeyError,
@@ -51,31 +68,109 @@ def names(group: Any) -> list[str]:
 
 
 def subgroup(group: Any, name: str) -> Any:
-    """Open the group called `name` in a group."""
-    return h5g.open(group, name.encode())
+    """Open the group called `name` in a group.
+
+    Raises:
+        DatasetError: It is no group, or lies in another file.
+    """
+    item = _item(group, name.encode())
+    if not isinstance(item, h5g.GroupID):
+        raise DatasetError(f"{_where(group, name)} must be a group.")
+    return item
 
 
 def read(group: Any, name: str) -> NDArray[Any]:
-    """Read the array called `name` in a group, with the dtype of the file."""
-    dataset = h5d.open(group, name.encode())
-    array = np.empty(dataset.shape, dataset.dtype)
+    """Read the array called `name` in a group, with the dtype of the file.
+
+    Raises:
+        DatasetError: It is no array, lies in another file, or declares more numbers than the file can hold.
+    """
+    dataset, shape = _array(group, name)
+    array = np.empty(shape, dataset.dtype)
     dataset.read(h5s.ALL, h5s.ALL, array)
     return array
 
 
 def read_as_float32(group: Any, name: str) -> NDArray[Any]:
-    """Read the array called `name` in a group, real numbers directly as float32."""
-    dataset = h5d.open(group, name.encode())
-    array = np.empty(dataset.shape, np.float32 if dataset.dtype.kind == "f" else dataset.dtype)
+    """Read the array called `name` in a group like `read`, real numbers directly as float32."""
+    dataset, shape = _array(group, name)
+    array = np.empty(shape, np.float32 if dataset.dtype.kind == "f" else dataset.dtype)
     dataset.read(h5s.ALL, h5s.ALL, array)
     return array
 
 
-def array_names(group: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the names of all arrays in a group and its subgroups, with slashes."""
+def array_names(group: Any) -> list[str]:
+    """Return the names of all arrays in a group and its subgroups, with slashes.
+
+    Raises:
+        DatasetError: An item lies in another file, or a group has two names, so that there may be no end.
+    """
+    return [*_array_names(group, "", {group})]
+
+
+def _array_names(group: Any, prefix: str, seen: set[Any]) -> Iterator[str]:
     for name in names(group):
-        item = h5o.open(group, name.encode())
-        if isinstance(item, h5g.GroupID):
-            yield from array_names(item, f"{prefix}{name}/")
-        else:
+        item = _item(group, name.encode())
+        if not isinstance(item, h5g.GroupID):
             yield f"{prefix}{name}"
+        elif item in seen:
+            raise DatasetError(f"{_where(group, name)} is another name of a group: each may have one.")
+        else:
+            seen.add(item)
+            yield from _array_names(item, f"{prefix}{name}/", seen)
+
+
+def _item(group: Any, path: bytes, links: int = MOST_LINKS) -> Any:
+    """Open an item by names with slashes, one after the other: HDF5 itself would follow them anywhere."""
+    item = group
+    for part in filter(None, path.split(b"/")):
+        if not isinstance(item, h5g.GroupID):
+            raise DatasetError(f"{_where(group, path.decode())} leads through an array.")
+        kind = item.links.get_info(part).type
+        if kind == h5l.TYPE_HARD:
+            item = h5o.open(item, part)
+        elif kind == h5l.TYPE_SOFT and links:
+            target = item.links.get_val(part)
+            item = _item(_root(item) if target.startswith(b"/") else item, target, links - 1)
+        else:
+            outside = "is a link to another file" if kind != h5l.TYPE_SOFT else "is one of too many links"
+            raise DatasetError(f"{_where(group, path.decode())} {outside}; {ITS_OWN}.")
+    return item
+
+
+def _array(group: Any, name: str) -> tuple[Any, tuple[int, ...]]:
+    """Open an array whose numbers the file itself stores, and return it with its shape."""
+    dataset = _item(group, name.encode())
+    if not isinstance(dataset, h5d.DatasetID):
+        raise DatasetError(f"{_where(group, name)} must be an array.")
+    if dataset.get_offset() is None and _is_elsewhere(dataset):  # the first is quicker, and true of most
+        raise DatasetError(f"{_where(group, name)} lies in other files; {ITS_OWN}.")
+    shape = dataset.shape
+    if shape is None:
+        raise DatasetError(f"{_where(group, name)} is an array without a shape.")
+    size = math.prod(shape) * dataset.dtype.itemsize
+    if size > SMALL and size > _most_bytes(dataset):
+        raise DatasetError(
+            f"{_where(group, name)} declares {shape} {dataset.dtype}, {size:,} bytes, of which the file "
+            f"stores {dataset.get_storage_size():,}: it is incomplete, or made to fill the memory."
+        )
+    return dataset, shape
+
+
+def _is_elsewhere(dataset: Any) -> bool:
+    creation = dataset.get_create_plist()
+    return bool(creation.get_layout() == h5d.VIRTUAL or creation.get_external_count())
+
+
+def _most_bytes(dataset: Any) -> int:
+    """The most that the stored bytes of an array can mean."""
+    stored = min(dataset.get_storage_size(), h5i.get_file_id(dataset).get_filesize())
+    return int(stored) * (LARGEST_RATIO if dataset.get_create_plist().get_nfilters() else 1)
+
+
+def _root(item: Any) -> Any:
+    return h5g.open(h5i.get_file_id(item), b"/")
+
+
+def _where(group: Any, name: str) -> str:
+    return f"{os.fsdecode(h5f.get_name(group))}: {name!r}"
