@@ -1,6 +1,7 @@
 """`load_transitions`: load any kind of dataset as checked transitions."""
 
 import os
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
@@ -81,6 +82,9 @@ def load_transitions(
     Raises:
         DatasetError: The dataset cannot be found or read, is not what it claims to be, breaks a rule of
             `check_transitions`, or does not fit `env_id`.
+
+    Warns:
+        UserWarning: Episodes are longer than the time limit of their environment.
     """
     transitions = _load(dataset, Overrides.of(env_id, action_space, trust_dataset=trust_dataset))
     check_size(transitions.source, len(transitions), min_size)
@@ -109,7 +113,20 @@ def _load(dataset: DatasetSource, overrides: Overrides) -> Transitions:
 def _checked(transitions: Transitions, overrides: Overrides) -> Transitions:
     placed = overrides.applied_to(transitions)
     check_transitions(placed)
+    _warn_of_time_limit(placed)
     return placed
+
+
+def _warn_of_time_limit(transitions: Transitions) -> None:
+    limit = None if transitions.env_spec is None else transitions.env_spec.max_episode_steps
+    longest = int(transitions.episode_lengths.max())
+    if limit is not None and longest > limit:
+        warnings.warn(
+            f"{transitions.source} has episodes of up to {longest} steps, but its environment "
+            f"{transitions.env_id} ends after {limit} (max_episode_steps): scores there are compared with "
+            "returns of longer episodes. Name one with their limit by env_id=, or mark where episodes end.",
+            stacklevel=2,
+        )
 
 
 def _stamp(path: Path) -> Hashable:

@@ -10,10 +10,11 @@ import torch
 from minari import MinariDataset
 from numpy.typing import NDArray
 
-from offline_envs.data import hdf5
 from offline_envs.data.contents import CONTENTS, ContentsCheck, EpisodesChecksum
 from offline_envs.data.environments.recorded import believed_or_inert
 from offline_envs.data.infos import InfoRows
+from offline_envs.data.minari_metadata import check_metadata, check_steps
+from offline_envs.data.stored import hdf5
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_size, flat_box, float_action_box
 from offline_envs.errors import DatasetError
@@ -38,9 +39,6 @@ ABOUT_STORAGE = frozenset(
 )
 """Metadata entries that say nothing about where the data come from."""
 
-MOST_INFLATED = 1032
-"""Bytes that deflate can make of one; a larger dataset is declared by metadata that are wrong."""
-
 
 @dataclass(frozen=True)
 class Episode:
@@ -64,10 +62,14 @@ def open_minari(path: Path) -> MinariDataset:
     """Open the dataset whose `metadata.json` lies in the folder `path`.
 
     Raises:
-        DatasetError: The metadata are missing, broken, or of a Minari version that this one cannot read.
+        DatasetError: The metadata are missing, broken, or of a Minari version that this one cannot read; or
+            see `check_metadata`.
     """
     try:
+        check_metadata(path)
         return MinariDataset(path)
+    except DatasetError:
+        raise
     except Exception as error:  # Minari passes on any error, assertions included
         raise DatasetError(f"{path} is not a readable Minari dataset: {error!r}") from error
 
@@ -87,6 +89,8 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     action_space = float_action_box(source, dataset.action_space)
     size = _total_steps(source, dataset)
     check_size(source, size, 1)
+    step_bytes = 4 * (2 * obs_dim + action_space.shape[0] + 1) + 1
+    check_steps(source, Path(dataset.storage.data_path), size, step_bytes)
     check = ContentsCheck(source, dataset.storage.data_path, len(dataset.episode_indices))
     recorded = dataset.env_spec
     rows = _FlatRows(source, size, obs_dim, action_space.shape[0])
@@ -120,13 +124,9 @@ def _metadata(dataset: MinariDataset) -> dict[str, Any]:
 
 def _total_steps(source: str, dataset: MinariDataset) -> int:
     try:
-        size = int(dataset.total_steps)
-    except (OSError, KeyError, TypeError, ValueError) as error:  # a filtered one counts steps in the file
+        return int(dataset.total_steps)
+    except (OSError, KeyError, TypeError, ValueError) as error:  # a filtered one counts in the file
         raise DatasetError(f"{source} cannot be read: its file is truncated or altered ({error})") from error
-    stored = sum(file.stat().st_size for file in Path(dataset.storage.data_path).rglob("*") if file.is_file())
-    if size > MOST_INFLATED * stored:
-        raise DatasetError(f"{source}: the metadata promise {size} steps, but its files have {stored} bytes.")
-    return size
 
 
 def _episodes(dataset: MinariDataset) -> Iterable[Episode]:

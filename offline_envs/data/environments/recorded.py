@@ -57,10 +57,10 @@ def believed(spec: EnvSpec, source: str) -> EnvSpec:
     Raises:
         DatasetError: The metadata ask for other code; the message says which, and how to go on.
     """
-    doubts = [*_doubts(spec)]
-    if doubts:
+    reasons = [*doubts(spec)]
+    if reasons:
         raise DatasetError(
-            f"{source} is not trusted to choose code: {'; '.join(doubts)}. Name the environment yourself by "
+            f"{source} is not trusted to choose code: {'; '.join(reasons)}. Name the environment yourself by "
             "env_id= (--env-id), or pass trust_dataset=True (--trust-dataset) if you trust the data's author."
         )
     registered = gym.registry[spec.id]
@@ -80,10 +80,16 @@ def believed_or_inert(spec: EnvSpec, source: str) -> EnvSpec:
     try:
         return believed(spec, source)
     except DatasetError:
-        return replace(deepcopy(spec), entry_point=None, vector_entry_point=None)
+        return replace(
+            deepcopy(spec),
+            entry_point=None,
+            vector_entry_point=None,
+            kwargs=deepcopy(spec.kwargs) if isinstance(spec.kwargs, dict) else {},
+            max_episode_steps=spec.max_episode_steps if _is_limit(spec.max_episode_steps) else None,
+        )
 
 
-def _doubts(spec: EnvSpec) -> Iterator[str]:
+def doubts(spec: EnvSpec) -> Iterator[str]:
     """Describe everything that making the environment as recorded would run, besides this machine's own."""
     module = spec.id.rpartition(":")[0]
     registered = gym.registry.get(spec.id)
@@ -99,6 +105,8 @@ def _doubts(spec: EnvSpec) -> Iterator[str]:
             f"it would make {spec.id} by {spec.entry_point!r}, which is registered here as "
             f"{registered.entry_point!r}"
         )
+    if not _is_limit(spec.max_episode_steps):
+        yield f"its max_episode_steps is {spec.max_episode_steps!r}, no positive integer"
     known_keywords = {} if registered is None else registered.kwargs
     known_wrappers = () if registered is None else registered.additional_wrappers
     yield from _code_in("keyword", spec.kwargs, known_keywords)
@@ -110,13 +118,21 @@ def _doubts(spec: EnvSpec) -> Iterator[str]:
 def _doubts_of_wrapper(wrapper: WrapperSpec) -> Iterator[str]:
     if not _is_arithmetic(wrapper):
         yield f"it would wrap the environment by {wrapper.entry_point!r} ({wrapper.name})"
-    yield from _code_in(f"keyword of {wrapper.name}", wrapper.kwargs or {}, {})
+    if wrapper.kwargs is not None:
+        yield from _code_in(f"keyword of {wrapper.name}", wrapper.kwargs, {})
 
 
-def _code_in(kind: str, keywords: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:
+def _code_in(kind: str, keywords: Any, known: dict[str, Any]) -> Iterator[str]:
+    if not isinstance(keywords, dict):
+        yield f"its {kind}s are {keywords!r}, no names and values"
+        return
     for name, value in keywords.items():
         if value != known.get(name):
             yield from (f"its {kind} {name} names the code {text!r}" for text in _code(value))
+
+
+def _is_limit(steps: Any) -> bool:
+    return steps is None or (isinstance(steps, int) and not isinstance(steps, bool) and steps > 0)
 
 
 def _code(value: Any) -> Iterator[str]:

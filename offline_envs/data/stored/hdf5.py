@@ -18,18 +18,15 @@ import numpy as np
 from h5py import h5d, h5f, h5g, h5i, h5l, h5o, h5s
 from numpy.typing import NDArray
 
+from offline_envs.data.stored.declared import SMALL, check_declared
 from offline_envs.errors import DatasetError
 
 MOST_LINKS = 16
 """Soft links that are followed from one to the next, as HDF5's own limit."""
 
-SMALL = 2**20
-"""Bytes that an array may always take, whatever is stored of it."""
-
 ITS_OWN = "a dataset must hold its own numbers: copy them into it"
 
-LARGEST_RATIO = 1100
-"""Bytes of an array for each stored byte, if it is compressed; deflate reaches 1032."""
+"""Rule and remedy, for messages."""
 
 
 @contextmanager
@@ -149,11 +146,8 @@ def _array(group: Any, name: str) -> tuple[Any, tuple[int, ...]]:
     if shape is None:
         raise DatasetError(f"{_where(group, name)} is an array without a shape.")
     size = math.prod(shape) * dataset.dtype.itemsize
-    if size > SMALL and size > _most_bytes(dataset):
-        raise DatasetError(
-            f"{_where(group, name)} declares {shape} {dataset.dtype}, {size:,} bytes, of which the file "
-            f"stores {dataset.get_storage_size():,}: it is incomplete, or made to fill the memory."
-        )
+    if size > SMALL:  # asking for more is slow
+        _check_size(dataset, f"{_where(group, name)}, {shape} {dataset.dtype},", size)
     return dataset, shape
 
 
@@ -162,10 +156,9 @@ def _is_elsewhere(dataset: Any) -> bool:
     return bool(creation.get_layout() == h5d.VIRTUAL or creation.get_external_count())
 
 
-def _most_bytes(dataset: Any) -> int:
-    """The most that the stored bytes of an array can mean."""
+def _check_size(dataset: Any, what: str, size: int) -> None:
     stored = min(dataset.get_storage_size(), h5i.get_file_id(dataset).get_filesize())
-    return int(stored) * (LARGEST_RATIO if dataset.get_create_plist().get_nfilters() else 1)
+    check_declared(what, size, stored, compressed=dataset.get_create_plist().get_nfilters() > 0)
 
 
 def _root(item: Any) -> Any:
