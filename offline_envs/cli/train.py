@@ -84,7 +84,13 @@ MoreJson = Annotated[
         "'{\"real_ratio\": 0.5}'.",
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Resume an interrupted run of your own: its checkpoint is a pickle, which can run code.",
+    ),
+]
 
 
 def train(

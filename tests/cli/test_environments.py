@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.data.minari_ids import EMBEDDED_ROOT
+from offline_envs.runs import RunFolder
 from tests.cli.runner import fail, succeed
 from tests.runs.tiny import DEMO
 
@@ -89,6 +91,20 @@ def test_an_environment_that_cannot_be_made_is_one_line(
     assert "(Monitor)" in fail(*command)
     assert "ValueError: Monitor wrapper does not inherit" in fail(*command, "--trust-dataset")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_keeps_the_keywords_of_its_environment(
+    described: Described, tiny_model: Path, tmp_path: Path
+) -> None:
+    keywords = ("--env-kwargs", '{"healthy_reward": 9.0}')
+    command = train(described(), tiny_model, tmp_path, "--env-id", ENV_ID, *keywords)
+    succeed(*command)
+    settings = RunFolder(tmp_path / "seed-0").settings()
+    assert (settings.env_id, settings.env_kwargs) == (ENV_ID, {"healthy_reward": 9.0})
+    environment = settings.named_environment()
+    assert isinstance(environment, EnvSpec)
+    assert environment.kwargs["healthy_reward"] == 9.0
+    assert "Give env_id=" in fail(*train(DEMO, tiny_model, tmp_path / "without", *keywords))
 
 
 @pytest.mark.filterwarnings("ignore:.*Ant-v4 is out of date:DeprecationWarning")
