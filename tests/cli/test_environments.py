@@ -88,7 +88,7 @@ def test_an_environment_that_cannot_be_made_is_one_line(
     monitor = {"name": "Monitor", "entry_point": "stable_baselines3.common.monitor:Monitor", "kwargs": None}
     dataset = described(additional_wrappers=[monitor])
     command = train(dataset, tiny_model, tmp_path / "run")
-    assert "(Monitor)" in fail(*command)
+    assert "in 'Monitor', made by" in fail(*command)
     assert "ValueError: Monitor wrapper does not inherit" in fail(*command, "--trust-dataset")
     assert not (tmp_path / "run").exists()
 

@@ -86,7 +86,8 @@ def known_spec(env_id: str) -> EnvSpec:
 
 
 def _registered(env_id: str) -> EnvSpec:
-    module, _, name = env_id.rpartition(":")
-    if module:
-        import_module(module)
+    if env_id.count(":") != 1:
+        return gym.spec(env_id)
+    module, name = env_id.split(":")
+    import_module(module)
     return gym.spec(name)

@@ -40,8 +40,8 @@ ARITHMETIC_WRAPPERS = frozenset(
 
 OWN_WRAPPERS = "gymnasium.wrappers"
 
-NAMES_CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w./-]*")
-"""`module:name`, which constructors resolve by importing the module; `cuda:0` is none."""
+NAMES_CODE = re.compile(r"(?!(?:cpu|cuda|mps|xpu):\d+$|https?:|[A-Za-z]:[\\/])[^\s:/\\]+:[^:]*")
+"""`module:name`, which constructors resolve by importing the module; no device, address or drive."""
 
 
 def believed(spec: EnvSpec, source: str) -> EnvSpec:
@@ -117,9 +117,9 @@ def doubts(spec: EnvSpec) -> Iterator[str]:
 
 def _doubts_of_wrapper(wrapper: WrapperSpec) -> Iterator[str]:
     if not _is_arithmetic(wrapper):
-        yield f"it would wrap the environment by {wrapper.entry_point!r} ({wrapper.name})"
+        yield f"it would wrap the environment in {wrapper.name!r}, made by {wrapper.entry_point!r}"
     if wrapper.kwargs is not None:
-        yield from _code_in(f"keyword of {wrapper.name}", wrapper.kwargs, {})
+        yield from _code_in(f"keyword of {wrapper.name!r}", wrapper.kwargs, {})
 
 
 def _code_in(kind: str, keywords: Any, known: dict[str, Any]) -> Iterator[str]:
@@ -128,7 +128,7 @@ def _code_in(kind: str, keywords: Any, known: dict[str, Any]) -> Iterator[str]:
         return
     for name, value in keywords.items():
         if value != known.get(name):
-            yield from (f"its {kind} {name} names the code {text!r}" for text in _code(value))
+            yield from (f"its {kind}, {name!r}, names the code {text!r}" for text in _code(value))
 
 
 def _is_limit(steps: Any) -> bool:

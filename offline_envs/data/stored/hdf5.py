@@ -25,7 +25,6 @@ MOST_LINKS = 16
 """Soft links that are followed from one to the next, as HDF5's own limit."""
 
 ITS_OWN = "a dataset must hold its own numbers: copy them into it"
-
 """Rule and remedy, for messages."""
 
 

@@ -26,7 +26,7 @@ def test_statistics_that_data_do_not_hold_are_warned_about() -> None:
 
 def test_a_wrapper_that_cannot_be_made_again_is_one_line() -> None:
     write_pendulum("monitor-v0", additional_wrappers=[MONITOR])
-    with pytest.raises(DatasetError, match=r"wrap the environment by 'stable.*:Monitor'.*\(--env-id\)"):
+    with pytest.raises(DatasetError, match=r"in 'Monitor', made by 'stable.*:Monitor'.*\(--env-id\)"):
         load_transitions("monitor-v0").make_env()
     trusted = load_transitions("monitor-v0", trust_dataset=True)
     with pytest.raises(DatasetError, match=r"Pendulum-v1 cannot be made: ValueError: Monitor.*\(--env-id\)"):

@@ -30,27 +30,27 @@ FOREIGN: dict[str, tuple[dict[str, Any], str]] = {
         r"'Stranger-v0', made by 'stranger:Env', is not registered here \(--import",
     ),
     "module in the id": ({"id": "stranger:Pendulum-v1"}, "would import the module 'stranger'"),
-    "wrapper": ({"additional_wrappers": [WRAP]}, r"wrap the environment by 'stranger:Wrap' \(Wrap\)"),
+    "wrapper": ({"additional_wrappers": [WRAP]}, "wrap the environment in 'Wrap', made by 'stranger:Wrap'"),
     "wrapper called like a known one": (
         {"additional_wrappers": [{**RESCALE, "entry_point": "stranger:RescaleAction"}]},
-        "wrap the environment by 'stranger:RescaleAction'",
+        "in 'RescaleAction', made by 'stranger:RescaleAction'",
     ),
     "known wrapper called like another": (
         {"additional_wrappers": [{**RESCALE, "entry_point": "gymnasium.wrappers:RecordVideo"}]},
-        "wrap the environment by 'gymnasium.wrappers:RecordVideo'",
+        "in 'RescaleAction', made by 'gymnasium.wrappers:RecordVideo'",
     ),
     "wrapper that writes files": (
         {"additional_wrappers": [{"name": "RecordVideo", "entry_point": "gymnasium.wrappers:RecordVideo"}]},
         "RecordVideo",
     ),
-    "keyword": ({"kwargs": {"make": "stranger:Env"}}, "keyword make names the code 'stranger:Env'"),
+    "keyword": ({"kwargs": {"make": "stranger:Env"}}, "keyword, 'make', names the code 'stranger:Env'"),
     "nested keyword": (
         {"kwargs": {"g": {"spec": [{"entry_point": "stranger:Env"}]}}},
-        "keyword g names the code 'stranger:Env'",
+        "keyword, 'g', names the code 'stranger:Env'",
     ),
     "keyword of a wrapper": (
         {"additional_wrappers": [{**RESCALE, "kwargs": {"min_action": "stranger:low"}}]},
-        "keyword of RescaleAction min_action names the code 'stranger:low'",
+        "keyword of 'RescaleAction', 'min_action', names the code 'stranger:low'",
     ),
 }
 
@@ -111,6 +111,33 @@ def test_plain_keywords_limits_and_arithmetic_wrappers_are_believed() -> None:
     assert env.spec is not None
     assert env.spec.max_episode_steps == 7
     assert env.action_space.high.tolist() == [1.0]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "text", ["stranger:Env-v0", "stranger:1-v0", "a.b:ns/Env-v0", "a-b:c", "cuda:x", "a:"]
+)
+def test_texts_that_name_code(text: str) -> None:
+    """Gymnasium imports whatever is before the only colon, also if no such environment follows."""
+    with pytest.raises(DatasetError, match=f"names the code '{text}'"):
+        believed(EnvSpec("Pendulum-v1", kwargs={"of": [{"any": text}]}), "Data")
+    with pytest.raises(DatasetError, match=f"names the code '{text}'"):
+        believed(EnvSpec("Pendulum-v1", kwargs={"of": {text: 1}}), "Data")
+
+
+@pytest.mark.parametrize("text", ["cuda:0", "https://a.b/c", "C:\\x.xml", "/a/b:c", "rgb_array", "a:b:c"])
+def test_texts_that_name_none(text: str) -> None:
+    assert believed(EnvSpec("Pendulum-v1", kwargs={"of": text}), "Data").kwargs == {"of": text}
+
+
+def test_a_list_of_datasets_trusts_none_of_them(stranger: Imported) -> None:
+    write_pendulum("own-v0")
+    write_pendulum("stranger-v0", entry_point="stranger:Env")
+    with pytest.raises(DatasetError, match="stranger:Env"):
+        load_transitions(["stranger-v0", "own-v0"]).make_env()
+    load_transitions(["own-v0", "stranger-v0"]).make_env()
+    assert not stranger()
+    load_transitions(["stranger-v0", "own-v0"], trust_dataset=True).make_env()
+    assert stranger()
 
 
 def test_arithmetic_wrappers_are_gymnasiums() -> None:
