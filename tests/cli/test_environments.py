@@ -55,6 +55,7 @@ def test_code_that_a_dataset_names_is_refused(
         assert "--env-id" in message
         assert "--trust-dataset" in message
     assert not (tmp_path / "run").exists()
+    assert f"{ENV_ID}, not made as its metadata say (pass --env-id" in succeed("info", dataset)
     assert not stranger()
 
 
