@@ -125,7 +125,7 @@ def _metadata(dataset: MinariDataset) -> dict[str, Any]:
 def _total_steps(source: str, dataset: MinariDataset) -> int:
     try:
         return int(dataset.total_steps)
-    except (OSError, KeyError, TypeError, ValueError) as error:  # a filtered one counts in the file
+    except (OSError, KeyError, TypeError, ValueError, OverflowError) as error:  # filtered: from the file
         raise DatasetError(f"{source} cannot be read: its file is truncated or altered ({error})") from error
 
 
@@ -155,8 +155,7 @@ def _hdf5_episodes(dataset: MinariDataset) -> Iterator[Episode]:
 def _hdf5_infos(episode: Any) -> dict[str, NDArray[Any]] | None:
     if "infos" not in hdf5.names(episode):
         return None
-    infos = hdf5.subgroup(episode, "infos")
-    return {name: hdf5.read(infos, name) for name in hdf5.array_names(infos)}
+    return hdf5.read_all(hdf5.subgroup(episode, "infos"))
 
 
 class _FlatRows:

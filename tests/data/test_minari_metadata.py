@@ -57,7 +57,9 @@ def test_more_steps_than_the_files_can_hold() -> None:
             load_transitions(source)
 
 
-@pytest.mark.parametrize("entries", [{"total_steps": "many"}, {"total_episodes": "x"}])
+@pytest.mark.parametrize(
+    "entries", [{"total_steps": "many"}, {"total_steps": float("inf")}, {"total_episodes": "x"}]
+)
 def test_sizes_that_are_no_numbers(entries: dict[str, Any]) -> None:
     write_minari("odd-v0", [episode(0, 3)])
     folder = rewrite("odd-v0", **entries)

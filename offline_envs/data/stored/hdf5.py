@@ -81,18 +81,17 @@ def read(group: Any, name: str) -> NDArray[Any]:
     Raises:
         DatasetError: It is no array, lies in another file, or declares more numbers than the file can hold.
     """
-    dataset, shape = _array(group, name)
-    array = np.empty(shape, dataset.dtype)
-    dataset.read(h5s.ALL, h5s.ALL, array)
-    return array
+    return _read(_item(group, name.encode()), group, name)
+
+
+def read_all(group: Any) -> dict[str, NDArray[Any]]:
+    """Read all arrays in a group and its subgroups like `read`, by their names with slashes."""
+    return {name: _read(item, group, name) for name, item in _arrays(group, "", {group})}
 
 
 def read_as_float32(group: Any, name: str) -> NDArray[Any]:
     """Read the array called `name` in a group like `read`, real numbers directly as float32."""
-    dataset, shape = _array(group, name)
-    array = np.empty(shape, np.float32 if dataset.dtype.kind == "f" else dataset.dtype)
-    dataset.read(h5s.ALL, h5s.ALL, array)
-    return array
+    return _read(_item(group, name.encode()), group, name, real=np.float32)
 
 
 def array_names(group: Any) -> list[str]:
@@ -101,19 +100,19 @@ def array_names(group: Any) -> list[str]:
     Raises:
         DatasetError: An item lies in another file, or a group has two names, so that there may be no end.
     """
-    return [*_array_names(group, "", {group})]
+    return [name for name, _ in _arrays(group, "", {group})]
 
 
-def _array_names(group: Any, prefix: str, seen: set[Any]) -> Iterator[str]:
+def _arrays(group: Any, prefix: str, seen: set[Any]) -> Iterator[tuple[str, Any]]:
     for name in names(group):
         item = _item(group, name.encode())
         if not isinstance(item, h5g.GroupID):
-            yield f"{prefix}{name}"
+            yield f"{prefix}{name}", item
         elif item in seen:
             raise DatasetError(f"{_where(group, name)} is another name of a group: each may have one.")
         else:
             seen.add(item)
-            yield from _array_names(item, f"{prefix}{name}/", seen)
+            yield from _arrays(item, f"{prefix}{name}/", seen)
 
 
 def _item(group: Any, path: bytes, links: int = MOST_LINKS) -> Any:
@@ -134,9 +133,15 @@ def _item(group: Any, path: bytes, links: int = MOST_LINKS) -> Any:
     return item
 
 
-def _array(group: Any, name: str) -> tuple[Any, tuple[int, ...]]:
-    """Open an array whose numbers the file itself stores, and return it with its shape."""
-    dataset = _item(group, name.encode())
+def _read(dataset: Any, group: Any, name: str, real: type[np.floating[Any]] | None = None) -> NDArray[Any]:
+    """Read an array whose numbers the file itself stores.
+
+    Args:
+        dataset: The array.
+        group: A group that it is in, for messages.
+        name: Its name there.
+        real: Type of real numbers, or None for that of the file.
+    """
     if not isinstance(dataset, h5d.DatasetID):
         raise DatasetError(f"{_where(group, name)} must be an array.")
     if dataset.get_offset() is None and _is_elsewhere(dataset):  # the first is quicker, and true of most
@@ -147,7 +152,9 @@ def _array(group: Any, name: str) -> tuple[Any, tuple[int, ...]]:
     size = math.prod(shape) * dataset.dtype.itemsize
     if size > SMALL:  # asking for more is slow
         _check_size(dataset, f"{_where(group, name)}, {shape} {dataset.dtype},", size)
-    return dataset, shape
+    array = np.empty(shape, real if real is not None and dataset.dtype.kind == "f" else dataset.dtype)
+    dataset.read(h5s.ALL, h5s.ALL, array)
+    return array
 
 
 def _is_elsewhere(dataset: Any) -> bool:
