@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.envs.registration import EnvSpec
 from minari import MinariDataset
 from numpy.typing import NDArray
 
@@ -71,7 +72,14 @@ def open_minari(path: Path) -> MinariDataset:
     except DatasetError:
         raise
     except Exception as error:  # Minari passes on any error, assertions included
-        raise DatasetError(f"{path} is not a readable Minari dataset: {error!r}") from error
+        raise DatasetError(f"{path} is not a readable Minari dataset: {error!r}.{_remedy(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    """What to do if Gymnasium cannot read a specification, whose error ends like this."""
+    if str(error).endswith((" an EnvSpec", " a WrapperSpec")):
+        return " Delete env_spec from its metadata.json, and pass env_id= (--env-id)."
+    return ""
 
 
 def transitions_from_minari(dataset: MinariDataset) -> Transitions:
@@ -101,7 +109,7 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     return Transitions(
         **rows.tensors(),
         action_space=action_space,
-        env_spec=None if recorded is None else believed_or_inert(recorded, source),
+        env_spec=None if recorded is None else _safe_spec(recorded, source),
         recorded_env_spec=recorded,
         source=source,
         metadata=_metadata(dataset),
@@ -114,6 +122,13 @@ def episodes_checksum(data_path: Path) -> EpisodesChecksum:
     for episode in _episodes(open_minari(data_path)):
         found.add(episode.arrays())
     return found
+
+
+def _safe_spec(recorded: EnvSpec, source: str) -> EnvSpec:
+    try:
+        return believed_or_inert(recorded, source)
+    except RecursionError as error:
+        raise DatasetError(f"{source}: its env_spec is nested too deeply to be read.") from error
 
 
 def _metadata(dataset: MinariDataset) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Minari believes metadata when it opens a dataset; what they would make it do is checked before."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,37 @@ def test_entries_that_are_not_what_they_are_called(entries: dict[str, Any], mess
     assert (data.env_spec.kwargs, data.env_spec.max_episode_steps) in (({}, 200), ({}, None))
     with pytest.raises(DatasetError, match=message):
         data.make_env()
+
+
+@pytest.mark.parametrize("entries", [{"invented_later": True}, {"additional_wrappers": [{"title": "x"}]}])
+def test_a_description_of_another_gymnasium_can_be_deleted(entries: dict[str, Any]) -> None:
+    """Minari opens no dataset whose env_spec it cannot read; the message says how to go on."""
+    write_pendulum("other-v0")
+    path = Path(minari.load_dataset("other-v0").storage.data_path) / "metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["env_spec"] = json.dumps({**json.loads(metadata["env_spec"]), **entries})
+    path.write_text(json.dumps(metadata))
+    message = r"not a readable .*Spec.* Delete env_spec from its metadata.json, and pass env_id= \(--env-id\)"
+    with pytest.raises(DatasetError, match=message):
+        load_transitions("other-v0")
+    del metadata["env_spec"]
+    path.write_text(json.dumps(metadata))
+    assert load_transitions("other-v0", env_id="Pendulum-v1").env_id == "Pendulum-v1"
+
+
+def test_entries_nested_too_deeply() -> None:
+    """More deeply than Python's own functions can copy, but not than its JSON reader can read."""
+    deep: Any = 1
+    for _ in range(900):
+        deep = {"g": deep}
+    write_pendulum("deep-v0")
+    sys.setrecursionlimit(sys.getrecursionlimit() * 4)
+    try:
+        describe_env(minari.load_dataset("deep-v0"), kwargs=deep)
+    finally:
+        sys.setrecursionlimit(sys.getrecursionlimit() // 4)
+    with pytest.raises(DatasetError, match=r"nested too deeply|maximum recursion depth"):
+        load_transitions("deep-v0")
 
 
 def test_a_time_limit_shorter_than_the_episodes_is_warned_about() -> None:
