@@ -17,10 +17,13 @@ from offline_envs.cli.options import (
     Device,
     EnsembleJson,
     EnvId,
+    EnvKwargs,
     FitJson,
     TaskName,
+    TrustDataset,
     find_policy,
     given_once,
+    parse_env,
     parse_json,
     parse_settings,
 )
@@ -49,6 +52,8 @@ def diagnose(
     output: Annotated[Path, typer.Option(help="New folder for the report.")] = Path("diagnosis"),
     agent: Agent = "sac",
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
+    trust_dataset: TrustDataset = False,
     task: TaskName = None,
     termination: Annotated[
         str, typer.Option(help="When imagined episodes end: auto (the environment's rule), never, learned.")
@@ -82,7 +87,8 @@ def diagnose(
     given = given_once(sizes, parse_json(options, "--options"), "--options")
     settings = parse_settings(DiagnoseSettings, given, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
-    transitions = task_transitions(dataset, task, env_id=env_id)
+    environment = parse_env(env_id, env_kwargs)
+    transitions = task_transitions(dataset, task, env_id=environment, trust_dataset=trust_dataset)
     followed = None if policy is None else _policy(policy, agent, transitions, settings.seed)
     choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
     assembly = assemble(transitions, options=choice)

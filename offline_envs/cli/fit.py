@@ -14,9 +14,11 @@ from offline_envs.cli.options import (
     Device,
     EnsembleJson,
     EnvId,
+    EnvKwargs,
     FitJson,
     TaskName,
     given_once,
+    parse_env,
     parse_json,
     parse_settings,
 )
@@ -33,6 +35,7 @@ def fit(
         typer.Option(help="Folder to copy the model into; it is always kept in the user's cache."),
     ] = None,
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
     task: TaskName = None,
     seed: Annotated[
         int | None, typer.Option(help="The same seed gives the same model.", min=0, show_default="0")
@@ -55,7 +58,7 @@ def fit(
     settings = parse_settings(EnsembleSettings, parse_json(ensemble, "--ensemble"), "--ensemble")
     choices = given_once({"seed": seed}, parse_json(fit_options, "--fit"), "--fit")
     fit_settings = parse_settings(FitSettings, choices, "--fit")
-    transitions = task_transitions(dataset, task, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
     folder = ensemble_folder(transitions, settings, fit_settings=fit_settings)
     console = Console(soft_wrap=True, highlight=False)
     if folder.exists():

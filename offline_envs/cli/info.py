@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from offline_envs.cli.options import Dataset, EnvId, TaskName
+from offline_envs.cli.options import Dataset, EnvId, EnvKwargs, TaskName, parse_env
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def info(
     dataset: Dataset,
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
     task: TaskName = None,
     model: Annotated[
         Path | None,
@@ -38,7 +39,7 @@ def info(
 
     if plot is not None:
         check_writable(plot.parent, "--plot")
-    transitions = task_transitions(dataset, task, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
     folder = _default_model(transitions) if model is None else model
     ensemble = None if folder is None else _load(transitions, folder)
     console = Console()

@@ -10,6 +10,7 @@ from offline_envs.agents import find_saved_agent, saved_agents
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
+    from gymnasium.envs.registration import EnvSpec
     from gymnasium.spaces import Box, Space
     from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -25,6 +26,18 @@ Dataset = Annotated[
 EnvId = Annotated[
     str | None,
     typer.Option(help="Environment of the dataset, if its metadata do not name it, e.g. Hopper-v5."),
+]
+EnvKwargs = Annotated[
+    str,
+    typer.Option(help="Keywords of --env-id as JSON, e.g. '{\"use_contact_forces\": true}' for Ant-v4."),
+]
+TrustDataset = Annotated[
+    bool,
+    typer.Option(
+        "--trust-dataset",
+        help="Make the environment that the dataset's metadata describe as they say. It can run any code: "
+        "trust the author.",
+    ),
 ]
 TaskName = Annotated[
     str | None,
@@ -62,6 +75,18 @@ def parse_json(text: str, option: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f'{option} must be a JSON object such as {{"name": 1}}, got {text!r}.')
     return values
+
+
+def parse_env(env_id: str | None, env_kwargs: str) -> "str | EnvSpec | None":
+    """Read --env-id and --env-kwargs.
+
+    Raises:
+        SettingsError: The keywords are no JSON object, or there is no id for them.
+        DatasetError: There is no such environment.
+    """
+    from offline_envs.data import named_environment
+
+    return named_environment(env_id, parse_json(env_kwargs, "--env-kwargs"))
 
 
 def parse_settings(kind: type[Settings], values: dict[str, Any], option: str) -> Settings:

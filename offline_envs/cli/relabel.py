@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.cli.options import Dataset, EnvId
+from offline_envs.cli.options import Dataset, EnvId, EnvKwargs, parse_env
 
 if TYPE_CHECKING:
     from offline_envs.tasks import RelabelReport
@@ -26,6 +26,7 @@ def relabel(
         Path | None, typer.Option(help="Folder of datasets to write into.", show_default="Minari's own")
     ] = None,
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
 ) -> None:
     """Relabel a dataset, collected under another reward, for a task, and say how exact that is.
 
@@ -37,7 +38,7 @@ def relabel(
     root = default_root() if output_root is None else output_root
     if output_id is not None:
         check_new(output_id, root)
-    found = Relabelling.of(dataset, task, env_id=env_id)
+    found = Relabelling.of(dataset, task, env_id=parse_env(env_id, env_kwargs))
     console = Console()
     console.print(_table(found.report))
     if output_id is not None:

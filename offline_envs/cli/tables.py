@@ -34,7 +34,7 @@ def dataset_table(transitions: Transitions) -> Table:
     table.add_column(style="bold")
     table.add_column()
     rows = {
-        "environment": escape(transitions.env_id or "unknown (pass --env-id)"),
+        "environment": _environment(transitions),
         "steps": f"{len(transitions):,} in {len(returns):,} episodes",
         "observations": f"{transitions.obs_dim} dimensions",
         "actions": escape(f"{transitions.action_dim} dimensions in {transitions.action_space}"),
@@ -49,6 +49,14 @@ def dataset_table(transitions: Transitions) -> Table:
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _environment(transitions: Transitions) -> str:
+    if transitions.env_id is None:
+        return "unknown (pass --env-id)"
+    if transitions.doubted_env_spec is not None:
+        return f"{escape(transitions.env_id)}, not made as its metadata say (pass --env-id or --trust-dataset)"
+    return escape(transitions.env_id)
 
 
 def threshold_table(stats: DisagreementStats) -> Table:

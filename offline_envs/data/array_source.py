@@ -1,8 +1,6 @@
 """Plain arrays as transitions: mappings, `.npz` archives and, through them, D4RL files."""
 
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from offline_envs.data.episodes import Fields, episode_ends, starts_of, with_known_successors
 from offline_envs.data.infos import InfoRows
+from offline_envs.data.stored.npz import read_npz
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import (
     FLOAT_FIELDS,
@@ -92,18 +91,9 @@ def transitions_from_npz(path: Path) -> Transitions:
     """Read an `.npz` archive of the arrays that `transitions_from_arrays` takes; nothing is unpickled.
 
     Raises:
-        DatasetError: The file is not such an archive, or holds pickled objects.
+        DatasetError: See `read_npz` and `transitions_from_arrays`.
     """
-    if not zipfile.is_zipfile(path):
-        raise DatasetError(f"{path} is not an .npz archive (or is truncated). Write it with numpy.savez.")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(
-            f"{path} cannot be read: {error} It must hold plain arrays, written with numpy.savez."
-        ) from error
-    return transitions_from_arrays(arrays, source=f"Archive {str(path)!r}", own=True)
+    return transitions_from_arrays(read_npz(path), source=f"Archive {str(path)!r}", own=True)
 
 
 def _by_field(source: str, arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from offline_envs.data import hdf5
 from offline_envs.data.array_source import ABOUT, transitions_from_arrays
+from offline_envs.data.stored import hdf5
 from offline_envs.data.transitions import Transitions
 from offline_envs.errors import DatasetError
 

@@ -38,6 +38,10 @@ MINARI_ID = re.compile(r"(?:[-\w]+/)*[-\w]+-v\d+")
 """`[namespace/]name-vN`."""
 
 
+ONE_CHARACTER = re.compile(r"^[-\w]/")
+"""A namespace that Minari does not accept."""
+
+
 def minari_root() -> Path:
     """Folder of the user's Minari datasets: `MINARI_DATASETS_PATH`, or `~/.minari/datasets`.
 
@@ -63,6 +67,11 @@ def minari_data_path(dataset_id: str) -> Path:
             f"e.g. 'mujoco/hopper/medium-v0'.{_nearest(dataset_id)}"
         )
     path = _path_here(dataset_id)
+    if path is None and ONE_CHARACTER.search(dataset_id):
+        raise DatasetError(
+            f"{dataset_id!r} is not on this machine, and Minari's server cannot have it: a namespace has at "
+            f"least two characters there.{_nearest(dataset_id)}"
+        )
     return path if path is not None else _download(dataset_id)
 
 

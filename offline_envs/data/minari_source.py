@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.envs.registration import EnvSpec
 from minari import MinariDataset
 from numpy.typing import NDArray
 
-from offline_envs.data import hdf5
 from offline_envs.data.contents import CONTENTS, ContentsCheck, EpisodesChecksum
+from offline_envs.data.environments.recorded import believed_or_inert
 from offline_envs.data.infos import InfoRows
+from offline_envs.data.minari_metadata import check_metadata, check_steps
+from offline_envs.data.stored import hdf5
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_size, flat_box, float_action_box
 from offline_envs.errors import DatasetError
@@ -37,9 +40,6 @@ ABOUT_STORAGE = frozenset(
 )
 """Metadata entries that say nothing about where the data come from."""
 
-MOST_INFLATED = 1032
-"""Bytes that deflate can make of one; a larger dataset is declared by metadata that are wrong."""
-
 
 @dataclass(frozen=True)
 class Episode:
@@ -63,12 +63,23 @@ def open_minari(path: Path) -> MinariDataset:
     """Open the dataset whose `metadata.json` lies in the folder `path`.
 
     Raises:
-        DatasetError: The metadata are missing, broken, or of a Minari version that this one cannot read.
+        DatasetError: The metadata are missing, broken, or of a Minari version that this one cannot read; or
+            see `check_metadata`.
     """
     try:
+        check_metadata(path)
         return MinariDataset(path)
+    except DatasetError:
+        raise
     except Exception as error:  # Minari passes on any error, assertions included
-        raise DatasetError(f"{path} is not a readable Minari dataset: {error!r}") from error
+        raise DatasetError(f"{path} is not a readable Minari dataset: {error!r}.{_remedy(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    """What to do if Gymnasium cannot read a specification, whose error ends like this."""
+    if str(error).endswith((" an EnvSpec", " a WrapperSpec")):
+        return " Delete env_spec from its metadata.json, and pass env_id= (--env-id)."
+    return ""
 
 
 def transitions_from_minari(dataset: MinariDataset) -> Transitions:
@@ -86,7 +97,10 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     action_space = float_action_box(source, dataset.action_space)
     size = _total_steps(source, dataset)
     check_size(source, size, 1)
+    step_bytes = 4 * (2 * obs_dim + action_space.shape[0] + 1) + 1
+    check_steps(source, Path(dataset.storage.data_path), size, step_bytes)
     check = ContentsCheck(source, dataset.storage.data_path, len(dataset.episode_indices))
+    recorded = dataset.env_spec
     rows = _FlatRows(source, size, obs_dim, action_space.shape[0])
     for episode in _episodes(dataset):
         rows.add(episode)
@@ -95,7 +109,8 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     return Transitions(
         **rows.tensors(),
         action_space=action_space,
-        env_spec=dataset.env_spec,
+        env_spec=None if recorded is None else _safe_spec(recorded, source),
+        recorded_env_spec=recorded,
         source=source,
         metadata=_metadata(dataset),
     )
@@ -109,6 +124,13 @@ def episodes_checksum(data_path: Path) -> EpisodesChecksum:
     return found
 
 
+def _safe_spec(recorded: EnvSpec, source: str) -> EnvSpec:
+    try:
+        return believed_or_inert(recorded, source)
+    except RecursionError as error:
+        raise DatasetError(f"{source}: its env_spec is nested too deeply to be read.") from error
+
+
 def _metadata(dataset: MinariDataset) -> dict[str, Any]:
     """Metadata about the origin; Minari keeps authors in sets, which JSON lacks."""
     kept = {name: value for name, value in dataset.storage.metadata.items() if name not in ABOUT_STORAGE}
@@ -117,13 +139,9 @@ def _metadata(dataset: MinariDataset) -> dict[str, Any]:
 
 def _total_steps(source: str, dataset: MinariDataset) -> int:
     try:
-        size = int(dataset.total_steps)
-    except (OSError, KeyError, TypeError, ValueError) as error:  # a filtered one counts steps in the file
+        return int(dataset.total_steps)
+    except (OSError, KeyError, TypeError, ValueError, OverflowError) as error:  # filtered: from the file
         raise DatasetError(f"{source} cannot be read: its file is truncated or altered ({error})") from error
-    stored = sum(file.stat().st_size for file in Path(dataset.storage.data_path).rglob("*") if file.is_file())
-    if size > MOST_INFLATED * stored:
-        raise DatasetError(f"{source}: the metadata promise {size} steps, but its files have {stored} bytes.")
-    return size
 
 
 def _episodes(dataset: MinariDataset) -> Iterable[Episode]:
@@ -152,8 +170,7 @@ def _hdf5_episodes(dataset: MinariDataset) -> Iterator[Episode]:
 def _hdf5_infos(episode: Any) -> dict[str, NDArray[Any]] | None:
     if "infos" not in hdf5.names(episode):
         return None
-    infos = hdf5.subgroup(episode, "infos")
-    return {name: hdf5.read(infos, name) for name in hdf5.array_names(infos)}
+    return hdf5.read_all(hdf5.subgroup(episode, "infos"))
 
 
 class _FlatRows:

@@ -151,9 +151,13 @@ def flat_box(source: str, role: str, space: Space[Any] | None) -> Box:
         space: The space to check.
     """
     if not isinstance(space, Box) or len(space.shape) != 1:
+        remedy = (
+            "Flatten it, e.g. by gymnasium.wrappers.FlattenObservation, before collecting the data"
+            if role == "observation"
+            else "Only continuous actions can be learned from"
+        )
         raise DatasetError(
-            f"{source}: the {role} space must be a Box with one axis, received {space}. "
-            "Flatten it, e.g. by gymnasium.wrappers.FlattenObservation, before collecting the data."
+            f"{source}: the {role} space must be a Box with one axis, received {space}. {remedy}."
         )
     return space
 

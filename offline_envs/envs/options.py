@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.mdp import Sampler
@@ -20,7 +21,8 @@ class ModelOptions(TypedSettings):
     Attributes:
         model: Folder of a fitted model, or the model itself; if None, an ensemble is fitted once and kept
             in the user's cache.
-        env_id: Environment that the data come from, if the dataset does not name it.
+        env_id: Environment that the data come from, if the dataset does not name it: an id, or a
+            specification with keywords.
         task: Task whose reward the data get instead of their own: a name with settings, e.g.
             `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
@@ -41,7 +43,7 @@ class ModelOptions(TypedSettings):
     """
 
     model: str | Path | DynamicsModel | None = None
-    env_id: str | None = None
+    env_id: str | EnvSpec | None = None
     task: str | Task | None = None
     termination: str | TerminationRule = "auto"
     start: str = "dataset"

@@ -70,7 +70,12 @@ def check_possible(settings: TrainSettings) -> Transitions:
     """
     check_device(settings.device)
     check_agent_options(settings)
-    transitions = task_transitions(settings.dataset, settings.task, env_id=settings.env_id)
+    transitions = task_transitions(
+        settings.dataset,
+        settings.task,
+        env_id=settings.named_environment(),
+        trust_dataset=settings.trust_dataset,
+    )
     transitions.make_env().close()
     check_agent(settings, transitions)
     if settings.model is not None:

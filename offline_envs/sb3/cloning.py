@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
@@ -69,7 +70,7 @@ class BehaviorCloner:
         batch_size: int = 256,
         learning_rate: float = 1e-3,
         seed: int = 0,
-        env_id: str | None = None,
+        env_id: str | EnvSpec | None = None,
         task: str | Task | None = None,
     ) -> None:
         if batch_size < 1 or not learning_rate > 0:

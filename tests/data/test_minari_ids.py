@@ -82,6 +82,12 @@ def closed_port() -> int:
     return port
 
 
+def test_a_namespace_of_one_letter_is_refused_before_the_server_is_asked() -> None:
+    """Minari's own pattern does not match such an id, whatever the server has."""
+    with pytest.raises(DatasetError, match=r"'t/hopper-v0' is not on this machine.* at least two characters"):
+        load_transitions("t/hopper-v0")
+
+
 def test_an_id_without_version() -> None:
     """Minari's own parser fails here with a bare TypeError."""
     write_minari("toy/hopper-v3", [episode(0, 2)])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
@@ -72,7 +73,7 @@ class MixedReplayBuffer(ReplayBuffer):
         *,
         dataset: DatasetSource | None = None,
         real_ratio: float = 0.05,
-        env_id: str | None = None,
+        env_id: str | EnvSpec | None = None,
         task: str | Task | None = None,
     ) -> None:
         _check_settings(optimize_memory_usage, dataset, real_ratio)
