@@ -14,8 +14,8 @@ def transitions_from_d4rl(path: Path) -> Transitions:
     Files without `next_observations` lose the last row of every episode, with a warning: the next row is the
     first of another episode. (D4RL's own `qlearning_dataset` joins the two at a terminal, which a learned
     model would take for a jump; https://github.com/Farama-Foundation/D4RL, `d4rl/__init__.py`.) Files without
-    `timeouts` need `next_observations`: an episode then also ends where the successor is not the next row's
-    observation.
+    `timeouts` need `next_observations`: an episode ends where the successor is not the next row's
+    observation, also in files with timeouts, some of which lack marks.
 
     Raises:
         DatasetError: The file is not HDF5, is truncated, or has another layout.
