@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from offline_envs.data import hdf5
-from offline_envs.data.array_source import ABOUT, transitions_from_arrays
+from offline_envs.data.array_source import ABOUT, named_fields, transitions_from_arrays
+from offline_envs.data.health.precision import sampled_steps, warn_of_lost_steps
 from offline_envs.data.transitions import Transitions
 from offline_envs.errors import DatasetError
 
@@ -28,4 +29,10 @@ def transitions_from_d4rl(path: Path) -> Transitions:
             )
         wanted = [name for name in hdf5.array_names(root) if not name.startswith(ABOUT)]
         arrays = {name: hdf5.read_as_float32(root, name) for name in wanted}
-    return transitions_from_arrays(arrays, source=f"D4RL file {str(path)!r}", own=True)
+    source = f"D4RL file {str(path)!r}"
+    transitions = transitions_from_arrays(arrays, source=source, own=True)
+    with hdf5.opened(path) as root:
+        stored = {field: hdf5.Rows(root, name) for field, name in named_fields(source, arrays).items()}
+        steps = sampled_steps(stored)
+    warn_of_lost_steps(source, steps)
+    return transitions

@@ -53,14 +53,16 @@ def episode_ends(source: str, fields: Fields) -> NDArray[np.bool_]:
                 "Give one of: timeouts (n,), episode_starts (e,), next_observations (n, d)."
             )
         return ends
-    jumps = broken_links(fields["obs"], fields["next_obs"]) & ~ends[:-1]
+    jumps = broken_links(fields["obs"], fields["next_obs"], ends)
     _warn_of_jumps(source, jumps, ends, marks)
     ends[:-1] |= jumps
     return ends
 
 
-def broken_links(obs: NDArray[np.float32], next_obs: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell which rows are not followed by their successor, bool `(n − 1,)`.
+def broken_links(
+    obs: NDArray[np.float32], next_obs: NDArray[np.float32], ends: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Tell which rows inside episodes are not followed by their successor, bool `(n − 1,)`.
 
     Row t is, if `next_obs[t]` equals `obs[t + 1]` up to `ROUNDING` of each column's largest value: a
     successor may have been computed as `obs + change`, or have been rounded once more than the observation.
@@ -68,9 +70,12 @@ def broken_links(obs: NDArray[np.float32], next_obs: NDArray[np.float32]) -> NDA
     Args:
         obs: Finite observations `(n, d)`.
         next_obs: Their finite successors `(n, d)`.
+        ends: Marks of the last row of every episode, bool `(n,)`.
     """
-    broken: NDArray[np.bool_] = (next_obs[:-1] != obs[1:]).any(axis=1)
+    broken: NDArray[np.bool_] = (next_obs[:-1] != obs[1:]).any(axis=1) & ~ends[:-1]
     rows = np.flatnonzero(broken)
+    if len(rows) == 0:
+        return broken
     tolerance = ROUNDING * np.maximum(obs.max(axis=0), -obs.min(axis=0)).astype(np.float64)
     for some in np.array_split(rows, len(rows) // ROWS_AT_ONCE + 1):
         distance = np.abs(next_obs[some].astype(np.float64) - obs[some + 1])

@@ -79,3 +79,27 @@ def array_names(group: Any, prefix: str = "") -> Iterator[str]:
             yield from array_names(item, f"{prefix}{name}/")
         else:
             yield f"{prefix}{name}"
+
+
+class Rows:
+    """An array in a file, of which some rows are read when they are asked for.
+
+    Attributes:
+        dtype: Type of the numbers in the file.
+    """
+
+    def __init__(self, group: Any, name: str) -> None:
+        self._dataset = h5d.open(group, name.encode())
+        self.dtype: np.dtype[Any] = self._dataset.dtype
+
+    def __len__(self) -> int:
+        return int(self._dataset.shape[0])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        start, stop, _ = rows.indices(len(self))
+        shape = (stop - start, *self._dataset.shape[1:])
+        array = np.empty(shape, self.dtype)
+        space = self._dataset.get_space()
+        space.select_hyperslab((start,) + (0,) * (len(shape) - 1), shape)
+        self._dataset.read(h5s.create_simple(shape), space, array)
+        return array

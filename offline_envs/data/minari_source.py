@@ -11,6 +11,7 @@ from minari import MinariDataset
 from numpy.typing import NDArray
 
 from offline_envs.data import hdf5
+from offline_envs.data.health.precision import BLOCK, Steps, block_starts, loses_digits, warn_of_lost_steps
 from offline_envs.data.infos import InfoRows
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_size, flat_box, float_action_box
@@ -140,6 +141,8 @@ class _FlatRows:
         self._rewards = np.empty(size, np.float32)
         self._terminated = np.empty(size, np.bool_)
         self._infos = InfoRows()
+        self._to_sample = block_starts(size)
+        self._sampled: dict[str, list[Steps]] = {"obs": [], "actions": [], "rewards": []}
         self._starts: list[int] = []
         self._end = 0
 
@@ -148,6 +151,7 @@ class _FlatRows:
         length = len(episode.rewards)
         self._check(episode, length)
         rows = slice(self._end, self._end + length)
+        self._sample(episode, length)
         with np.errstate(over="ignore"):  # a value too large becomes infinite, which validation reports
             self._obs[rows] = episode.observations[:-1]
             self._next_obs[rows] = episode.observations[1:]
@@ -157,6 +161,16 @@ class _FlatRows:
         self._infos.add(episode.infos, length)
         self._starts.append(self._end)
         self._end += length
+
+    def _sample(self, episode: Episode, length: int) -> None:
+        """Keep some steps as they came, of what float32 may round."""
+        while self._to_sample and self._to_sample[0] < self._end + length:
+            first = self._to_sample.pop(0) - self._end
+            fields = {"obs": episode.observations, "actions": episode.actions, "rewards": episode.rewards}
+            for name, values in fields.items():
+                if loses_digits(values.dtype):
+                    block = values[first : first + BLOCK + 1].astype(np.float64)
+                    self._sampled[name].append((block[:-1], block[1:]))
 
     def _check(self, episode: Episode, length: int) -> None:
         where = f"{self._source}, episode {episode.index}"
@@ -183,6 +197,7 @@ class _FlatRows:
                 f"{self._source}: the metadata promise {len(self._rewards)} steps, "
                 f"the file holds {self._end}."
             )
+        warn_of_lost_steps(self._source, self._sampled)
         infos = self._infos.arrays(self._source)
         return {
             "obs": torch.from_numpy(self._obs),

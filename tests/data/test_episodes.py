@@ -72,7 +72,8 @@ def test_the_bound_on_rounding_by_hand() -> None:
     """The first column reaches 8, so 8e-6 is rounding there; the second column is constant 0."""
     obs = np.array([[0.0, 0], [1, 0], [2, 0], [-8, 0]], np.float32)
     next_obs = np.array([[1 + 7e-6, 0], [2 + 9e-6, 0], [-8, 1e-9], [0, 0]], np.float32)
-    assert broken_links(obs, next_obs).tolist() == [False, True, True]
+    assert broken_links(obs, next_obs, np.zeros(4, bool)).tolist() == [False, True, True]
+    assert broken_links(obs, next_obs, np.array([0, 1, 0, 0], bool)).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("marked", [True, False])

@@ -1,0 +1,1 @@
+"""What is suspicious about a dataset although it can be used."""
