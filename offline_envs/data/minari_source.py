@@ -1,5 +1,6 @@
 """Minari datasets as transitions: read once, episode by episode, into flat arrays."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from offline_envs.data import hdf5
 from offline_envs.data.health.precision import BLOCK, Steps, block_starts, loses_digits, warn_of_lost_steps
 from offline_envs.data.infos import InfoRows
 from offline_envs.data.transitions import Transitions
-from offline_envs.data.validation import check_size, flat_box, float_action_box
+from offline_envs.data.validation import check_size, flags, flat_box, float_action_box, real_array
 from offline_envs.errors import DatasetError
 
 ABOUT_STORAGE = frozenset(
@@ -65,7 +66,8 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     """Flatten the episodes that `dataset` points to, in its order.
 
     An episode of `T` steps has `T + 1` observations, so the successor of its last step is the true last
-    observation. `terminations` end the MDP; truncations do not.
+    observation. `terminations` end the MDP; truncations do not. An episode that goes on after a termination
+    becomes two, with a warning.
 
     Raises:
         DatasetError: A space is not a flat Box, or the file does not match its metadata.
@@ -144,6 +146,7 @@ class _FlatRows:
         self._to_sample = block_starts(size)
         self._sampled: dict[str, list[Steps]] = {"obs": [], "actions": [], "rewards": []}
         self._starts: list[int] = []
+        self._n_cuts = 0
         self._end = 0
 
     def add(self, episode: Episode) -> None:
@@ -152,14 +155,17 @@ class _FlatRows:
         self._check(episode, length)
         rows = slice(self._end, self._end + length)
         self._sample(episode, length)
+        terminated = flags(self._source, f"terminations of episode {episode.index}", episode.terminations)
         with np.errstate(over="ignore"):  # a value too large becomes infinite, which validation reports
             self._obs[rows] = episode.observations[:-1]
             self._next_obs[rows] = episode.observations[1:]
             self._actions[rows] = episode.actions
             self._rewards[rows] = episode.rewards
-        self._terminated[rows] = episode.terminations
+        self._terminated[rows] = terminated
         self._infos.add(episode.infos, length)
-        self._starts.append(self._end)
+        inside = np.flatnonzero(terminated[:-1]) + 1
+        self._starts += [self._end, *(self._end + inside).tolist()]
+        self._n_cuts += len(inside)
         self._end += length
 
     def _sample(self, episode: Episode, length: int) -> None:
@@ -182,7 +188,8 @@ class _FlatRows:
             "rewards": (length,),
             "terminations": (length,),
         }
-        received = {name: np.shape(getattr(episode, name)) for name in needed}
+        arrays = {name: real_array(where, name, getattr(episode, name)) for name in needed}
+        received = {name: array.shape for name, array in arrays.items()}
         if needed != received:
             raise DatasetError(f"{where}: shapes disagree: need {needed}, received {received}.")
         if self._end + length > len(self._rewards):
@@ -196,6 +203,12 @@ class _FlatRows:
             raise DatasetError(
                 f"{self._source}: the metadata promise {len(self._rewards)} steps, "
                 f"the file holds {self._end}."
+            )
+        if self._n_cuts:
+            warnings.warn(
+                f"{self._source}: {self._n_cuts} steps terminate in the middle of an episode; a new episode is "
+                "taken to start after each. Write terminations only where the MDP ends.",
+                stacklevel=2,
             )
         warn_of_lost_steps(self._source, self._sampled)
         infos = self._infos.arrays(self._source)
