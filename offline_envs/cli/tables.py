@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.data import Transitions
+from offline_envs.data import Finding, Transitions
 from offline_envs.dynamics import RULES, DisagreementStats
 from offline_envs.runs import SeedResults
 
@@ -47,6 +48,16 @@ def dataset_table(transitions: Transitions) -> Table:
     }
     for name, value in rows.items():
         table.add_row(name, value)
+    return table
+
+
+def health_table(findings: Sequence[Finding]) -> Table:
+    """Every check of a dataset's health, and what it found."""
+    table = Table(title="Data health", show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for finding in findings:
+        table.add_row(finding.check, "[green]ok[/green]" if finding.ok else escape(finding.problem))
     return table
 
 

@@ -206,8 +206,8 @@ class _FlatRows:
             )
         if self._n_cuts:
             warnings.warn(
-                f"{self._source}: {self._n_cuts} steps terminate in the middle of an episode; a new episode is "
-                "taken to start after each. Write terminations only where the MDP ends.",
+                f"{self._source}: {self._n_cuts} steps terminate in the middle of an episode; another "
+                "episode starts after each. Write terminations only where the MDP ends.",
                 stacklevel=2,
             )
         warn_of_lost_steps(self._source, self._sampled)

@@ -6,8 +6,17 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
+from offline_envs.data.health.findings import listed
+from offline_envs.data.transitions import Transitions
+
 TINY = 1e-3
 """Actions below this count as this large: a machine at rest says nothing of the space."""
+
+AT_BOUND = 1e-3
+"""Distance from a bound that counts as at it, as a share of the space's width."""
+
+OFTEN = 0.5
+"""Share of actions at a bound that is worth a word."""
 
 DISCRETE = " Indices of discrete actions are not supported: they would be taken for real numbers."
 
@@ -49,3 +58,29 @@ def warn_of_odd_actions(source: str, actions: NDArray[np.float32], space: Box) -
             "commands, pass their bounds, action_space=Box(0, 1, shape).",
             stacklevel=2,
         )
+
+
+def action_spread(transitions: Transitions) -> str:
+    """Dimensions of the actions that never change, or lie mostly at a bound."""
+    actions, space = transitions.actions.numpy(), transitions.action_space
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    margin = np.where(np.isfinite(high - low), AT_BOUND * (high - low), 0.0)
+    at_bound = ((actions <= low + margin) | (actions >= high - margin)).mean(axis=0)
+    constant = actions.min(axis=0) == actions.max(axis=0)
+    found = [f"dimension {i} never changes" for i in np.flatnonzero(constant)]
+    found += [
+        f"dimension {i} is at a bound in {at_bound[i]:.0%} of the rows"
+        for i in np.flatnonzero(~constant & (at_bound > OFTEN))
+    ]
+    return f"{listed(found)}: nothing tells what actions in between do" if found else ""
+
+
+def action_bounds(transitions: Transitions) -> str:
+    """Bounds that agents cannot scale to, and actions that look like indices."""
+    actions, space = transitions.actions.numpy(), transitions.action_space
+    wide = unscalable_dimensions(actions, space)
+    if wide:
+        return f"dimensions {listed(wide)} are unbounded or far too wide: pass action_space="
+    if look_like_indices(actions, space):
+        return f"every action is 0 or 1.{DISCRETE}"
+    return ""

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from offline_envs.data.health.findings import listed
+
 N_BLOCKS = 20
 BLOCK = 100
 """How many steps are looked at: so many in a row, at so many places spread over the dataset."""
@@ -19,9 +21,6 @@ LARGE_STEP = 0.9
 
 NOISE = 1e-12
 """Steps of this share of a column's largest value are float64's own rounding and not missed."""
-
-MAX_NAMED = 8
-"""Number of columns that a message names."""
 
 
 class Rows(Protocol):
@@ -117,9 +116,8 @@ def warn_of_lost_steps(source: str, fields: Mapping[str, Iterable[Steps]]) -> No
     """
     named = [text for name, parts in fields.items() for text in _lost_of(name, parts)]
     if named:
-        others = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
         warnings.warn(
-            f"{source}: float32 is too coarse for the steps of {', '.join(named[:MAX_NAMED])}{others}. "
+            f"{source}: float32 is too coarse for the steps of {listed(named)}. "
             "Subtract an offset, such as the column's mean, before loading (and from what the policy "
             "observes), or leave the column out.",
             stacklevel=2,
