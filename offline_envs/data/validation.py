@@ -173,19 +173,19 @@ def float_action_box(source: str, space: Space[Any] | None) -> Box:
 
     Raises:
         DatasetError: The space is not such a Box, not of real numbers, or has a dimension whose bounds are
-            equal, NaN, or finite but beyond float32: agents' actions cannot be scaled to it.
+            equal, NaN, or finite but too far apart for float32: agents' actions cannot be scaled to it.
     """
     box = flat_box(source, "action", space)
     if not np.issubdtype(box.dtype, np.floating):
         raise DatasetError(f"{source}: actions must be real numbers, received the action space {space}.")
+    bounded = np.isfinite(box.low) & np.isfinite(box.high)
     with np.errstate(over="ignore"):
         low, high = box.low.astype(np.float32), box.high.astype(np.float32)
-    overflow = (np.isinf(low) & np.isfinite(box.low)) | (np.isinf(high) & np.isfinite(box.high))
-    bad = np.flatnonzero(~(low < high) | overflow)
+        bad = np.flatnonzero(~(low < high) | (bounded & ~np.isfinite(high - low)))
     if len(bad):
         raise DatasetError(
-            f"{source}: in every dimension of the action space low must lie below high, both within float32; "
-            f"dimension {bad[0]} has low {box.low[bad[0]]} and high {box.high[bad[0]]}. Pass another "
+            f"{source}: in every dimension of the action space low must lie below high, at a distance "
+            f"that float32 can hold; dimension {bad[0]} has low {box.low[bad[0]]} and high {box.high[bad[0]]}. Pass another "
             "action_space=, or leave out a dimension that never changes."
         )
     return Box(low, high, dtype=np.float32)

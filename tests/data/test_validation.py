@@ -78,14 +78,17 @@ def test_an_action_space_becomes_float32() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high"),
-    [([-1.0, 2.0], [1.0, 2.0]), ([-1.0, -1e39], [1.0, 1e39]), ([-1.0, 1.0], [1.0, 1.0 + 1e-12])],
+    [
+        ([-1.0, 2.0], [1.0, 2.0]),
+        ([-1.0, -1e39], [1.0, 1e39]),
+        ([-1.0, -3e38], [1.0, 3e38]),
+        ([-1.0, 1.0], [1.0, 1.0 + 1e-12]),
+    ],
 )
 def test_bounds_that_nothing_can_be_scaled_to_are_refused(low: list[float], high: list[float]) -> None:
     """Scaled to bounds that are equal, an action is 0 / 0; bounds beyond float32 would become infinite."""
     box = Box(np.array(low), np.array(high), dtype=np.float64)
-    message = (
-        rf"low must lie below high, both within float32; dimension 1 has low {low[1]} and high {high[1]}"
-    )
+    message = rf"low must lie below high.*; dimension 1 has low {low[1]} and high {high[1]}"
     with pytest.raises(DatasetError, match=message.replace("+", r"\+")):
         float_action_box("x", box)
 
