@@ -185,8 +185,8 @@ def float_action_box(source: str, space: Space[Any] | None) -> Box:
     if len(bad):
         raise DatasetError(
             f"{source}: in every dimension of the action space low must lie below high, at a distance "
-            f"that float32 can hold; dimension {bad[0]} has low {box.low[bad[0]]} and high {box.high[bad[0]]}. Pass another "
-            "action_space=, or leave out a dimension that never changes."
+            f"that float32 can hold; dimension {bad[0]} has low {box.low[bad[0]]} and high {box.high[bad[0]]}. "
+            "Pass another action_space=, or leave out a dimension that never changes."
         )
     return Box(low, high, dtype=np.float32)
 
