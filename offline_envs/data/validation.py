@@ -183,9 +183,10 @@ def float_action_box(source: str, space: Space[Any] | None) -> Box:
         low, high = box.low.astype(np.float32), box.high.astype(np.float32)
         bad = np.flatnonzero(~(low < high) | (bounded & ~np.isfinite(high - low)))
     if len(bad):
+        first = bad[0]
         raise DatasetError(
             f"{source}: in every dimension of the action space low must lie below high, at a distance "
-            f"that float32 can hold; dimension {bad[0]} has low {box.low[bad[0]]} and high {box.high[bad[0]]}. "
+            f"that float32 can hold; dimension {first} has low {box.low[first]} and high {box.high[first]}. "
             "Pass another action_space=, or leave out a dimension that never changes."
         )
     return Box(low, high, dtype=np.float32)
