@@ -33,6 +33,7 @@ def transitions_from_d4rl(path: Path) -> Transitions:
     transitions = transitions_from_arrays(arrays, source=source, own=True)
     with hdf5.opened(path) as root:
         stored = {field: hdf5.Rows(root, name) for field, name in named_fields(source, arrays).items()}
-        steps = sampled_steps(stored)
+        rounded = {field: rows for field, rows in stored.items() if rows.dtype.kind == "f"}  # on reading
+        steps = sampled_steps(rounded)
     warn_of_lost_steps(source, steps)
     return transitions

@@ -90,8 +90,8 @@ def _warn_of_jumps(source: str, jumps: NDArray[np.bool_], ends: NDArray[np.bool_
             f"{source}: {n_jumps} of {n_inside} rows inside episodes have next_observations that are not the "
             "next row's observations. Either the rows are single transitions in random order: then each "
             "is taken as an episode of one step, and episode returns mean nothing. Or next_observations are "
-            "normalised, or in other units than observations: then undo that, no model can be learned from "
-            "them.",
+            "normalised, rounded, or in other units than observations: then undo that, no model can be "
+            "learned from them.",
             stacklevel=2,
         )
     elif n_jumps and marks:

@@ -60,15 +60,14 @@ def sampled_steps(fields: Mapping[str, Rows]) -> dict[str, list[Steps]]:
     """Take samples of the steps in those of `fields` that float32 may round.
 
     Args:
-        fields: obs, actions, rewards and perhaps next_obs, whose shapes agree, as they came; others are
-            ignored.
+        fields: Any of obs, actions, rewards and next_obs, whose shapes agree, as they came; others are ignored.
 
     Returns:
         Steps from observations to their successors; for actions and rewards, to the next row.
     """
     steps: dict[str, list[Steps]] = {}
     for name in ("obs", "actions", "rewards"):
-        if loses_digits(fields[name].dtype):
+        if name in fields and loses_digits(fields[name].dtype):
             steps[name] = [_block(fields, name, start) for start in block_starts(len(fields[name]))]
     return steps
 

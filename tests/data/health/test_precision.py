@@ -88,11 +88,13 @@ def test_without_successors_the_next_row_is_one() -> None:
         load_transitions(fields)
 
 
-def test_whole_numbers_beyond_float32_count() -> None:
+@pytest.mark.parametrize("door", ["mapping", "npz", "hdf5"])
+def test_whole_numbers_beyond_float32_count(door: str, tmp_path: Path) -> None:
     """An encoder at forty million counts: float32 has every fourth of them."""
     fields = path_of(np.cumsum(np.ones(N + 1, np.int64)) + 40_000_000)
-    with pytest.warns(UserWarning, match=r"obs column 0 \(75% become 0\)"):
-        load_transitions(fields)
+    with pytest.warns(UserWarning, match=r"obs column 0 \(75% become 0\)") as caught:
+        load_transitions(through_door(door, fields, tmp_path))
+    assert len(caught) == 1
 
 
 def test_rewards_and_actions_count_too() -> None:
