@@ -23,6 +23,10 @@ class CheckpointError(OfflineEnvsError):
     """A saved model or run that is truncated, altered, foreign or too new."""
 
 
+class StorageError(OfflineEnvsError, OSError):
+    """What the operating system does not let this package write: what, why, and the setting that moves it."""
+
+
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> SettingsError:
     """Build the error for a name that is not in a table.
 

@@ -24,9 +24,10 @@ from offline_envs.collect.snapshots import (
     choose_snapshot,
     read_snapshots,
 )
-from offline_envs.collect.work_folder import claimed, remove, unfinished_folder
-from offline_envs.collect.writer import Provenance, check_new, default_root, write_dataset
+from offline_envs.collect.work_folder import claimed, remove, remove_if_written, unfinished_folder
+from offline_envs.collect.writer import ROOT_SETTING, Provenance, check_new, default_root, write_dataset
 from offline_envs.errors import DatasetError, SettingsError
+from offline_envs.files import moved_by
 from offline_envs.policies import Predictor
 from offline_envs.versions import versions
 
@@ -86,12 +87,13 @@ def collect_dataset(
             stored as plain arrays, the policy does not fit them, or the dataset was begun with other
             settings.
         CheckpointError: The policy file or a checkpoint cannot be loaded.
+        StorageError: The system does not let the dataset be written; noticed before the work where it can be.
     """
     root = default_root() if output_root is None else output_root
     folder = unfinished_folder(dataset_id, root)
     _check_place(dataset_id, root, folder)
     env = _make(env_id, settings)
-    with claimed(folder, _identity(env, settings)):
+    with moved_by(ROOT_SETTING), claimed(folder, _identity(env, settings)):
         training, recording = (
             RecordedPhase(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
             for name, steps in (("training", settings.training_length), ("recording", settings.steps))
@@ -110,6 +112,7 @@ def _check_place(dataset_id: str, root: Path, folder: Path) -> None:
     try:
         check_new(dataset_id, root)
     except DatasetError as error:
+        remove_if_written(folder, root / dataset_id)
         if not folder.exists():
             raise
         raise DatasetError(f"{error} {folder} holds what is left of an interrupted collection.") from error

@@ -9,6 +9,7 @@ from minari.data_collector import EpisodeBuffer
 from numpy.typing import NDArray
 
 from offline_envs.evaluation import info_shapes, infos_of, keep_shared_infos, shared_infos
+from offline_envs.files import read_arrays
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -42,8 +43,7 @@ def read_episodes(paths: Sequence[Path]) -> Iterator[EpisodeBuffer]:
     """
     shared = shared_infos(set(_shapes_in(path)) for path in paths)
     for path in paths:
-        with np.load(path) as file:
-            yield from _split({name: file[name] for name in file.files}, {name for name, _ in shared})
+        yield from _split(read_arrays(path), {name for name, _ in shared})
 
 
 def _split(arrays: Arrays, infos: set[str]) -> Iterator[EpisodeBuffer]:
@@ -61,6 +61,5 @@ def _split(arrays: Arrays, infos: set[str]) -> Iterator[EpisodeBuffer]:
 
 
 def _shapes_in(path: Path) -> list[tuple[str, tuple[int, ...]]]:
-    with np.load(path) as file:
-        names = [name for name in file.files if name.startswith(_INFO)]
-        return info_shapes({name.removeprefix(_INFO): file[name] for name in names})
+    arrays = read_arrays(path)
+    return info_shapes({n.removeprefix(_INFO): arrays[n] for n in arrays if n.startswith(_INFO)})

@@ -1,7 +1,7 @@
 """Recorded steps in one environment, with checkpoints to resume from."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -14,7 +14,7 @@ from minari.data_collector import EpisodeBuffer
 from offline_envs.collect.episode_files import read_episodes, write_episodes
 from offline_envs.errors import CheckpointError
 from offline_envs.evaluation import EpisodeRecorder
-from offline_envs.files import new_folder
+from offline_envs.files import new_folder, seal, verify
 
 GeneratorState = Any
 """State of a NumPy bit generator: names and integers."""
@@ -58,6 +58,9 @@ CHECKPOINT_STEPS = 5_000
 
 EPISODES_FILE, GENERATORS_FILE, AGENT_FILE = "episodes.npz", "generators.json", "agent.zip"
 
+NEWEST_ONLY = (AGENT_FILE, GENERATORS_FILE)
+"""Files that only the newest checkpoint has to have."""
+
 Write = Callable[[Path], None]
 
 
@@ -75,6 +78,9 @@ class RecordedPhase:
         steps: Number of steps of the whole phase.
         checkpoint_steps: Fewest steps between checkpoints.
         on_step: Called after every step.
+
+    Raises:
+        CheckpointError: A checkpoint is missing, or one of its files is missing, truncated or altered.
 
     Attributes:
         recorder: The environment to take steps in.
@@ -97,12 +103,13 @@ class RecordedPhase:
         self._checkpoint_steps = checkpoint_steps
         self._on_step = on_step
         self._generator_at_end = reset_generator(env)
+        _check(self.checkpoints)
         self.done = int(self.checkpoints[-1].name) if self.checkpoints else 0
 
     @property
     def checkpoints(self) -> list[Path]:
         """Folders of all checkpoints, in order."""
-        return sorted(self._folder.glob("[0-9]*"))
+        return sorted(path for path in self._folder.glob("*") if path.name.isdecimal())
 
     @property
     def is_complete(self) -> bool:
@@ -155,9 +162,10 @@ class RecordedPhase:
             write_generators(part / GENERATORS_FILE, self.recorder, reset=self._generator_at_end)
             if write is not None:
                 write(part)
+            seal(part, {"done": done, "after": self.done})
         self.done = done
         for checkpoint in before:
-            for name in (AGENT_FILE, GENERATORS_FILE):
+            for name in NEWEST_ONLY:
                 (checkpoint / name).unlink(missing_ok=True)
 
     def _after_step(self) -> None:
@@ -167,9 +175,24 @@ class RecordedPhase:
             self._on_step()
 
 
+def _check(checkpoints: Sequence[Path]) -> None:
+    """Refuse checkpoints unless each is as it was written and follows the one before."""
+    done = 0
+    for checkpoint in checkpoints:
+        may_lack = () if checkpoint == checkpoints[-1] else NEWEST_ONLY
+        try:
+            about = verify(checkpoint, may_lack=may_lack)
+        except CheckpointError as error:
+            raise damaged_checkpoint(checkpoint, error) from error
+        if about != {"done": int(checkpoint.name), "after": done}:
+            raise damaged_checkpoint(checkpoint, CheckpointError(f"it does not follow step {done}"))
+        done = int(checkpoint.name)
+
+
 def damaged_checkpoint(folder: Path, error: Exception) -> CheckpointError:
     """Build the error for a checkpoint of a phase that cannot be read."""
     unfinished = folder.parents[1]
     return CheckpointError(
-        f"The checkpoint {folder} cannot be read: {error}. Delete {unfinished} to start again."
+        f"The checkpoint {folder} cannot be read: {str(error).rstrip('.')}. "
+        f"Delete {unfinished} to start again."
     )

@@ -8,9 +8,11 @@ import numpy as np
 from gymnasium.spaces import Box
 from minari.data_collector import EpisodeBuffer
 
-from offline_envs.collect.writer import Provenance, write_dataset
+from offline_envs.collect.work_folder import claimed, remove, remove_if_written, unfinished_folder
+from offline_envs.collect.writer import ROOT_SETTING, Provenance, check_new, write_dataset
 from offline_envs.data import Transitions
 from offline_envs.errors import DatasetError
+from offline_envs.files import moved_by
 from offline_envs.tasks import Relabelling, RelabelReport
 
 
@@ -41,9 +43,14 @@ def write_relabelled(relabelling: Relabelling, dataset_id: str, *, root: Path) -
         more=transitions.metadata,
     )
     _check_following(transitions)
-    root.mkdir(parents=True, exist_ok=True)
-    episodes = episode_buffers(transitions)
-    return write_dataset(dataset_id, episodes, root=root, scratch=root, provenance=provenance)
+    folder = unfinished_folder(dataset_id, root)
+    remove_if_written(folder, root / dataset_id)
+    check_new(dataset_id, root)
+    with moved_by(ROOT_SETTING), claimed(folder, {"task": report.task, "source": report.dataset}):
+        episodes = episode_buffers(transitions)
+        written = write_dataset(dataset_id, episodes, root=root, scratch=folder, provenance=provenance)
+        remove(folder)
+    return written
 
 
 def episode_buffers(transitions: Transitions) -> Iterator[EpisodeBuffer]:

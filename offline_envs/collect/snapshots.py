@@ -13,6 +13,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 
 from offline_envs.collect.recorded_phase import damaged_checkpoint
 from offline_envs.collect.settings import Kind
+from offline_envs.files import read_arrays
 
 N_SNAPSHOTS = 20  # policies kept during a training
 N_EVALUATION_EPISODES = 5  # averaged for the return of each
@@ -108,8 +109,7 @@ class SnapshotCallback(BaseCallback):
 
 def _read(path: Path) -> Snapshot:
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
     except (OSError, ValueError, BadZipFile) as error:
         raise damaged_checkpoint(path.parent, error) from error
     mean_return = float(arrays.pop("mean_return"))

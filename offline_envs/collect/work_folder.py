@@ -1,16 +1,28 @@
 """The hidden work folder of an unfinished dataset, claimed by one process for one dataset."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from offline_envs.errors import DatasetError, SettingsError
-from offline_envs.files import differences, locked, write_text
+from offline_envs.errors import CheckpointError, DatasetError, SettingsError
+from offline_envs.files import (
+    delete,
+    differences,
+    holder,
+    locked,
+    locked_if_free,
+    plain,
+    read_json,
+    write_json,
+    write_text,
+)
 
 SETTINGS_FILE, LOCK_FILE = "settings.json", ".lock"
+
+_WRITTEN_FILE = "written"
+"""Present once the dataset is complete and is about to be put in its place."""
 
 
 def unfinished_folder(dataset_id: str, root: Path) -> Path:
@@ -29,17 +41,35 @@ def claimed(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
 
     Raises:
         SettingsError: The folder holds the beginning of another dataset.
+        CheckpointError: What says which dataset the folder belongs to is damaged.
         DatasetError: Another process is using it.
+        StorageError: The system does not let it be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / LOCK_FILE, busy=lambda: _refuse(folder)):
-        _check(folder, json.loads(json.dumps(identity)))
+    with locked(folder / LOCK_FILE, busy=lambda: _refuse(folder), protects=folder):
+        _check(folder, plain(identity))
         yield
+
+
+def mark_written(folder: Path) -> None:
+    """Say that nothing in the folder is needed any more once the dataset is in its place."""
+    write_text(folder / _WRITTEN_FILE, "")
+
+
+def remove_if_written(folder: Path, target: Path) -> None:
+    """Remove the folder if its dataset is at `target`: its process was killed before it could.
+
+    Unfinished work towards another dataset of this id is kept.
+    """
+    if not (target.exists() and folder.exists()):
+        return
+    with locked_if_free(folder / LOCK_FILE) as free:
+        if free and ((folder / _WRITTEN_FILE).exists() or not (folder / SETTINGS_FILE).exists()):
+            remove(folder)
 
 
 def remove(folder: Path) -> None:
     """Remove the folder of a dataset that is finished."""
-    (folder / SETTINGS_FILE).unlink()  # First: a folder without it is never resumed.
+    (folder / SETTINGS_FILE).unlink(missing_ok=True)  # First: a folder without it is never resumed.
     shutil.rmtree(folder)
 
 
@@ -47,13 +77,14 @@ def _check(folder: Path, ours: dict[str, Any]) -> None:
     file = folder / SETTINGS_FILE
     if not file.exists() or not any(folder.glob("*/[0-9]*")):
         for leftover in folder.iterdir():
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            elif leftover.name != LOCK_FILE:
-                leftover.unlink()
-        write_text(file, json.dumps(ours, indent=2) + "\n")
+            if leftover.name != LOCK_FILE:
+                delete(leftover)
+        write_json(file, ours)
         return
-    theirs = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        theirs = read_json(file)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} Delete {folder} to start again.") from error
     different = differences(ours, theirs)
     if different:
         raise SettingsError(
@@ -63,4 +94,4 @@ def _check(folder: Path, ours: dict[str, Any]) -> None:
 
 
 def _refuse(folder: Path) -> None:
-    raise DatasetError(f"{folder} is in use: another process is collecting this dataset.")
+    raise DatasetError(f"{folder} is in use: {holder(folder / LOCK_FILE)} is writing this dataset.")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,16 +10,24 @@ from typing import Any
 
 import h5py
 import minari
+import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 from minari.data_collector import EpisodeBuffer
 from minari.dataset.minari_dataset import parse_dataset_id
 from minari.storage.datasets_root_dir import get_dataset_path
 
+from offline_envs.collect.work_folder import mark_written
+from offline_envs.data import CONTENTS, contents_entry, episodes_checksum
 from offline_envs.errors import DatasetError
+from offline_envs.files import check_writable, moved_by, storage_errors, sync, sync_below, write_bytes
 
 ROOT_VARIABLE = "MINARI_DATASETS_PATH"  # Minari reads it at every call
 NAMESPACE_FILE = "namespace_metadata.json"
+ROOT_SETTING = f"--output-root, or {ROOT_VARIABLE},"
+"""What moves datasets, for messages."""
+
+_UNFINISHED = "dataset"
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,14 @@ class Provenance:
 
 
 def default_root() -> Path:
-    """Return Minari's own dataset folder."""
-    return get_dataset_path()
+    """Return Minari's own dataset folder, which Minari makes.
+
+    Raises:
+        StorageError: The system does not let it be made.
+    """
+    place = Path(os.environ.get(ROOT_VARIABLE) or Path.home() / ".minari" / "datasets")
+    with moved_by(ROOT_SETTING), storage_errors(place):
+        return get_dataset_path()
 
 
 def check_new(dataset_id: str, root: Path) -> None:
@@ -54,6 +67,7 @@ def check_new(dataset_id: str, root: Path) -> None:
 
     Raises:
         DatasetError: The id is malformed, or a dataset of this id exists under `root`.
+        StorageError: The system does not let one be written there.
     """
     try:
         parse_dataset_id(dataset_id)
@@ -65,21 +79,19 @@ def check_new(dataset_id: str, root: Path) -> None:
         raise DatasetError(
             f"{root / dataset_id} exists and is never overwritten. Choose another version or another folder."
         )
-    existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise DatasetError(f"Cannot write datasets under {root}: {existing} is not a writable folder.")
+    check_writable(root / dataset_id, ROOT_SETTING)
 
 
 def write_dataset(
     dataset_id: str, episodes: Iterable[EpisodeBuffer], *, root: Path, scratch: Path, provenance: Provenance
 ) -> Path:
-    """Write a dataset into a hidden folder, then rename it into place.
+    """Write a dataset into a folder for unfinished work, then rename it into place.
 
     Args:
         dataset_id: Minari id with a version.
         episodes: Full episodes in order, consumed one by one, so that they need not all be in memory.
         root: Minari root to write under.
-        scratch: Folder in which the hidden one is made and removed, on the same file system as `root`.
+        scratch: Folder for unfinished work, on the same file system as `root`, that no other process uses.
         provenance: Content of the metadata.
 
     Returns:
@@ -87,15 +99,24 @@ def write_dataset(
 
     Raises:
         DatasetError: A dataset of this id exists.
+        StorageError: The system does not let it be written.
     """
     check_new(dataset_id, root)
-    with tempfile.TemporaryDirectory(prefix=".collect-", dir=scratch) as hidden:
-        _create(dataset_id, episodes, Path(hidden), provenance)
-        target = root / dataset_id
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _copy_namespaces(dataset_id, Path(hidden), root)
-        check_new(dataset_id, root)  # Somebody may have written it in the meantime.
-        (Path(hidden) / dataset_id).rename(target)
+    target, hidden = root / dataset_id, scratch / _UNFINISHED
+    with moved_by(ROOT_SETTING), storage_errors(target):
+        shutil.rmtree(hidden, ignore_errors=True)  # a killed process left it
+        hidden.mkdir(parents=True)
+        try:
+            _create(dataset_id, episodes, hidden, provenance)
+            sync_below(hidden)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy_namespaces(dataset_id, hidden, root)
+            check_new(dataset_id, root)  # Somebody may have written it in the meantime.
+            mark_written(scratch)
+            (hidden / dataset_id).rename(target)
+            sync(target.parent)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
     return target
 
 
@@ -116,12 +137,15 @@ def _create(dataset_id: str, episodes: Iterable[EpisodeBuffer], root: Path, prov
             data_format="hdf5",
         )
         dataset.storage.update_episodes(episodes)
-        _repack(root / dataset_id / "data" / "main_data.hdf5")
+        data_path = root / dataset_id / "data"
+        _repack(data_path / "main_data.hdf5")
         dataset.storage.update_metadata({**provenance.more, "dataset_size": dataset.storage.get_size()})
+        contents = contents_entry(data_path, episodes_checksum(data_path))
+        dataset.storage.update_metadata({CONTENTS: contents})
 
 
 def _repack(path: Path) -> None:
-    """Store each array contiguously.
+    """Store each array in one piece, with a checksum that HDF5 compares when it reads it.
 
     Minari writes resizable arrays, each with its own index: some 40 kB per episode, ten times the data of a
     short one.
@@ -139,14 +163,23 @@ def _copy_group(source: h5py.Group, target: h5py.Group) -> None:
         if isinstance(item, h5py.Group):
             _copy_group(item, target.create_group(name))
         else:
-            target.create_dataset(name, data=item[()])
+            _copy_array(name, item[()], target)
+
+
+def _copy_array(name: str, values: Any, target: h5py.Group) -> None:
+    """HDF5 has checksums for pieces of arrays only, and only of numbers."""
+    if np.size(values) and np.ndim(values) and np.asarray(values).dtype.kind in "biufc":
+        target.create_dataset(name, data=values, chunks=values.shape, fletcher32=True)
+    else:
+        target.create_dataset(name, data=values)
 
 
 def _copy_namespaces(dataset_id: str, hidden: Path, root: Path) -> None:
     """Declare each parent of the id a namespace, as Minari does, unless it is one already."""
     for namespace in list(Path(dataset_id).parents)[:-1]:
         if not (root / namespace / NAMESPACE_FILE).exists():
-            shutil.copyfile(hidden / namespace / NAMESPACE_FILE, root / namespace / NAMESPACE_FILE)
+            content = (hidden / namespace / NAMESPACE_FILE).read_bytes()
+            write_bytes(root / namespace / NAMESPACE_FILE, content)
 
 
 @contextmanager

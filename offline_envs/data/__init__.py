@@ -2,15 +2,18 @@
 
 from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate
+from offline_envs.data.contents import CONTENTS, contents_entry
 from offline_envs.data.environment import known_environment
 from offline_envs.data.health import Finding, data_health
 from offline_envs.data.loading import DatasetSource, load_transitions
 from offline_envs.data.minari_ids import embedded_ids
+from offline_envs.data.minari_source import episodes_checksum
 from offline_envs.data.sources import SOURCES, Source
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_finite
 
 __all__ = [
+    "CONTENTS",
     "SOURCES",
     "DatasetSource",
     "Finding",
@@ -18,8 +21,10 @@ __all__ = [
     "Transitions",
     "check_finite",
     "concatenate",
+    "contents_entry",
     "data_health",
     "embedded_ids",
+    "episodes_checksum",
     "known_environment",
     "load_transitions",
     "transitions_from_arrays",

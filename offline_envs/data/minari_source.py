@@ -12,6 +12,7 @@ from minari import MinariDataset
 from numpy.typing import NDArray
 
 from offline_envs.data import hdf5
+from offline_envs.data.contents import CONTENTS, ContentsCheck, EpisodesChecksum
 from offline_envs.data.health.precision import BLOCK, Steps, block_starts, loses_digits, warn_of_lost_steps
 from offline_envs.data.infos import InfoRows
 from offline_envs.data.transitions import Transitions
@@ -28,6 +29,7 @@ ABOUT_STORAGE = frozenset(
         "jpeg_encoding",
         "minari_version",
         "num_episodes_average_score",
+        CONTENTS,
         "observation_space",
         "ref_max_score",
         "ref_min_score",
@@ -36,6 +38,9 @@ ABOUT_STORAGE = frozenset(
     }
 )
 """Metadata entries that say nothing about where the data come from."""
+
+MOST_INFLATED = 1032
+"""Bytes that deflate can make of one; a larger dataset is declared by metadata that are wrong."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,12 @@ class Episode:
     rewards: NDArray[Any]
     terminations: NDArray[Any]
     infos: Mapping[str, Any] | None
+
+    def arrays(self) -> dict[str, Any]:
+        """All arrays by name, infos as `infos/<name>`."""
+        steps = ("observations", "actions", "rewards", "terminations")
+        infos = {f"infos/{name}": values for name, values in (self.infos or {}).items()}
+        return {name: getattr(self, name) for name in steps} | infos
 
 
 def open_minari(path: Path) -> MinariDataset:
@@ -70,16 +81,20 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     becomes two, with a warning.
 
     Raises:
-        DatasetError: A space is not a flat Box, or the file does not match its metadata.
+        DatasetError: A space is not a flat Box, the file does not match its metadata, or either was altered
+            since this package wrote it.
     """
     source = f"Minari dataset {dataset.id!r}"
     obs_dim = flat_box(source, "observation", dataset.observation_space).shape[0]
     action_space = float_action_box(source, dataset.action_space)
     size = _total_steps(source, dataset)
     check_size(source, size, 1)
+    check = ContentsCheck(source, dataset.storage.data_path, len(dataset.episode_indices))
     rows = _FlatRows(source, size, obs_dim, action_space.shape[0])
     for episode in _episodes(dataset):
         rows.add(episode)
+        if check.is_active:
+            check.add(episode.arrays())
     return Transitions(
         **rows.tensors(),
         action_space=action_space,
@@ -87,6 +102,14 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
         source=source,
         metadata=_metadata(dataset),
     )
+
+
+def episodes_checksum(data_path: Path) -> EpisodesChecksum:
+    """Read the episodes of a dataset in HDF5 for the checksum that `transitions_from_minari` compares."""
+    found = EpisodesChecksum()
+    for episode in _episodes(open_minari(data_path)):
+        found.add(episode.arrays())
+    return found
 
 
 def _metadata(dataset: MinariDataset) -> dict[str, Any]:
@@ -97,9 +120,13 @@ def _metadata(dataset: MinariDataset) -> dict[str, Any]:
 
 def _total_steps(source: str, dataset: MinariDataset) -> int:
     try:
-        return int(dataset.total_steps)
-    except (OSError, KeyError) as error:  # a filtered dataset counts the steps of its episodes in the file
+        size = int(dataset.total_steps)
+    except (OSError, KeyError, TypeError, ValueError) as error:  # a filtered one counts steps in the file
         raise DatasetError(f"{source} cannot be read: its file is truncated or altered ({error})") from error
+    stored = sum(file.stat().st_size for file in Path(dataset.storage.data_path).rglob("*") if file.is_file())
+    if size > MOST_INFLATED * stored:
+        raise DatasetError(f"{source}: the metadata promise {size} steps, but its files have {stored} bytes.")
+    return size
 
 
 def _episodes(dataset: MinariDataset) -> Iterable[Episode]:

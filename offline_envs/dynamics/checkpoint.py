@@ -17,7 +17,7 @@ from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.kinds import ENSEMBLE, MODEL_KINDS, kind_of
 from offline_envs.dynamics.model import DynamicsModel
 from offline_envs.errors import CheckpointError, SettingsError
-from offline_envs.files import new_folder, tensor_bytes
+from offline_envs.files import json_checksum, new_folder, read_plain_json, tensor_bytes
 
 FORMAT_VERSION = 1
 """Version of the folder's layout; newer versions are refused on reading."""
@@ -57,7 +57,7 @@ def save_model(
         "report": report and report.to_json(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
-    card["card_sha256"] = _checksum(card)
+    card["card_sha256"] = json_checksum(card)
     files = {WEIGHTS_FILE: weights, CARD_FILE: json.dumps(card, indent=2).encode()}
     _write_folder(Path(folder), files)
 
@@ -76,8 +76,8 @@ def read_model_card(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / CARD_FILE
     if not path.is_file():
         raise CheckpointError(f"{folder} is not a model: it holds no {CARD_FILE}.")
+    card = read_plain_json(path)
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
         found = int(card["format_version"])
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged: it is not the card of a model ({error!r}).") from error
@@ -87,7 +87,7 @@ def read_model_card(folder: Path | str) -> dict[str, Any]:
             f"offline-envs {version('offline-envs')} reads versions up to {FORMAT_VERSION}. Upgrade it."
         )
     checksum = card.pop("card_sha256", None)
-    if checksum != _checksum(card):
+    if checksum != json_checksum(card):
         raise CheckpointError(f"{path} was altered: its contents do not match its own checksum.")
     return dict(card)
 
@@ -106,7 +106,10 @@ def read_model(folder: Path | str, device: torch.device | str = "cpu") -> Dynami
     path = Path(folder) / WEIGHTS_FILE
     if not path.is_file():
         raise CheckpointError(f"{folder} is incomplete: it holds no {WEIGHTS_FILE}.")
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     if hashlib.sha256(content).hexdigest() != card.get("weights_sha256"):
         raise CheckpointError(f"{path} is truncated or altered: its checksum is not the one in {CARD_FILE}.")
     try:
@@ -115,10 +118,6 @@ def read_model(folder: Path | str, device: torch.device | str = "cpu") -> Dynami
     except (SettingsError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} is damaged: card and weights disagree ({error}).") from error
     return model.to(device)
-
-
-def _checksum(card: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
 
 
 def _dataset_card(transitions: Transitions) -> dict[str, Any]:

@@ -1,20 +1,27 @@
 """Fitted models in the user's cache folder: fitted once by one process, and shared within each process."""
 
 import hashlib
-import json
 import os
-import shutil
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import torch
 from platformdirs import user_cache_path
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics.checkpoint import CARD_FILE, FORMAT_VERSION, read_model, save_model
+from offline_envs.dynamics.checkpoint import (
+    CARD_FILE,
+    FORMAT_VERSION,
+    read_model,
+    read_model_card,
+    save_model,
+)
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
+from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import fit, fit_identity
 from offline_envs.dynamics.model import DynamicsModel
@@ -27,13 +34,32 @@ from offline_envs.dynamics.termination_head import (
 )
 from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats, dataset_disagreement
 from offline_envs.errors import CheckpointError
-from offline_envs.files import cached, key_of, say, tensor_bytes, write_text
+from offline_envs.files import (
+    cached,
+    check_identity,
+    clear_leftovers,
+    key_of,
+    moved_by,
+    read_json,
+    say,
+    tensor_bytes,
+    unfinished,
+    write_json,
+)
 
 CACHE_VARIABLE = "OFFLINE_ENVS_CACHE"
 """Environment variable that names the cache folder."""
 
-STATS_VERSION = 1
+CACHE_SETTING = f"{CACHE_VARIABLE} or cache_dir="
+"""What moves the cache, for messages."""
+
+STATS_VERSION = 2
 """Version of the files of disagreement statistics."""
+
+ENSEMBLES, TERMINATIONS, DISAGREEMENTS = "ensembles", "terminations", "disagreements"
+"""Folders of the cache."""
+
+Result = TypeVar("Result")
 
 _loaded: WeakValueDictionary[tuple[str, int, str], DynamicsModel] = WeakValueDictionary()
 _loading = threading.Lock()
@@ -58,7 +84,7 @@ def ensemble_folder(
 ) -> Path:
     """Return the folder in which `fitted_ensemble` keeps the model of these data and settings."""
     identity = fit_identity(transitions, settings or EnsembleSettings(), fit_settings or FitSettings())
-    return cache_folder(cache_dir) / "ensembles" / key_of({**identity, "format": FORMAT_VERSION})
+    return cache_folder(cache_dir) / ENSEMBLES / key_of({**identity, "format": FORMAT_VERSION})
 
 
 def fitted_ensemble(
@@ -86,11 +112,14 @@ def fitted_ensemble(
     Raises:
         DatasetError: Too few rows for a holdout.
         CheckpointError: The cache holds a damaged model; the message names the folder to delete.
+        StorageError: The cache cannot be written; this is noticed before the fit where it can be.
     """
+    settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
     folder = ensemble_folder(transitions, settings, fit_settings=fit_settings, cache_dir=cache_dir)
 
     def make(folder: Path) -> None:
-        partial = folder.with_suffix(".partial")
+        partial = unfinished(folder)
+        clear_leftovers(partial / STATE_FILE)
         ensemble, report = fit(
             transitions, settings, fit_settings=fit_settings, device=device, progress=progress, folder=partial
         )
@@ -98,12 +127,15 @@ def fitted_ensemble(
             folder,
             ensemble,
             transitions=transitions,
-            fit_settings=fit_settings or FitSettings(),
+            fit_settings=fit_settings,
             report=report,
         )
-        shutil.rmtree(partial)
 
-    return cached(folder, make=make, load=lambda folder: load_ensemble(folder, device), progress=progress)
+    def load(folder: Path) -> EnsembleDynamics:
+        _check_card(folder, transitions, settings, fit_settings)
+        return load_ensemble(folder, device)
+
+    return _cached(folder, make=make, load=load, progress=progress)
 
 
 def load_model(folder: Path | str, device: torch.device | str = "cpu") -> DynamicsModel:
@@ -154,14 +186,18 @@ def fitted_termination(
     Raises:
         CheckpointError: The cache holds a damaged file; the message names the file to delete.
     """
-    key = key_of({"dataset": transitions.fingerprint, "seed": seed, "version": HEAD_VERSION})
+    identity = {"dataset": transitions.fingerprint, "seed": seed, "version": HEAD_VERSION}
 
     def make(path: Path) -> None:
         say(f"Training a termination head on {len(transitions)} transitions …", shown=progress)
-        save_termination(path, fit_termination(transitions, seed=seed, device=device))
+        head = fit_termination(transitions, seed=seed, device=device)
+        save_termination(path, head, about={**identity, "source": transitions.source})
 
-    path = cache_folder(cache_dir) / "terminations" / f"{key}.safetensors"
-    return cached(path, make=make, load=lambda path: load_termination(path, device), progress=progress)
+    def load(path: Path) -> LearnedTermination:
+        return load_termination(path, device, about=identity)
+
+    path = cache_folder(cache_dir) / TERMINATIONS / f"{key_of(identity)}.safetensors"
+    return _cached(path, make=make, load=load, progress=progress)
 
 
 def disagreement_stats(
@@ -201,14 +237,43 @@ def disagreement_stats(
     def make(path: Path) -> None:
         say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
         found = dataset_disagreement(model, transitions, members=members, units=units)
-        write_text(path, json.dumps(DisagreementStats.of(found).to_json()))
+        stats = DisagreementStats.of(found).to_json()
+        write_json(path, {"about": {**identity, "source": transitions.source}, "stats": stats})
 
-    path = cache_folder(cache_dir) / "disagreements" / f"{key_of(identity)}.json"
-    return cached(path, make=make, load=_read_stats, progress=progress)
+    path = cache_folder(cache_dir) / DISAGREEMENTS / f"{key_of(identity)}.json"
+    return _cached(path, make=make, load=lambda path: _read_stats(path, identity), progress=progress)
 
 
-def _read_stats(path: Path) -> DisagreementStats:
+def _cached(
+    path: Path, *, make: Callable[[Path], None], load: Callable[[Path], Result], progress: bool
+) -> Result:
+    with moved_by(CACHE_SETTING):
+        return cached(path, make=make, load=load, progress=progress)
+
+
+def _check_card(
+    folder: Path, transitions: Transitions, settings: EnsembleSettings, fit_settings: FitSettings
+) -> None:
+    """Refuse the model of other data or settings, e.g. because its folder was renamed."""
+    card = read_model_card(folder)
+    ours = {
+        "dataset": transitions.fingerprint,
+        "ensemble settings": settings.to_json(),
+        "fit settings": fit_settings.to_json(),
+    }
+    dataset = (card["dataset"] or {}).get("fingerprint")
+    theirs = {
+        "dataset": dataset,
+        "ensemble settings": card.get("settings"),
+        "fit settings": card["fit_settings"],
+    }
+    check_identity(folder, ours, theirs)
+
+
+def _read_stats(path: Path, identity: Mapping[str, Any]) -> DisagreementStats:
+    values = read_json(path)
+    check_identity(path, identity, values.get("about"))
     try:
-        return DisagreementStats.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return DisagreementStats.from_json(values["stats"])
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged ({error}).") from error

@@ -1,7 +1,9 @@
 """A classifier of terminal steps, for environments without a known termination rule."""
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +13,9 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.fitting.rows import generator_for
 from offline_envs.errors import CheckpointError
-from offline_envs.files import read_tensors, write_tensors
+from offline_envs.files import check_identity, read_tensors, write_tensors
 
-HEAD_VERSION = 1
+HEAD_VERSION = 2
 """Incremented whenever the file's layout, or the result for equal data, changes."""
 
 _WIDTH, _BATCH, _LEARNING_RATE, _MAX_EPOCHS, _PATIENCE, _HOLDOUT_SHARE = 64, 512, 1e-3, 50, 5, 0.1
@@ -113,17 +115,35 @@ def best_threshold(logits: Tensor, labels: Tensor) -> Tensor:
     return ordered[cut : cut + 2].mean() if cut + 1 < len(ordered) else ordered[cut] - 1
 
 
-def save_termination(path: Path | str, head: LearnedTermination) -> None:
-    """Write a head to one safetensors file, atomically."""
-    header = {"head_version": HEAD_VERSION, "obs_dim": head.obs_dim, "action_dim": head.action_dim}
-    write_tensors(Path(path), head.state_dict(), header)
+def save_termination(
+    path: Path | str, head: LearnedTermination, *, about: Mapping[str, Any] | None = None
+) -> None:
+    """Write a head to one safetensors file, atomically.
+
+    Args:
+        path: The file.
+        head: The head, on any device.
+        about: What it was trained on, JSON values by name.
+    """
+    dims = {"obs_dim": head.obs_dim, "action_dim": head.action_dim}
+    write_tensors(
+        Path(path), head.state_dict(), {"head_version": HEAD_VERSION, **dims, "about": dict(about or {})}
+    )
 
 
-def load_termination(path: Path | str, device: torch.device | str = "cpu") -> LearnedTermination:
+def load_termination(
+    path: Path | str, device: torch.device | str = "cpu", *, about: Mapping[str, Any] | None = None
+) -> LearnedTermination:
     """Read a head that `save_termination` wrote.
 
+    Args:
+        path: The file.
+        device: Device of the head.
+        about: What it must have been trained on, as far as that matters.
+
     Raises:
-        CheckpointError: The file is missing, truncated, altered, of another kind, or too new.
+        CheckpointError: The file is missing, truncated, altered, of another kind, too new, or trained on
+            something else.
     """
     tensors, header = read_tensors(Path(path))
     found = header.get("head_version")
@@ -131,8 +151,12 @@ def load_termination(path: Path | str, device: torch.device | str = "cpu") -> Le
         raise CheckpointError(
             f"{path} has head version {found}; this installation reads versions up to {HEAD_VERSION}."
         )
-    head = LearnedTermination(header["obs_dim"], header["action_dim"])
-    head.load_state_dict(tensors)
+    check_identity(Path(path), about or {}, header.get("about"))
+    try:
+        head = LearnedTermination(header["obs_dim"], header["action_dim"])
+        head.load_state_dict(tensors)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is damaged: header and tensors disagree ({error}).") from error
     return head.to(device).eval().requires_grad_(False)
 
 

@@ -1,5 +1,7 @@
 """`Episodes`: the state of many imagined episodes, as tensors."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,9 @@ from offline_envs.mdp import step_infos
 
 Outcome = tuple[tuple[Tensor, Tensor, Tensor, Tensor], dict[str, Tensor]]
 """Observations `(n, d)`, rewards, terminations and truncations `(n,)`; and the infos of a step."""
+
+_MONITOR = "monitor."
+"""Prefix of the monitor's own tensors in the state."""
 
 LARGEST_SEED = 2**63 - 1
 """Largest seed of a torch generator that is drawn from an environment's NumPy generator."""
@@ -92,6 +97,39 @@ class Episodes:
         if self.monitor is not None:
             self.monitor.reset(mask)
         return self.obs.clone()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of the state, by name: `load_state_dict` continues with the same numbers."""
+        state = {name: value.clone() for name, value in self._state().items()}
+        state["generator"] = self.generator.get_state()
+        if self._kept is not None:
+            state["kept"] = self._kept.clone()
+        if self.monitor is not None:
+            state |= {_MONITOR + name: value for name, value in self.monitor.state_dict().items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from what `state_dict` gave for as many episodes of the same environment, in place."""
+        for name, value in self._state().items():
+            value.copy_(state[name])
+        self.generator.set_state(state["generator"].cpu())
+        if "kept" in state:
+            everywhere = torch.ones_like(self._over)
+            self._keep(state["kept"].to(self.obs.device, copy=True), everywhere)
+        if self.monitor is not None:
+            own = {name.removeprefix(_MONITOR): v for name, v in state.items() if name.startswith(_MONITOR)}
+            self.monitor.load_state_dict(own)
+
+    def _state(self) -> dict[str, Tensor]:
+        return {
+            "obs": self.obs,
+            "elapsed": self.elapsed,
+            "over": self._over,
+            "exploded": self.exploded,
+            "replaced": self.replaced,
+            "ends": self.ends,
+            "total_exploded": self.total_exploded,
+        }
 
     def _keep(self, drawn: Tensor | None, mask: Tensor) -> None:
         """Let the rows of `mask` keep what was drawn, in place: a captured graph holds its address."""

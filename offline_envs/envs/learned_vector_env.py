@@ -1,6 +1,6 @@
 """`LearnedVectorEnv`: many imagined episodes in one forward pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -176,6 +176,34 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         next_obs, rewards, terminations, truncations = map(self._out, outcome)
         reported = {name: self._out(value) for name, value in infos.items()}
         return next_obs, rewards, terminations, truncations, reported
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of the episodes' state and random numbers, by name, to be resumed by `load_state_dict`.
+
+        Raises:
+            gymnasium.error.ResetNeeded: There are no episodes yet.
+        """
+        self._check_begun()
+        return self._episodes.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue the episodes that `state_dict` described, with the same random numbers.
+
+        Args:
+            state: State of an environment of the same model, method and number of rows.
+
+        Raises:
+            SettingsError: State of another number of rows or observation dimensions.
+        """
+        obs = state.get("obs")
+        if obs is None or obs.shape != self._episodes.obs.shape:
+            found = None if obs is None else tuple(obs.shape)
+            raise SettingsError(
+                f"The state is that of another environment: its obs must have shape "
+                f"{tuple(self._episodes.obs.shape)}, got {found}."
+            )
+        self._episodes.load_state_dict(state)
+        self._begun = True
 
     def end_at_next_step(self, rows: Tensor) -> None:
         """Terminate the episodes of `rows`, bool `(n,)`, at the next step, as a wrapper may ask.

@@ -14,18 +14,23 @@ from torch import Tensor
 from offline_envs.errors import CheckpointError
 from offline_envs.files.writing import write_bytes
 
-_HEADER, _DIGEST = "header", "sha256"
+_HEADER, _CHECKSUM = "header", "checksum"
+_TENSORS_ONLY = "sha256"
+"""Checksum in files of version 0.1.0, which leaves out the header; newer files have `_CHECKSUM` instead."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write tensors of any device and a JSON header to `path`, atomically."""
     content = _on_cpu(tensors)
-    metadata = {_HEADER: json.dumps(header), _DIGEST: _digest(content)}
+    text = json.dumps(header)
+    metadata = {_HEADER: text, _CHECKSUM: _checksum(content, text)}
     write_bytes(path, safetensors.torch.save(content, metadata))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write_tensors` wrote, onto the CPU.
+
+    Of files that version 0.1.0 wrote, only the tensors are verified, not the header.
 
     Raises:
         CheckpointError: The file is missing, truncated, altered, or not written by this package.
@@ -36,11 +41,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no __iter__)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist.") from None
-    except (safetensors.SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}).") from error
-    if metadata.get(_DIGEST) != _digest(tensors):
+    text = metadata.get(_HEADER, "")
+    if not _is_whole(metadata, tensors, text):
         raise CheckpointError(f"{path} was altered: its checksum does not fit its contents.")
-    return tensors, json.loads(metadata[_HEADER])
+    return tensors, _parsed(path, text)
 
 
 def tensor_bytes(tensors: Mapping[str, Tensor]) -> bytes:
@@ -52,8 +58,24 @@ def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _is_whole(metadata: Mapping[str, str], tensors: Mapping[str, Tensor], header: str) -> bool:
+    if _CHECKSUM not in metadata and _TENSORS_ONLY in metadata:
+        return metadata[_TENSORS_ONLY] == _checksum(tensors, "")
+    return metadata.get(_CHECKSUM) == _checksum(tensors, header)
+
+
+def _parsed(path: Path, header: str) -> dict[str, Any]:
+    try:
+        values = json.loads(header)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: its header is not JSON ({error}).") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} is damaged: its header is no JSON object.")
+    return values
+
+
+def _checksum(tensors: Mapping[str, Tensor], header: str) -> str:
+    digest = hashlib.sha256(header.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())

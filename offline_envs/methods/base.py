@@ -31,6 +31,12 @@ class Monitor(Protocol):
     def look(self) -> None:
         """Check the counts on the host, and warn if they are suspicious."""
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of everything that it counts, by name."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from what `state_dict` gave, in place."""
+
 
 @dataclass(frozen=True)
 class Method(JsonSettings):

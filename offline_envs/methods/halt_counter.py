@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -96,6 +97,28 @@ class HaltCounter:
         self._episodes += (self._open & rows).sum()
         self._open &= ~rows
         self._running |= rows
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """See `Monitor`."""
+        on_host = torch.tensor([self._calls, self._judged])
+        return {name: value.clone() for name, value in self._counts().items()} | {"on_host": on_host}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """See `Monitor`."""
+        for name, value in self._counts().items():
+            value.copy_(state[name])
+        calls, judged = state["on_host"].tolist()
+        self._calls, self._judged = calls, bool(judged)
+
+    def _counts(self) -> dict[str, Tensor]:
+        return {
+            "halted": self.halted,
+            "running": self._running,
+            "open": self._open,
+            "n_steps": self._steps,
+            "n_episodes": self._episodes,
+            "n_halted": self._halted,
+        }
 
     def _judge(self) -> None:
         if self.n_episodes < max(EPISODES, len(self._open)):

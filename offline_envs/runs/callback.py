@@ -7,6 +7,7 @@ from typing import Any
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow
+from offline_envs.runs.stopping import StopRequest
 from offline_envs.sb3 import EvaluationRecord, RealEvalCallback
 
 CHECKPOINT_SECONDS = 300.0
@@ -21,6 +22,7 @@ class RunCallback(RealEvalCallback):
         rows: Evaluations of an earlier, interrupted part of the run.
         predicted_return: Gives the return that the model predicts for the current policy.
         save: Writes a checkpoint.
+        stop: Whether the run is to stop at the end of the cycle.
         progress: Shows the progress of the run.
         evaluate_start: Whether the policy is also evaluated before its first gradient step.
         **options: Settings of `RealEvalCallback`.
@@ -33,6 +35,7 @@ class RunCallback(RealEvalCallback):
         rows: Sequence[MetricsRow],
         predicted_return: Callable[[], float],
         save: Callable[[], None],
+        stop: StopRequest,
         progress: RunProgress,
         evaluate_start: bool = False,
         **options: Any,
@@ -43,6 +46,7 @@ class RunCallback(RealEvalCallback):
         self._predicted_return = predicted_return
         self._progress = progress
         self._save_checkpoint = save
+        self._stop = stop
         self._evaluate_start = evaluate_start
         self._seconds_before = rows[-1].seconds if rows else 0.0
         self._started = self._saved = time.monotonic()
@@ -50,12 +54,17 @@ class RunCallback(RealEvalCallback):
     def _on_training_start(self) -> None:
         super()._on_training_start()
         self._progress.start()
+        if not self.rows:
+            self._save_checkpoint()  # cloning, for instance, need not be repeated
         if self._evaluate_start and not self.rows:
             self.evaluate()
 
     def _on_rollout_start(self) -> None:
         super()._on_rollout_start()
         self._progress.advance_to(self._gradient_steps())
+        if self._stop.made:
+            self._save_checkpoint()
+            raise KeyboardInterrupt
 
     def evaluate(self) -> EvaluationRecord:
         """Evaluate the policy in the real environment and in the model, and write a row of metrics."""

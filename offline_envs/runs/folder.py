@@ -1,16 +1,37 @@
 """`RunFolder`: the files of one training run, each replaced atomically."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from offline_envs.errors import CheckpointError, SettingsError
-from offline_envs.files import differences, write_text
+from offline_envs.files import (
+    check_writable,
+    delete,
+    differences,
+    holder,
+    is_sealed,
+    locked,
+    moved_by,
+    read_json,
+    seal,
+    target_of,
+    verify,
+    write_json,
+    write_text,
+)
 from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.versions import versions
+
+MOVED_BY = "Another folder (--folder)"
+"""What moves a run, for errors of the system."""
+
+NOT_SEALED = ("checkpoint", "plots", "tensorboard", ".lock")
+"""What may change or go once a run is complete."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +89,47 @@ class RunFolder:
         """Whether deleting the folder would lose work: a model or, without one, an evaluation."""
         return self.model.exists() or self.metrics_file.exists()
 
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the folder for one run: another process that wants it is refused meanwhile.
+
+        Raises:
+            SettingsError: Another process holds it; or it is a file.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise SettingsError(f"{self.path} is a file. Choose a folder.")
+        with moved_by(MOVED_BY), locked(self._lock, busy=self._refuse, protects=self.path):
+            self._clear()
+            yield
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / ".lock"
+
+    def _refuse(self) -> None:
+        raise SettingsError(
+            f"{self.path} is in use by {holder(self._lock)}. Wait for it, stop it, or choose another folder."
+        )
+
+    def _clear(self) -> None:
+        """Delete what killed processes left: unfinished files, and the checkpoint of a complete run."""
+        if self.result_file.exists():
+            delete(self.checkpoint)
+        for path in sorted(self.path.rglob(".*")):
+            if target_of(path) is not None and path.name != f".{self.checkpoint.name}.old":
+                delete(path)
+
     def check(self, settings: RunSettings, *, resume: bool) -> None:
         """Refuse a folder that holds another run, unless that run has no progress to lose.
 
         Raises:
             SettingsError: The folder holds a run already and `resume` is false, or a run of other settings.
+            StorageError: The folder cannot be written.
             CheckpointError: Its settings cannot be read.
         """
         if self.path.exists() and not self.path.is_dir():
             raise SettingsError(f"{self.path} is a file. Choose a folder.")
+        check_writable(self.path, MOVED_BY)
         if not self.settings_file.exists() or not self.has_progress:
             return
         if not resume:
@@ -109,19 +162,23 @@ class RunFolder:
             raise CheckpointError(f"{self.path} is not the folder of a run: {error}") from error
 
     def write_result(self, result: TrainResult) -> None:
-        """Write the final figures, which mark the run as complete."""
-        self.write_json(self.result_file, asdict(result))
+        """Seal the run's files, then write the final figures, which mark the run as complete."""
+        seal(self.path, but=NOT_SEALED)
+        write_json(self.result_file, asdict(result))
 
     def result(self) -> TrainResult:
         """Read the final figures back.
 
         Raises:
-            CheckpointError: The run is not complete, or its file is damaged.
+            CheckpointError: The run is not complete, or one of its files is missing or altered.
         """
         try:
-            return TrainResult(**json.loads(self.result_file.read_text(encoding="utf-8")))
-        except (OSError, json.JSONDecodeError, TypeError) as error:
+            result = TrainResult(**read_json(self.result_file))
+        except (CheckpointError, TypeError) as error:
             raise CheckpointError(f"{self.path} holds no complete run: {error}") from error
+        if is_sealed(self.path):
+            verify(self.path)
+        return result
 
     def write_json(self, path: Path, values: Any) -> None:
         """Write `values` to `path` as JSON."""

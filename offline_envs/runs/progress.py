@@ -54,12 +54,15 @@ class RunProgress:
         """Show the number of gradient steps taken."""
         self._bar.update(self._task, completed=gradient_steps)
 
+    def note(self, text: str) -> None:
+        """Print a line of text."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def evaluated(self, gradient_steps: int, figures: str) -> None:
         """Show the figures of an evaluation."""
         self._bar.update(self._task, completed=gradient_steps, description=figures)
         now = time.monotonic()
         last = gradient_steps >= self._total
         if not self._console.is_terminal and (last or now - self._last_line > SECONDS_BETWEEN_LINES):
-            line = f"{gradient_steps} of {self._total} gradient steps: {figures}"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.note(f"{gradient_steps} of {self._total} gradient steps: {figures}")
             self._last_line = now

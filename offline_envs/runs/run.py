@@ -13,6 +13,7 @@ from offline_envs.envs import LearnedVectorEnv
 from offline_envs.evaluation import ReturnPredictor
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.run_settings import RunSettings
+from offline_envs.sb3 import SB3VecEnv
 
 EVALUATION_SEED = 1_000
 """First seed of evaluation episodes in every run, so that results differ only by the policy."""
@@ -46,11 +47,13 @@ class ModelRun(Run):
 
     Attributes:
         agent: The agent, new or from the checkpoint.
-        learned: Environment that it trains in, without wrappers; its model is `learned.mdp`.
+        vec_env: Environment that it trains in, with Stable-Baselines3's interface.
+        learned: The same without wrappers; its model is `learned.mdp`.
         predictor: Gives the return that the model predicts for the agent's policy.
     """
 
     agent: BaseAlgorithm
+    vec_env: SB3VecEnv
     learned: LearnedVectorEnv
     predictor: ReturnPredictor
 

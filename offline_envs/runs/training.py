@@ -33,10 +33,11 @@ def train(
             it.
 
     Raises:
-        SettingsError: Settings that cannot be used, or a folder of another run.
+        SettingsError: Settings that cannot be used, or a folder of another run or in use.
         DatasetError: The dataset cannot be used, or does not name its environment.
         CheckpointError: The model or the checkpoint cannot be read.
-        KeyboardInterrupt: Interrupted; the folder can be resumed.
+        KeyboardInterrupt: Interrupted; the folder can be resumed. Ctrl-C and SIGTERM are obeyed at the end of
+            a cycle, from which a run resumes exactly, and at once if they come again.
     """
     run_folder = RunFolder(folder)
     run_folder.check(settings, resume=resume)
@@ -44,7 +45,10 @@ def train(
         return run_folder.result()
     if transitions is None:
         transitions = check_possible(settings)
-    with closing(transitions.make_env()) as real_env:
+    with closing(transitions.make_env()) as real_env, run_folder.claimed():
+        run_folder.check(settings, resume=resume)  # what another process did meanwhile
+        if run_folder.result_file.exists():
+            return run_folder.result()
         run_folder.create(settings)
         run = Run(settings, run_folder, transitions, real_env, show_progress)
         return algorithm(settings.algorithm).train(run)

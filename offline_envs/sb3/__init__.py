@@ -11,6 +11,7 @@ from offline_envs.sb3.callbacks.real_evaluation import (
     LAST_POLICY,
     EvaluationRecord,
     RealEvalCallback,
+    mean_return_of,
     save_policy,
 )
 from offline_envs.sb3.cloning import BehaviorCloner
@@ -42,6 +43,7 @@ __all__ = [
     "agent_class",
     "evaluate_in",
     "gradient_steps",
+    "mean_return_of",
     "mopo_schedule",
     "save_policy",
     "with_device_rollouts",

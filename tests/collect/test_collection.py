@@ -146,11 +146,23 @@ def test_an_existing_id_is_refused_before_any_work(tmp_path: Path) -> None:
         collect(tmp_path, env_id="would fail if it were made", kind=Kind.EXPERT)
 
 
-def test_what_a_kill_leaves_beside_a_finished_dataset_is_named(tmp_path: Path) -> None:
+def test_what_a_kill_leaves_beside_a_finished_dataset_is_removed(tmp_path: Path) -> None:
     folder = collect(tmp_path, kind=Kind.RANDOM, steps=5).folder
-    folder.with_name(f".{folder.name}.partial").mkdir()
+    hidden = folder.with_name(f".{folder.name}.partial")
+    (hidden / "recording").mkdir(parents=True)
+    with pytest.raises(DatasetError, match=r"another folder\.$"):
+        collect(tmp_path, kind=Kind.RANDOM, steps=5)
+    assert not hidden.exists()
+
+
+def test_unfinished_work_beside_a_dataset_from_elsewhere_is_named_and_kept(tmp_path: Path) -> None:
+    folder = collect(tmp_path, kind=Kind.RANDOM, steps=5).folder
+    hidden = folder.with_name(f".{folder.name}.partial")
+    hidden.mkdir()
+    (hidden / "settings.json").touch()
     with pytest.raises(DatasetError, match=r"partial holds what is left of an interrupted collection"):
         collect(tmp_path, kind=Kind.RANDOM, steps=5)
+    assert hidden.is_dir()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from minari.data_collector import EpisodeBuffer
 
 from offline_envs.collect import writer
 from offline_envs.collect.rollouts import SpaceSamples, roll_out
-from offline_envs.errors import DatasetError
+from offline_envs.errors import DatasetError, StorageError
 from offline_envs.evaluation.recorder import EpisodeRecorder
 
 DATASET_ID = "some/where/pendulum-random-v0"
@@ -157,5 +157,17 @@ def test_an_id_without_a_namespace_is_valid(tmp_path: Path) -> None:
 
 def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match="is not a writable folder"):
+    with pytest.raises(
+        StorageError, match=r"is not a folder\. --output-root, or MINARI_DATASETS_PATH, chooses"
+    ):
         writer.check_new(DATASET_ID, tmp_path / "file")
+
+
+def test_a_home_that_cannot_be_written_names_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv(writer.ROOT_VARIABLE)
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    with pytest.raises(StorageError, match=r"file/\.minari/datasets: .* MINARI_DATASETS_PATH, chooses"):
+        writer.default_root()

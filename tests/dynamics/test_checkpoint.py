@@ -84,7 +84,7 @@ def test_failure_while_replacing_keeps_the_old_model(folder: Path, monkeypatch: 
     rename = os.rename
 
     def interrupted(source: Path, target: Path) -> None:
-        if source.name == "new":
+        if source.name == ".model.part":
             raise KeyboardInterrupt
         rename(source, target)
 

@@ -19,7 +19,7 @@ from offline_envs.dynamics import (
     store,
 )
 from offline_envs.dynamics.checkpoint import WEIGHTS_FILE
-from offline_envs.errors import CheckpointError
+from offline_envs.errors import CheckpointError, StorageError
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
 
 
@@ -132,3 +132,33 @@ def test_seed_is_part_of_the_key(tmp_path: Path) -> None:
     seeds = [FitSettings(seed=0), FitSettings(seed=1)]
     folders = {ensemble_folder(linear_transitions(), fit_settings=s, cache_dir=tmp_path) for s in seeds}
     assert len(folders) == 2
+
+
+def test_the_model_of_other_data_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """A folder that was renamed, or copied from another cache."""
+    tiny(tmp_path)
+    other = linear_transitions(seed=1)
+    target = ensemble_folder(other, TINY, fit_settings=QUICK, cache_dir=tmp_path)
+    tiny_folder(tmp_path).rename(target)
+    with pytest.raises(CheckpointError, match=r"belongs to other dataset\. Delete"):
+        fitted_ensemble(other, TINY, fit_settings=QUICK, cache_dir=tmp_path, progress=False)
+
+
+def test_a_head_of_another_seed_is_not_taken_for_ours(tmp_path: Path) -> None:
+    data = linear_transitions()
+    fitted_termination(data, seed=0, cache_dir=tmp_path, progress=False)
+    (first,) = (tmp_path / "terminations").iterdir()
+    fitted_termination(data, seed=1, cache_dir=tmp_path, progress=False)
+    (second,) = set((tmp_path / "terminations").iterdir()) - {first}
+    first.replace(second)
+    with pytest.raises(CheckpointError, match=r"belongs to other seed\. Delete"):
+        fitted_termination(data, seed=1, cache_dir=tmp_path, progress=False)
+
+
+def test_a_cache_that_cannot_be_written_is_refused_before_the_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(store, "fit", refuse)
+    with pytest.raises(StorageError, match="OFFLINE_ENVS_CACHE or cache_dir= chooses another place"):
+        tiny(tmp_path / "file" / "cache")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from offline_envs.errors import StorageError
 from offline_envs.files import clear_leftovers, copy_folder, new_file, new_folder, put_back, write_text
 
 
@@ -25,7 +26,7 @@ def test_a_file_appears_complete_or_is_unchanged(tmp_path: Path) -> None:
 
 
 def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), new_file(tmp_path / "file"):
+    with pytest.raises(StorageError, match="No such file"), new_file(tmp_path / "file"):
         pass
     assert names(tmp_path) == set()
 
@@ -58,7 +59,7 @@ def test_a_kill_between_the_two_renames_loses_nothing(
     rename = Path.rename
 
     def killed(path: Path, target: Path) -> Path:
-        if path.name == "new":
+        if path.name == ".model.part":
             raise SystemExit
         return rename(path, target)
 
@@ -85,10 +86,37 @@ def test_the_next_version_replaces_one_that_was_left_aside(tmp_path: Path) -> No
 
 def test_leftovers_of_killed_processes_are_cleared_by_the_owner(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint"
-    for name in ("checkpoint", ".checkpoint.part-1x", ".checkpoint.old", ".other.part-1x"):
+    for name in ("checkpoint", ".checkpoint.part", ".checkpoint.part-1x", ".checkpoint.old", ".other.part"):
         (tmp_path / name).mkdir()
+    (tmp_path / ".checkpoint.123.part").touch()
     clear_leftovers(folder)
-    assert names(tmp_path) == {"checkpoint", ".other.part-1x"}
+    assert names(tmp_path) == {"checkpoint", ".other.part"}
+
+
+def test_names_with_brackets_are_names_and_no_patterns(tmp_path: Path) -> None:
+    for name in (".run[1].part", ".run1.part"):
+        (tmp_path / name).mkdir()
+    clear_leftovers(tmp_path / "run[1]")
+    assert names(tmp_path) == {".run1.part"}
+    with new_folder(tmp_path / "run[1]") as part:
+        (part / "a").write_text("1")
+    assert names(tmp_path) == {".run1.part", "run[1]"}
+
+
+def test_entries_of_folders_are_flushed_after_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file whose content is on the disk but whose name is not is lost with the power."""
+    synced: list[tuple[str, set[str]]] = []
+    monkeypatch.setattr(
+        "offline_envs.files.writing.sync",
+        lambda path: synced.append((path.name, names(tmp_path))) if path == tmp_path else None,
+    )
+    write_text(tmp_path / "a", "1")
+    assert synced == [(tmp_path.name, {"a"})]
+    with new_folder(tmp_path / "b"):
+        pass
+    assert synced[-1] == (tmp_path.name, {"a", "b", ".b.lock"})
 
 
 def test_a_copy_is_complete(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_everything_written_comes_back(tmp_path: Path) -> None:
     run = run_folder(tmp_path / "deep/run")
     rows = [MetricsRow(1, 2, 3.0, 4.0, 5.0, None, 6.0, 7.0)]
     run.write_metrics(rows)
-    run.write_json(run.result_file, RESULT.__dict__)
+    run.write_result(RESULT)
     assert (run.settings().to_json(), run.read_metrics(), run.result()) == (SETTINGS.to_json(), rows, RESULT)
     json.loads(run.result_file.read_text(), parse_constant=pytest.fail)  # NaN would not be JSON.
 

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 
 from offline_envs.data import load_transitions
 from offline_envs.errors import DatasetError, SettingsError
-from offline_envs.runs import RunFolder, TrainSettings, train
+from offline_envs.runs import RunFolder, TrainSettings, callback, train
 from offline_envs.runs.algorithms import model_based
 from offline_envs.runs.run import FINAL_SEED
 from offline_envs.sb3 import SB3VecEnv, evaluate_in
@@ -55,6 +55,7 @@ def test_a_run_leaves_everything_that_is_needed_to_understand_it(
     result = quietly(settings, tmp_path / "run")
     run = RunFolder(tmp_path / "run")
     assert sorted(path.name for path in run.path.iterdir()) == [
+        "checksums.json",
         "metrics.csv",
         "model",
         "plots",
@@ -124,16 +125,22 @@ def test_mbpo_has_no_penalty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert made == ["LearnedModel-v0"]
 
 
-@pytest.mark.parametrize("at_call", [1, 3, 4])
-def test_an_interrupted_run_goes_on(
-    at_call: int, settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("at_call", "steps_of_checkpoint"), [(1, None), (4, 2), (6, 4)])
+def test_a_run_that_is_stopped_at_once_resumes_from_its_last_checkpoint(
+    at_call: int,
+    steps_of_checkpoint: int | None,
+    settings: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Interrupted at the first model step, after the first gradient steps, and in the middle of a cycle."""
+    """Stopped at the first model step, and in the middle of the second and third cycle."""
+    monkeypatch.setattr(callback, "CHECKPOINT_SECONDS", 0.0)
     with interrupted(SB3VecEnv, "step_wait", at_call=at_call):
         quietly(settings, tmp_path)
     run = RunFolder(tmp_path)
     before = run.read_metrics()
     assert run.checkpoint.is_dir()
+    assert [row.gradient_steps for row in before][-1:] == [steps_of_checkpoint] * bool(steps_of_checkpoint)
     assert not run.result_file.exists()
     result = quietly(settings, tmp_path, resume=True)
     rows = run.read_metrics()
@@ -142,24 +149,6 @@ def test_an_interrupted_run_goes_on(
     assert rows[: len(before)] == before
     assert all(early.seconds < late.seconds for early, late in pairwise(rows))
     assert not run.checkpoint.exists()
-
-
-def test_a_resumed_run_does_not_live_through_the_same_again(
-    settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[bytes] = []
-    reset = SB3VecEnv.reset
-
-    def noted(self: SB3VecEnv) -> Any:
-        obs = reset(self)
-        seen.append(obs.tobytes())
-        return obs
-
-    monkeypatch.setattr(SB3VecEnv, "reset", noted)
-    with interrupted(SB3VecEnv, "step_wait", at_call=3):
-        quietly(settings, tmp_path)
-    quietly(settings, tmp_path, resume=True)
-    assert len(set(seen)) == len(seen) == 2
 
 
 def test_a_run_interrupted_while_it_is_scored_takes_no_further_step(

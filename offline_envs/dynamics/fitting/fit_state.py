@@ -133,6 +133,8 @@ class Capture:
             tensors, header = read_tensors(path)
         except CheckpointError as error:
             raise CheckpointError(f"{error} Delete it to fit again.") from error
+        if "identity" not in header or set(header.get("progress", ())) != set(_PROGRESS):
+            raise CheckpointError(f"{path} is not the state of a fit. Delete it to fit again.")
         different = differences(identity, header["identity"])
         if different:
             raise CheckpointError(

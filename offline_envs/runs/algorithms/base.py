@@ -35,11 +35,7 @@ class AlgorithmState:
     """State of an algorithm during one run. The base class adds nothing; a subclass overrides hooks."""
 
     def callbacks(self) -> Sequence[BaseCallback]:
-        """Callbacks of the agent's training, called before the run's own one.
-
-        If no training is left, because the run was interrupted after its last transitions, they are called
-        once for the start and the end of an empty training.
-        """
+        """Callbacks of the agent's training, called before the run's own one."""
         return ()
 
     def save(self, folder: Path) -> None:

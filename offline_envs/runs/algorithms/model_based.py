@@ -1,10 +1,11 @@
 """`ModelBased`: an agent trained inside a learned environment and scored in the real one."""
 
 import math
-import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -14,9 +15,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from offline_envs.dynamics import read_model_card
 from offline_envs.envs import LearnedVectorEnv, warn_of_other_data
+from offline_envs.errors import CheckpointError
 from offline_envs.evaluation import ReturnPredictor, evaluate_with_error
-from offline_envs.files import copy_folder
+from offline_envs.files import copy_folder, delete, read_json, write_json, write_text
 from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
 from offline_envs.runs.algorithms.cloning import clone_policy
@@ -25,10 +28,11 @@ from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_c
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import RunProgress
-from offline_envs.runs.results import TrainResult
+from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
 from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED, ModelRun, Run, model_folder
 from offline_envs.runs.run_settings import RunSettings
-from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, gradient_steps
+from offline_envs.runs.stopping import stop_request
+from offline_envs.sb3 import BEST_POLICY, MixedReplayBuffer, SB3VecEnv, gradient_steps, mean_return_of
 
 IN_MODEL = (
     *EVERY_RUN,
@@ -37,6 +41,14 @@ IN_MODEL = (
     *("penalty", "penalty_members"),  # the uncertainty with which the model's error is compared at the end
 )
 """Settings that every algorithm with a model uses."""
+
+METRICS_FILE = "metrics.csv"
+"""Evaluations up to a checkpoint, inside it."""
+
+MODEL_FILE = "model.json"
+"""Checksum of the model that a checkpoint was trained in."""
+
+STOPPING = "Stopping at the end of this cycle, so that the run can resume exactly; again to stop at once."
 
 
 @dataclass(frozen=True)
@@ -78,25 +90,32 @@ class ModelBased(Algorithm):
 
         Raises:
             CheckpointError: The model or the checkpoint cannot be read.
-            KeyboardInterrupt: Interrupted; the folder has a checkpoint.
+            KeyboardInterrupt: Stopped; the folder has a checkpoint, of the end of a cycle.
         """
         with ExitStack() as stack:
             envs = stack.enter_context(closing(self._make_envs(run)))
             _keep_model(run)
             resumed = has_checkpoint(run.folder.checkpoint)
-            agent = _agent(run, SB3VecEnv(envs), resumed=resumed)
+            vec_env = SB3VecEnv(envs)
+            agent = _agent(run, vec_env, resumed=resumed)
             learned = envs.unwrapped
             assert isinstance(learned, LearnedVectorEnv)
             predictor = ReturnPredictor(learned, agent, run.real_env)
-            in_model = ModelRun(**vars(run), agent=agent, learned=learned, predictor=predictor)
+            in_model = ModelRun(
+                **vars(run), agent=agent, vec_env=vec_env, learned=learned, predictor=predictor
+            )
             if not resumed:
                 self.start(in_model)
             agent.set_logger(stack.enter_context(closing(_logger(run.folder))))
             state = self.state(in_model)
+            rows: list[MetricsRow] = []
             if resumed:
+                _check_model(run)
                 state.load(run.folder.checkpoint)
-            _learn(in_model, state)
-            return _score(in_model, state)
+                rows = read_metrics(run.folder.checkpoint / METRICS_FILE)
+                run.folder.write_metrics(rows)
+            rows = _learn(in_model, state, rows)
+            return _score(in_model, state, rows)
 
     def _make_envs(self, run: Run) -> VectorEnv[Any, Any, Any]:
         """Make environments of the run's dataset, which already has the reward of its task."""
@@ -120,6 +139,23 @@ def _keep_model(run: Run) -> None:
         copy_folder(model_folder(run.settings, run.transitions), run.folder.model)
 
 
+def _model_of(run: Run) -> dict[str, Any]:
+    return {"weights_sha256": read_model_card(run.folder.model)["weights_sha256"]}
+
+
+def _check_model(run: Run) -> None:
+    """Refuse to resume in another model than the one in which the checkpoint was trained.
+
+    Raises:
+        CheckpointError: The run's folder holds another model.
+    """
+    if read_json(run.folder.checkpoint / MODEL_FILE) != _model_of(run):
+        raise CheckpointError(
+            f"{run.folder.model} is not the model that {run.folder.checkpoint} was trained in. Put that one "
+            "back, or start again in another folder."
+        )
+
+
 def _agent(run: Run, vec_env: SB3VecEnv, *, resumed: bool) -> BaseAlgorithm:
     settings = run.settings
     if resumed:
@@ -136,51 +172,58 @@ def _logger(folder: RunFolder) -> Logger:
     return Logger(None, [TensorBoardOutputFormat(str(folder.tensorboard))])
 
 
-def _learn(run: ModelRun, state: AlgorithmState) -> None:
-    """Take the gradient steps that are left; leave a checkpoint, also if interrupted."""
+def _learn(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> list[MetricsRow]:
+    """Take the gradient steps that are left, and leave a checkpoint, also if asked to stop.
 
-    def save() -> None:
-        save_checkpoint(run.agent, run.folder.checkpoint, more=state.save)
+    Args:
+        run: The run.
+        state: The algorithm's own state.
+        rows: Evaluations of an earlier part of the run.
 
+    Returns:
+        All evaluations.
+    """
     timesteps, own = _timesteps_left(run.settings, run.agent), list(state.callbacks())
     if timesteps == 0:
-        _train_nothing(own, run.agent)
-        return
+        return list(rows)
     progress = RunProgress(run.settings.gradient_steps, shown=run.show_progress)
-    evaluation = _evaluation(run, save=save, progress=progress)
-    try:
-        # SB3 would log after a number of imagined episodes; the evaluations log instead.
-        run.agent.learn(timesteps, [*own, evaluation], log_interval=sys.maxsize, reset_num_timesteps=False)
-        save()
-    except KeyboardInterrupt:
-        save()
-        raise
-    finally:
-        progress.stop()
+
+    def more(folder: Path) -> None:
+        write_text(folder / METRICS_FILE, metrics_text(evaluation.rows))
+        write_json(folder / MODEL_FILE, _model_of(run))
+        state.save(folder)
+
+    def save() -> None:
+        save_checkpoint(run.agent, run.vec_env, run.folder.checkpoint, more=more)
+
+    with stop_request(lambda: progress.note(STOPPING)) as stop:
+        evaluation = _evaluation(run, rows, save=save, stop=stop, progress=progress)
+        callbacks: list[BaseCallback] = [*own, evaluation]
+        try:
+            # SB3 would log after a number of imagined episodes; the evaluations log instead.
+            run.agent.learn(timesteps, callbacks, log_interval=sys.maxsize, reset_num_timesteps=False)
+            save()
+            if stop.made:
+                raise KeyboardInterrupt
+        finally:
+            progress.stop()
+    return evaluation.rows
 
 
-def _evaluation(run: ModelRun, **options: Any) -> RunCallback:
-    settings, rows = run.settings, run.folder.read_metrics()
+def _evaluation(run: ModelRun, rows: Sequence[MetricsRow], **options: Any) -> RunCallback:
+    settings = run.settings
     return RunCallback(
         run.folder,
-        rows=[row for row in rows if row.gradient_steps <= gradient_steps(run.agent)],
+        rows=rows,
         predicted_return=run.predictor.mean,
         env=run.real_env,
         every=settings.eval_every,
         n_episodes=settings.eval_episodes,
         seed=EVALUATION_SEED,
         evaluate_start=settings.clone_epochs > 0,
-        best_return=max((row.real_return for row in rows), default=-math.inf),
+        best_return=mean_return_of(run.folder.policies / BEST_POLICY),
         **options,
     )
-
-
-def _train_nothing(callbacks: list[BaseCallback], agent: BaseAlgorithm) -> None:
-    """Start and end a training, so that callbacks finish what was interrupted."""
-    for callback in callbacks:
-        callback.init_callback(agent)
-        callback.on_training_start({}, {})
-        callback.on_training_end()
 
 
 def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:
@@ -190,7 +233,7 @@ def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:
     return math.ceil(left / cycle.gradient_steps) * cycle.timesteps
 
 
-def _score(run: ModelRun, state: AlgorithmState) -> TrainResult:
+def _score(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> TrainResult:
     """Score the last policy, draw the plots, write the result, and remove the checkpoint."""
     settings, folder = run.settings, run.folder
     result, error = evaluate_with_error(
@@ -202,7 +245,6 @@ def _score(run: ModelRun, state: AlgorithmState) -> TrainResult:
         n_episodes=settings.final_episodes,
         seed=FINAL_SEED,
     )
-    rows = folder.read_metrics()
     plot_learning_curve(rows, run.transitions, folder.plots / "real_return.png")
     plot_predicted_return(rows, folder.plots / "predicted_return.png")
     plot_model_error(error, folder.plots / "model_error.png")
@@ -217,5 +259,5 @@ def _score(run: ModelRun, state: AlgorithmState) -> TrainResult:
     )
     state.write_artefacts()
     folder.write_result(outcome)
-    shutil.rmtree(folder.checkpoint, ignore_errors=True)
+    delete(folder.checkpoint)
     return outcome

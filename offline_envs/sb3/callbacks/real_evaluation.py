@@ -1,6 +1,8 @@
 """`RealEvalCallback`: score the policy in the real environment while it trains in the model."""
 
+import json
 import math
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +17,8 @@ from offline_envs.sb3.agents import gradient_steps
 
 BEST_POLICY = "best_policy.zip"
 LAST_POLICY = "last_policy.zip"
+
+_RETURN = "mean_return.json"
 
 
 class EvaluationRecord(NamedTuple):
@@ -121,7 +125,7 @@ class RealEvalCallback(BaseCallback):
         if self.folder is not None:
             save_policy(self.model, self.folder / LAST_POLICY)
             if is_best:
-                save_policy(self.model, self.folder / BEST_POLICY)
+                save_policy(self.model, self.folder / BEST_POLICY, mean_return=mean_return)
         if is_best:
             self.best_return = mean_return
 
@@ -141,12 +145,26 @@ class RealEvalCallback(BaseCallback):
         self.model.dump_logs()
 
 
-def save_policy(model: BaseAlgorithm, path: Path) -> None:
+def save_policy(model: BaseAlgorithm, path: Path, *, mean_return: float | None = None) -> None:
     """Save an agent so that `path` holds either the old file or the complete new one, never a part.
 
     Args:
         model: Agent; without its replay buffer, as `model.save` does.
         path: File to write; its folder is made if missing.
+        mean_return: Its score, kept in the file, where Stable-Baselines3 ignores it.
     """
-    with new_file(path) as part, part.open("wb") as file:
-        model.save(file)
+    with new_file(path) as part:
+        with part.open("wb") as file:
+            model.save(file)
+        if mean_return is not None:
+            with zipfile.ZipFile(part, "a") as archive:
+                archive.writestr(_RETURN, json.dumps(mean_return))
+
+
+def mean_return_of(path: Path) -> float:
+    """Return the score that `save_policy` kept in a file; −infinity if there is no complete file with one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return float(json.loads(archive.read(_RETURN)))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return -math.inf

@@ -1,7 +1,7 @@
 """`SB3VecEnv`: any Gymnasium vector environment as a Stable-Baselines3 `VecEnv`."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -15,6 +15,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
+from offline_envs.envs import learned_under
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.vec_env.host_copy import host_obs, host_step, last_obs_of_ended
 from offline_envs.sb3.vec_env.infos import VectorInfos, info_of_row
@@ -109,6 +110,26 @@ class SB3VecEnv(VecEnv):
         self._returns[dones] = 0.0
         self._lengths[dones] = 0
         return step.obs, step.rewards, dones, infos
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Episodes in progress, random numbers and statistics of a learned environment, by name.
+
+        Raises:
+            SettingsError: Another environment than a learned one.
+        """
+        statistics = {"returns": torch.tensor(self._returns), "lengths": torch.tensor(self._lengths)}
+        return {**learned_under(self.env).state_dict(), **statistics}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Continue from what `state_dict` gave, without a reset.
+
+        Raises:
+            SettingsError: Another environment than a learned one, or state of another one.
+        """
+        learned = learned_under(self.env)
+        learned.load_state_dict(state)
+        self._device = learned.device if learned.output == "torch" else None
+        self._returns, self._lengths = state["returns"].numpy().copy(), state["lengths"].numpy().copy()
 
     def close(self) -> None:
         """Close the vector environment."""

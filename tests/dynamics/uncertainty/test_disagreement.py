@@ -96,7 +96,7 @@ def test_damaged_file_is_named(tmp_path: Path) -> None:
     disagreement_stats(random_ensemble(), toy_transitions(), cache_dir=tmp_path)
     (path,) = tmp_path.rglob("*.json")
     path.write_text('{"n": 3}')
-    with pytest.raises(CheckpointError, match=rf"{path} is damaged .* Delete"):
+    with pytest.raises(CheckpointError, match=rf"{path} has no checksum: .* Delete"):
         disagreement_stats(random_ensemble(), toy_transitions(), cache_dir=tmp_path)
 
 

@@ -22,7 +22,15 @@ def test_bc_leaves_a_scored_policy_and_no_model(tmp_path: Path) -> None:
     result = train(clone_settings(), tmp_path / "run", show_progress=False)
     run = RunFolder(tmp_path / "run")
     assert sorted(path.name for path in run.path.iterdir()) == [
-        *("metrics.csv", "plots", "policies", "result.json", "settings.json", "versions.json")
+        *(
+            "checksums.json",
+            "metrics.csv",
+            "plots",
+            "policies",
+            "result.json",
+            "settings.json",
+            "versions.json",
+        )
     ]
     rows = run.read_metrics()
     assert [row.gradient_steps for row in rows] == [2, 4, 5]

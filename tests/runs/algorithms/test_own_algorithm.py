@@ -1,6 +1,7 @@
 """An algorithm from another package: its own default, check, callback, saved state and artefact."""
 
 import json
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,8 @@ from offline_envs.runs import (
     TrainSettings,
     train,
 )
-from offline_envs.sb3 import SB3VecEnv
 from offline_envs.settings import JsonSettings
-from tests.runs.test_training import interrupted
+from tests.runs.test_resume import signalled
 from tests.runs.tiny import tiny_settings
 
 
@@ -125,16 +125,16 @@ def test_settings_that_it_does_not_have_are_refused(
 
 @pytest.mark.parametrize("at_call", [3, 4])
 def test_it_is_interrupted_and_resumed(at_call: int, tiny_model: Path, tmp_path: Path) -> None:
-    """The interrupted step is not counted. The cycle that it belongs to starts over."""
+    """The cycle is finished first."""
     settings = tiny_settings(algorithm="counting", model=str(tiny_model))
-    with interrupted(SB3VecEnv, "step_wait", at_call=at_call):
+    with signalled(signal.SIGINT, at_step=at_call), pytest.raises(KeyboardInterrupt):
         train(settings, tmp_path, show_progress=False)
     run = RunFolder(tmp_path)
     saved = json.loads((run.checkpoint / "steps.json").read_text())
-    assert saved == at_call - 1
+    assert saved == 4
     assert not (tmp_path / "steps.json").exists()
     assert train(settings, tmp_path, resume=True, show_progress=False).gradient_steps == 6
-    assert json.loads((tmp_path / "steps.json").read_text()) == saved + 4  # two cycles were left
+    assert json.loads((tmp_path / "steps.json").read_text()) == 6
     assert Counting.started == [0]  # a resumed agent is not prepared again
 
 

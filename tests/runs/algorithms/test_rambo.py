@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from offline_envs.dynamics import load_ensemble
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.algorithms.rambo import MOVED_MODEL
-from offline_envs.sb3 import SB3VecEnv
+from tests.runs.test_resume import signalled
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import ENSEMBLE, FIT, tiny_settings
 
@@ -63,30 +64,26 @@ def test_the_adversary_looks_as_far_ahead_as_the_agent(
     assert {adversary.settings.horizon for adversary in seen} == {1}
 
 
-def test_an_interrupted_adversary_resumes_where_it_stopped(
+def test_an_adversary_that_was_stopped_resumes_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with interrupted(SB3VecEnv, "step_wait", at_call=5):  # after four gradient steps
+    with signalled(signal.SIGINT, at_step=3), pytest.raises(KeyboardInterrupt):  # in the second cycle
         train(rambo_settings(), tmp_path, show_progress=False)
     counts = counted_steps(monkeypatch)
     train(rambo_settings(), tmp_path, resume=True, show_progress=False)
     assert counts == [6]
 
 
-def test_an_update_that_was_interrupted_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with interrupted(Adversary, "_step", at_call=4):  # the second step of the second update
+@pytest.mark.parametrize("at_call", [4, 6])
+def test_an_update_that_was_interrupted_is_repeated(
+    at_call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the second update, and at the last step of all."""
+    with interrupted(Adversary, "_step", at_call=at_call):
         train(rambo_settings(), tmp_path, show_progress=False)
     counts = counted_steps(monkeypatch)
     train(rambo_settings(), tmp_path, resume=True, show_progress=False)
-    assert counts == [4, 6]
-
-
-def test_also_one_after_the_last_transitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with interrupted(Adversary, "_step", at_call=6):  # the last step of all
-        train(rambo_settings(), tmp_path, show_progress=False)
-    counts = counted_steps(monkeypatch)
-    train(rambo_settings(), tmp_path, resume=True, show_progress=False)
-    assert counts == [6]
+    assert counts == [2, 4, 6]
 
 
 @pytest.mark.parametrize(
