@@ -178,8 +178,7 @@ class _FlatRows:
 
     def add(self, episode: Episode) -> None:
         """Append an episode."""
-        length = len(episode.rewards)
-        self._check(episode, length)
+        length = self._checked_length(episode)
         rows = slice(self._end, self._end + length)
         self._sample(episode, length)
         terminated = flags(self._source, f"terminations of episode {episode.index}", episode.terminations)
@@ -205,8 +204,9 @@ class _FlatRows:
                     block = values[first : first + BLOCK + 1].astype(np.float64)
                     self._sampled[name].append((block[:-1], block[1:]))
 
-    def _check(self, episode: Episode, length: int) -> None:
+    def _checked_length(self, episode: Episode) -> int:
         where = f"{self._source}, episode {episode.index}"
+        length = len(real_array(where, "rewards", episode.rewards))
         if length == 0:
             raise DatasetError(f"{where} is empty; every episode needs at least one step.")
         needed = {
@@ -223,6 +223,7 @@ class _FlatRows:
             raise DatasetError(
                 f"{where} goes beyond the {len(self._rewards)} steps that the metadata promise."
             )
+        return length
 
     def tensors(self) -> dict[str, Any]:
         """Return the fields of `Transitions` that hold data."""

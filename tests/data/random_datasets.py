@@ -158,6 +158,13 @@ def extra_axis(world: World, generator: np.random.Generator) -> World:
     )
 
 
+def scalar(world: World, generator: np.random.Generator) -> World:
+    """Give a single number for all rows."""
+    field = str(generator.choice(["rewards", "terminated"]))
+    episodes = [e | {IN_MINARI[field]: np.array(1.0)} for e in world.episodes]
+    return World(episodes, world.rows | {field: np.array(1.0)}, world.names, "scalar")
+
+
 def wrong_starts(world: World, generator: np.random.Generator) -> World:
     """Begin with row 1, go beyond the end, or repeat a start."""
     size = len(world.rows["obs"])
@@ -179,6 +186,7 @@ FLAWS: tuple[Flaw, ...] = (
     missing_field,
     short_field,
     extra_axis,
+    scalar,
     wrong_starts,
 )
 
@@ -203,12 +211,12 @@ def as_minari(world: World, folder: Path) -> DatasetSource:
     with h5py.File(folder / "minari" / "main_data.hdf5", "w") as file:
         for i, episode in enumerate(world.episodes):
             group = file.create_group(f"episode_{i}")
-            group.attrs["id"], group.attrs["total_steps"] = i, len(episode.get("rewards", ()))
+            group.attrs["id"], group.attrs["total_steps"] = i, np.size(episode.get("rewards", ()))
             for name, values in episode.items():
                 group[name] = values
     metadata = {
         "total_episodes": len(world.episodes),
-        "total_steps": max(len(values) for values in world.rows.values()),
+        "total_steps": max(len(values) for values in world.rows.values() if values.ndim),
         "data_format": "hdf5",
         "observation_space": box(world.episodes[0].get("observations", world.rows.get("obs")), np.inf),
         "action_space": box(world.rows.get("actions", np.zeros((1, 1))), 1.0),

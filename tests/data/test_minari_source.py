@@ -190,6 +190,7 @@ def test_wrong_metadata_are_refused(promised: int, message: str) -> None:
             "terminations of episode 1 must hold 0 or 1, row 1 holds 0.5",
         ),
         ("rewards", np.array([1, 2, 3j]), r"episode 1: rewards must be an array of numbers, .*complex128"),
+        ("rewards", 1.0, r"episode 1: rewards must be an array of numbers, .*shape \(\)"),
         ("rewards", np.array([b"1", b"2", b"3"]), r"episode 1: rewards must be an array of numbers, .*S1"),
     ],
 )
