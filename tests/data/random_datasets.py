@@ -23,6 +23,7 @@ NAMES = {
     "terminated": ("terminated", "terminals", "terminations"),
     "truncated": ("truncated", "timeouts", "truncations"),
     "episode_starts": ("episode_starts",),
+    "infos/x": ("infos/x",),
 }
 IN_MINARI = {"obs": "observations", "actions": "actions", "rewards": "rewards", "terminated": "terminations"}
 NUMBERS = ("<f4", "<f8", "<f2", ">f4", ">f8", "i1", "i8")
@@ -74,6 +75,7 @@ def worlds(draw: st.DrawFn, dims: tuple[int, int] | None = None, *, flawed: bool
             "actions": generator.uniform(-1, 1, (length, action_dim)).astype(generator.choice(["f4", "f8"])),
             "rewards": numbers(generator, (length,), kind),
             "terminations": ((np.arange(length) == length - 1) & ends).astype(flag),
+            "infos/x": generator.normal(size=length + 1),
         }
         for length, ends in drawn
     ]
@@ -91,6 +93,7 @@ def flat(episodes: Sequence[Arrays], *, with_successors: bool) -> Arrays:
     rows = {
         name: np.concatenate([e[key] for e in episodes]) for name, key in IN_MINARI.items() if name != "obs"
     }
+    rows["infos/x"] = np.concatenate([e["infos/x"][:-1] for e in episodes])
     rows["obs"] = np.concatenate([e["observations"][:-1] for e in episodes])
     if with_successors:
         rows["next_obs"] = np.concatenate([e["observations"][1:] for e in episodes])

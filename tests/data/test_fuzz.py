@@ -39,13 +39,14 @@ def print_counts() -> Iterator[None]:
 
 
 class Row(NamedTuple):
-    """A step as it must be loaded; `first` begins an episode."""
+    """A step as it must be loaded; `info` is None where it is unknown, and `first` begins an episode."""
 
     obs: list[float]
     action: list[float]
     reward: float
     next_obs: list[float]
     terminated: bool
+    info: float | None
     first: bool
 
 
@@ -80,7 +81,8 @@ def flat_oracle(world: World) -> list[Row] | None:
             assert after is not None
             successor = after
         action, reward = single(given_rows["actions"][t]), single([given_rows["rewards"][t]])[0]
-        rows.append(Row(obs, action, reward, successor, bool(given_rows["terminated"][t]), first))
+        info = None if ends else single([given_rows["infos/x"][t + 1]])[0]
+        rows.append(Row(obs, action, reward, successor, bool(given_rows["terminated"][t]), info, first))
         first = ends
     return accepted(rows)
 
@@ -94,7 +96,8 @@ def minari_oracle(world: World) -> list[Row] | None:
         for t in range(len(episode["rewards"])):
             obs, successor = single(episode["observations"][t]), single(episode["observations"][t + 1])
             action, reward = single(episode["actions"][t]), single([episode["rewards"][t]])[0]
-            rows.append(Row(obs, action, reward, successor, bool(episode["terminations"][t]), t == 0))
+            info = single([episode["infos/x"][t + 1]])[0]
+            rows.append(Row(obs, action, reward, successor, bool(episode["terminations"][t]), info, t == 0))
     return accepted(rows)
 
 
@@ -105,9 +108,10 @@ def accepted(rows: list[Row]) -> list[Row] | None:
 
 def rows_of(data: Transitions) -> list[Row]:
     starts = set(data.episode_starts.tolist())
+    infos = [None if np.isnan(x) else x for x in data.infos["x"].tolist()]
     columns = (data.obs, data.actions, data.rewards, data.next_obs, data.terminated)
-    steps = enumerate(zip(*(column.tolist() for column in columns), strict=True))
-    return [Row(*step, t in starts) for t, step in steps]  # type: ignore[call-arg]
+    steps = zip(*(column.tolist() for column in columns), infos, strict=True)
+    return [Row(*step, t in starts) for t, step in enumerate(steps)]  # type: ignore[call-arg]
 
 
 def check(dataset: DatasetSource, expected: list[Row] | None, door: str) -> list[str]:
