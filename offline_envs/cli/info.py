@@ -28,11 +28,12 @@ def info(
         Path | None, typer.Option(help="Also plot the returns to this PNG file.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Summarise a dataset: sizes, environment, terminations, and a histogram of episode returns.
+    """Summarise a dataset: sizes, environment, terminations, a histogram of episode returns, and data health.
 
     With the default model in the cache, or with --model, also print the thresholds of PessimisticModel-v0.
     """
-    from offline_envs.cli.tables import dataset_table
+    from offline_envs.cli.tables import dataset_table, health_table
+    from offline_envs.data import data_health
     from offline_envs.files import check_writable, moved_by
     from offline_envs.runs import plot_returns
     from offline_envs.tasks import task_transitions
@@ -44,6 +45,7 @@ def info(
     ensemble = None if folder is None else _load(transitions, folder)
     console = Console()
     console.print(dataset_table(transitions))
+    console.print(health_table(data_health(transitions)))
     if ensemble is not None:
         console.print(_thresholds(transitions, ensemble))
     if plot is not None:

@@ -6,7 +6,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.data import Transitions
+from offline_envs.data import Finding, Transitions
 from offline_envs.dynamics import RULES, DisagreementStats
 from offline_envs.runs import SeedResults
 
@@ -51,11 +51,23 @@ def dataset_table(transitions: Transitions) -> Table:
     return table
 
 
+def health_table(findings: Sequence[Finding]) -> Table:
+    """Every check of a dataset's health, and what it found."""
+    table = Table(title="Data health", show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for finding in findings:
+        table.add_row(finding.check, "[green]ok[/green]" if finding.ok else escape(finding.problem))
+    return table
+
+
 def _environment(transitions: Transitions) -> str:
     if transitions.env_id is None:
         return "unknown (pass --env-id)"
     if transitions.doubted_env_spec is not None:
-        return f"{escape(transitions.env_id)}, not made as its metadata say (pass --env-id or --trust-dataset)"
+        return (
+            f"{escape(transitions.env_id)}, not made as its metadata say (pass --env-id or --trust-dataset)"
+        )
     return escape(transitions.env_id)
 
 

@@ -1,5 +1,6 @@
 """Minari datasets as transitions: read once, episode by episode, into flat arrays."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 
 from offline_envs.data.contents import CONTENTS, ContentsCheck, EpisodesChecksum
 from offline_envs.data.environments.recorded import believed_or_inert
+from offline_envs.data.health.precision import BLOCK, Steps, block_starts, loses_digits, warn_of_lost_steps
 from offline_envs.data.infos import InfoRows
 from offline_envs.data.minari_metadata import check_metadata, check_steps
 from offline_envs.data.stored import hdf5
 from offline_envs.data.transitions import Transitions
-from offline_envs.data.validation import check_size, flat_box, float_action_box
+from offline_envs.data.validation import check_size, flags, flat_box, float_action_box, real_array
 from offline_envs.errors import DatasetError
 
 ABOUT_STORAGE = frozenset(
@@ -86,7 +88,8 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     """Flatten the episodes that `dataset` points to, in its order.
 
     An episode of `T` steps has `T + 1` observations, so the successor of its last step is the true last
-    observation. `terminations` end the MDP; truncations do not.
+    observation. `terminations` end the MDP; truncations do not. An episode that goes on after a termination
+    becomes two, with a warning.
 
     Raises:
         DatasetError: A space is not a flat Box, the file does not match its metadata, or either was altered
@@ -184,26 +187,43 @@ class _FlatRows:
         self._rewards = np.empty(size, np.float32)
         self._terminated = np.empty(size, np.bool_)
         self._infos = InfoRows()
+        self._to_sample = block_starts(size)
+        self._sampled: dict[str, list[Steps]] = {"obs": [], "actions": [], "rewards": []}
         self._starts: list[int] = []
+        self._n_cuts = 0
         self._end = 0
 
     def add(self, episode: Episode) -> None:
         """Append an episode."""
-        length = len(episode.rewards)
-        self._check(episode, length)
+        length = self._checked_length(episode)
         rows = slice(self._end, self._end + length)
+        self._sample(episode, length)
+        terminated = flags(self._source, f"terminations of episode {episode.index}", episode.terminations)
         with np.errstate(over="ignore"):  # a value too large becomes infinite, which validation reports
             self._obs[rows] = episode.observations[:-1]
             self._next_obs[rows] = episode.observations[1:]
             self._actions[rows] = episode.actions
             self._rewards[rows] = episode.rewards
-        self._terminated[rows] = episode.terminations
+        self._terminated[rows] = terminated
         self._infos.add(episode.infos, length)
-        self._starts.append(self._end)
+        inside = np.flatnonzero(terminated[:-1]) + 1
+        self._starts += [self._end, *(self._end + inside).tolist()]
+        self._n_cuts += len(inside)
         self._end += length
 
-    def _check(self, episode: Episode, length: int) -> None:
+    def _sample(self, episode: Episode, length: int) -> None:
+        """Keep some steps as they came, of what float32 may round."""
+        while self._to_sample and self._to_sample[0] < self._end + length:
+            first = self._to_sample.pop(0) - self._end
+            fields = {"obs": episode.observations, "actions": episode.actions, "rewards": episode.rewards}
+            for name, values in fields.items():
+                if loses_digits(values.dtype):
+                    block = values[first : first + BLOCK + 1].astype(np.float64)
+                    self._sampled[name].append((block[:-1], block[1:]))
+
+    def _checked_length(self, episode: Episode) -> int:
         where = f"{self._source}, episode {episode.index}"
+        length = len(real_array(where, "rewards", episode.rewards))
         if length == 0:
             raise DatasetError(f"{where} is empty; every episode needs at least one step.")
         needed = {
@@ -212,13 +232,15 @@ class _FlatRows:
             "rewards": (length,),
             "terminations": (length,),
         }
-        received = {name: np.shape(getattr(episode, name)) for name in needed}
+        arrays = {name: real_array(where, name, getattr(episode, name)) for name in needed}
+        received = {name: array.shape for name, array in arrays.items()}
         if needed != received:
             raise DatasetError(f"{where}: shapes disagree: need {needed}, received {received}.")
         if self._end + length > len(self._rewards):
             raise DatasetError(
                 f"{where} goes beyond the {len(self._rewards)} steps that the metadata promise."
             )
+        return length
 
     def tensors(self) -> dict[str, Any]:
         """Return the fields of `Transitions` that hold data."""
@@ -227,6 +249,13 @@ class _FlatRows:
                 f"{self._source}: the metadata promise {len(self._rewards)} steps, "
                 f"the file holds {self._end}."
             )
+        if self._n_cuts:
+            warnings.warn(
+                f"{self._source}: {self._n_cuts} steps terminate in the middle of an episode; another "
+                "episode starts after each. Write terminations only where the MDP ends.",
+                stacklevel=2,
+            )
+        warn_of_lost_steps(self._source, self._sampled)
         infos = self._infos.arrays(self._source)
         return {
             "obs": torch.from_numpy(self._obs),

@@ -103,6 +103,30 @@ def array_names(group: Any) -> list[str]:
     return [name for name, _ in _arrays(group, "", {group})]
 
 
+class Rows:
+    """An array in a file that `read` accepts, of which some rows are read when they are asked for.
+
+    Attributes:
+        dtype: Type of the numbers in the file.
+    """
+
+    def __init__(self, group: Any, name: str) -> None:
+        self._dataset = _item(group, name.encode())
+        self.dtype: np.dtype[Any] = self._dataset.dtype
+
+    def __len__(self) -> int:
+        return int(self._dataset.shape[0])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        start, stop, _ = rows.indices(len(self))
+        shape = (stop - start, *self._dataset.shape[1:])
+        array = np.empty(shape, self.dtype)
+        space = self._dataset.get_space()
+        space.select_hyperslab((start,) + (0,) * (len(shape) - 1), shape)
+        self._dataset.read(h5s.create_simple(shape), space, array)
+        return array
+
+
 def _arrays(group: Any, prefix: str, seen: set[Any]) -> Iterator[tuple[str, Any]]:
     for name in names(group):
         item = _item(group, name.encode())
