@@ -1,6 +1,7 @@
 # make demo   set up .venv, then run the main job on the dataset that ships with the package
 # make test   set up .venv, then run all tests
-# Both set up once and again only when pyproject.toml or constraints.txt change.
+# make fuzz   load thousands of random datasets in every format
+# They set up once and again only when pyproject.toml or constraints.txt change.
 
 VENV := .venv
 STAMP = $(VENV)/.installed
@@ -26,6 +27,13 @@ demo: $(STAMP)
 test: $(STAMP)
 	@echo "==> Running all tests in two processes"
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# New random datasets every time, through every door, beside a plain loop.
+.PHONY: fuzz
+FUZZ ?= 5000
+fuzz: $(STAMP)
+	@echo "==> Loading $(FUZZ) random datasets in every format"
+	OMP_NUM_THREADS=1 OFFLINE_ENVS_FUZZ=$(FUZZ) $(BIN)/pytest -q -s tests/data/test_fuzz.py
 
 lint: $(STAMP)
 	@echo "==> Checking style and format"

@@ -9,7 +9,7 @@ from offline_envs.registry import Registry
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
-__all__ = ["AGENTS", "Agent", "off_policy_agents"]
+__all__ = ["AGENTS", "Agent", "find_saved_agent", "off_policy_agents", "saved_agents"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,27 @@ AGENTS: Registry[Agent] = Registry(
 def off_policy_agents() -> list[str]:
     """Names of the agents that learn from a replay buffer, in the table's order."""
     return [name for name, agent in AGENTS.items() if agent.off_policy]
+
+
+ONLY_SAVED: Registry[Agent] = Registry(
+    "agent",
+    {
+        "a2c": Agent("stable_baselines3", "A2C", off_policy=False),
+        "ppo": Agent("stable_baselines3", "PPO", off_policy=False),
+    },
+)
+"""Further agents, whose saved policies can be scored and rolled out; no run trains them."""
+
+
+def saved_agents() -> list[str]:
+    """Names of the agents whose saved policies can be loaded, sorted."""
+    return sorted({*AGENTS, *ONLY_SAVED})
+
+
+def find_saved_agent(name: str) -> Agent:
+    """The agent that saved a policy.
+
+    Raises:
+        SettingsError: No agent has the name; the message lists the valid ones.
+    """
+    return Registry("agent", {**ONLY_SAVED, **AGENTS}).find(name)

@@ -1,5 +1,7 @@
 """Fixtures for every test: separate folders, and a small dataset with its model in files."""
 
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +52,32 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path_factory.mktemp("cache")
     fitted_ensemble(transitions, settings, fit_settings=fit_settings, cache_dir=cache, progress=False)
     return ensemble_folder(transitions, settings, fit_settings=fit_settings, cache_dir=cache)
+
+
+STRANGER = """
+from pathlib import Path
+from gymnasium import Wrapper
+from gymnasium.envs.classic_control import PendulumEnv
+from gymnasium.envs.mujoco.inverted_double_pendulum_v5 import InvertedDoublePendulumEnv
+
+Path({mark!r}).touch()
+
+class Env(PendulumEnv):
+    pass
+
+class Twin(InvertedDoublePendulumEnv):
+    pass
+
+class Wrap(Wrapper):
+    pass
+"""
+
+
+@pytest.fixture
+def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bool]]:
+    """Put a module `stranger` on the path, and tell whether it was ever imported."""
+    mark = tmp_path / "mark"
+    (tmp_path / "stranger.py").write_text(STRANGER.format(mark=str(mark)))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield mark.exists
+    sys.modules.pop("stranger", None)

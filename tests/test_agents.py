@@ -2,11 +2,11 @@ import subprocess
 import sys
 
 import pytest
-from stable_baselines3 import SAC
+from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from typer.testing import CliRunner
 
-from offline_envs.agents import AGENTS, Agent, off_policy_agents
+from offline_envs.agents import AGENTS, Agent, find_saved_agent, off_policy_agents, saved_agents
 from offline_envs.cli import app
 from offline_envs.errors import SettingsError
 from offline_envs.runs import TrainSettings
@@ -43,6 +43,16 @@ def test_an_unknown_agent_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match=rf"Unknown agent 'ppo'\. Valid: {valid}"):
         AGENTS.find("ppo")
     assert sorted([*off_policy_agents(), "trpo"]) == valid.split(", ")
+
+
+def test_policies_of_further_agents_can_be_loaded() -> None:
+    assert {*AGENTS, "ppo", "a2c"} == set(saved_agents())
+    assert find_saved_agent("ppo").load() is PPO
+    assert find_saved_agent("sac").load() is SAC
+    with pytest.raises(SettingsError, match=r"Unknown agent 'dqn'\. Valid: a2c, crossq, ddpg"):
+        find_saved_agent("dqn")
+    with pytest.raises(SettingsError, match="Unknown agent 'ppo'"):
+        TrainSettings("a-v0", agent="ppo")
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "diagnose", "collect"])

@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diagnose": WORLD | {"evaluation"},
     "sb3": WORLD | {"wrappers", "adversary", "evaluation"},
     "runs": WORLD | {"wrappers", "collect", "adversary", "evaluation", "sb3"},
+    "__main__": {"cli"},
     "cli": WORLD | {"plugins", "wrappers", "adversary", "evaluation", "sb3", "runs", "collect", "diagnose"},
 }
 """Part → parts it may import. Every part may import itself and the package's version."""

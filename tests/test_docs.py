@@ -29,7 +29,13 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 """What a user reads."""
 
-TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
+TEXTS = [
+    *PAGES,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "benchmarks" / "README.md",
+]
 REGISTRIES = (MEASURES, SAMPLERS, MODEL_KINDS, POLICIES, ALGORITHMS, AGENTS, SOURCES)
 MODULE = "my_package"
 ONE_MODULE = ("extending.md",)

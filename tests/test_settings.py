@@ -1,13 +1,15 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from offline_envs.errors import SettingsError, SettingsTypeError
-from offline_envs.settings import JsonSettings
+from offline_envs.settings import JsonSettings, TypedSettings, check_arguments, check_seed
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ def test_numbers_become_pythons_own() -> None:
         ({"rule": "x"}, r"rule must be of type .*Mapping\[str, float\] \| None, got 'x'"),
         ({"more": [1]}, "more must be settings by name, got"),
         ({"more": {"x": object()}}, "more must hold only what JSON can"),
+        ({"more": {"x": float("nan")}}, "more must hold only what JSON can"),
+        ({"rate": float("nan")}, "rate must be finite, got nan"),
+        ({"limit": float("inf")}, "limit must be finite, got inf"),
+        ({"count": None}, "count must be of type int, got None"),
+        ({"count": [1]}, r"count must be of type int, got \(1,\)"),
+        ({"on": "no"}, "on must be of type bool, got 'no'"),
         ({"counts": 1}, "Unknown setting of Example 'counts'. Valid: count, limit"),
     ],
 )
@@ -58,3 +66,61 @@ def test_what_does_not_fit_its_annotation_is_refused(values: dict[str, Any], mes
 def test_a_wrong_type_is_also_a_type_error() -> None:
     with pytest.raises(SettingsTypeError):
         Example(count="1")  # type: ignore[arg-type]
+
+
+def test_settings_by_name_come_as_a_mapping() -> None:
+    with pytest.raises(SettingsTypeError, match="Example must be given as settings by name, got 3"):
+        Example.from_json(3)  # type: ignore[arg-type]
+
+
+def test_numpys_numbers_are_numbers_wherever_they_are() -> None:
+    settings = Example(on=np.True_, widths=(np.int32(2),), more={"x": np.float64(0.5)})  # type: ignore[arg-type]
+    assert settings == Example(on=True, widths=(2,), more={"x": 0.5})
+    assert settings.on is True
+
+
+class Quoted:
+    """A class that an annotation names in quotes."""
+
+
+@dataclass(frozen=True)
+class Parts(TypedSettings):
+    """Settings that JSON cannot hold."""
+
+    rule: str | Callable[[int], int] = "none"
+    folder: str | Path | None = None
+    part: "Quoted | None" = None
+
+
+def test_paths_and_functions_are_checked_too() -> None:
+    assert Parts(abs, Path("x")).folder == Path("x")
+    with pytest.raises(SettingsTypeError, match=r"rule must be of type str \| function, got 3"):
+        Parts(rule=3)  # type: ignore[arg-type]
+    with pytest.raises(SettingsTypeError, match=r"folder must be of type str \| Path \| None, got 3"):
+        Parts(folder=3)  # type: ignore[arg-type]
+    assert Parts(part=Quoted()).part is not None
+
+
+@check_arguments
+def scaled(value: float, *more: float, times: int = 2, **options: float) -> list[float]:
+    return [times * number for number in (value, *more, *options.values())]
+
+
+def test_arguments_of_a_function_are_checked_by_their_annotations() -> None:
+    assert scaled(1, 2, times=np.int64(3), x=4) == [3, 6, 12]  # type: ignore[arg-type]
+    with pytest.raises(SettingsTypeError, match="times must be of type int, got '2'"):
+        scaled(1.0, times="2")  # type: ignore[arg-type]
+    with pytest.raises(SettingsTypeError, match="value must be of type float, got True"):
+        scaled(True)
+    with pytest.raises(TypeError, match=r"scaled\(\) missing 1 required positional argument: 'value'"):
+        scaled()  # type: ignore[call-arg]
+
+
+def test_a_seed_is_one_that_every_generator_takes() -> None:
+    check_seed(2**63 - 1)
+    np.random.default_rng(2**63 - 1)
+    torch.Generator().manual_seed(2**63 - 1)
+    with pytest.raises(SettingsError, match=r"seed must lie in 0\.\.9223372036854775807, got 11805916"):
+        check_seed(2**70)
+    with pytest.raises(SettingsError, match=r"seed must lie in 0\.\.3, got -1"):
+        check_seed(-1, largest=3)

@@ -40,7 +40,7 @@ class HaltMeter:
         model: str | Path | DynamicsModel | None,
         dataset: DatasetSource | None,
         kappa: float | None,
-        cache_dir: str | None,
+        cache_dir: str | Path | None,
         **settings: Any,
     ) -> Self:
         """Check the settings, find the model and its dataset, and set the threshold.

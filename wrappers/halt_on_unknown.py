@@ -13,6 +13,7 @@ from offline_envs.data import DatasetSource
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.mdp import PENALTY, RAW_REWARD
 from offline_envs.methods import Halt, HaltCounter, halt_infos
+from offline_envs.settings import check_arguments
 from offline_envs.wrappers.halt_meter import HaltMeter
 from offline_envs.wrappers.rows import one_row
 
@@ -63,6 +64,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     halts = True
 
+    @check_arguments
     def __init__(
         self,
         env: gym.Env[Any, Any],
@@ -75,7 +77,7 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         gamma: float = Halt.gamma,
         model: str | Path | DynamicsModel | None = None,
         dataset: DatasetSource | None = None,
-        cache_dir: str | None = None,
+        cache_dir: str | Path | None = None,
     ) -> None:
         settings: dict[str, Any] = {
             "threshold": threshold,

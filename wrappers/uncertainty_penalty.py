@@ -11,6 +11,7 @@ from torch import Tensor
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.mdp import PENALTY, RAW_REWARD
 from offline_envs.methods import Penalty
+from offline_envs.settings import check_arguments
 from offline_envs.wrappers.penalty_meter import PenaltyMeter
 from offline_envs.wrappers.rows import one_row
 
@@ -48,6 +49,7 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
         True
     """
 
+    @check_arguments
     def __init__(
         self,
         env: gym.Env[Any, Any],

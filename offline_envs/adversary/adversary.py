@@ -11,6 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from offline_envs.adversary.agent_view import AgentView
 from offline_envs.adversary.losses import advantage, adversarial_loss, standardized
+from offline_envs.adversary.output_units import OutputUnits
 from offline_envs.adversary.report import UpdateReport
 from offline_envs.adversary.rollouts import Imagined, Rollouts
 from offline_envs.adversary.safety import Safety
@@ -21,6 +22,7 @@ from offline_envs.dynamics import DynamicsModel, EnsembleDynamics, FitSettings, 
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import differences, read_tensors, write_tensors
 from offline_envs.mdp import LearnedMDP, StartStates
+from offline_envs.settings import check_arguments
 
 
 class Adversary:
@@ -68,6 +70,7 @@ class Adversary:
         UserWarning: The model was fitted to other rows than `transitions` and `fit_settings` imply.
     """
 
+    @check_arguments
     def __init__(
         self,
         mdp: LearnedMDP,
@@ -97,6 +100,7 @@ class Adversary:
         self._optimizer = make_optimizer(
             self.ensemble, replace(fit_settings, learning_rate=self.settings.learning_rate)
         )
+        self._units = OutputUnits(self.ensemble, self._supervision.output_scale)
         self._generators = {
             "imagined": _generator(2 * self.settings.seed, device),
             "supervised": _generator(2 * self.settings.seed + 1, device),
@@ -171,7 +175,7 @@ class Adversary:
         norm = clip_grad_norm_(self.ensemble.parameters(), self.settings.clip_grad_norm or math.inf)
         finite = self._safety.check_gradient(norm)
         if finite:
-            self._optimizer.step()
+            self._units.step(self._optimizer)
         return finite
 
     def save(self, path: Path | str) -> None:

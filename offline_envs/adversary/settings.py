@@ -1,10 +1,9 @@
 """`AdversarySettings`: how strongly, how far and how often a model moves against a policy."""
 
-import math
 from dataclasses import dataclass
 
 from offline_envs.errors import SettingsError
-from offline_envs.settings import JsonSettings
+from offline_envs.settings import JsonSettings, check_seed
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,12 @@ class AdversarySettings(JsonSettings):
         super().__post_init__()
         positive = ("horizon", "batch_size", "learning_rate", "steps_per_update", "check_every")
         for name in (*positive, *(["clip_grad_norm"] if self.clip_grad_norm is not None else [])):
-            if not 0 < getattr(self, name) < math.inf:
+            if getattr(self, name) <= 0:
                 raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
-        if not 0 <= self.adv_weight < math.inf:
-            raise SettingsError(f"adv_weight must be finite and 0 or more, got {self.adv_weight}.")
+        if self.adv_weight < 0:
+            raise SettingsError(f"adv_weight must be 0 or more, got {self.adv_weight}.")
         if not 0 <= self.gamma <= 1:
             raise SettingsError(f"gamma must be between 0 and 1, got {self.gamma}.")
-        if not 1 < self.tolerance < math.inf:
-            raise SettingsError(f"tolerance must be finite and above 1, got {self.tolerance}.")
-        if self.seed < 0:
-            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
+        if self.tolerance <= 1:
+            raise SettingsError(f"tolerance must be above 1, got {self.tolerance}.")
+        check_seed(self.seed)

@@ -14,6 +14,7 @@ from offline_envs.dynamics import (
     Rows,
     bound_penalty,
     data_loss,
+    output_scale,
     rows_of_fit,
     squared_error,
 )
@@ -35,6 +36,9 @@ class Supervision:
             and 1 in place of −10 and 0.5, and standardises observations.
         batch_size: Rows of a batch for each member.
 
+    Attributes:
+        output_scale: Deviation of each output in the fit, `(1 + d,)`: ones if it was to raw targets.
+
     Raises:
         DatasetError: Too few rows for a holdout.
 
@@ -54,6 +58,7 @@ class Supervision:
         self._bound_weight = fit_settings.bound_weight
         self._rows = rows_of_fit(transitions, ensemble.normalizer, fit_settings=fit_settings)
         _check_rows(self._rows, ensemble.normalizer)
+        self.output_scale = output_scale(self._rows, fit_settings)
         bootstrap = Bootstrap(
             ensemble.n_members,
             len(self._rows.train),

@@ -4,12 +4,16 @@ Each command is one file, is listed below, and imports slow modules only when it
 quick.
 """
 
+import codecs
+import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from offline_envs import __version__
 from offline_envs.cli.cache import cache
 from offline_envs.cli.collect import collect
 from offline_envs.cli.demo import demo
@@ -27,17 +31,33 @@ from offline_envs.plugins import import_plugins, load_installed_plugins
 __all__ = ["app", "main"]
 
 
+PLAIN = "offline_envs.plain"
+"""Name under which `_plain` is known to Python's codecs."""
+
+PLAIN_LETTERS = {"±": "~", "−": "-", "…": ".", **dict(zip("▁▂▃▄▅▆▇█", ".:-=+*%#", strict=True))}
+"""What a terminal without these letters gets; one letter for one keeps tables in shape."""
+
+
 class _Group(TyperGroup):
-    """Show this package's own errors as one line instead of a traceback."""
+    """Show this package's own errors, and those of the system, as one line instead of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; an error of this package ends it with status 1."""
+        """Run the command; an error of this package or of the system ends it with status 1."""
         try:
             return super().invoke(ctx)
-        except OfflineEnvsError as error:
-            line = " ".join(f"Error: {error}".split())
+        except BrokenPipeError:
+            raise  # whoever read the output has closed it, which the caller handles
+        except (OfflineEnvsError, OSError) as error:
+            line = " ".join(f"Error: {_words(error)}".split())
             Console(stderr=True).print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(1) from error
+
+
+def _words(error: Exception) -> str:
+    """An error as a sentence; one of the system begins with the file, if there is one."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 app = typer.Typer(
@@ -49,6 +69,12 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"offline-envs {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def load_plugins(
     modules: Annotated[
@@ -57,8 +83,13 @@ def load_plugins(
             "--import", metavar="MODULE", help="Import a module that registers more names; repeatable."
         ),
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
 ) -> None:
     """Load what other packages register, before the command reads its arguments."""
+    del version  # it has been printed
     load_installed_plugins()
     import_plugins(modules or ())
 
@@ -69,5 +100,16 @@ app.add_typer(cache, name="cache")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, also in a terminal that cannot print every letter."""
+    codecs.register_error(PLAIN, _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=PLAIN)
     app()
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Replace the letters that an encoding does not have."""
+    assert isinstance(error, UnicodeEncodeError)
+    letters = error.object[error.start : error.end]
+    return "".join(PLAIN_LETTERS.get(letter, "?") for letter in letters), error.end

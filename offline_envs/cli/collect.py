@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from offline_envs.agents import AGENTS, off_policy_agents
+from offline_envs.agents import off_policy_agents, saved_agents
 from offline_envs.cli.options import INTERRUPTED, parse_json
 from offline_envs.collect import CollectSettings, Kind
 from offline_envs.errors import SettingsError
@@ -20,7 +21,7 @@ AgentName = Annotated[
     str,
     typer.Option(
         help=f"Agent to train: {', '.join(off_policy_agents())}. With --policy, the agent that "
-        f"saved it, also {', '.join(name for name in AGENTS if name not in off_policy_agents())}."
+        f"saved it, also {', '.join(name for name in saved_agents() if name not in off_policy_agents())}."
     ),
 ]
 
@@ -103,11 +104,11 @@ def _collect_with_progress(
 
 
 def _table(collected: "Collected") -> Table:
-    table = Table(title=collected.dataset_id, show_header=False)
+    table = Table(title=escape(collected.dataset_id), show_header=False)
     table.add_row("steps, episodes", f"{collected.lengths.sum()}, {len(collected.lengths)}")
     table.add_row("mean, best return", f"{collected.returns.mean():.1f}, {collected.returns.max():.1f}")
     table.add_row("size", f"{collected.megabytes:.2f} MB")
-    table.add_row("folder", str(collected.folder))
+    table.add_row("folder", escape(str(collected.folder)))
     return table
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -16,9 +17,13 @@ from offline_envs.cli.options import (
     Device,
     EnsembleJson,
     EnvId,
+    EnvKwargs,
     FitJson,
     TaskName,
+    TrustDataset,
     find_policy,
+    given_once,
+    parse_env,
     parse_json,
     parse_settings,
 )
@@ -27,6 +32,14 @@ if TYPE_CHECKING:
     from offline_envs.data import Transitions
     from offline_envs.diagnose import Advice
     from offline_envs.policies import Predictor
+
+TrainHorizon = Annotated[
+    int | None,
+    typer.Option(
+        help="Horizon that you train with; penalties and halts are counted up to it.", show_default="5"
+    ),
+]
+Horizon = Annotated[int | None, typer.Option(help="Longest horizon to measure.", show_default="50")]
 
 
 def diagnose(
@@ -39,15 +52,17 @@ def diagnose(
     output: Annotated[Path, typer.Option(help="New folder for the report.")] = Path("diagnosis"),
     agent: Agent = "sac",
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
+    trust_dataset: TrustDataset = False,
     task: TaskName = None,
     termination: Annotated[
         str, typer.Option(help="When imagined episodes end: auto (the environment's rule), never, learned.")
     ] = "auto",
-    train_horizon: Annotated[
-        int, typer.Option(help="Horizon that you train with; penalties and halts are counted up to it.")
-    ] = 5,
-    horizon: Annotated[int, typer.Option(help="Longest horizon to measure.")] = 50,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same report.", min=0)] = 0,
+    train_horizon: TrainHorizon = None,
+    horizon: Horizon = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed gives the same report.", min=0, show_default="0")
+    ] = None,
     options: Annotated[
         str,
         typer.Option(
@@ -69,10 +84,12 @@ def diagnose(
     check_free(output)
     check_writable(output, "--output")
     sizes = {"train_horizon": train_horizon, "horizon": horizon, "seed": seed}
-    settings = parse_settings(DiagnoseSettings, {**sizes, **parse_json(options, "--options")}, "--options")
+    given = given_once(sizes, parse_json(options, "--options"), "--options")
+    settings = parse_settings(DiagnoseSettings, given, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
-    transitions = task_transitions(dataset, task, env_id=env_id)
-    followed = None if policy is None else _policy(policy, agent, transitions, seed)
+    environment = parse_env(env_id, env_kwargs)
+    transitions = task_transitions(dataset, task, env_id=environment, trust_dataset=trust_dataset)
+    followed = None if policy is None else _policy(policy, agent, transitions, settings.seed)
     choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
     assembly = assemble(transitions, options=choice)
     card = _card(model, transitions, *choices)
@@ -110,9 +127,10 @@ def _card(
 
 
 def _table(advice: "Sequence[Advice]", transitions: "Transitions") -> Table:
-    table = Table(title=f"Model of {transitions.source}", show_lines=True)
+    table = Table(title=escape(f"Model of {transitions.source}"), show_lines=True)
     for name in ("about", "advice", "figures"):
         table.add_column(name)
     for a in advice:
-        table.add_row(a.topic, Text(a.value, style="bold red" if a.warning else "bold"), a.figures)
+        value = Text(a.value, style="bold red" if a.warning else "bold")
+        table.add_row(escape(a.topic), value, escape(a.figures))
     return table

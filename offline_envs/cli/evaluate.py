@@ -4,13 +4,24 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.cli.options import POLICY_HELP, Agent, EnvId, TaskName, find_policy
+from offline_envs.cli.options import (
+    POLICY_HELP,
+    Agent,
+    EnvId,
+    EnvKwargs,
+    TaskName,
+    TrustDataset,
+    find_policy,
+    parse_env,
+)
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
     import gymnasium as gym
+    from gymnasium.envs.registration import EnvSpec
     from gymnasium.spaces import Box
 
     from offline_envs.data import Transitions
@@ -20,9 +31,11 @@ if TYPE_CHECKING:
 def evaluate(
     policy: Annotated[str, typer.Argument(help=POLICY_HELP)],
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
     dataset: Annotated[
         str | None, typer.Option(help="Take the environment from this dataset, and compare with its returns.")
     ] = None,
+    trust_dataset: TrustDataset = False,
     task: TaskName = None,
     agent: Agent = "sac",
     episodes: Annotated[int, typer.Option(help="Number of episodes.", min=1)] = 20,
@@ -36,7 +49,7 @@ def evaluate(
             "Give the real environment by --env-id, e.g. Hopper-v5, by --task, e.g. ant-angle, or by a "
             "--dataset that names it."
         )
-    env, transitions = _environment(env_id, dataset, task)
+    env, transitions = _environment(parse_env(env_id, env_kwargs), dataset, task, trust_dataset=trust_dataset)
     found = find_policy(
         policy,
         agent,
@@ -54,7 +67,7 @@ def evaluate(
 
 
 def _environment(
-    env_id: str | None, dataset: str | None, task: str | None
+    env_id: "str | EnvSpec | None", dataset: str | None, task: str | None, *, trust_dataset: bool
 ) -> "tuple[gym.Env[Any, Any], Transitions | None]":
     import gymnasium as gym
 
@@ -64,13 +77,15 @@ def _environment(
     if dataset is None and task is not None:
         return gym.make(real_env_spec(find_task(task))), None
     if dataset is None:
-        return gym.make(known_environment(str(env_id)).spec), None
-    transitions = task_transitions(dataset, task, env_id=env_id)
+        assert env_id is not None
+        return gym.make(known_environment(env_id).spec), None
+    transitions = task_transitions(dataset, task, env_id=env_id, trust_dataset=trust_dataset)
     return transitions.make_env(), transitions
 
 
 def _table(result: "EvaluationResult") -> Table:
-    table = Table(title=f"{len(result.returns)} episodes of {result.env_id}", show_header=False)
+    title = escape(f"{len(result.returns)} episodes of {result.env_id}")
+    table = Table(title=title, show_header=False)
     table.add_row("return", f"{result.mean:.1f} ± {result.std:.1f}")
     table.add_row("from, to", f"{result.returns.min():.1f}, {result.returns.max():.1f}")
     table.add_row("length", f"{result.mean_length:.0f}")

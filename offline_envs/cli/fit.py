@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from offline_envs.cli.options import (
@@ -13,8 +14,11 @@ from offline_envs.cli.options import (
     Device,
     EnsembleJson,
     EnvId,
+    EnvKwargs,
     FitJson,
     TaskName,
+    given_once,
+    parse_env,
     parse_json,
     parse_settings,
 )
@@ -31,8 +35,11 @@ def fit(
         typer.Option(help="Folder to copy the model into; it is always kept in the user's cache."),
     ] = None,
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
     task: TaskName = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same model.", min=0)] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed gives the same model.", min=0, show_default="0")
+    ] = None,
     ensemble: EnsembleJson = "{}",
     fit_options: FitJson = "{}",
     device: Device = "cpu",
@@ -49,9 +56,9 @@ def fit(
         check_writable(output, "--output")
     check_device(device)
     settings = parse_settings(EnsembleSettings, parse_json(ensemble, "--ensemble"), "--ensemble")
-    choices = {"seed": seed, **parse_json(fit_options, "--fit")}
+    choices = given_once({"seed": seed}, parse_json(fit_options, "--fit"), "--fit")
     fit_settings = parse_settings(FitSettings, choices, "--fit")
-    transitions = task_transitions(dataset, task, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
     folder = ensemble_folder(transitions, settings, fit_settings=fit_settings)
     console = Console(soft_wrap=True, highlight=False)
     if folder.exists():
@@ -71,7 +78,7 @@ def _print(folder: Path, transitions: "Transitions") -> None:
     from offline_envs.dynamics import read_model_card
 
     report: dict[str, Any] = read_model_card(folder)["report"]
-    table = Table(title=f"Ensemble of {transitions.source}")
+    table = Table(title=escape(f"Ensemble of {transitions.source}"))
     for name in ("member", "holdout MSE", "elite"):
         table.add_column(name, justify="right")
     for member, error in enumerate(report["holdout_mse"]):
@@ -82,4 +89,4 @@ def _print(folder: Path, transitions: "Transitions") -> None:
     )
     console = Console()
     console.print(table)
-    console.print(f"Model: {folder}", soft_wrap=True)
+    console.print(f"Model: {folder}", soft_wrap=True, markup=False)

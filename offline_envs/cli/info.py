@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from offline_envs.cli.options import Dataset, EnvId, TaskName
+from offline_envs.cli.options import Dataset, EnvId, EnvKwargs, TaskName, parse_env
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def info(
     dataset: Dataset,
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
     task: TaskName = None,
     model: Annotated[
         Path | None,
@@ -27,22 +28,24 @@ def info(
         Path | None, typer.Option(help="Also plot the returns to this PNG file.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Summarise a dataset: sizes, environment, terminations, and a histogram of episode returns.
+    """Summarise a dataset: sizes, environment, terminations, a histogram of episode returns, and data health.
 
     With the default model in the cache, or with --model, also print the thresholds of PessimisticModel-v0.
     """
-    from offline_envs.cli.tables import dataset_table
+    from offline_envs.cli.tables import dataset_table, health_table
+    from offline_envs.data import data_health
     from offline_envs.files import check_writable, moved_by
     from offline_envs.runs import plot_returns
     from offline_envs.tasks import task_transitions
 
     if plot is not None:
         check_writable(plot.parent, "--plot")
-    transitions = task_transitions(dataset, task, env_id=env_id)
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
     folder = _default_model(transitions) if model is None else model
     ensemble = None if folder is None else _load(transitions, folder)
     console = Console()
     console.print(dataset_table(transitions))
+    console.print(health_table(data_health(transitions)))
     if ensemble is not None:
         console.print(_thresholds(transitions, ensemble))
     if plot is not None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from offline_envs.agents import AGENTS
+from offline_envs.agents import find_saved_agent, saved_agents
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
+    from gymnasium.envs.registration import EnvSpec
     from gymnasium.spaces import Box, Space
     from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -25,6 +26,18 @@ Dataset = Annotated[
 EnvId = Annotated[
     str | None,
     typer.Option(help="Environment of the dataset, if its metadata do not name it, e.g. Hopper-v5."),
+]
+EnvKwargs = Annotated[
+    str,
+    typer.Option(help="Keywords of --env-id as JSON, e.g. '{\"use_contact_forces\": true}' for Ant-v4."),
+]
+TrustDataset = Annotated[
+    bool,
+    typer.Option(
+        "--trust-dataset",
+        help="Make the environment that the dataset's metadata describe as they say. It can run any code: "
+        "trust the author.",
+    ),
 ]
 TaskName = Annotated[
     str | None,
@@ -43,7 +56,7 @@ FitJson = Annotated[
 
 POLICY_HELP = "A .zip of Stable-Baselines3 that you trust (it can run code), or uniform for uniform actions."
 
-Agent = Annotated[str, typer.Option(help=f"Agent that saved the policy: {', '.join(AGENTS)}.")]
+Agent = Annotated[str, typer.Option(help=f"Agent that saved the policy: {', '.join(saved_agents())}.")]
 
 INTERRUPTED = 130
 """Exit status of a process that Ctrl-C ended, as in a shell."""
@@ -64,6 +77,18 @@ def parse_json(text: str, option: str) -> dict[str, Any]:
     return values
 
 
+def parse_env(env_id: str | None, env_kwargs: str) -> "str | EnvSpec | None":
+    """Read --env-id and --env-kwargs.
+
+    Raises:
+        SettingsError: The keywords are no JSON object, or there is no id for them.
+        DatasetError: There is no such environment.
+    """
+    from offline_envs.data import named_environment
+
+    return named_environment(env_id, parse_json(env_kwargs, "--env-kwargs"))
+
+
 def parse_settings(kind: type[Settings], values: dict[str, Any], option: str) -> Settings:
     """Build settings from the JSON given to `option`.
 
@@ -74,6 +99,27 @@ def parse_settings(kind: type[Settings], values: dict[str, Any], option: str) ->
         return kind.from_json(values)
     except TypeError as error:
         raise SettingsError(f"{option} has a value of the wrong type: {error}") from error
+
+
+def given_once(given: dict[str, Any], values: dict[str, Any], option: str) -> dict[str, Any]:
+    """Add to the JSON of `option` what options of their own give.
+
+    Args:
+        given: Values by name; None where an option was left out.
+        values: What `option` holds.
+        option: The option, for the message.
+
+    Raises:
+        SettingsError: A name is given twice, with different values.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if values.get(name, value) != value:
+            raise SettingsError(
+                f"--{name.replace('_', '-')} {value} contradicts the {name} in {option}, {values[name]!r}. "
+                "Give one of them."
+            )
+    return {**given, **values}
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -130,13 +176,14 @@ def _load_policy(policy: Path, agent: str) -> "BaseAlgorithm":
     Raises:
         SettingsError: An unknown agent, or a file that is not its policy.
     """
-    from offline_envs.sb3 import agent_class
-
-    agent_type = agent_class(agent)
+    agent_type = find_saved_agent(agent).load()
     try:
         return agent_type.load(policy, device="cpu")
     except Exception as error:  # SB3 passes on whatever zipfile, pickle or torch raise
-        raise SettingsError(f"{policy} cannot be loaded as a policy of {agent}: {error}") from error
+        raise SettingsError(
+            f"{policy} cannot be loaded as a policy of {agent}: {error}. If another agent saved it, name it: "
+            f"--agent {', '.join(saved_agents())}."
+        ) from error
 
 
 def _check_shape(name: str, policy: "Space[object]", expected: tuple[int, ...] | None, owner: str) -> None:

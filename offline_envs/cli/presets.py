@@ -1,6 +1,7 @@
 """`offline-envs presets`: settings from papers, releases and our own runs."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -13,5 +14,5 @@ def presets() -> None:
         table.add_column(column, overflow="fold")
     for preset in PRESETS.values():
         settings = ", ".join(f"{k}={v}" for k, v in preset.settings.items() if k != "algorithm")
-        table.add_row(preset.name, settings, preset.source)
+        table.add_row(*map(escape, (preset.name, settings, preset.source)))
     Console().print(table)

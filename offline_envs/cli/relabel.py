@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.cli.options import Dataset, EnvId
+from offline_envs.cli.options import Dataset, EnvId, EnvKwargs, parse_env
 
 if TYPE_CHECKING:
     from offline_envs.tasks import RelabelReport
@@ -25,6 +26,7 @@ def relabel(
         Path | None, typer.Option(help="Folder of datasets to write into.", show_default="Minari's own")
     ] = None,
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
 ) -> None:
     """Relabel a dataset, collected under another reward, for a task, and say how exact that is.
 
@@ -36,7 +38,7 @@ def relabel(
     root = default_root() if output_root is None else output_root
     if output_id is not None:
         check_new(output_id, root)
-    found = Relabelling.of(dataset, task, env_id=env_id)
+    found = Relabelling.of(dataset, task, env_id=parse_env(env_id, env_kwargs))
     console = Console()
     console.print(_table(found.report))
     if output_id is not None:
@@ -45,7 +47,7 @@ def relabel(
 
 
 def _table(report: "RelabelReport") -> Table:
-    table = Table(title=f"{report.dataset} relabelled for {report.task}", show_header=False)
+    table = Table(title=escape(f"{report.dataset} relabelled for {report.task}"), show_header=False)
     table.add_column(style="bold")
     table.add_column()
     rows = {
@@ -56,9 +58,9 @@ def _table(report: "RelabelReport") -> Table:
         "task": report.source,
     }
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(name, escape(value))
     for info in report.infos:
-        table.add_row("needed info", str(info))
+        table.add_row("needed info", escape(str(info)))
     for note in report.notes:
-        table.add_row("note", note)
+        table.add_row("note", escape(note))
     return table

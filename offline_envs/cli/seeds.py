@@ -41,13 +41,13 @@ class _Announcements:
     """Prints the dataset, then each seed and where its model comes from."""
 
     def __init__(self) -> None:
-        self.console = Console(soft_wrap=True, highlight=False)
+        self.console = Console(soft_wrap=True, highlight=False, markup=False)
         self._running: RunFolder | None = None
 
     def print(self, run: SeedRun) -> None:
         """Announce a seed; before the first, also the dataset."""
         if self._running is None:
-            self.console.print(f"Dataset: {dataset_line(run.transitions)}", markup=False)
+            self.console.print(f"Dataset: {dataset_line(run.transitions)}")
         self._running = run.folder
         path = run.folder.path
         where = f"{path} is complete" if run.complete else f"into {path}"
@@ -64,4 +64,4 @@ class _Announcements:
         model = model_folder(run.settings, run.transitions)
         cached = "found in the cache" if model.exists() else "to be fitted, then kept"
         origin = "given" if run.settings.model else cached
-        self.console.print(f"Model: {origin}, {model}", markup=False)
+        self.console.print(f"Model: {origin}, {model}")

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.data import Transitions
+from offline_envs.data import Finding, Transitions
 from offline_envs.dynamics import RULES, DisagreementStats
 from offline_envs.runs import SeedResults
 
@@ -29,25 +30,45 @@ def dataset_table(transitions: Transitions) -> Table:
     ended = int(transitions.terminated.sum())
     counts, edges = np.histogram(returns, bins=BINS)
     bars = "".join(BARS[int(np.ceil(c / counts.max() * (len(BARS) - 1)))] for c in counts)
-    table = Table(title=transitions.source, show_header=False)
+    table = Table(title=escape(transitions.source), show_header=False)
     table.add_column(style="bold")
     table.add_column()
     rows = {
-        "environment": transitions.env_id or "unknown (pass --env-id)",
+        "environment": _environment(transitions),
         "steps": f"{len(transitions):,} in {len(returns):,} episodes",
         "observations": f"{transitions.obs_dim} dimensions",
-        "actions": f"{transitions.action_dim} dimensions in {transitions.action_space}",
+        "actions": escape(f"{transitions.action_dim} dimensions in {transitions.action_space}"),
         "terminated": f"{ended:,} steps ({ended / len(transitions):.2%})",
         "episode length": f"mean {lengths.mean():.0f}, from {lengths.min()} to {lengths.max()}",
         "episode return": f"mean {returns.mean():.1f} ± {returns.std():.1f}, best {returns.max():.1f}",
         "returns": f"{edges[0]:.0f} [cyan]{bars}[/cyan] {edges[-1]:.0f}",
         "reward": f"from {float(transitions.rewards.min()):.2f} to {float(transitions.rewards.max()):.2f}",
-        "infos": ", ".join(transitions.infos) or "none",
+        "infos": escape(", ".join(transitions.infos) or "none"),
         "fingerprint": transitions.fingerprint[:16],
     }
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def health_table(findings: Sequence[Finding]) -> Table:
+    """Every check of a dataset's health, and what it found."""
+    table = Table(title="Data health", show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for finding in findings:
+        table.add_row(finding.check, "[green]ok[/green]" if finding.ok else escape(finding.problem))
+    return table
+
+
+def _environment(transitions: Transitions) -> str:
+    if transitions.env_id is None:
+        return "unknown (pass --env-id)"
+    if transitions.doubted_env_spec is not None:
+        return (
+            f"{escape(transitions.env_id)}, not made as its metadata say (pass --env-id or --trust-dataset)"
+        )
+    return escape(transitions.env_id)
 
 
 def threshold_table(stats: DisagreementStats) -> Table:

@@ -11,8 +11,10 @@ from offline_envs.cli.options import (
     Device,
     EnsembleJson,
     EnvId,
+    EnvKwargs,
     FitJson,
     TaskName,
+    TrustDataset,
     parse_json,
     parse_seeds,
 )
@@ -82,7 +84,13 @@ MoreJson = Annotated[
         "'{\"real_ratio\": 0.5}'.",
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Resume an interrupted run of your own: its checkpoint is a pickle, which can run code.",
+    ),
+]
 
 
 def train(
@@ -98,6 +106,8 @@ def train(
     seeds: Seeds = "0",
     model: Model = None,
     env_id: EnvId = None,
+    env_kwargs: EnvKwargs = "{}",
+    trust_dataset: TrustDataset = False,
     task: TaskName = None,
     eval_every: EvalEvery = None,
     ensemble: EnsembleJson = "{}",
@@ -124,6 +134,8 @@ def train(
         "penalty": penalty,
         "model": model,
         "env_id": env_id,
+        "env_kwargs": parse_json(env_kwargs, "--env-kwargs"),
+        "trust_dataset": trust_dataset or None,
         "task": task,
         "eval_every": eval_every,
         "ensemble": parse_json(ensemble, "--ensemble"),

@@ -12,7 +12,7 @@ from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import open_path
 
-from offline_envs.agents import AGENTS
+from offline_envs.agents import AGENTS, find_saved_agent
 from offline_envs.collect.settings import CollectSettings
 from offline_envs.errors import CheckpointError, SettingsError
 
@@ -56,7 +56,7 @@ def load_agent(settings: CollectSettings, path: Path, env: gym.Env[Any, Any]) ->
         SettingsError: The agent was trained with other spaces than this environment's.
     """
     try:
-        agent = AGENTS.find(settings.agent).load().load(path, device="cpu")
+        agent = find_saved_agent(settings.agent).load().load(path, device="cpu")
     except Exception as error:  # Stable-Baselines3 passes on whatever zipfile, pickle or torch raise.
         raise CheckpointError(
             f"{path} cannot be loaded as a {settings.agent.upper()} policy: {error}"
@@ -77,6 +77,8 @@ def policy_digest(path: Path) -> str:
         CheckpointError: The file cannot be read.
     """
     try:
+        if not any(file.is_file() for file in (path, path.with_name(f"{path.name}.zip"))):
+            raise CheckpointError(f"There is no file {path} to load a policy from.")
         with open_path(path, "r", suffix="zip") as file:  # It adds a missing suffix, as loading does.
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

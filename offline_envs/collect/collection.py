@@ -29,6 +29,7 @@ from offline_envs.collect.writer import ROOT_SETTING, Provenance, check_new, def
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.files import moved_by
 from offline_envs.policies import Predictor
+from offline_envs.settings import check_arguments
 from offline_envs.versions import versions
 
 
@@ -54,6 +55,7 @@ class Collected:
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()) / 1e6
 
 
+@check_arguments
 def collect_dataset(
     env_id: str,
     dataset_id: str,

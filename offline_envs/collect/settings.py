@@ -6,8 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from offline_envs.agents import AGENTS, off_policy_agents
-from offline_envs.errors import SettingsError
+from offline_envs.agents import find_saved_agent, off_policy_agents
+from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.settings import TypedSettings, check_seed
 
 DEFAULT_TRAIN_STEPS = 100_000
 
@@ -22,7 +23,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class CollectSettings:
+class CollectSettings(TypedSettings):
     """Settings of one collected dataset.
 
     Attributes:
@@ -32,7 +33,7 @@ class CollectSettings:
         steps: Number of steps written.
         seed: Seed of everything random.
         agent: Agent that is trained, one with a replay buffer, or that saved `policy`; see
-            `offline_envs.agents.AGENTS`.
+            `offline_envs.agents.AGENTS` and `saved_agents`.
         net_arch: Widths of the hidden layers of actor and critics.
         policy: A policy saved by Stable-Baselines3 (.zip) to roll out instead of training one. Loading it
             runs code stored in the file: load only files you trust.
@@ -55,14 +56,17 @@ class CollectSettings:
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.kind not in list(Kind):
+            raise unknown_name("kind", self.kind, Kind)
+        object.__setattr__(self, "kind", Kind(self.kind))  # its name will do
+        super().__post_init__()
         _check_positive("steps", self.steps)
         if self.train_steps is not None:
             _check_positive("train_steps", self.train_steps)
         for width in self.net_arch:
             _check_positive("net_arch", width)
-        if self.seed < 0:
-            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
-        if not AGENTS.find(self.agent).off_policy and (self.trains_first or self.kind is Kind.REPLAY):
+        check_seed(self.seed, largest=2**32 - 1)  # Stable-Baselines3 seeds NumPy's global generator
+        if not find_saved_agent(self.agent).off_policy and (self.trains_first or self.kind is Kind.REPLAY):
             raise SettingsError(
                 f"Only an agent with a replay buffer can be trained here, got {self.agent}. "
                 f"Valid: {', '.join(off_policy_agents())}; or give a policy that {self.agent} saved."

@@ -73,7 +73,8 @@ def check_new(dataset_id: str, root: Path) -> None:
         parse_dataset_id(dataset_id)
     except (ValueError, TypeError) as error:  # TypeError: Minari's parser on an id without a version.
         raise DatasetError(
-            f"A dataset id is namespace/name-vN, e.g. 'my/pendulum-replay-v0'; got {dataset_id!r}."
+            f"A dataset id is namespace/name-vN, e.g. 'my/pendulum-replay-v0'; got {dataset_id!r}. "
+            "A namespace has at least two characters."
         ) from error
     if (root / dataset_id).exists():
         raise DatasetError(

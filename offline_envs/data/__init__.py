@@ -3,7 +3,8 @@
 from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate
 from offline_envs.data.contents import CONTENTS, contents_entry
-from offline_envs.data.environment import known_environment
+from offline_envs.data.environments.named import known_environment, named_environment
+from offline_envs.data.health import Finding, data_health
 from offline_envs.data.loading import DatasetSource, load_transitions
 from offline_envs.data.minari_ids import embedded_ids
 from offline_envs.data.minari_source import episodes_checksum
@@ -15,14 +16,17 @@ __all__ = [
     "CONTENTS",
     "SOURCES",
     "DatasetSource",
+    "Finding",
     "Source",
     "Transitions",
     "check_finite",
     "concatenate",
     "contents_entry",
+    "data_health",
     "embedded_ids",
     "episodes_checksum",
     "known_environment",
     "load_transitions",
+    "named_environment",
     "transitions_from_arrays",
 ]

@@ -1,8 +1,6 @@
 """Plain arrays as transitions: mappings, `.npz` archives and, through them, D4RL files."""
 
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,9 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from offline_envs.data.episodes import Fields, episode_ends, starts_of, with_known_successors
+from offline_envs.data.health.precision import sampled_steps, warn_of_lost_steps
 from offline_envs.data.infos import InfoRows
+from offline_envs.data.stored.npz import read_npz
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import (
     FLOAT_FIELDS,
@@ -70,8 +70,11 @@ def transitions_from_arrays(
         DatasetError: A field is missing, has the wrong type or shape, or is not finite, or the ends of
             episodes cannot be determined.
     """
-    named = _by_field(source, arrays)
-    fields = {name: _converted(source, name, values, own) for name, values in named.items()}
+    raw = {
+        name: real_array(source, name, arrays[given]) for name, given in named_fields(source, arrays).items()
+    }
+    _warn_of_unknown(source, arrays)
+    fields = {name: _converted(source, name, array, own) for name, array in raw.items()}
     steps = {name: values for name, values in fields.items() if name != "episode_starts"}
     check_shapes(source, steps)
     check_size(source, len(steps["obs"]), 1)
@@ -80,6 +83,7 @@ def transitions_from_arrays(
             check_finite(source, name, steps[name])
     if "episode_starts" in fields:
         check_episode_starts(source, fields["episode_starts"], len(steps["obs"]))
+    warn_of_lost_steps(source, sampled_steps(raw))
     ends = episode_ends(source, fields)
     infos = _infos(source, arrays, ends)
     starts = starts_of(ends)
@@ -92,34 +96,29 @@ def transitions_from_npz(path: Path) -> Transitions:
     """Read an `.npz` archive of the arrays that `transitions_from_arrays` takes; nothing is unpickled.
 
     Raises:
-        DatasetError: The file is not such an archive, or holds pickled objects.
+        DatasetError: See `read_npz` and `transitions_from_arrays`.
     """
-    if not zipfile.is_zipfile(path):
-        raise DatasetError(f"{path} is not an .npz archive (or is truncated). Write it with numpy.savez.")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(
-            f"{path} cannot be read: {error} It must hold plain arrays, written with numpy.savez."
-        ) from error
-    return transitions_from_arrays(arrays, source=f"Archive {str(path)!r}", own=True)
+    return transitions_from_arrays(read_npz(path), source=f"Archive {str(path)!r}", own=True)
 
 
-def _by_field(source: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    named: dict[str, Any] = {}
+def named_fields(source: str, arrays: Mapping[str, Any]) -> dict[str, str]:
+    """Find the name in `arrays` of every field that is there.
+
+    Raises:
+        DatasetError: A field is missing, or has two names.
+    """
+    named: dict[str, str] = {}
     for field, names in FIELD_NAMES.items():
         found = [name for name in names if name in arrays]
         if len(found) > 1:
             raise DatasetError(f"{source}: {field} is given more than once, as {', '.join(found)}.")
         if found:
-            named[field] = arrays[found[0]]
+            named[field] = found[0]
     missing = [" or ".join(FIELD_NAMES[field]) for field in REQUIRED if field not in named]
     if missing:
         raise DatasetError(
             f"{source} lacks {'; '.join(missing)}. Found: {', '.join(sorted(arrays)) or 'nothing'}."
         )
-    _warn_of_unknown(source, arrays)
     return named
 
 
@@ -133,8 +132,7 @@ def _warn_of_unknown(source: str, arrays: Mapping[str, Any]) -> None:
         )
 
 
-def _converted(source: str, name: str, values: Any, own: bool) -> NDArray[Any]:
-    array = real_array(source, name, values)
+def _converted(source: str, name: str, array: NDArray[Any], own: bool) -> NDArray[Any]:
     if name in FLAG_FIELDS:
         return flags(source, name, array)
     return np.array(array) if name == "episode_starts" else float32(array, copy=not own)

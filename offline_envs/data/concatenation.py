@@ -16,8 +16,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
     """Join transitions in the order given; episodes are neither cut nor merged.
 
     The environment is kept if all parts name the same one, and unknown if any part names none. Infos are kept
-    if
-    all parts have them, metadata if all parts agree on them.
+    if all parts have them, metadata if all parts agree on them.
 
     Args:
         parts: At least one; all with the same dimensions and the same action space.
@@ -30,6 +29,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
     if len(parts) == 1:
         return parts[0]
     _check_same_dimensions(parts)
+    spec = _same_env_spec(parts)
     offsets = torch.tensor([0] + [len(part) for part in parts[:-1]]).cumsum(0)
     starts = [part.episode_starts + offset for part, offset in zip(parts, offsets, strict=True)]
     return Transitions(
@@ -40,7 +40,8 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         terminated=torch.cat([part.terminated for part in parts]),
         episode_starts=torch.cat(starts),
         action_space=parts[0].action_space,
-        env_spec=_same_env_spec(parts),
+        env_spec=spec,
+        recorded_env_spec=None if spec is None else parts[0].recorded_env_spec,
         infos=_shared_infos(parts),
         source=" + ".join(part.source for part in parts),
         metadata=_shared_metadata(parts),

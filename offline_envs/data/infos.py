@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 
@@ -24,7 +25,7 @@ class InfoRows:
 
         Args:
             infos: Arrays by name, of `length` rows, or of `length + 1` rows of which the first came with the
-                reset. Nested mappings become names with slashes.
+                reset. Nested mappings become names with slashes; masked values are unknown, NaN.
             length: Number of steps of the episode.
         """
         flat = dict(_flatten(infos or {}))
@@ -64,8 +65,11 @@ def _flatten(infos: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
 
 
 def _per_step(values: Any, length: int) -> NDArray[np.float32] | None:
+    if isinstance(values, torch.Tensor):
+        values = values.detach()
     array = values if isinstance(values, np.ndarray) else np.asarray(values)
     if array.dtype.kind not in "fiub" or array.ndim == 0 or len(array) not in (length, length + 1):
         return None
     with np.errstate(over="ignore"):
-        return array[-length:].astype(np.float32)
+        rows: NDArray[np.float32] = array[-length:].astype(np.float32)
+    return rows.filled(np.nan) if isinstance(rows, np.ma.MaskedArray) else rows

@@ -1,18 +1,20 @@
 """`load_transitions`: load any kind of dataset as checked transitions."""
 
 import os
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeAlias
 
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 from minari import MinariDataset
 
 from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate
-from offline_envs.data.environment import Overrides
+from offline_envs.data.environments.overrides import Overrides
 from offline_envs.data.minari_source import transitions_from_minari
 from offline_envs.data.sources import find_source, valid_datasets
 from offline_envs.data.transitions import Transitions
@@ -53,7 +55,12 @@ _recent = RecentlyLoaded(N_CACHED)
 
 
 def load_transitions(
-    dataset: DatasetSource, *, env_id: str | None = None, action_space: Box | None = None, min_size: int = 1
+    dataset: DatasetSource,
+    *,
+    env_id: str | EnvSpec | None = None,
+    action_space: Box | None = None,
+    min_size: int = 1,
+    trust_dataset: bool = False,
 ) -> Transitions:
     """Load a dataset once, check it, and return it as flat float32 tensors on the CPU.
 
@@ -64,16 +71,22 @@ def load_transitions(
             downloaded. Or a path or another name that one of `SOURCES` knows, a `MinariDataset` (its filtered
             episodes only), a mapping of arrays (see `transitions_from_arrays`), a `Transitions`, or a list
             of any of these, which are concatenated.
-        env_id: Environment of the data, instead of the one that their metadata name.
+        env_id: Environment of the data, instead of the one that their metadata name: an id, or a
+            specification with keywords, e.g. `gym.make("Ant-v4", use_contact_forces=True).spec`.
         action_space: Space of the actions, instead of that of `env_id` or of the metadata. Arrays and files
             that know neither are taken to have actions in [−1, 1].
         min_size: Smallest number of transitions accepted.
+        trust_dataset: Whether `Transitions.make_env` may run whatever code the metadata name. Only for data
+            whose author you trust.
 
     Raises:
         DatasetError: The dataset cannot be found or read, is not what it claims to be, breaks a rule of
             `check_transitions`, or does not fit `env_id`.
+
+    Warns:
+        UserWarning: Episodes are longer than the time limit of their environment.
     """
-    transitions = _load(dataset, Overrides.of(env_id, action_space))
+    transitions = _load(dataset, Overrides.of(env_id, action_space, trust_dataset=trust_dataset))
     check_size(transitions.source, len(transitions), min_size)
     return transitions
 
@@ -100,7 +113,20 @@ def _load(dataset: DatasetSource, overrides: Overrides) -> Transitions:
 def _checked(transitions: Transitions, overrides: Overrides) -> Transitions:
     placed = overrides.applied_to(transitions)
     check_transitions(placed)
+    _warn_of_time_limit(placed)
     return placed
+
+
+def _warn_of_time_limit(transitions: Transitions) -> None:
+    limit = None if transitions.env_spec is None else transitions.env_spec.max_episode_steps
+    longest = int(transitions.episode_lengths.max())
+    if limit is not None and longest > limit:
+        warnings.warn(
+            f"{transitions.source} has episodes of up to {longest} steps, but its environment "
+            f"{transitions.env_id} ends after {limit} (max_episode_steps): scores there are compared with "
+            "returns of longer episodes. Name one with their limit by env_id=, or mark where episodes end.",
+            stacklevel=2,
+        )
 
 
 def _stamp(path: Path) -> Hashable:

@@ -2,8 +2,11 @@
 
 import os
 import re
+import socket
 from difflib import get_close_matches
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import minari
 from rich.console import Console
@@ -25,8 +28,18 @@ def embedded_ids() -> list[str]:
     return ids_under(EMBEDDED_ROOT)
 
 
+HUGGING_FACE = "https://huggingface.co"
+"""Where Minari keeps its datasets."""
+
+REACHABLE_WITHIN = 5.0
+"""Seconds after which a server that does not answer counts as out of reach."""
+
 MINARI_ID = re.compile(r"(?:[-\w]+/)*[-\w]+-v\d+")
 """`[namespace/]name-vN`."""
+
+
+ONE_CHARACTER = re.compile(r"^[-\w]/")
+"""A namespace that Minari does not accept."""
 
 
 def minari_root() -> Path:
@@ -54,6 +67,11 @@ def minari_data_path(dataset_id: str) -> Path:
             f"e.g. 'mujoco/hopper/medium-v0'.{_nearest(dataset_id)}"
         )
     path = _path_here(dataset_id)
+    if path is None and ONE_CHARACTER.search(dataset_id):
+        raise DatasetError(
+            f"{dataset_id!r} is not on this machine, and Minari's server cannot have it: a namespace has at "
+            f"least two characters there.{_nearest(dataset_id)}"
+        )
     return path if path is not None else _download(dataset_id)
 
 
@@ -67,6 +85,7 @@ def _download(dataset_id: str) -> Path:
     if console.is_terminal:  # without a network the answer takes long enough to look like a hang
         console.print(f"{dataset_id} is not on this machine: asking Minari's server for it.")
     try:
+        check_server()
         minari.download_dataset(dataset_id)
     except Exception as error:  # network, permission, missing client library: each has its own error
         raise DatasetError(
@@ -77,6 +96,27 @@ def _download(dataset_id: str) -> Path:
     if path is None:
         raise DatasetError(f"Downloading {dataset_id!r} left nothing under {minari_root() / dataset_id}.")
     return path
+
+
+def check_server() -> None:
+    """Find out within seconds that Minari's server cannot be reached; its client tries for half a minute.
+
+    Nothing is checked where only the client knows the way (a proxy, another kind of server), or where it is
+    told to stay offline and says so at once.
+
+    Raises:
+        ConnectionError: It cannot be reached.
+    """
+    remote, host = os.environ.get("MINARI_REMOTE", "hf://"), os.environ.get("HF_ENDPOINT", HUGGING_FACE)
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    if offline or not remote.startswith("hf://") or getproxies():
+        return
+    address = urlsplit(host)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=REACHABLE_WITHIN).close()
+    except OSError as error:
+        raise ConnectionError(f"{address.hostname} cannot be reached: {error.strerror or error}") from error
 
 
 def _nearest(dataset_id: str) -> str:

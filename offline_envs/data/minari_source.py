@@ -1,5 +1,6 @@
 """Minari datasets as transitions: read once, episode by episode, into flat arrays."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,14 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.envs.registration import EnvSpec
 from minari import MinariDataset
 from numpy.typing import NDArray
 
-from offline_envs.data import hdf5
 from offline_envs.data.contents import CONTENTS, ContentsCheck, EpisodesChecksum
+from offline_envs.data.environments.recorded import believed_or_inert
+from offline_envs.data.health.precision import BLOCK, Steps, block_starts, loses_digits, warn_of_lost_steps
 from offline_envs.data.infos import InfoRows
+from offline_envs.data.minari_metadata import check_metadata, check_steps
+from offline_envs.data.stored import hdf5
 from offline_envs.data.transitions import Transitions
-from offline_envs.data.validation import check_size, flat_box, float_action_box
+from offline_envs.data.validation import check_size, flags, flat_box, float_action_box, real_array
 from offline_envs.errors import DatasetError
 
 ABOUT_STORAGE = frozenset(
@@ -36,9 +41,6 @@ ABOUT_STORAGE = frozenset(
     }
 )
 """Metadata entries that say nothing about where the data come from."""
-
-MOST_INFLATED = 1032
-"""Bytes that deflate can make of one; a larger dataset is declared by metadata that are wrong."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,31 @@ def open_minari(path: Path) -> MinariDataset:
     """Open the dataset whose `metadata.json` lies in the folder `path`.
 
     Raises:
-        DatasetError: The metadata are missing, broken, or of a Minari version that this one cannot read.
+        DatasetError: The metadata are missing, broken, or of a Minari version that this one cannot read; or
+            see `check_metadata`.
     """
     try:
+        check_metadata(path)
         return MinariDataset(path)
+    except DatasetError:
+        raise
     except Exception as error:  # Minari passes on any error, assertions included
-        raise DatasetError(f"{path} is not a readable Minari dataset: {error!r}") from error
+        raise DatasetError(f"{path} is not a readable Minari dataset: {error!r}.{_remedy(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    """What to do if Gymnasium cannot read a specification, whose error ends like this."""
+    if str(error).endswith((" an EnvSpec", " a WrapperSpec")):
+        return " Delete env_spec from its metadata.json, and pass env_id= (--env-id)."
+    return ""
 
 
 def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     """Flatten the episodes that `dataset` points to, in its order.
 
     An episode of `T` steps has `T + 1` observations, so the successor of its last step is the true last
-    observation. `terminations` end the MDP; truncations do not.
+    observation. `terminations` end the MDP; truncations do not. An episode that goes on after a termination
+    becomes two, with a warning.
 
     Raises:
         DatasetError: A space is not a flat Box, the file does not match its metadata, or either was altered
@@ -86,7 +100,10 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     action_space = float_action_box(source, dataset.action_space)
     size = _total_steps(source, dataset)
     check_size(source, size, 1)
+    step_bytes = 4 * (2 * obs_dim + action_space.shape[0] + 1) + 1
+    check_steps(source, Path(dataset.storage.data_path), size, step_bytes)
     check = ContentsCheck(source, dataset.storage.data_path, len(dataset.episode_indices))
+    recorded = dataset.env_spec
     rows = _FlatRows(source, size, obs_dim, action_space.shape[0])
     for episode in _episodes(dataset):
         rows.add(episode)
@@ -95,7 +112,8 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     return Transitions(
         **rows.tensors(),
         action_space=action_space,
-        env_spec=dataset.env_spec,
+        env_spec=None if recorded is None else _safe_spec(recorded, source),
+        recorded_env_spec=recorded,
         source=source,
         metadata=_metadata(dataset),
     )
@@ -109,6 +127,13 @@ def episodes_checksum(data_path: Path) -> EpisodesChecksum:
     return found
 
 
+def _safe_spec(recorded: EnvSpec, source: str) -> EnvSpec:
+    try:
+        return believed_or_inert(recorded, source)
+    except RecursionError as error:
+        raise DatasetError(f"{source}: its env_spec is nested too deeply to be read.") from error
+
+
 def _metadata(dataset: MinariDataset) -> dict[str, Any]:
     """Metadata about the origin; Minari keeps authors in sets, which JSON lacks."""
     kept = {name: value for name, value in dataset.storage.metadata.items() if name not in ABOUT_STORAGE}
@@ -117,13 +142,9 @@ def _metadata(dataset: MinariDataset) -> dict[str, Any]:
 
 def _total_steps(source: str, dataset: MinariDataset) -> int:
     try:
-        size = int(dataset.total_steps)
-    except (OSError, KeyError, TypeError, ValueError) as error:  # a filtered one counts steps in the file
+        return int(dataset.total_steps)
+    except (OSError, KeyError, TypeError, ValueError, OverflowError) as error:  # filtered: from the file
         raise DatasetError(f"{source} cannot be read: its file is truncated or altered ({error})") from error
-    stored = sum(file.stat().st_size for file in Path(dataset.storage.data_path).rglob("*") if file.is_file())
-    if size > MOST_INFLATED * stored:
-        raise DatasetError(f"{source}: the metadata promise {size} steps, but its files have {stored} bytes.")
-    return size
 
 
 def _episodes(dataset: MinariDataset) -> Iterable[Episode]:
@@ -152,8 +173,7 @@ def _hdf5_episodes(dataset: MinariDataset) -> Iterator[Episode]:
 def _hdf5_infos(episode: Any) -> dict[str, NDArray[Any]] | None:
     if "infos" not in hdf5.names(episode):
         return None
-    infos = hdf5.subgroup(episode, "infos")
-    return {name: hdf5.read(infos, name) for name in hdf5.array_names(infos)}
+    return hdf5.read_all(hdf5.subgroup(episode, "infos"))
 
 
 class _FlatRows:
@@ -167,26 +187,43 @@ class _FlatRows:
         self._rewards = np.empty(size, np.float32)
         self._terminated = np.empty(size, np.bool_)
         self._infos = InfoRows()
+        self._to_sample = block_starts(size)
+        self._sampled: dict[str, list[Steps]] = {"obs": [], "actions": [], "rewards": []}
         self._starts: list[int] = []
+        self._n_cuts = 0
         self._end = 0
 
     def add(self, episode: Episode) -> None:
         """Append an episode."""
-        length = len(episode.rewards)
-        self._check(episode, length)
+        length = self._checked_length(episode)
         rows = slice(self._end, self._end + length)
+        self._sample(episode, length)
+        terminated = flags(self._source, f"terminations of episode {episode.index}", episode.terminations)
         with np.errstate(over="ignore"):  # a value too large becomes infinite, which validation reports
             self._obs[rows] = episode.observations[:-1]
             self._next_obs[rows] = episode.observations[1:]
             self._actions[rows] = episode.actions
             self._rewards[rows] = episode.rewards
-        self._terminated[rows] = episode.terminations
+        self._terminated[rows] = terminated
         self._infos.add(episode.infos, length)
-        self._starts.append(self._end)
+        inside = np.flatnonzero(terminated[:-1]) + 1
+        self._starts += [self._end, *(self._end + inside).tolist()]
+        self._n_cuts += len(inside)
         self._end += length
 
-    def _check(self, episode: Episode, length: int) -> None:
+    def _sample(self, episode: Episode, length: int) -> None:
+        """Keep some steps as they came, of what float32 may round."""
+        while self._to_sample and self._to_sample[0] < self._end + length:
+            first = self._to_sample.pop(0) - self._end
+            fields = {"obs": episode.observations, "actions": episode.actions, "rewards": episode.rewards}
+            for name, values in fields.items():
+                if loses_digits(values.dtype):
+                    block = values[first : first + BLOCK + 1].astype(np.float64)
+                    self._sampled[name].append((block[:-1], block[1:]))
+
+    def _checked_length(self, episode: Episode) -> int:
         where = f"{self._source}, episode {episode.index}"
+        length = len(real_array(where, "rewards", episode.rewards))
         if length == 0:
             raise DatasetError(f"{where} is empty; every episode needs at least one step.")
         needed = {
@@ -195,13 +232,15 @@ class _FlatRows:
             "rewards": (length,),
             "terminations": (length,),
         }
-        received = {name: np.shape(getattr(episode, name)) for name in needed}
+        arrays = {name: real_array(where, name, getattr(episode, name)) for name in needed}
+        received = {name: array.shape for name, array in arrays.items()}
         if needed != received:
             raise DatasetError(f"{where}: shapes disagree: need {needed}, received {received}.")
         if self._end + length > len(self._rewards):
             raise DatasetError(
                 f"{where} goes beyond the {len(self._rewards)} steps that the metadata promise."
             )
+        return length
 
     def tensors(self) -> dict[str, Any]:
         """Return the fields of `Transitions` that hold data."""
@@ -210,6 +249,13 @@ class _FlatRows:
                 f"{self._source}: the metadata promise {len(self._rewards)} steps, "
                 f"the file holds {self._end}."
             )
+        if self._n_cuts:
+            warnings.warn(
+                f"{self._source}: {self._n_cuts} steps terminate in the middle of an episode; another "
+                "episode starts after each. Write terminations only where the MDP ends.",
+                stacklevel=2,
+            )
+        warn_of_lost_steps(self._source, self._sampled)
         infos = self._infos.arrays(self._source)
         return {
             "obs": torch.from_numpy(self._obs),

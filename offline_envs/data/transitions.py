@@ -13,6 +13,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 from torch import Tensor
 
+from offline_envs.data.environments.making import make_real_env
+from offline_envs.data.environments.recorded import believed
 from offline_envs.errors import DatasetError
 
 TENSOR_FIELDS = ("obs", "actions", "rewards", "next_obs", "terminated", "episode_starts")
@@ -33,7 +35,10 @@ class Transitions:
         terminated: Whether the MDP ended at this step (a truncation is not an end), bool `(n,)`.
         episode_starts: Row of each episode's first step, ascending, int64 `(e,)`; the first is 0.
         action_space: Space that every action lies in.
-        env_spec: Specification of the environment that the data come from, or None if unknown.
+        env_spec: Specification of the environment that the data come from, or None if unknown. Nothing can
+            be made from it if `recorded_env_spec` asks for code that is not registered here.
+        recorded_env_spec: The specification as their metadata have it, which may name any code: never give it
+            to `gym.make` if you do not trust their author. None if the user named the environment.
         infos: Per-step scalars or vectors logged with the data, float32 `(n, ...)` each; the value of row t
             is the one that came with `next_obs[t]`, NaN where it is unknown.
         source: Description of where the data come from, for messages.
@@ -48,6 +53,7 @@ class Transitions:
     episode_starts: Tensor
     action_space: Box
     env_spec: EnvSpec | None = None
+    recorded_env_spec: EnvSpec | None = field(default=None, kw_only=True)
     infos: Mapping[str, Tensor] = field(default_factory=dict)
     source: str = "arrays"
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -82,6 +88,12 @@ class Transitions:
         return None if self.env_spec is None else self.env_spec.id
 
     @property
+    def doubted_env_spec(self) -> EnvSpec | None:
+        """The recorded specification if `env_spec` cannot be made because of what it asks for, else None."""
+        inert = self.env_spec is not None and self.env_spec.entry_point is None
+        return self.recorded_env_spec if inert else None
+
+    @property
     def initial_obs(self) -> Tensor:
         """First observation of every episode, float32 `(e, d)`."""
         return self.obs[self.episode_starts]
@@ -112,11 +124,25 @@ class Transitions:
     def make_env(self, **kwargs: Any) -> gym.Env[Any, Any]:
         """Make the real environment that the data come from, e.g. to evaluate a policy.
 
+        Metadata choose no code: of what they record, only an id that is registered here, plain keywords
+        and arithmetic wrappers of Gymnasium are believed, unless `load_transitions` was told
+        `trust_dataset=True`.
+
+        Args:
+            kwargs: Further keywords of `gymnasium.make`.
+
         Raises:
-            DatasetError: The dataset does not say where it comes from.
+            DatasetError: The dataset does not say where it comes from, its metadata ask for code that is not
+                registered here, or the environment cannot be made.
+
+        Warns:
+            UserWarning: The data were recorded through a wrapper whose statistics they do not hold.
         """
         if self.env_spec is None:
             raise DatasetError(
                 f"{self.source} does not name its environment. Pass env_id=, e.g. 'Hopper-v5'."
             )
-        return gym.make(self.env_spec, **kwargs)
+        spec = self.env_spec
+        if self.doubted_env_spec is not None:  # its package may have been imported since
+            spec = believed(self.doubted_env_spec, self.source)
+        return make_real_env(spec, self.source, **kwargs)

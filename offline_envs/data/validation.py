@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import Space
 from gymnasium.spaces import Box
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from offline_envs.data.health.actions import DISCRETE, warn_of_odd_actions
 from offline_envs.data.transitions import TENSOR_FIELDS, Transitions
 from offline_envs.errors import DatasetError
 
@@ -23,6 +25,9 @@ def check_transitions(transitions: Transitions, *, min_size: int = 1) -> None:
     Raises:
         DatasetError: Too few rows, wrong types, shapes that disagree, NaN or infinity, actions outside the
             space, or episodes that are empty or out of order.
+
+    Warns:
+        UserWarning: See `warn_of_odd_actions`.
     """
     source = transitions.source
     _check_tensors(transitions)
@@ -35,16 +40,17 @@ def check_transitions(transitions: Transitions, *, min_size: int = 1) -> None:
     for name in FLOAT_FIELDS:
         check_finite(source, name, fields[name], starts)
     check_actions(source, fields["actions"], transitions.action_space)
+    warn_of_odd_actions(source, fields["actions"], transitions.action_space)
 
 
 def _check_tensors(transitions: Transitions) -> None:
     types = {"terminated": "torch.bool", "episode_starts": "torch.int64"}
     for name in TENSOR_FIELDS:
         tensor, wanted = getattr(transitions, name), types.get(name, "torch.float32")
-        if str(tensor.dtype) != wanted or tensor.device.type != "cpu":
+        if str(tensor.dtype) != wanted or tensor.device.type != "cpu" or tensor.requires_grad:
             raise DatasetError(
-                f"{transitions.source}: {name} must be {wanted} on the CPU, "
-                f"received {tensor.dtype} on {tensor.device}."
+                f"{transitions.source}: {name} must be {wanted} on the CPU without a gradient, received "
+                f"{tensor.dtype} on {tensor.device}{', which requires one' * tensor.requires_grad}."
             )
 
 
@@ -138,8 +144,12 @@ def check_actions(source: str, actions: NDArray[np.float32], space: Box) -> None
         raise DatasetError(
             f"{source}: {int(outside.sum())} of {len(actions)} actions lie outside {space}, "
             f"the first in row {row}: {actions[row].tolist()}. Nothing is clipped. "
-            "Pass the action space of the data by env_id= or action_space=."
+            "Pass the action space of the data by env_id= or action_space=." + DISCRETE * _are_whole(actions)
         )
+
+
+def _are_whole(actions: NDArray[np.float32]) -> bool:
+    return bool((actions == np.round(actions)).all())
 
 
 def flat_box(source: str, role: str, space: Space[Any] | None) -> Box:
@@ -151,31 +161,62 @@ def flat_box(source: str, role: str, space: Space[Any] | None) -> Box:
         space: The space to check.
     """
     if not isinstance(space, Box) or len(space.shape) != 1:
+        remedy = (
+            "Flatten it, e.g. by gymnasium.wrappers.FlattenObservation, before collecting the data"
+            if role == "observation"
+            else "Only continuous actions can be learned from"
+        )
         raise DatasetError(
-            f"{source}: the {role} space must be a Box with one axis, received {space}. "
-            "Flatten it, e.g. by gymnasium.wrappers.FlattenObservation, before collecting the data."
+            f"{source}: the {role} space must be a Box with one axis, received {space}. {remedy}."
         )
     return space
 
 
 def float_action_box(source: str, space: Space[Any] | None) -> Box:
-    """Return an action space as a float32 Box with one axis, or refuse it."""
+    """Return an action space as a float32 Box with one axis.
+
+    Raises:
+        DatasetError: The space is not such a Box, not of real numbers, or has a dimension whose bounds are
+            equal, NaN, or finite but too far apart for float32: agents' actions cannot be scaled to it.
+    """
     box = flat_box(source, "action", space)
     if not np.issubdtype(box.dtype, np.floating):
         raise DatasetError(f"{source}: actions must be real numbers, received the action space {space}.")
-    return Box(box.low.astype(np.float32), box.high.astype(np.float32), dtype=np.float32)
+    bounded = np.isfinite(box.low) & np.isfinite(box.high)
+    with np.errstate(over="ignore"):
+        low, high = box.low.astype(np.float32), box.high.astype(np.float32)
+        bad = np.flatnonzero(~(low < high) | (bounded & ~np.isfinite(high - low)))
+    if len(bad):
+        first = bad[0]
+        raise DatasetError(
+            f"{source}: in every dimension of the action space low must lie below high, at a distance "
+            f"that float32 can hold; dimension {first} has low {box.low[first]} and high {box.high[first]}. "
+            "Pass another action_space=, or leave out a dimension that never changes."
+        )
+    return Box(low, high, dtype=np.float32)
 
 
-def real_array(source: str, name: str, values: ArrayLike) -> NDArray[Any]:
-    """Return `values` as an array of real numbers, or refuse objects, text and complex numbers."""
+def real_array(source: str, name: str, values: Any) -> NDArray[Any]:
+    """Return `values` as an array of real numbers; a tensor's gradients are left behind.
+
+    Raises:
+        DatasetError: They are objects, text or complex numbers, or some of them are masked.
+    """
     try:
-        array = np.asarray(values)
-    except (TypeError, ValueError) as error:  # rows of different lengths, or a tensor on a GPU
+        array = np.asarray(values.detach() if isinstance(values, torch.Tensor) else values)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of different lengths, a tensor on a GPU
         raise DatasetError(f"{source}: {name} is not an array: {error}") from error
     if array.dtype.kind not in "fiub" or array.ndim == 0:
         raise DatasetError(
             f"{source}: {name} must be an array of numbers, "
             f"received dtype {array.dtype} and shape {array.shape}."
+        )
+    masked = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else np.False_
+    if masked.any():
+        rows = masked.reshape(len(array), -1).any(axis=1)
+        raise DatasetError(
+            f"{source}: {name} must have no masked values; {int(rows.sum())} of {len(array)} rows have some, "
+            f"the first is row {int(np.argmax(rows))}. Leave those rows out, or fill them by filled()."
         )
     return array
 

@@ -1,6 +1,7 @@
 """`diagnose`: answer every question about a model before a policy is trained or trusted in it."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from offline_envs.diagnose.rollouts import (
 from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.dynamics import generator_for
 from offline_envs.envs import Assembly
+from offline_envs.errors import DatasetError
 from offline_envs.evaluation import (
     DataScale,
     EvaluationResult,
@@ -70,7 +72,7 @@ class Diagnoser:
     def gather(self) -> Evidence:
         """Compute the shared evidence."""
         steps = {**self._recorded(), **self._imagined()}
-        result, real = self._real()
+        result, real, why_not = self._real()
         if real is not None:
             steps[REAL] = real
         self.say("Measuring uncertainty and disagreement")
@@ -87,7 +89,7 @@ class Diagnoser:
             steps=steps,
             uncertainty=uncertainty,
             real=result,
-            notes=(*self._notes(), *truth.notes),
+            notes=(*self._notes(), *why_not, *truth.notes),
         )
 
     def _recorded(self) -> dict[str, Rollouts]:
@@ -119,15 +121,19 @@ class Diagnoser:
             )
         return steps
 
-    def _real(self) -> tuple[EvaluationResult | None, Rollouts | None]:
-        if self.policy is None or self.assembly.transitions.env_spec is None:
-            return None, None
-        self.say(f"Running {self.settings.episodes} real episodes")
-        env = self.assembly.transitions.make_env()
+    def _real(self) -> tuple[EvaluationResult | None, Rollouts | None, tuple[str, ...]]:
+        """Run the policy in the real environment, or note why there is none."""
+        settings = self.settings
+        if self.policy is None:
+            return None, None, ()
         try:
-            return real_episodes(env, self.policy, n_episodes=self.settings.episodes, seed=self.settings.seed)
-        finally:
-            env.close()
+            env = self.assembly.transitions.make_env()
+        except DatasetError as error:
+            return None, None, (f"The policy was not run in a real environment. {error}",)
+        self.say(f"Running {settings.episodes} real episodes")
+        with closing(env):
+            result, real = real_episodes(env, self.policy, n_episodes=settings.episodes, seed=settings.seed)
+        return result, real, ()
 
     def _uncertainty(self, steps: Rollouts) -> Uncertainty:
         return measure_uncertainty(
@@ -146,8 +152,6 @@ class Diagnoser:
             )
         if self.policy is None:
             notes.append("No policy was given, so all imagined episodes follow uniform actions.")
-        elif self.assembly.transitions.env_spec is None:
-            notes.append("The dataset names no environment, so the policy was not run in a real one.")
         return notes
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from offline_envs.dynamics import check_members
 from offline_envs.errors import SettingsError
 from offline_envs.methods import Penalty
-from offline_envs.settings import JsonSettings
+from offline_envs.settings import JsonSettings, check_seed
 
 
 @dataclass(frozen=True)
@@ -43,5 +43,4 @@ class DiagnoseSettings(JsonSettings):
                 f"train_horizon must be at most horizon={self.horizon}, got {self.train_horizon}."
             )
         check_members("penalty_members", self.penalty_members)
-        if self.seed < 0:
-            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
+        check_seed(self.seed)

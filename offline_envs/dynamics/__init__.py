@@ -9,7 +9,7 @@ from offline_envs.dynamics.fitting.bootstrap import Bootstrap
 from offline_envs.dynamics.fitting.fit_state import adam_tensors, make_optimizer
 from offline_envs.dynamics.fitting.losses import bound_penalty, data_loss, squared_error
 from offline_envs.dynamics.fitting.report import FitReport
-from offline_envs.dynamics.fitting.rows import Rows, generator_for, rows_of_fit, split_index
+from offline_envs.dynamics.fitting.rows import Rows, generator_for, output_scale, rows_of_fit, split_index
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
@@ -105,6 +105,7 @@ __all__ = [
     "measure",
     "n_compared",
     "obs_scale",
+    "output_scale",
     "predictor",
     "read_model",
     "read_model_card",

@@ -20,6 +20,7 @@ from offline_envs.dynamics.kinds import ENSEMBLE, MODEL_KINDS, kind_of
 from offline_envs.dynamics.model import DynamicsModel
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import json_checksum, new_folder, read_plain_json, tensor_bytes
+from offline_envs.settings import check_arguments
 
 FORMAT_VERSION = 1
 """Version of the folder's layout; newer versions are refused on reading."""
@@ -64,6 +65,7 @@ def save_model(
     _write_folder(Path(folder), files)
 
 
+@check_arguments
 def read_model_card(folder: Path | str) -> dict[str, Any]:
     """Read the card of a saved model, without its weights.
 
@@ -94,6 +96,7 @@ def read_model_card(folder: Path | str) -> dict[str, Any]:
     return dict(card)
 
 
+@check_arguments
 def read_model(folder: Path | str, device: torch.device | str = "cpu") -> DynamicsModel:
     """Read a model that `save_model` wrote; see `load_model` to share it within the process.
 

@@ -46,6 +46,7 @@ from offline_envs.files import (
     unfinished,
     write_json,
 )
+from offline_envs.settings import check_arguments
 
 CACHE_VARIABLE = "OFFLINE_ENVS_CACHE"
 """Environment variable that names the cache folder."""
@@ -93,6 +94,7 @@ def ensemble_folder(
     return cache_folder(cache_dir) / ENSEMBLES / key_of({**identity, "format": FORMAT_VERSION})
 
 
+@check_arguments
 def fitted_ensemble(
     transitions: Transitions,
     settings: EnsembleSettings | None = None,
@@ -144,6 +146,7 @@ def fitted_ensemble(
     return _cached(folder, make=make, load=load, progress=progress)
 
 
+@check_arguments
 def load_model(folder: Path | str, device: torch.device | str = "cpu") -> DynamicsModel:
     """Load a model once per process: while anyone holds it, all callers get the same object.
 

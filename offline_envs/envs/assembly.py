@@ -64,7 +64,11 @@ def assemble(
     transitions = task_transitions(dataset, options.task, env_id=options.env_id)
     starts = StartStates.from_transitions(transitions, options.start, device=options.device)
     rule = resolve_termination(
-        options.termination, transitions, device=options.device, cache_dir=options.cache_dir
+        options.termination,
+        transitions,
+        device=options.device,
+        cache_dir=options.cache_dir,
+        progress=options.progress,
     )
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
@@ -99,8 +103,7 @@ def _model(
             progress=options.progress,
         )
     model = resolve_model(options.model, transitions.obs_dim, transitions.action_dim, device=options.device)
-    if options.task is not None:
-        warn_of_other_data(options.model, transitions)
+    warn_of_other_data(options.model, transitions)
     return model
 
 
@@ -127,16 +130,19 @@ def resolve_model(
 def warn_of_other_data(model: str | Path | DynamicsModel, transitions: Transitions) -> None:
     """Warn if a saved model was fitted to other data: with a task, most likely to other rewards.
 
+    Args:
+        model: The model; one that was never saved, or saved without its data, says nothing.
+        transitions: The data that it is used with.
+
     Warns:
         UserWarning: The card of the model names other data.
     """
-    if not isinstance(model, str | Path):
-        return
-    fitted_to = read_model_card(model).get("dataset") or {}
-    if fitted_to.get("fingerprint") != transitions.fingerprint:
+    fitted_to = read_model_card(model).get("dataset") if isinstance(model, str | Path) else None
+    if fitted_to and fitted_to["fingerprint"] != transitions.fingerprint:
         warnings.warn(
-            f"The model {model} was fitted to {fitted_to.get('source', 'unknown data')}, not to "
-            f"{transitions.source}: it predicts the reward that it was fitted to. Fit one with task=.",
+            f"The model {model} was fitted to {fitted_to['source']}, not to {transitions.source}: it "
+            "predicts the steps and the reward that it was fitted to. Fit one to these data (leave out "
+            "model=), or use the dataset and the task of its fit.",
             stacklevel=2,
         )
 

@@ -14,11 +14,14 @@ from offline_envs.envs.autoreset import with_autoreset
 from offline_envs.envs.learned_env import LearnedEnv
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.envs.options import MODEL_OPTIONS, ModelOptions
-from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
+from offline_envs.errors import SettingsError, SettingsTypeError
 from offline_envs.methods import Method
 
-IGNORED = ("disable_env_checker", "order_enforce", "render_mode")
+IGNORED = ("disable_env_checker", "order_enforce")
 """Settings of `gym.make` that `gym.make_vec` passes to a vector environment, where they have no meaning."""
+
+RENDER_MODE = "render_mode"
+"""Setting of every Gymnasium environment; a learned one has nothing to draw."""
 
 
 def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any) -> LearnedEnv:
@@ -35,7 +38,10 @@ def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any)
     """
     for name in VECTOR_OPTIONS:
         if name in options:
-            raise SettingsError(f"{name}= is a setting of gym.make_vec(...), not of gym.make(...).")
+            raise SettingsError(
+                f"{name}= is a setting of gym.make_vec(...), all rows at once: not of gym.make(...), nor "
+                "of gym.make_vec(..., vectorization_mode='sync') or 'async', which stack single environments."
+            )
     return LearnedEnv(_assembled(dataset, method, options))
 
 
@@ -97,10 +103,26 @@ def method_class(path: str) -> type[Method]:
 def _assembled(dataset: DatasetSource, method: str | Method, options: Mapping[str, Any]) -> Assembly:
     kind = method_class(method) if isinstance(method, str) else type(method)
     own = [field.name for field in fields(kind)] if isinstance(method, str) else []
-    known = {name: value for name, value in options.items() if name not in IGNORED}
+    known = {name: value for name, value in options.items() if name not in (*IGNORED, RENDER_MODE)}
+    _check_render_mode(options.get(RENDER_MODE))
     for name in known:
         if name not in (*own, *MODEL_OPTIONS):
-            raise SettingsTypeError(str(unknown_name("setting", name, (*own, *MODEL_OPTIONS))))
+            raise _unexpected_keyword(name, (*own, *MODEL_OPTIONS))
     chosen = kind(**{n: v for n, v in known.items() if n in own}) if isinstance(method, str) else method
     others = {n: v for n, v in known.items() if n in MODEL_OPTIONS}
     return assemble(dataset, chosen, ModelOptions(**{**kind.model_defaults, **others}))
+
+
+def _check_render_mode(mode: object) -> None:
+    if mode is not None:
+        raise SettingsTypeError(
+            f"render_mode must be None, got {mode!r}: a learned environment predicts numbers and draws no "
+            "pictures (its render_modes are empty). To film a policy, render the real environment."
+        )
+
+
+def _unexpected_keyword(name: str, valid: tuple[str, ...]) -> SettingsTypeError:
+    """The error for an unknown setting, in Python's own words first: other libraries look for them."""
+    return SettingsTypeError(
+        f"the environment got an unexpected keyword argument {name!r}. Valid: {', '.join(sorted(valid))}."
+    )

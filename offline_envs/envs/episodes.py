@@ -14,9 +14,6 @@ Outcome = tuple[tuple[Tensor, Tensor, Tensor, Tensor], dict[str, Tensor]]
 _MONITOR = "monitor."
 """Prefix of the monitor's own tensors in the state."""
 
-LARGEST_SEED = 2**63 - 1
-"""Largest seed of a torch generator that is drawn from an environment's NumPy generator."""
-
 
 class Episodes:
     """`n` imagined episodes, whose state is tensors on the model's device that are written in place.
@@ -45,9 +42,10 @@ class Episodes:
     def __init__(self, n: int, assembly: Assembly, *, max_steps: float, reports: bool) -> None:
         self._mdp = assembly.mdp
         self._starts = assembly.starts
-        self._max_steps = max_steps
         self._reports = reports
         device = assembly.starts.obs.device
+        self._limit = torch.zeros((), dtype=torch.int64, device=device)
+        self.max_steps = max_steps
         self.generator = torch.Generator(device)
         self.obs = torch.zeros((n, assembly.transitions.obs_dim), device=device)
         self.elapsed = torch.zeros(n, dtype=torch.int64, device=device)
@@ -57,6 +55,16 @@ class Episodes:
         self.total_exploded = torch.zeros((), dtype=torch.int64, device=device)
         self._kept: Tensor | None = None
         self.monitor = assembly.method.monitor(n, device)
+
+    @property
+    def max_steps(self) -> float:
+        """Steps after which an episode is truncated, or infinity."""
+        return self._max_steps
+
+    @max_steps.setter
+    def max_steps(self, steps: float) -> None:
+        self._max_steps = steps
+        self._limit.fill_(min(steps, torch.iinfo(torch.int64).max))  # in place, as a captured graph reads it
 
     def advance(self, actions: Tensor) -> Outcome:
         """Take the next step of every episode, including those that are over.
@@ -72,7 +80,7 @@ class Episodes:
         self.replaced.copy_(step.replaced)
         self.total_exploded += (step.exploded & ~self._over).sum()
         self.elapsed += 1
-        truncated = step.truncated | (self.elapsed >= self._max_steps)
+        truncated = step.truncated | (self.elapsed >= self._limit)
         self._over |= terminated | truncated
         if self.monitor is not None:
             self.monitor.count(step, terminated | truncated)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
-from offline_envs.envs.episodes import LARGEST_SEED, Episodes
-from offline_envs.errors import SettingsError
-from offline_envs.mdp import START_OBS, LearnedMDP
-from offline_envs.methods import Method, Monitor
+from offline_envs.envs.episodes import Episodes
+from offline_envs.envs.explosion_watch import ExplosionWatch
+from offline_envs.envs.parts import LearnedParts
+from offline_envs.mdp import START_OBS, as_actions, check_reset_options
+from offline_envs.settings import LARGEST_SEED
 
 Array = NDArray[np.float32]
 
@@ -31,7 +31,7 @@ def learned_spaces(transitions: Transitions) -> tuple[Box, Box]:
     return obs_space, Box(actions.low.astype(np.float32), actions.high.astype(np.float32), dtype=np.float32)
 
 
-class LearnedEnv(gym.Env[Any, Any]):
+class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
     """A learned MDP seen one episode at a time: `Episodes` of one row, in NumPy and Python scalars.
 
     ## Description
@@ -55,53 +55,23 @@ class LearnedEnv(gym.Env[Any, Any]):
 
     Args:
         assembly: The parts of the environment, see `assemble`.
-
-    Attributes:
-        mdp: Its MDP.
-        transitions: The dataset.
-        ensemble: The model, all of its members.
-        method: The method that turns the model into the MDP.
-        assembly: All its parts.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  Gymnasium declares it on the instance
 
     def __init__(self, assembly: Assembly) -> None:
-        self.assembly = assembly
-        self.mdp: LearnedMDP = assembly.mdp
-        self.transitions = assembly.transitions
-        self.ensemble: DynamicsModel = assembly.model
-        self.method: Method = assembly.method
+        self._assembly = assembly
         self.observation_space, self.action_space = learned_spaces(assembly.transitions)
         self._starts = assembly.starts
         self._episodes = Episodes(1, assembly, max_steps=float("inf"), reports=True)
         self._row = torch.ones(1, dtype=torch.bool, device=self.device)
+        self._explosions = ExplosionWatch(1)
         self._begun = False
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the model."""
-        return self._starts.obs.device
 
     @property
     def reward_replaced(self) -> Tensor:
         """Whether the last reward was a fixed one that pessimism must leave alone, bool `(1,)`."""
         return self._episodes.replaced
-
-    @property
-    def n_exploded(self) -> int:
-        """Number of steps whose prediction was rejected so far."""
-        return int(self._episodes.total_exploded)
-
-    @property
-    def halts(self) -> bool:
-        """Whether unknown pairs of obs and action end an episode."""
-        return self.method.halts
-
-    @property
-    def monitor(self) -> Monitor | None:
-        """The method's monitor of the episodes, e.g. a `HaltCounter`, or None."""
-        return self._episodes.monitor
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -113,9 +83,9 @@ class LearnedEnv(gym.Env[Any, Any]):
             options: `{"obs": array (d,)}` starts from that observation.
 
         Raises:
-            SettingsError: An observation of another shape, or one that is not finite.
+            SettingsError: An unknown option, an observation of another shape, or one that is not finite.
         """
-        given = (options or {}).get(START_OBS)
+        given = check_reset_options(options, (START_OBS,)).get(START_OBS)
         start = None if given is None else self._starts.given(given, (self.transitions.obs_dim,))[None]
         super().reset(seed=seed)
         if seed is not None or not self._begun:
@@ -131,18 +101,15 @@ class LearnedEnv(gym.Env[Any, Any]):
 
         Raises:
             gymnasium.error.ResetNeeded: There is no episode yet.
-            SettingsError: The action has another shape.
+            SettingsError: The action has another shape or, given on the CPU, is not finite.
         """
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step().")
-        action_row = torch.tensor(np.asarray(action), dtype=torch.float32, device=self.device)
-        if action_row.shape != self.action_space.shape:
-            raise SettingsError(
-                f"An action must have shape {self.action_space.shape}, got {tuple(action_row.shape)}."
-            )
-        (obs, reward, terminated, truncated), infos = self._episodes.advance(action_row[None])
+        chosen = as_actions(action, (self.transitions.action_dim,), self.device)
+        (obs, reward, terminated, truncated), infos = self._episodes.advance(chosen[None])
         if self.monitor is not None:
             self.monitor.look()
+        self._explosions.look(self._episodes.total_exploded)
         info = {name: _entry(value[0]) for name, value in infos.items()}
         return _observation(obs), float(reward), bool(terminated), bool(truncated), info
 

@@ -10,19 +10,20 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
-from offline_envs.envs.episodes import LARGEST_SEED, Episodes, Outcome
+from offline_envs.envs.episodes import Episodes, Outcome
+from offline_envs.envs.explosion_watch import ExplosionWatch
 from offline_envs.envs.learned_env import learned_spaces
+from offline_envs.envs.parts import LearnedParts
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
-from offline_envs.mdp import RESET_MASK, START_OBS, LearnedMDP
-from offline_envs.methods import Method, Monitor
+from offline_envs.mdp import RESET_MASK, START_OBS, as_actions, as_tensor, check_reset_options
+from offline_envs.settings import LARGEST_SEED, check_arguments, checked
 
 OUTPUTS = ("numpy", "torch")
 
 
-class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
+class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
     """`num_envs` imagined episodes advanced together, in torch on any device.
 
     It resets only the rows of a mask (`reset(options={"reset_mask": mask})`); `Autoreset` adds the
@@ -42,15 +43,10 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
             termination rule read on the host at capture; without graphs it reads them at every step.
 
     Attributes:
-        mdp: Its MDP.
-        transitions: The dataset.
-        ensemble: The model, all of its members.
-        method: The method that turns the model into the MDP.
-        assembly: All its parts.
         output: `"numpy"` or `"torch"`.
-        max_episode_steps: The step limit, infinity for none.
     """
 
+    @check_arguments
     def __init__(
         self,
         num_envs: int,
@@ -66,29 +62,34 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         if output not in OUTPUTS:
             raise unknown_name("output", output, OUTPUTS)
         self.num_envs = num_envs
-        self.assembly = assembly
         self.output = output
-        self.mdp: LearnedMDP = assembly.mdp
-        self.transitions = assembly.transitions
-        self.ensemble: DynamicsModel = assembly.model
-        self.method: Method = assembly.method
+        self._assembly = assembly
         self._starts = assembly.starts
         self.single_observation_space, self.single_action_space = learned_spaces(assembly.transitions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.autoreset_mode = AutoresetMode.DISABLED
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
-        self.max_episode_steps = _step_limit(max_episode_steps)
         self._captures = capture and self.device.type == "cuda"
-        self._episodes = Episodes(num_envs, assembly, max_steps=self.max_episode_steps, reports=step_infos)
+        limit = _step_limit(max_episode_steps)
+        self._episodes = Episodes(num_envs, assembly, max_steps=limit, reports=step_infos)
+        self._explosions = ExplosionWatch(num_envs)
         self._begun = False
         self._step: Callable[[Tensor], Outcome] = self._replayed(self._episodes.advance, "step")
         self._restart: Callable[[Tensor], Tensor] = self._replayed(self._episodes.restart, "reset")
 
     @property
-    def device(self) -> torch.device:
-        """Device of the model and of returned tensors."""
-        return self._starts.obs.device
+    def max_episode_steps(self) -> float:
+        """Steps after which an episode is truncated, infinity for never; it may be set, also in an episode.
+
+        Raises:
+            SettingsError: Set to something else than an integer of at least 1, None or −1.
+        """
+        return self._episodes.max_steps
+
+    @max_episode_steps.setter
+    def max_episode_steps(self, limit: int | None) -> None:
+        self._episodes.max_steps = _step_limit(checked("max_episode_steps", int | None, limit))
 
     @property
     def obs(self) -> Tensor:
@@ -106,21 +107,6 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         return self._episodes.exploded.clone()
 
     @property
-    def n_exploded(self) -> int:
-        """Number of steps whose prediction was rejected so far, over all rows whose episode was running."""
-        return int(self._episodes.total_exploded)
-
-    @property
-    def halts(self) -> bool:
-        """Whether unknown pairs of obs and action end an episode."""
-        return self.method.halts
-
-    @property
-    def monitor(self) -> Monitor | None:
-        """The method's monitor of the episodes, e.g. a `HaltCounter`, or None."""
-        return self._episodes.monitor
-
-    @property
     def reward_replaced(self) -> Tensor:
         """Rows whose last reward was a fixed one that pessimism must leave alone, bool `(n,)`."""
         return self._episodes.replaced.clone()
@@ -136,15 +122,16 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
                 observations (with a mask, only its rows are used).
 
         Raises:
-            SettingsError: A mask or observation of the wrong shape or type, or a list of seeds.
+            SettingsError: An unknown option, a mask or observation of the wrong shape or type, or a list of
+                seeds.
         """
-        if seed is not None and not isinstance(seed, (int, np.integer)):
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
             raise SettingsError(
                 f"seed must be one integer for the whole batch or None, got {type(seed).__name__}."
             )
-        options = options or {}
-        mask = self._mask(options.get(RESET_MASK))
-        given = self._given(options.get(START_OBS))
+        chosen = check_reset_options(options, (RESET_MASK, START_OBS))
+        mask = self._mask(chosen.get(RESET_MASK))
+        given = self._given(chosen.get(START_OBS))
         if mask is not None:
             self._check_begun()
         super().reset(seed=None if seed is None else int(seed))
@@ -167,12 +154,14 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
 
         Raises:
             gymnasium.error.ResetNeeded: There are no episodes yet.
-            SettingsError: Actions of another shape.
+            SettingsError: Actions of another shape or, given on the CPU, not finite.
         """
         self._check_begun()
-        outcome, infos = self._step(self._actions(actions))
+        shape = (self.num_envs, self.transitions.action_dim)
+        outcome, infos = self._step(as_actions(actions, shape, self.device))
         if self.monitor is not None:
             self.monitor.look()
+        self._explosions.look(self._episodes.total_exploded)
         next_obs, rewards, terminations, truncations = map(self._out, outcome)
         reported = {name: self._out(value) for name, value in infos.items()}
         return next_obs, rewards, terminations, truncations, reported
@@ -222,20 +211,10 @@ class LearnedVectorEnv(VectorEnv[Any, Any, Any]):
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step(), and without reset_mask the first time.")
 
-    def _actions(self, actions: Any) -> Tensor:
-        if isinstance(actions, np.ndarray) and not actions.flags.writeable:
-            actions = actions.copy()  # torch warns of an array that it must not write to
-        tensor = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
-        if tensor.shape != self.action_space.shape:
-            raise SettingsError(
-                f"actions must have shape {self.action_space.shape}, got {tuple(tensor.shape)}."
-            )
-        return tensor
-
     def _mask(self, mask: Any) -> Tensor | None:
         if mask is None:
             return None
-        tensor = torch.as_tensor(mask, device=self.device)
+        tensor = as_tensor("options['reset_mask']", mask).to(self.device)
         if tensor.dtype != torch.bool or tensor.shape != (self.num_envs,):
             raise SettingsError(
                 f"options['reset_mask'] must be bool of shape ({self.num_envs},), "

@@ -5,23 +5,28 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+from gymnasium.envs.registration import EnvSpec
+
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.mdp import Sampler
+from offline_envs.settings import TypedSettings
 from offline_envs.tasks import Task, TerminationRule
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(TypedSettings):
     """Settings of every learned environment, all optional.
 
     Attributes:
         model: Folder of a fitted model, or the model itself; if None, an ensemble is fitted once and kept
             in the user's cache.
-        env_id: Environment that the data come from, if the dataset does not name it.
+        env_id: Environment that the data come from, if the dataset does not name it: an id, or a
+            specification with keywords.
         task: Task whose reward the data get instead of their own: a name with settings, e.g.
             `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
-            of (obs, action, next_obs) tensors that returns a bool tensor `(B,)`.
+            of (obs, action, next_obs) tensors that returns a bool tensor or array `(B,)`.
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
         member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`; or a
             `Sampler`.
@@ -31,11 +36,14 @@ class ModelOptions:
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
         fit: Settings of the fit by name, see `FitSettings`.
         cache_dir: Folder of fitted models instead of the user's cache.
-        progress: Whether a fit shows its progress.
+        progress: Whether a fit, also that of `termination="learned"`, shows its progress.
+
+    Raises:
+        SettingsTypeError: A value of the wrong type.
     """
 
     model: str | Path | DynamicsModel | None = None
-    env_id: str | None = None
+    env_id: str | EnvSpec | None = None
     task: str | Task | None = None
     termination: str | TerminationRule = "auto"
     start: str = "dataset"
@@ -44,8 +52,14 @@ class ModelOptions:
     precision: str = "float32"
     ensemble: Mapping[str, Any] | None = None
     fit: Mapping[str, Any] | None = None
-    cache_dir: str | None = None
+    cache_dir: str | Path | None = None
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        device: Any = self.device
+        if isinstance(device, torch.device):
+            object.__setattr__(self, "device", str(device))
+        super().__post_init__()
 
 
 MODEL_OPTIONS = tuple(field.name for field in fields(ModelOptions))

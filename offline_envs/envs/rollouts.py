@@ -14,6 +14,7 @@ from offline_envs.envs.model_lookup import layers
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import FINAL_OBS, follow
 from offline_envs.policies import Policy
+from offline_envs.settings import check_arguments
 
 
 class Rollout(NamedTuple):
@@ -35,6 +36,7 @@ class Rollout(NamedTuple):
         return cls(*map(torch.stack, zip(*steps, strict=True)))
 
 
+@check_arguments
 def rollout(
     policy: Policy,
     n: int,
@@ -82,8 +84,8 @@ def rollout(
         torch.Size([5, 100])
     """
     for name, number in (("n", n), ("horizon", horizon)):
-        if not isinstance(number, int) or number < 1:
-            raise SettingsError(f"{name} must be an integer of at least 1, got {number!r}.")
+        if number < 1:
+            raise SettingsError(f"{name} must be at least 1, got {number}.")
     learned = _lender(within)
     # A graph of these rows would serve only this call, and cost more than their steps.
     fresh = LearnedVectorEnv(n, learned.assembly, max_episode_steps=horizon, output="torch", capture=False)
@@ -92,6 +94,7 @@ def rollout(
     return Rollout.stack(islice(imagine(policy, envs), horizon))
 
 
+@check_arguments
 def imagine(policy: Policy, envs: VectorEnv[Any, Any, Any]) -> Iterator[Rollout]:
     """Step `envs` endlessly from its current state with a policy, without leaving the device.
 

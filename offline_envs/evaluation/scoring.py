@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from offline_envs.errors import SettingsError
 from offline_envs.policies import Predictor
+from offline_envs.settings import check_arguments
 from offline_envs.tasks import ReferenceScore, normalized_score, reference_score
 
 EnvSource = gym.Env[Any, Any] | Callable[[], gym.Env[Any, Any]]
@@ -72,6 +73,7 @@ class EvaluationResult:
         return None if self.reference is None else self.reference.source
 
 
+@check_arguments
 def evaluate_in(
     env: EnvSource, policy: Predictor | Callable[[Any], Any], *, n_episodes: int = 10, seed: int = 0
 ) -> EvaluationResult:

@@ -12,6 +12,7 @@ from offline_envs.mdp.infos import (
     START_OBS,
     step_infos,
 )
+from offline_envs.mdp.inputs import as_actions, as_tensor, check_reset_options
 from offline_envs.mdp.mdp import LearnedMDP, row_chunks
 from offline_envs.mdp.members import Members
 from offline_envs.mdp.samplers import (
@@ -51,6 +52,9 @@ __all__ = [
     "Step",
     "Transform",
     "World",
+    "as_actions",
+    "as_tensor",
+    "check_reset_options",
     "drop_ended",
     "find_sampler",
     "follow",

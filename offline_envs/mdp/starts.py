@@ -10,6 +10,7 @@ from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError
+from offline_envs.mdp.inputs import as_numbers
 from offline_envs.registry import Registry
 
 STARTS: Registry[Callable[[Transitions], Tensor]] = Registry(
@@ -52,11 +53,9 @@ class StartStates:
         """The observations that a caller asked to start from, as a new tensor.
 
         Raises:
-            SettingsError: Another shape than `shape`, or a value that is not finite.
+            SettingsError: No numbers, another shape than `shape`, or a value that is not finite.
         """
-        tensor = torch.as_tensor(obs, dtype=torch.float32, device=self.obs.device).clone()
-        if tensor.shape != shape:
-            raise SettingsError(f"options['obs'] must have shape {shape}, got {tuple(tensor.shape)}.")
+        tensor = as_numbers("options['obs']", obs, shape).to(self.obs.device, copy=True)
         if not bool(tensor.isfinite().all()):
             raise SettingsError("options['obs'] must be finite, got NaN or infinity.")
         return tensor

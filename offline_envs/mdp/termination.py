@@ -1,9 +1,14 @@
 """Termination rules of learned environments, and their agreement with the dataset."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import fitted_termination
@@ -47,15 +52,42 @@ def agreement(
         rows = slice(start, start + CHUNK)
         logged = transitions.terminated[rows].to(device)
         arguments = (transitions.obs[rows], transitions.actions[rows], transitions.next_obs[rows])
-        ended = rule(*(tensor.to(device) for tensor in arguments))
-        if ended.shape != logged.shape or ended.dtype != torch.bool:
-            raise SettingsError(
-                f"A termination rule must return a bool tensor of shape {tuple(logged.shape)}, "
-                f"got {ended.dtype} of shape {tuple(ended.shape)}."
-            )
+        ended = ended_rows(rule(*(tensor.to(device) for tensor in arguments)), len(logged), device)
         missed += int((logged & ~ended).sum())
         invented += int((ended & ~logged).sum())
     return Agreement(len(transitions), missed, invented)
+
+
+def ended_rows(found: Any, n: int, device: str | torch.device) -> Tensor:
+    """What a rule returned, as a bool tensor `(n,)`.
+
+    Raises:
+        SettingsError: It is neither such a tensor nor such an array.
+    """
+    if isinstance(found, np.ndarray | np.generic):
+        found = torch.as_tensor(found, device=device)
+    if isinstance(found, Tensor) and found.shape == (n,) and found.dtype == torch.bool:
+        return found
+    got = f"{found.dtype} of shape {tuple(found.shape)}" if isinstance(found, Tensor) else repr(found)
+    raise SettingsError(
+        f"A termination rule must return a bool tensor of shape ({n},), or such an array, with one entry for "
+        f"each row that it is given; got {got}."
+    )
+
+
+@dataclass(frozen=True)
+class ArrayRule:
+    """A termination rule that returns NumPy arrays, as one that returns tensors.
+
+    Attributes:
+        rule: The rule.
+    """
+
+    rule: Callable[[Tensor, Tensor, Tensor], Any]
+
+    def __call__(self, obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
+        """Terminal or not, bool `(B,)`, on the device of the observations."""
+        return ended_rows(self.rule(obs, action, next_obs), len(obs), obs.device)
 
 
 TERMINATIONS = ("auto", "never", "learned")
@@ -67,35 +99,44 @@ def resolve_termination(
     transitions: Transitions,
     *,
     device: str | torch.device,
-    cache_dir: str | None,
+    cache_dir: str | Path | None,
+    progress: bool = True,
 ) -> TerminationRule:
     """Turn the `termination` setting of an environment into a rule, and check it against the dataset.
 
     Args:
         option: `"auto"` for the exact rule of the dataset's environment, `"never"`, `"learned"` for a
-            classifier trained on the dataset, or a function of (obs, action, next_obs).
+            classifier trained on the dataset, or a function of (obs, action, next_obs) tensors that returns
+            a bool tensor or array `(B,)`.
         transitions: The dataset.
         device: Where the rule will be used.
         cache_dir: Folder of fitted models, or None for the user's cache.
+        progress: Whether to say on standard error that a classifier is trained.
 
     Warns:
         UserWarning: The rule disagrees with the dataset on more than one row in 10 000.
 
     Raises:
-        SettingsError: An unknown option, or `"auto"` for an environment without a known rule.
+        SettingsError: An unknown option, `"auto"` for an environment without a known rule, or a function that
+            does not return one bool a row.
     """
     if callable(option):
-        rule: TerminationRule = option
+        rule: TerminationRule = option if _gives_tensors(option, transitions, device) else ArrayRule(option)
     elif option == "auto":
         rule = _known_rule(transitions)
     elif option == "never":
         rule = never
     elif option == "learned":
-        rule = fitted_termination(transitions, device=device, cache_dir=cache_dir)
+        rule = fitted_termination(transitions, device=device, cache_dir=cache_dir, progress=progress)
     else:
         raise unknown_name("termination", option, (*TERMINATIONS, "a callable"))
     _warn_if_different(rule, transitions, device)
     return rule
+
+
+def _gives_tensors(rule: TerminationRule, transitions: Transitions, device: str | torch.device) -> bool:
+    fields = (transitions.obs, transitions.actions, transitions.next_obs)
+    return isinstance(rule(*(field[:1].to(device) for field in fields)), Tensor)
 
 
 def _known_rule(transitions: Transitions) -> TerminationRule:

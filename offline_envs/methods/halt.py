@@ -1,6 +1,5 @@
 """`Halt`: MOReL's pessimistic MDP (Kidambi et al. 2020)."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +80,8 @@ class Halt(Method):
         if self.units not in UNITS:
             raise unknown_name("units", self.units, UNITS)
         check_members("halt_members", self.halt_members)
-        if not 0 <= self.kappa < math.inf:
-            raise SettingsError(f"kappa must be finite and 0 or more, got {self.kappa}.")
+        if self.kappa < 0:
+            raise SettingsError(f"kappa must be 0 or more, got {self.kappa}.")
         if not 0 <= self.gamma < 1:
             raise SettingsError(f"gamma must be 0 or more and below 1, got {self.gamma}.")
 

@@ -1,6 +1,5 @@
 """`Penalty`: MOPO's uncertainty-penalised MDP (Yu et al. 2020)."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +41,8 @@ class Penalty(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.penalty_coef < math.inf:
-            raise SettingsError(f"penalty_coef must be finite and 0 or more, got {self.penalty_coef}.")
+        if self.penalty_coef < 0:
+            raise SettingsError(f"penalty_coef must be 0 or more, got {self.penalty_coef}.")
         check_members("penalty_members", self.penalty_members)
         MEASURES.find(self.penalty)
 

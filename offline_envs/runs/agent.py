@@ -1,19 +1,24 @@
 """The agent of a run, made from the run's settings."""
 
-import inspect
 from copy import deepcopy
 from typing import Any
 
 import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 
 from offline_envs.agents import AGENTS
+from offline_envs.data import Transitions
+from offline_envs.envs import learned_spaces
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import (
     MixedReplayBuffer,
+    SB3VecEnv,
     agent_class,
+    check_values,
+    constructor_options,
     with_device_rollouts,
     with_uniform_rollouts,
 )
@@ -37,30 +42,38 @@ def check_agent_options(settings: RunSettings) -> None:
     """Refuse keywords that the agent does not take, before anything is computed.
 
     Raises:
-        SettingsError: An unknown agent or keyword, or one that the run sets itself.
+        SettingsError: An unknown agent or keyword, one that the run sets itself, or a value of the wrong type
+            or out of range.
     """
-    known = constructor_options(agent_class(settings.agent))
+    agent = agent_class(settings.agent)
+    known = {name for name in constructor_options(agent) if not name.startswith("_")}
     for name in settings.agent_options:
         if name in _own_keywords(settings) or name in ("policy", "env"):
             raise SettingsError(f"agent_options cannot hold {name!r}: a run sets it from its own settings.")
         if name not in known:
             raise unknown_name(f"option of {settings.agent}", name, known - set(_own_keywords(settings)))
+    try:
+        check_values(agent, settings.agent_options)
+    except SettingsError as error:
+        raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
 
 
-def constructor_options(kind: type) -> set[str]:
-    """Names of the keywords that a class's constructor takes.
+def check_agent(settings: RunSettings, transitions: Transitions) -> None:
+    """Make the agent of a run once, on the spaces of its environment alone, before a model is fitted.
 
-    If it passes `**kwargs` on, the keywords of its base classes are included.
+    Raises:
+        SettingsError: A value in `agent_options` that the agent does not take.
     """
-    names: set[str] = set()
-    for owner in kind.__mro__:
-        if "__init__" not in vars(owner):
-            continue
-        _, *parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()
-        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            break
-    return names
+    _made(agent_class(settings.agent), settings, SB3VecEnv(_SpacesOnly(settings.n_envs, transitions)))
+
+
+class _SpacesOnly(VectorEnv[Any, Any, Any]):
+    """A learned environment's spaces and number of rows, to construct an agent with."""
+
+    def __init__(self, num_envs: int, transitions: Transitions) -> None:
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
+        self.single_observation_space, self.single_action_space = learned_spaces(transitions)
 
 
 def new_agent(settings: RunSettings, env: GymEnv) -> BaseAlgorithm:
@@ -73,10 +86,14 @@ def new_agent(settings: RunSettings, env: GymEnv) -> BaseAlgorithm:
     Raises:
         SettingsError: A value in `agent_options` that the agent does not take.
     """
+    return _made(run_agent_class(settings), settings, env)
+
+
+def _made(kind: type[BaseAlgorithm], settings: RunSettings, env: GymEnv) -> BaseAlgorithm:
     options = deepcopy(settings.agent_options)  # SB3 writes into `policy_kwargs`
     keywords = {**settings.cycle().keywords, **options, **_own_keywords(settings)}
     try:
-        return run_agent_class(settings)("MlpPolicy", env, **keywords)
+        return kind("MlpPolicy", env, **keywords)
     except (TypeError, ValueError, AssertionError) as error:
         raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
 
@@ -87,6 +104,6 @@ def _own_keywords(settings: RunSettings) -> dict[str, Any]:
         return keywords
     del keywords["buffer_size"]  # agent_options may change it
     # By id, not by value: these are saved with the agent, whose file would otherwise hold the dataset.
-    names = ("dataset", "real_ratio", "env_id", "task")
-    replay = {name: getattr(settings, name) for name in names}
+    names = ("dataset", "real_ratio", "task")
+    replay = {name: getattr(settings, name) for name in names} | {"env_id": settings.named_environment()}
     return {**keywords, "replay_buffer_class": MixedReplayBuffer, "replay_buffer_kwargs": replay}

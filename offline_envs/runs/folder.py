@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from offline_envs.dynamics import read_model_card
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import (
     check_writable,
@@ -86,8 +87,11 @@ class RunFolder:
 
     @property
     def has_progress(self) -> bool:
-        """Whether deleting the folder would lose work: a model or, without one, an evaluation."""
-        return self.model.exists() or self.metrics_file.exists()
+        """Whether deleting the folder would lose work: an evaluation or a checkpoint.
+
+        The model would not be lost: it is a copy of one in the cache or in a folder of the user's.
+        """
+        return self.metrics_file.exists() or self.checkpoint.exists()
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -137,16 +141,28 @@ class RunFolder:
                 f"{self.path} holds a run already. Resume it (--resume) or choose another folder."
             )
         different = differences(settings.to_json(), self.settings().to_json())
+        if "model" in different and self._holds_model(settings.model):
+            different.remove("model")
         if different:
             raise SettingsError(
                 f"{self.path} holds a run with other settings: {', '.join(different)} differ. "
                 "Resume with the same settings, or choose another folder."
             )
 
+    def _holds_model(self, path: str | None) -> bool:
+        """Whether the run's copy of its model has the contents of the one at `path`, wherever that is."""
+        if path is None or not self.model.exists():
+            return False
+        return read_model_card(Path(path).expanduser()) == read_model_card(self.model)
+
     def create(self, settings: RunSettings) -> None:
-        """Make the folder of a new run; one with progress, which `check` has accepted, stays unchanged."""
+        """Make the folder of a new run; one with progress, which `check` has accepted, stays unchanged.
+
+        The model of a run that came no further is removed: this run's may be another.
+        """
         if self.settings_file.exists() and self.has_progress:
             return
+        delete(self.model)
         self.write_json(self.settings_file, settings.to_json())
         self.write_json(self.path / "versions.json", versions())
 

@@ -4,13 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from gymnasium.envs.registration import EnvSpec
+
 from offline_envs.agents import AGENTS
+from offline_envs.data import named_environment
 from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
 from offline_envs.runs.cycle import Cycle, make_cycle
-from offline_envs.settings import JsonSettings
+from offline_envs.settings import JsonSettings, check_seed
 from offline_envs.tasks import find_task
 
 Nested = TypeVar("Nested", bound=JsonSettings)
@@ -57,6 +60,9 @@ class RunSettings(JsonSettings):
         real_ratio: Share of every batch that comes from the dataset.
         seed: Seed of the model's fit, the agent, its batches and the imagined episodes.
         env_id: Environment behind the dataset, if its metadata do not name it.
+        env_kwargs: Keywords of the environment `env_id` by name.
+        trust_dataset: Whether the environment that the dataset's metadata describe is made as they say, which
+            can run any code.
         task: Task whose reward the dataset gets and in whose environment the policy is scored: a name with
             settings, e.g. `"ant-angle:degrees=45"`.
         model: Folder of a fitted ensemble; if None, it is fitted or found in the cache.
@@ -93,6 +99,8 @@ class RunSettings(JsonSettings):
     real_ratio: float = 0.05
     seed: int = 0
     env_id: str | None = None
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    trust_dataset: bool = False
     task: str | None = None
     model: str | None = None
     ensemble: Mapping[str, Any] = field(default_factory=dict)
@@ -127,8 +135,7 @@ class RunSettings(JsonSettings):
         for name in COUNTS:
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if not 0 <= self.seed < 2**32:
-            raise SettingsError(f"seed must lie in 0..{2**32 - 1}, got {self.seed}.")
+        check_seed(self.seed, largest=2**32 - 1)  # Stable-Baselines3 seeds NumPy's global generator
         if not 0 <= self.real_ratio <= 1:
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
         if self.clone_epochs < 0:
@@ -178,6 +185,15 @@ class RunSettings(JsonSettings):
         discount: float = self.agent_options.get("gamma", 0.99)
         return discount
 
+    def named_environment(self) -> str | EnvSpec | None:
+        """Return the environment behind the dataset, with its keywords, as `env_id=` takes it.
+
+        Raises:
+            SettingsError: There are keywords without an id.
+            DatasetError: There is no such environment.
+        """
+        return named_environment(self.env_id, self.env_kwargs)
+
     def fit_options(self) -> dict[str, Any]:
         """Settings of the fit by name; each seed fits its own model, unless `fit` gives one seed for all."""
         return {} if self.model is not None else {"seed": self.seed, **self.fit}
@@ -187,7 +203,7 @@ class RunSettings(JsonSettings):
         return {
             "dataset": self.dataset,
             "model": self.model,
-            "env_id": self.env_id,
+            "env_id": self.named_environment(),
             "task": self.task,
             "ensemble": dict(self.ensemble),
             "fit": self.fit_options(),

@@ -12,6 +12,7 @@ from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.results import TrainResult
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.runs.training import check_possible, train
+from offline_envs.settings import check_arguments
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class SeedRun:
     complete: bool
 
 
+@check_arguments
 def run_seeds(
     settings: TrainSettings,
     seeds: Sequence[int],

@@ -9,6 +9,7 @@ from offline_envs.envs import VECTOR_OPTIONS
 from offline_envs.errors import SettingsError
 from offline_envs.runs.algorithms import ALGORITHMS, Algorithm, algorithm
 from offline_envs.runs.run_settings import RunSettings
+from offline_envs.settings import checked
 
 SET_BY_THE_RUN = (*(name for name in VECTOR_OPTIONS if name != "capture"), "progress", "cache_dir")
 """Keywords of `gym.make_vec` that a run sets besides those of `RunSettings.model_options`."""
@@ -59,12 +60,13 @@ class TrainSettings(RunSettings):
         Raises:
             SettingsError: See `TrainSettings`; or a setting that the algorithm does not use.
         """
+        values = checked("settings", Mapping[str, Any], values)
         name = values.get("algorithm", cls.algorithm)
         entry = algorithm(name)
         chosen = entry.with_defaults(values)
         known = {field.name for field in fields(cls)}
         idle = [n for n in values if n in known and n not in entry.uses]
-        agent = AGENTS.get(chosen.get("agent", cls.agent))
+        agent = AGENTS.get(str(chosen.get("agent", cls.agent)))
         if "real_ratio" in values and "real_ratio" not in idle and agent is not None and not agent.off_policy:
             idle.append("real_ratio")
         if idle:

@@ -5,15 +5,17 @@ from pathlib import Path
 
 from offline_envs.data import Transitions
 from offline_envs.envs import check_device, resolve_model
-from offline_envs.runs.agent import check_agent_options
+from offline_envs.runs.agent import check_agent, check_agent_options
 from offline_envs.runs.algorithms import algorithm
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.results import TrainResult
 from offline_envs.runs.run import Run
 from offline_envs.runs.settings import TrainSettings
+from offline_envs.settings import check_arguments
 from offline_envs.tasks import task_transitions
 
 
+@check_arguments
 def train(
     settings: TrainSettings,
     folder: Path,
@@ -68,8 +70,14 @@ def check_possible(settings: TrainSettings) -> Transitions:
     """
     check_device(settings.device)
     check_agent_options(settings)
-    transitions = task_transitions(settings.dataset, settings.task, env_id=settings.env_id)
+    transitions = task_transitions(
+        settings.dataset,
+        settings.task,
+        env_id=settings.named_environment(),
+        trust_dataset=settings.trust_dataset,
+    )
     transitions.make_env().close()
+    check_agent(settings, transitions)
     if settings.model is not None:
         resolve_model(settings.model, transitions.obs_dim, transitions.action_dim, device=settings.device)
     return transitions

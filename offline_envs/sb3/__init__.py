@@ -2,6 +2,7 @@
 
 from offline_envs.agents import AGENTS, Agent
 from offline_envs.evaluation import EvaluationResult, evaluate_in
+from offline_envs.sb3.agent_options import check_values, constructor_options
 from offline_envs.sb3.agents import agent_class, gradient_steps
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.callbacks.actor_critic import SB3ActorCritic
@@ -41,6 +42,8 @@ __all__ = [
     "SB3VecEnv",
     "VectorInfos",
     "agent_class",
+    "check_values",
+    "constructor_options",
     "evaluate_in",
     "gradient_steps",
     "mean_return_of",

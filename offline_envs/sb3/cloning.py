@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
@@ -12,6 +13,7 @@ from torch import Tensor
 from offline_envs.data import DatasetSource, Transitions
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.buffers.rows import check_box, flat_size, scale_action
+from offline_envs.settings import check_arguments, check_seed
 from offline_envs.tasks import Task, task_transitions
 
 HOLDOUT_SHARE = 0.05
@@ -45,7 +47,8 @@ class BehaviorCloner:
         gradient_steps: Gradient steps taken so far.
 
     Raises:
-        SettingsError: A number that is not positive, or spaces that are not those of the dataset.
+        SettingsError: A number that is not positive, a single step, or spaces that are not those of the
+            dataset.
 
     Example:
         >>> from stable_baselines3 import SAC
@@ -58,6 +61,7 @@ class BehaviorCloner:
         True
     """
 
+    @check_arguments
     def __init__(
         self,
         agent: BaseAlgorithm,
@@ -66,14 +70,19 @@ class BehaviorCloner:
         batch_size: int = 256,
         learning_rate: float = 1e-3,
         seed: int = 0,
-        env_id: str | None = None,
+        env_id: str | EnvSpec | None = None,
         task: str | Task | None = None,
     ) -> None:
         if batch_size < 1 or not learning_rate > 0:
             raise SettingsError(
                 f"batch_size and learning_rate must be positive, got {batch_size} and {learning_rate}."
             )
+        check_seed(seed)
         transitions = task_transitions(dataset, task, env_id=env_id)
+        if len(transitions) < 2:
+            raise SettingsError(
+                f"Cloning needs at least 2 steps, one to measure the error on, got {len(transitions)}."
+            )
         self.gradient_steps = 0
         self._policy: BasePolicy = agent.policy
         self._generator = torch.Generator().manual_seed(seed)
@@ -89,12 +98,18 @@ class BehaviorCloner:
         """Gradient steps that draw as many rows as the training set has."""
         return math.ceil(len(self._train) / self._batch_size)
 
+    @check_arguments
     def train(self, gradient_steps: int) -> None:
         """Take gradient steps on rows drawn with replacement.
 
         Args:
             gradient_steps: Number of gradient steps.
+
+        Raises:
+            SettingsError: A negative number.
         """
+        if gradient_steps < 0:
+            raise SettingsError(f"gradient_steps must be 0 or more, got {gradient_steps}.")
         self._policy.set_training_mode(True)
         for _ in range(gradient_steps):
             draw = torch.randint(len(self._train), (self._batch_size,), generator=self._generator)

@@ -4,6 +4,7 @@ import math
 from typing import TypedDict
 
 from offline_envs.errors import SettingsError
+from offline_envs.settings import check_arguments
 
 ROLLOUT_STARTS = 50_000
 """Rollouts MOPO starts in an epoch (settings of the code of Yu et al. 2020)."""
@@ -27,6 +28,7 @@ class OffPolicySchedule(TypedDict):
     learning_starts: int
 
 
+@check_arguments
 def mopo_schedule(
     n_envs: int,
     horizon: int,

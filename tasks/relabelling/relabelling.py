@@ -22,7 +22,9 @@ from offline_envs.tasks.relabelling.source_environment import check_body, real_e
 from offline_envs.tasks.task import Task
 
 
-def load_for(task: Task, dataset: DatasetSource, env_id: str | None) -> tuple[Transitions, EnvSpec | None]:
+def load_for(
+    task: Task, dataset: DatasetSource, env_id: str | EnvSpec | None
+) -> tuple[Transitions, EnvSpec | None]:
     """Load a dataset, and return the environment that it is taken to come from.
 
     An id names the body of the data, not how it was observed: unlike in `load_transitions`, it is valid with
@@ -31,8 +33,8 @@ def load_for(task: Task, dataset: DatasetSource, env_id: str | None) -> tuple[Tr
     Args:
         task: The task that the data are for.
         dataset: Anything that `load_transitions` accepts.
-        env_id: Environment of the data, instead of the one that their metadata name. Where both agree, the
-            keywords of the metadata are kept and the wrappers dropped.
+        env_id: Environment of the data, instead of the one that their metadata name. Where both agree in the
+            id and it comes without keywords, those of the metadata are kept and the wrappers dropped.
 
     Returns:
         The data, and their environment or None.
@@ -43,16 +45,23 @@ def load_for(task: Task, dataset: DatasetSource, env_id: str | None) -> tuple[Tr
     if env_id is None:
         data = load_transitions(dataset)
         return data, data.env_spec
-    check_body(task, "the dataset, by env_id=,", env_id)
+    name = env_id.id if isinstance(env_id, EnvSpec) else env_id
+    check_body(task, "the dataset, by env_id=,", name)
     space = known_environment(task.base_env_id).action_space
     given = dataset if isinstance(dataset, Sequence) and not isinstance(dataset, str) else [dataset]
     parts = [load_transitions(part, action_space=space) for part in given]
-    spec = _bare(parts[0].env_spec)
-    if spec is None or spec.id != env_id or any(_bare(part.env_spec) != spec for part in parts):
-        spec = deepcopy(gym.spec(env_id))
+    spec = deepcopy(env_id) if isinstance(env_id, EnvSpec) else _agreed(env_id, parts)
     if len(parts) == 1:
         return parts[0], spec
     return load_transitions([replace(part, env_spec=None) for part in parts]), spec
+
+
+def _agreed(env_id: str, parts: Sequence[Transitions]) -> EnvSpec:
+    """The environment that all metadata describe, without wrappers, if it has this id; else the id's own."""
+    spec = _bare(parts[0].env_spec)
+    if spec is None or spec.id != env_id or any(_bare(part.env_spec) != spec for part in parts):
+        return deepcopy(gym.spec(env_id))
+    return spec
 
 
 def _bare(spec: EnvSpec | None) -> EnvSpec | None:
@@ -77,7 +86,7 @@ class Relabelling:
     report: RelabelReport
 
     @classmethod
-    def of(cls, dataset: DatasetSource, task: str | Task, *, env_id: str | None = None) -> Self:
+    def of(cls, dataset: DatasetSource, task: str | Task, *, env_id: str | EnvSpec | None = None) -> Self:
         """Compute the reward of a task for every step of a dataset, in float64, and store it in float32.
 
         The result shares every other array with the dataset, unless columns of the observation are cut. Its
@@ -113,6 +122,7 @@ class Relabelling:
             fitting,
             rewards=_float32(np.asarray(sum(terms.values()))),
             env_spec=spec,
+            recorded_env_spec=None,
             infos=without_reward_terms(fitting.infos)
             | {name: _float32(values) for name, values in {**implied, **terms}.items()},
             source=f"{before.source} relabelled for {task}",
@@ -122,16 +132,25 @@ class Relabelling:
         return cls(replace(after, metadata=report.provenance()), report)
 
 
-def relabel(dataset: DatasetSource, task: str | Task, *, env_id: str | None = None) -> Transitions:
+def relabel(dataset: DatasetSource, task: str | Task, *, env_id: str | EnvSpec | None = None) -> Transitions:
     """Load a dataset with the reward of a task; see `Relabelling.of`, which also reports what was done."""
     return Relabelling.of(dataset, task, env_id=env_id).transitions
 
 
 def task_transitions(
-    dataset: DatasetSource, task: str | Task | None = None, *, env_id: str | None = None
+    dataset: DatasetSource,
+    task: str | Task | None = None,
+    *,
+    env_id: str | EnvSpec | None = None,
+    trust_dataset: bool = False,
 ) -> Transitions:
-    """Load a dataset as it is, or with the reward of a task: `load_transitions` or `relabel`."""
-    return load_transitions(dataset, env_id=env_id) if task is None else relabel(dataset, task, env_id=env_id)
+    """Load a dataset as it is, or with the reward of a task: `load_transitions` or `relabel`.
+
+    The environment of a task is never the metadata's, so that `trust_dataset` changes nothing for it.
+    """
+    if task is None:
+        return load_transitions(dataset, env_id=env_id, trust_dataset=trust_dataset)
+    return relabel(dataset, task, env_id=env_id)
 
 
 def _warn_of(infos: Iterable[InfoSource], whose: str) -> None:

@@ -16,7 +16,9 @@ from tests.toy import toy_ensemble
 NOISE = 0.1
 """Deviation of reward and next_obs in `two_states`."""
 
-FIT = FitSettings(learning_rate=1e-2, max_epochs=40, patience=40, weight_decay=(0.0,))
+FIT = FitSettings(
+    learning_rate=1e-2, max_epochs=40, patience=40, weight_decay=(0.0,), standardize_targets=False
+)
 SINGLE = EnsembleSettings(n_members=1, n_elites=1, hidden=(16,))
 
 

@@ -1,4 +1,7 @@
+import errno
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +10,8 @@ import pytest
 
 import offline_envs
 from offline_envs.cli import app
-from tests.cli.runner import RUNNER, fail
+from tests.cli.runner import RUNNER, fail, succeed
+from tests.runs.tiny import DEMO
 
 COMMANDS = ("demo", "info", "fit", "diagnose", "train", "evaluate", "collect", "relabel")
 
@@ -39,3 +43,42 @@ def test_the_module_is_installed_as_a_command() -> None:
     assert done.returncode == 0, done.stderr
     assert "train" in done.stdout
     assert offline_envs.__doc__
+
+
+def run_program(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "offline_envs", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def test_the_package_runs_as_a_program_and_knows_its_version() -> None:
+    done = run_program("--version")
+    assert (done.returncode, done.stdout) == (0, f"offline-envs {offline_envs.__version__}\n")
+
+
+def test_a_terminal_of_ascii_letters_gets_what_it_can_print() -> None:
+    done = run_program("info", DEMO, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    row = next(line for line in done.stdout.splitlines() if "returns" in line)
+    assert "#" in row  # the highest bar
+    assert "?" not in done.stdout
+
+
+def test_an_error_of_the_system_is_one_line(toy_dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/model [1]")
+
+    monkeypatch.setattr("offline_envs.tasks.task_transitions", full)
+    assert fail("info", toy_dataset) == "Error: /data/model [1]: No space left on device"
+
+
+@pytest.mark.parametrize("name", ["a[red].npz", "[/b].npz"])
+def test_brackets_in_a_path_are_printed_as_they_are(
+    name: str, toy_dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rich takes them for styles: it drops the one, and breaks off at the other."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(exist_ok=True)
+    shutil.copy(toy_dataset, name)
+    assert name in succeed("info", name)
+    assert f"no-{name}" in fail("info", f"no-{name}")

@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from offline_envs.cli import app
+from tests.cli.runner import fail
 
 RUNNER = CliRunner()
 ARGUMENTS = ["collect", "InvertedPendulum-v5", "test/pendulum-v0", "--steps", "120", "--net-arch", "8"]
@@ -67,6 +68,26 @@ def test_settings_that_make_no_sense_are_refused(extra: list[str], message: str)
     result = RUNNER.invoke(app, [*ARGUMENTS, "--kind", "replay", *extra])
     assert result.exit_code == 1
     assert message in " ".join(result.stderr.split())
+
+
+def test_a_policy_that_is_not_there_is_named_as_it_was_given(tmp_path: Path) -> None:
+    options = [
+        "--kind",
+        "expert",
+        "--output-root",
+        str(tmp_path / "new"),
+        "--policy",
+        str(tmp_path / "no.zip"),
+    ]
+    result = RUNNER.invoke(app, [*ARGUMENTS, *options])
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: There is no file {tmp_path / 'no.zip'} to load a policy from.\n"
+    assert list((tmp_path).rglob("*.hdf5")) == []
+
+
+def test_a_root_that_cannot_be_written_is_refused() -> None:
+    call = [*ARGUMENTS, "--kind", "random", "--output-root", "/proc/a"]
+    assert "--output-root /proc/a cannot be written" in fail(*call)
 
 
 def test_help_lists_the_command_and_its_options() -> None:

@@ -70,6 +70,9 @@ def test_what_cannot_be_diagnosed_is_refused(tiny_model: Path, policy: Path, tmp
     assert "exists already" in fail("diagnose", DEMO, "--output", tmp_path)
     assert "Unknown setting of DiagnoseSettings 'size'" in fail(*given, "--options", '{"size": 1}')
     assert "train_horizon must be at most" in fail(*given, "--horizon", 2)
+    assert "--seed 1 contradicts the seed in --options, 2" in fail(
+        *given, "--seed", 1, "--options", '{"seed": 2}'
+    )
     assert "There is no file" in fail(*given, "--policy", tmp_path / "none.zip")
     assert "cannot be loaded as a policy of td3" in fail(*given, "--policy", policy, "--agent", "td3")
     pendulum = tmp_path / "pendulum.zip"

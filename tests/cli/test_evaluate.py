@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from stable_baselines3 import SAC
+from stable_baselines3 import PPO, SAC
 
 from offline_envs.data import load_transitions
 from offline_envs.sb3 import evaluate_in
@@ -44,6 +44,14 @@ def test_what_cannot_be_evaluated_is_refused(policy: Path, tmp_path: Path) -> No
     assert "observation space of shape (9,), but the environment (11,)" in fail(
         "evaluate", policy, "--env-id", "Hopper-v5"
     )
+
+
+def test_a_policy_of_an_agent_that_no_run_trains_is_scored(tmp_path: Path) -> None:
+    path = tmp_path / "ppo.zip"
+    PPO("MlpPolicy", "InvertedDoublePendulum-v5", policy_kwargs={"net_arch": [8]}, device="cpu").save(path)
+    call = ("evaluate", path, "--env-id", "InvertedDoublePendulum-v5", "--episodes", 1)
+    assert "1 episodes of" in succeed(*call, "--agent", "ppo")
+    assert "name it: --agent a2c, crossq, ddpg, fastsac, ppo, sac, td3, tqc, trpo." in fail(*call)
 
 
 def test_uniform_actions_are_scored() -> None:

@@ -76,6 +76,18 @@ def test_two_processes_fit_once(tmp_path: Path) -> None:
     assert models[0] == models[1]
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_the_fit(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    line = fail("fit", "no/such-v0", "--output", tmp_path / "file/model")
+    assert f"no file can be made in {tmp_path / 'file'}: Not a directory" in line
+    assert "--output /proc/a/m cannot be written" in fail("fit", "no/such-v0", "--output", "/proc/a/m")
+
+
+def test_a_seed_is_given_once() -> None:
+    line = fail("fit", DEMO, "--seed", 5, "--fit", '{"seed": 3}')
+    assert "--seed 5 contradicts the seed in --fit, 3. Give one of them." in line
+
+
 def test_invalid_options_are_refused_before_the_fit(toy_dataset: str) -> None:
     assert "--fit must be JSON, got '{'" in fail("fit", DEMO, "--fit", "{")
     assert "--ensemble must be a JSON object" in fail("fit", DEMO, "--ensemble", "[1]")

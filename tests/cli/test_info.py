@@ -1,9 +1,13 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from offline_envs import load_transitions
+from offline_envs.data.health import CHECKS
 from offline_envs.dynamics import ensemble_folder, save_model
 from tests.cli.runner import fail, succeed
+from tests.data.worlds import arrays
 from tests.runs.test_plots import check_picture
 from tests.runs.tiny import DEMO
 from tests.toy import spreading_ensemble, toy_ensemble
@@ -23,6 +27,21 @@ def test_info_of_a_file(toy_dataset: str, tmp_path: Path) -> None:
     assert "from -4.00 to -0.00" in output
     assert "unknown (pass --env-id)" in output
     check_picture(tmp_path / "new/returns.png")
+
+
+def test_info_of_a_datasets_health(tmp_path: Path) -> None:
+    """Every check has a row, whether it found something or not."""
+    fields = arrays(actions=np.full((5, 1), 0.5), rewards=np.full(5, 2.0))
+    np.savez(tmp_path / "still.npz", **fields)
+    rows = {
+        line.split("│")[1].strip(): line
+        for line in succeed("info", tmp_path / "still.npz").splitlines()
+        if "│" in line
+    }
+    assert set(CHECKS) <= set(rows)
+    assert "rewards: there is nothing to learn" in rows["constant columns"]
+    assert "dimension 0 never changes" in rows["action spread"]
+    assert rows["duplicate steps"].split("│")[2].strip() == "ok"
 
 
 def test_datasets_that_cannot_be_used(toy_dataset: str, tmp_path: Path) -> None:

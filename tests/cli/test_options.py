@@ -1,6 +1,6 @@
 import pytest
 
-from offline_envs.cli.options import parse_json, parse_seeds, parse_settings
+from offline_envs.cli.options import given_once, parse_json, parse_seeds, parse_settings
 from offline_envs.dynamics import FitSettings
 from offline_envs.errors import SettingsError
 
@@ -24,3 +24,12 @@ def test_settings() -> None:
     assert parse_settings(FitSettings, {"seed": 3}, "--fit") == FitSettings(seed=3)
     with pytest.raises(SettingsError, match="--fit has a value of the wrong type"):
         parse_settings(FitSettings, {"patience": "long"}, "--fit")
+
+
+def test_what_is_given_twice_has_to_agree() -> None:
+    assert given_once({"seed": 3, "horizon": None}, {"rows": 5}, "--options") == {"seed": 3, "rows": 5}
+    assert given_once({"seed": 3}, {"seed": 3}, "--options") == {"seed": 3}
+    assert given_once({"seed": None}, {"seed": 4}, "--options") == {"seed": 4}
+    message = "--train-horizon 3 contradicts the train_horizon in --options, 4. Give one of them."
+    with pytest.raises(SettingsError, match=message):
+        given_once({"train_horizon": 3}, {"train_horizon": 4}, "--options")

@@ -100,12 +100,19 @@ def test_an_interrupted_run_is_resumed_and_complete_seeds_are_only_read(
         (["--settings", '{"n_envs": "x"}'], "n_envs must be of type int"),
         (["--settings", '{"rollout_actions": "noise"}'], "Valid: policy, uniform"),
         (["--agent-options", "[]"], "--agent-options must be a JSON object"),
+        (["--agent-options", '{"gamma": 2}'], "gamma must be between 0 and 1, got 2"),
+        (["--agent-options", '{"learning_rate": "1e-3"}'], "learning_rate must be of type float"),
         (["--ensemble", '{"n_members": 3}'], "ensemble and fit cannot be given with it"),
     ],
 )
 def test_invalid_options_are_refused(more: list[str], message: str, tiny_model: Path, tmp_path: Path) -> None:
     assert message in fail(*arguments(tiny_model, tmp_path / "run", *more))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_below_a_file_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "Not a directory" in fail(*arguments(tiny_model, tmp_path / "file"))
 
 
 def test_uniform_rollouts_are_a_setting(tiny_model: Path, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import minari
 import pytest
 
+from offline_envs.data import minari_ids
+
 
 @pytest.fixture(autouse=True)
 def minari_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -15,4 +17,5 @@ def minari_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder))
     monkeypatch.setattr(minari, "download_dataset", no_download)
+    monkeypatch.setattr(minari_ids, "check_server", lambda: None)
     return folder

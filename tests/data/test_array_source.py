@@ -45,6 +45,34 @@ def test_tensors_are_arrays() -> None:
     assert same(load_transitions(tensors), load_transitions(arrays()))
 
 
+def test_gradients_of_tensors_are_left_behind() -> None:
+    tensors = {name: torch.from_numpy(values) for name, values in arrays().items()}
+    tensors["observations"].requires_grad_()
+    data = load_transitions({**tensors, "infos": {"x": torch.ones(5, requires_grad=True)}})
+    assert same(data, load_transitions(arrays()))
+    assert not data.obs.requires_grad
+
+
+def test_masked_values_are_refused_and_none_masked_are_values() -> None:
+    """What lies under a mask is a filler such as −9999, which a model would learn from."""
+    obs = np.ma.masked_equal(arrays(observations=[[0.0], [-9999], [2], [10], [-9999]])["observations"], -9999)
+    with pytest.raises(DatasetError, match=r"obs must have no masked values; 2 of 5 rows.*first is row 1"):
+        load_transitions(arrays(observations=obs))
+    whole = np.ma.masked_equal(arrays()["observations"], -9999)
+    assert same(load_transitions(arrays(observations=whole)), load_transitions(arrays()))
+
+
+def test_masked_infos_are_unknown() -> None:
+    infos = {"x": np.ma.masked_equal([1.0, -9999, 3, 4, 5], -9999)}
+    assert load_transitions(arrays(infos=infos)).infos["x"].isnan().tolist() == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
 def test_an_archive_equals_its_arrays(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays())
     np.savez_compressed(tmp_path / "b.npz", **arrays())

@@ -1,4 +1,5 @@
 import shutil
+import socket
 from pathlib import Path
 
 import minari
@@ -7,6 +8,9 @@ import pytest
 from offline_envs.data import embedded_ids, load_transitions, minari_ids
 from offline_envs.errors import DatasetError
 from tests.data.worlds import episode, write_minari
+
+CHECK_SERVER = minari_ids.check_server
+"""The check itself, which the fixtures of this folder leave out."""
 
 
 def test_an_unknown_id_names_the_nearest_and_why_it_was_not_downloaded() -> None:
@@ -33,6 +37,55 @@ def test_a_download_of_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(minari, "download_dataset", lambda dataset_id: None)
     with pytest.raises(DatasetError, match="Downloading 'far-v0' left nothing under"):
         load_transitions("far-v0")
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minari_ids, "getproxies", dict)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.delenv("MINARI_REMOTE", raising=False)
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_a_server_out_of_reach_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client would try again and again for half a minute before the nearest ids are named."""
+    write_minari("toy/hopper/medium-v0", [episode(0, 2)])
+    monkeypatch.setattr(minari_ids, "check_server", CHECK_SERVER)
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setattr(minari, "download_dataset", lambda dataset_id: pytest.fail("the client was asked"))
+    message = r"'toy/hoper/medium-v0'.*127\.0\.0\.1 cannot be reached: .*Nearest ids .*: toy/hopper/medium-v0"
+    with pytest.raises(DatasetError, match=message):
+        load_transitions("toy/hoper/medium-v0")
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_a_server_that_answers_is_within_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        CHECK_SERVER()
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_where_only_the_client_knows_the_way_nothing_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "create_connection", lambda *args, **kwargs: pytest.fail("a connection"))
+    for name, value in (("HF_HUB_OFFLINE", "1"), ("MINARI_REMOTE", "gcp://minari")):
+        with monkeypatch.context() as context:
+            context.setenv(name, value)
+            CHECK_SERVER()
+    monkeypatch.setattr(minari_ids, "getproxies", lambda: {"https": "http://proxy"})
+    CHECK_SERVER()
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def test_a_namespace_of_one_letter_is_refused_before_the_server_is_asked() -> None:
+    """Minari's own pattern does not match such an id, whatever the server has."""
+    with pytest.raises(DatasetError, match=r"'t/hopper-v0' is not on this machine.* at least two characters"):
+        load_transitions("t/hopper-v0")
 
 
 def test_an_id_without_version() -> None:

@@ -1,6 +1,7 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import h5py
@@ -177,6 +178,41 @@ def test_wrong_metadata_are_refused(promised: int, message: str) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"total_steps": promised}))
     with pytest.raises(DatasetError, match=message):
         load_transitions("lie-v0")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("terminations", np.array([0, 2, 1]), "terminations of episode 1 must hold 0 or 1, row 1 holds 2"),
+        (
+            "terminations",
+            np.array([0, 0.5, 1]),
+            "terminations of episode 1 must hold 0 or 1, row 1 holds 0.5",
+        ),
+        ("rewards", np.array([1, 2, 3j]), r"episode 1: rewards must be an array of numbers, .*complex128"),
+        ("rewards", 1.0, r"episode 1: rewards must be an array of numbers, .*shape \(\)"),
+        ("rewards", np.array([b"1", b"2", b"3"]), r"episode 1: rewards must be an array of numbers, .*S1"),
+    ],
+)
+def test_the_checks_of_arrays(name: str, values: Any, message: str) -> None:
+    """NumPy would take 2 and 0.5 as true, and the real part of complex numbers."""
+    write_minari("odd-v0", [episode(0, 2), episode(0, 3)])
+    with h5py.File(main_file("odd-v0"), "a") as file:
+        del file[f"episode_1/{name}"]
+        file[f"episode_1/{name}"] = values
+    with pytest.raises(DatasetError, match=message):
+        load_transitions("odd-v0")
+
+
+def test_an_episode_ends_where_it_terminates() -> None:
+    """As in arrays: no episode goes on after the end of the MDP."""
+    goes_on = episode(0, 4)
+    np.asarray(goes_on.terminations)[:] = [False, True, False, False]
+    write_minari("goes-on-v0", [goes_on, episode(10, 2)])
+    with pytest.warns(UserWarning, match="1 steps terminate in the middle of an episode"):
+        data = load_transitions("goes-on-v0")
+    assert data.episode_starts.tolist() == [0, 2, 4]
+    assert data.next_obs[:, 0].tolist() == [1, 2, 3, 4, 11, 12]
 
 
 def test_a_truncated_file_is_refused() -> None:

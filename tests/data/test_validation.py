@@ -20,9 +20,13 @@ def test_good_transitions_pass() -> None:
     [
         (
             {"obs": torch.zeros(4, 1, dtype=torch.float64)},
-            "obs must be torch.float32 on the CPU, received torch.float64",
+            "obs must be torch.float32 on the CPU without a gradient, received torch.float64",
         ),
         ({"terminated": torch.zeros(4)}, "terminated must be torch.bool"),
+        (
+            {"rewards": torch.zeros(4, requires_grad=True)},
+            "received torch.float32 on cpu, which requires one",
+        ),
         ({"rewards": torch.zeros(3)}, r"shapes disagree.*rewards \(3,\)"),
         ({"next_obs": torch.zeros(4, 2)}, r"shapes disagree.*next_obs \(4, 2\)"),
         ({"episode_starts": torch.tensor([0, 4])}, "1 of 2 break this, the first is episode 1 at row 4"),
@@ -60,10 +64,35 @@ def test_actions_may_miss_a_bound_by_float_rounding_only() -> None:
 
 
 def test_unbounded_actions_are_in_an_unbounded_space() -> None:
-    check_transitions(transitions(actions=torch.full((4, 1), 1e9), action_space=Box(-np.inf, np.inf, (1,))))
+    with pytest.warns(UserWarning, match=r"dimensions \[0\].*are unbounded.*Pass action_space="):
+        check_transitions(
+            transitions(actions=torch.full((4, 1), 1e9), action_space=Box(-np.inf, np.inf, (1,)))
+        )
 
 
 def test_an_action_space_becomes_float32() -> None:
     assert float_action_box("x", Box(-1.0, 1.0, (2,), np.float64)) == Box(-1.0, 1.0, (2,), np.float32)
     with pytest.raises(DatasetError, match=r"x: actions must be real numbers, received .*int32"):
         float_action_box("x", Box(0, 3, (2,), np.int32))
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        ([-1.0, 2.0], [1.0, 2.0]),
+        ([-1.0, -1e39], [1.0, 1e39]),
+        ([-1.0, -3e38], [1.0, 3e38]),
+        ([-1.0, 1.0], [1.0, 1.0 + 1e-12]),
+    ],
+)
+def test_bounds_that_nothing_can_be_scaled_to_are_refused(low: list[float], high: list[float]) -> None:
+    """Scaled to bounds that are equal, an action is 0 / 0; bounds beyond float32 would become infinite."""
+    box = Box(np.array(low), np.array(high), dtype=np.float64)
+    message = rf"low must lie below high.*; dimension 1 has low {low[1]} and high {high[1]}"
+    with pytest.raises(DatasetError, match=message.replace("+", r"\+")):
+        float_action_box("x", box)
+
+
+def test_whole_actions_outside_their_space_may_be_indices() -> None:
+    with pytest.raises(DatasetError, match=r"Indices of discrete actions are not supported"):
+        check_transitions(transitions(actions=torch.tensor([[0.0], [3.0], [2.0], [1.0]])))

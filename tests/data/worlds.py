@@ -1,9 +1,12 @@
 """Small datasets whose every number is known."""
 
+import json
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import minari
 import numpy as np
 import torch
@@ -85,3 +88,22 @@ def transitions(n: int = 4, **changes: Any) -> Transitions:
 def same(left: Transitions, right: Transitions) -> bool:
     """Whether two sets of transitions hold the same numbers."""
     return left.fingerprint == right.fingerprint
+
+
+def write_pendulum(dataset_id: str, *, steps: int = 2, **spec: Any) -> MinariDataset:
+    """A dataset of Pendulum-v1 whose metadata describe the environment with other entries, JSON by name."""
+    env = gym.make("Pendulum-v1")
+    still = episode(0, steps, terminated=False, observations=np.zeros((steps + 1, 3), np.float32))
+    spaces = {"observation_space": env.observation_space, "action_space": env.action_space}
+    dataset = write_minari(dataset_id, [still], env=env, **spaces)
+    describe_env(dataset, **spec)
+    changed: MinariDataset = minari.load_dataset(dataset_id)
+    return changed
+
+
+def describe_env(dataset: MinariDataset, **spec: Any) -> None:
+    """Change what the metadata of a written dataset say of its environment."""
+    path = Path(dataset.storage.data_path) / "metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["env_spec"] = json.dumps({**json.loads(metadata["env_spec"]), **spec})
+    path.write_text(json.dumps(metadata))

@@ -13,7 +13,8 @@ from offline_envs.errors import SettingsError
         ({"episodes": -1}, "episodes must be at least 1, got -1"),
         ({"horizon": 3}, "train_horizon must be at most horizon=3, got 5"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'"),
-        ({"seed": -1}, "seed must be 0 or more, got -1"),
+        ({"seed": -1}, r"seed must lie in 0\.\.9223372036854775807, got -1"),
+        ({"seed": 2**70}, r"seed must lie in 0\.\."),
         ({"rollouts": 1.5}, "rollouts must be of type int"),
     ],
 )

@@ -85,7 +85,7 @@ def single_ensemble() -> EnsembleDynamics:
             {"model": toy_ensemble(((0.0, 0.0),), ((1.0, 1.0),), (0,))},
             "1 observation and 1 action dimensions",
         ),
-        ({"penalty_coef": -0.1}, "penalty_coef must be finite and 0 or more"),
+        ({"penalty_coef": -0.1}, "penalty_coef must be 0 or more"),
         ({"penalty": "doubt"}, "Unknown penalty 'doubt'"),
         ({"penalty_members": "voters"}, "Unknown penalty_members 'voters'"),
         ({"precision": "float16"}, "Unknown precision 'float16'"),

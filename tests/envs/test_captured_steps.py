@@ -19,7 +19,7 @@ from offline_envs.envs.checker.recorded_calls import equal, leaves, play, to_num
 from offline_envs.envs.episodes import Episodes
 from offline_envs.kernels.captured_call import WARM_UP_CALLS
 from tests.fake_graph import use_fake_graphs
-from tests.toy import halting_options, right_of_six, toy_options
+from tests.toy import counting_ensemble, halting_options, right_of_six, toy_options
 
 N = 5
 IDS = ["LearnedModel-v0", "PenalizedModel-v0", "PessimisticModel-v0", "AdversarialModel-v0"]
@@ -72,6 +72,16 @@ def test_the_same_bits_with_and_without_graphs(
     assert equal(moments(graphs), moments(plain))
     assert graphs.unwrapped._step._replay is not None
     assert equal(to_numpy(state(graphs)), to_numpy(state(plain)))
+
+
+def test_a_step_limit_that_is_set_after_the_capture_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_fake_graphs(monkeypatch)
+    envs = captured("LearnedModel-v0", **toy_options(model=counting_ensemble()))
+    moments(envs)
+    assert envs.unwrapped._step._replay is not None
+    envs.reset(seed=0)
+    envs.unwrapped.max_episode_steps = 5
+    assert [envs.step(torch.zeros(N, 1))[3].tolist() for _ in range(5)] == [[False] * N] * 4 + [[True] * N]
 
 
 @pytest.mark.parametrize("mode", MODES)

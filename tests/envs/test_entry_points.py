@@ -3,9 +3,11 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from stable_baselines3.common.env_util import make_vec_env
 
 from offline_envs.errors import SettingsError
 from offline_envs.registration import ENV_IDS
+from tests.toy import toy_options
 
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
@@ -14,7 +16,9 @@ def test_an_unknown_setting_is_refused_with_the_valid_ones(
 ) -> None:
     options: dict[str, Any] = {"dataset": str(toy_dataset), "model": str(toy_model), "colour": 3}
     for make in (gym.make, gym.make_vec):
-        with pytest.raises(SettingsError, match=r"Unknown setting 'colour'\. Valid: .*device, .*start"):
+        with pytest.raises(
+            SettingsError, match=r"got an unexpected keyword argument 'colour'\. Valid: .*device, .*start"
+        ):
             make(env_id, **options)
 
 
@@ -24,3 +28,37 @@ def test_settings_of_vector_environments_are_refused_by_make(
 ) -> None:
     with pytest.raises(SettingsError, match=r"autoreset_mode= is a setting of gym\.make_vec"):
         gym.make(env_id, dataset=str(toy_dataset), model=str(toy_model), autoreset_mode="NextStep")
+
+
+def test_a_library_that_tries_a_keyword_reads_pythons_own_words() -> None:
+    """TorchRL's GymEnv asks with `frameskip`, and asks again without it after a TypeError that says so."""
+    with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'frameskip'\. Valid: cache_dir"):
+        gym.make("LearnedModel-v0", **toy_options(frameskip=1))
+
+
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+@pytest.mark.parametrize("mode", ["rgb_array", "human", "nonsense"])
+def test_a_learned_environment_draws_nothing(make: Any, mode: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"render_mode must be None, got '{mode}'.*render_modes are empty"
+    ):
+        make("LearnedModel-v0", **toy_options(render_mode=mode))
+
+
+def test_stable_baselines_asks_for_pictures_and_then_does_without() -> None:
+    """Its `make_vec_env` asks for `rgb_array` first, and takes a TypeError for "not here"."""
+    envs: Any = make_vec_env("LearnedModel-v0", 2, env_kwargs=toy_options())
+    assert envs.reset().shape == (2, 2)
+
+
+def test_a_film_of_an_environment_without_pictures_is_refused_by_gymnasium(tmp_path: Path) -> None:
+    env = gym.make("LearnedModel-v0", **toy_options(render_mode=None))
+    with pytest.raises(ValueError, match="Render mode is None, which is incompatible with RecordVideo"):
+        gym.wrappers.RecordVideo(env, str(tmp_path))
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_stacked_single_environments_take_no_settings_of_the_batched_one(mode: str) -> None:
+    message = r"output= is a setting of gym\.make_vec.*vectorization_mode='sync'"
+    with pytest.raises(SettingsError, match=message):
+        gym.make_vec("LearnedModel-v0", 2, vectorization_mode=mode, **toy_options(output="torch"))

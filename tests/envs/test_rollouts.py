@@ -167,11 +167,11 @@ def test_what_cannot_be_rolled_out_is_refused() -> None:
     real.close()
     with pytest.raises(SettingsError, match="would bypass the wrapper UncertaintyPenalty"):
         rollout(lean, 3, 2, within=UncertaintyPenalty(make("plain")))
-    with pytest.raises(SettingsError, match="horizon must be an integer of at least 1, got 0"):
+    with pytest.raises(SettingsError, match="horizon must be at least 1, got 0"):
         rollout(lean, 3, 0, within=make("plain"))
-    with pytest.raises(SettingsError, match="n must be an integer of at least 1, got 0"):
+    with pytest.raises(SettingsError, match="n must be at least 1, got 0"):
         rollout(lean, 0, 2, within=make("plain"))
-    with pytest.raises(SettingsError, match=r"horizon must be an integer of at least 1, got 2\.5"):
+    with pytest.raises(SettingsError, match=r"horizon must be of type int, got 2\.5"):
         rollout(lean, 3, 2.5, within=make("plain"))  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="must return a tensor, got ndarray"):
         rollout(lambda obs: obs.numpy(), 3, 2, within=make("plain"))

@@ -1,7 +1,10 @@
+import re
+import warnings
 from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 import torch
 
@@ -48,6 +51,29 @@ def test_a_callable_is_used_as_it_is() -> None:
 def test_a_callable_that_does_not_return_one_bool_a_row_is_refused(rule: Any) -> None:
     with pytest.raises(SettingsError, match=r"must return a bool tensor of shape \(9,\)"):
         resolve(rule, toy_transitions())
+
+
+@pytest.mark.parametrize("found", [False, [False] * 9, None], ids=["bool", "list", "None"])
+def test_a_callable_that_returns_something_else_is_told_what_is_needed(found: Any) -> None:
+    message = r"must return a bool tensor of shape \(9,\), or such an array, .* each row .*; got "
+    with pytest.raises(SettingsError, match=message + re.escape(repr(found))):
+        resolve(lambda obs, action, next_obs: found, toy_transitions())
+
+
+def test_a_callable_may_return_arrays() -> None:
+    """A rule of NumPy's functions, e.g. one taken from the environment's own source."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it disagrees with the dataset
+        rule = resolve(lambda obs, action, next_obs: np.asarray(next_obs)[:, 0] > 2.5, toy_transitions())
+    obs = torch.tensor([[0.0, 0.0], [2.0, 0.0]])
+    ended = rule(obs, torch.zeros(2, 1), obs + 1)
+    assert ended.dtype == torch.bool
+    assert ended.tolist() == [False, True]
+
+
+def test_an_array_of_another_kind_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"bool tensor of shape \(9,\).* got torch.int64 of shape \(9,\)"):
+        resolve(lambda obs, action, next_obs: np.zeros(len(obs), dtype=int), toy_transitions())
 
 
 def test_auto_takes_the_rule_of_the_environment_of_the_data() -> None:

@@ -125,8 +125,8 @@ def test_exploded_rows_halt_where_the_pair_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kappa": -1.0}, "kappa must be finite and 0 or more, got -1.0"),
-        ({"kappa": math.inf}, "kappa must be finite and 0 or more, got inf"),
+        ({"kappa": -1.0}, "kappa must be 0 or more, got -1.0"),
+        ({"kappa": math.inf}, "kappa must be finite, got inf"),
         ({"gamma": 1.0}, r"gamma must be 0 or more and below 1, got 1\.0"),
         ({"units": "m"}, r"Unknown units 'm'\. Valid: raw, std"),
         ({"halt_members": "best"}, r"Unknown halt_members 'best'\. Valid: all, elites"),

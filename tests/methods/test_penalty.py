@@ -27,8 +27,8 @@ def test_subtracts_coefficient_times_uncertainty_but_not_from_exploded_rows() ->
 
 def test_settings_are_checked_when_they_are_made() -> None:
     for values, message in (
-        ({"penalty_coef": -1.0}, "penalty_coef must be finite and 0 or more, got -1.0"),
-        ({"penalty_coef": float("inf")}, "penalty_coef must be finite and 0 or more, got inf"),
+        ({"penalty_coef": -1.0}, "penalty_coef must be 0 or more, got -1.0"),
+        ({"penalty_coef": float("inf")}, "penalty_coef must be finite, got inf"),
         ({"penalty_coef": "1"}, "penalty_coef must be of type float, got '1'"),
         ({"penalty": "variance"}, "Unknown penalty 'variance'. Valid: ensemble_std, max_deviation"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'. Valid: all, elites"),

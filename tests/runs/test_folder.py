@@ -4,19 +4,22 @@ from pathlib import Path
 
 import pytest
 
+from offline_envs.dynamics import save_model
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.runs import RunFolder, TrainResult, TrainSettings
 from offline_envs.runs.results import MetricsRow
+from tests.toy import toy_ensemble
 
 SETTINGS = TrainSettings("a-v0", ensemble={"hidden": [8]})
 RESULT = TrainResult(3, 1.0, 2.0, 3.0, 4.0, 0.5, 20, None, None, None, 0, 100)
 
 
-def run_folder(path: Path) -> RunFolder:
-    """A run that has come as far as its model."""
+def run_folder(path: Path, settings: TrainSettings = SETTINGS) -> RunFolder:
+    """A run that has come as far as its first checkpoint."""
     run = RunFolder(path)
-    run.create(SETTINGS)
-    run.model.mkdir()
+    run.create(settings)
+    save_model(run.model, toy_ensemble())
+    run.checkpoint.mkdir()
     return run
 
 
@@ -46,13 +49,24 @@ def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     assert run.settings().to_json() == SETTINGS.to_json()
 
 
-def test_a_folder_without_a_model_has_nothing_to_lose(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    run.create(SETTINGS)
+def test_a_run_without_progress_may_start_anew(tmp_path: Path) -> None:
+    """A model alone is none: it is a copy, and it may be that of other settings."""
+    run = run_folder(tmp_path)
+    run.checkpoint.rmdir()
     other = replace(SETTINGS, seed=4)
     run.check(other, resume=False)
     run.create(other)
     assert run.settings().to_json() == other.to_json()
+    assert not run.model.exists()
+
+
+def test_the_same_model_at_another_path_is_no_other_setting(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run", replace(SETTINGS, model="before/model", ensemble={}))
+    save_model(tmp_path / "moved", toy_ensemble())
+    run.check(replace(SETTINGS, model=str(tmp_path / "moved"), ensemble={}), resume=True)
+    save_model(tmp_path / "other", toy_ensemble(elites=(1,)))
+    with pytest.raises(SettingsError, match="other settings: model differ"):
+        run.check(replace(SETTINGS, model=str(tmp_path / "other"), ensemble={}), resume=True)
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from offline_envs.runs import ModelBased, TrainSettings, algorithm
         ({"horizon": True}, "horizon must be of type int, got True"),
         ({"n_envs": "many"}, "n_envs must be of type int, got 'many'"),
         ({"penalty_coef": float("nan")}, "penalty_coef must be finite"),
-        ({"penalty_coef": -1}, "penalty_coef must be finite and 0 or more"),
+        ({"penalty_coef": -1}, "penalty_coef must be 0 or more"),
         ({"transitions_per_gradient_step": 0}, "must be positive"),
         ({"real_ratio": 2}, "real_ratio must be between 0 and 1, got 2"),
         ({"seed": -1}, "seed must lie in 0"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from offline_envs.data.environment import known_environment
+from offline_envs.data import known_environment
 from offline_envs.registration import TASKS
 from offline_envs.tasks import Task, find_task
 

@@ -109,7 +109,7 @@ def test_wrapped_environment_is_rebuilt_from_its_spec(toy_dataset: str, toy_mode
     ("settings", "message"),
     [
         ({"threshold": {"median": 1}}, "Unknown threshold rule 'median'"),
-        ({"kappa": -1.0}, "kappa must be finite and 0 or more"),
+        ({"kappa": -1.0}, "kappa must be 0 or more"),
         ({"model": random_ensemble(3)}, "3 observation and 1 action dimensions, but 2 and 1 are needed"),
     ],
 )

@@ -15,6 +15,7 @@ from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs import without_reset_rows, zero_rows
 from offline_envs.mdp import PENALTY, RAW_REWARD, RESET_MASK
 from offline_envs.methods import Halt, HaltCounter, halt_infos
+from offline_envs.settings import check_arguments
 from offline_envs.wrappers.extra_terminations import extra_terminations
 from offline_envs.wrappers.halt_meter import HaltMeter
 from offline_envs.wrappers.rows import like, many_rows
@@ -52,6 +53,7 @@ class HaltOnUnknown(VectorWrapper):
 
     halts = True
 
+    @check_arguments
     def __init__(
         self,
         env: VectorEnv[Any, Any, Any],
@@ -64,7 +66,7 @@ class HaltOnUnknown(VectorWrapper):
         gamma: float = Halt.gamma,
         model: str | Path | DynamicsModel | None = None,
         dataset: DatasetSource | None = None,
-        cache_dir: str | None = None,
+        cache_dir: str | Path | None = None,
         step_infos: bool = False,
     ) -> None:
         super().__init__(env)

@@ -11,6 +11,7 @@ from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs import without_reset_rows, zero_rows
 from offline_envs.mdp import PENALTY, RAW_REWARD
 from offline_envs.methods import Penalty
+from offline_envs.settings import check_arguments
 from offline_envs.wrappers.penalty_meter import PenaltyMeter
 from offline_envs.wrappers.rows import like, many_rows
 
@@ -33,6 +34,7 @@ class UncertaintyPenalty(VectorWrapper):
         SettingsError: An unknown name, a negative coefficient, or no model to measure uncertainty.
     """
 
+    @check_arguments
     def __init__(
         self,
         env: VectorEnv[Any, Any, Any],

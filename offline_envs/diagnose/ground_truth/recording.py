@@ -14,7 +14,7 @@ from offline_envs.diagnose.ground_truth.simulator import Simulator
 from offline_envs.diagnose.ground_truth.windows import Windows, recorded_windows, simulated_windows
 from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.dynamics import generator_for
-from offline_envs.errors import SettingsError
+from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.evaluation import DataScale
 from offline_envs.policies import Predictor
 
@@ -99,7 +99,7 @@ class GroundTruth:
         """
         try:
             simulator = Simulator.of(transitions)
-        except SettingsError as error:
+        except (SettingsError, DatasetError) as error:
             recorded, _ = _recorded(transitions, None, settings, say)
             note = f"Open-loop errors are measured against recorded episodes only. {error}"
             return cls(recorded, None, (note,))

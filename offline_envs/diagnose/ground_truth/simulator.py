@@ -33,6 +33,7 @@ class Simulator:
 
         Raises:
             SettingsError: The environment is unknown, or its observations do not determine its state.
+            DatasetError: The environment cannot be made, see `Transitions.make_env`.
         """
         spec = transitions.env_spec
         if spec is None or spec.id not in LAYOUTS:

@@ -85,9 +85,12 @@ class EnsembleDynamics(nn.Module):
             return (self.n_outputs,)
         return (self.n_outputs, self.n_outputs) if self.settings.separate_heads else (2 * self.n_outputs,)
 
+    def _head_layers(self) -> list[MemberLinear]:
+        return [cast("MemberLinear", head) for head in self.heads]  # `ModuleList` does not say what it holds
+
     def _head(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of all heads side by side: one product is faster than two narrow ones."""
-        heads = [cast("MemberLinear", head) for head in self.heads]
+        heads = self._head_layers()
         if len(heads) == 1:
             return heads[0].weight, heads[0].bias
         return torch.cat([h.weight for h in heads], dim=-1), torch.cat([h.bias for h in heads], dim=-1)
@@ -222,6 +225,23 @@ class EnsembleDynamics(nn.Module):
         if members is None:
             return self._layers()
         return [(weight[members], bias[members]) for weight, bias in self._layers()]
+
+    @torch.no_grad()
+    def rescale_outputs(self, mean: Tensor, std: Tensor) -> None:
+        """Make the ensemble predict y · std + mean wherever it predicted y, in place.
+
+        Args:
+            mean: Shift of each output, `(1 + d,)`, on the ensemble's device.
+            std: Positive factor of each output, `(1 + d,)`.
+        """
+        first, last = self._head_layers()[0], self._head_layers()[-1]
+        first.weight[..., : self.n_outputs].mul_(std)
+        first.bias[..., : self.n_outputs].mul_(std).add_(mean)
+        if self.bounds is None:
+            return
+        shift = 2 * std.log()  # log-variance and its soft bounds move together
+        for moved in (last.bias[..., -self.n_outputs :], self.bounds.low, self.bounds.high):
+            moved.add_(shift)
 
     def copy(self) -> "EnsembleDynamics":
         """An independent ensemble with the same members, elites and normaliser."""

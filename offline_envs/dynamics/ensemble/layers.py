@@ -7,11 +7,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SMALLEST_STD = 1e-12
-"""An input that varies less than this counts as constant and is divided by 1 (as in MBPO's release)."""
+"""A column that varies less than this counts as constant and is divided by 1 (as in MBPO's release)."""
+
+ROUNDING = 1e-6
+"""Share of a column's mean below which its deviation is mostly rounding (float32 resolves 1e-7) and counts as
+this share, so that noise of the last digits is not taken for a signal."""
 
 
 class Normalizer(nn.Module):
-    """Shift and scale inputs to mean 0 and deviation 1.
+    """Shift and scale inputs to mean 0 and deviation 1, less where a column deviates by rounding only.
 
     Args:
         size: Number of inputs.
@@ -29,7 +33,7 @@ class Normalizer(nn.Module):
         """Take mean and deviation from `inputs`, `(n, size)`."""
         std, mean = torch.std_mean(inputs.double(), dim=0, correction=0)
         self.mean.copy_(mean)
-        self.std.copy_(torch.where(std < SMALLEST_STD, 1.0, std))
+        self.std.copy_(torch.where(std < SMALLEST_STD, 1.0, torch.maximum(std, ROUNDING * mean.abs())))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Standardise `inputs`, `(..., size)`."""

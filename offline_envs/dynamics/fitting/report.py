@@ -1,5 +1,6 @@
 """`FitReport`: course and outcome of a fit."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -15,13 +16,16 @@ class FitReport:
         epochs: Number of epochs.
         train_loss: Loss on the data in each epoch, mean over members and batches: `gaussian_nll` of
             probabilistic members, mean squared error of deterministic ones.
-        holdout_history: Holdout mean squared error after each epoch, one value a member, in raw units.
+        holdout_history: Holdout mean squared error after each epoch, one value a member: with standardised
+            targets in squared deviations of each output (predicting the mean gives 1), else in raw units.
         holdout_mse: Holdout mean squared error of the members' kept weights, N values.
         elites: Members of lowest `holdout_mse`, best first, E values.
         seconds: Time spent, over all sessions of an interrupted fit.
         n_train: Number of training rows.
         n_holdout: Number of holdout rows.
         stopped_by: `"patience"` or `"max_epochs"`.
+        unexplained: Share of the holdout's variance of reward and each step of the observation that the mean
+            of the elites leaves unexplained, 1 + d values: 0 is perfect, 1 no better than the mean.
     """
 
     epochs: int
@@ -33,6 +37,7 @@ class FitReport:
     n_train: int
     n_holdout: int
     stopped_by: str
+    unexplained: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, as JSON values."""
@@ -53,3 +58,24 @@ class FitReport:
             return cls(**report)
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"Not the report of a fit: {error}.") from error
+
+
+NO_BETTER = 1.2
+"""Share of the holdout's variance from which an output counts as predicted worse than by its mean."""
+
+
+def warn_of_useless_outputs(report: FitReport) -> None:
+    """Warn of outputs that the ensemble predicts worse than their mean does.
+
+    Warns:
+        UserWarning: Which they are, and what may help.
+    """
+    names = ["the reward", *(f"obs[{i}]" for i in range(len(report.unexplained) - 1))]
+    poor = [f"{n} ({u:.2g})" for n, u in zip(names, report.unexplained, strict=False) if u > NO_BETTER]
+    if poor:
+        warnings.warn(
+            f"On the holdout, the ensemble predicts {', '.join(poor)} worse than the mean of the data does "
+            "(unexplained share of the variance, 1 is the mean). It may be noise, or need more epochs or "
+            "data; with standardize_targets=False, units far from 1 cause it.",
+            stacklevel=3,
+        )

@@ -22,7 +22,7 @@ class Rows:
 
     Attributes:
         train: Training rows, float32 `(n_train, d + k + 1 + d)`: standardised (obs, action), then
-            (reward, next_obs − obs) in raw units.
+            (reward, next_obs − obs), in raw units unless `standardize_targets` was called.
         holdout: Rows that no member is trained on, `(n_holdout, d + k + 1 + d)`.
         n_inputs: Number of inputs, d + k.
     """
@@ -96,6 +96,27 @@ def split_rows(
     rows = _raw_rows(transitions, fit_settings)
     normalizer.fit(rows.train[:, : rows.n_inputs])
     return _standardized(rows, normalizer, device)
+
+
+def target_scaler(rows: Rows) -> Normalizer:
+    """Mean and deviation of reward and steps of the observation over the training rows."""
+    scaler = Normalizer(rows.train.shape[1] - rows.n_inputs).to(rows.train.device)
+    scaler.fit(rows.train[:, rows.n_inputs :])
+    return scaler
+
+
+def output_scale(rows: Rows, fit_settings: FitSettings) -> Tensor:
+    """Deviation of each output to which a fit to rows in raw units standardises, `(1 + d,)`, or ones."""
+    std = target_scaler(rows).std
+    return std if fit_settings.standardize_targets else torch.ones_like(std)
+
+
+def standardize_targets(rows: Rows) -> Normalizer:
+    """Standardise the targets of `rows` in place by the training rows, and return what was done."""
+    scaler = target_scaler(rows)
+    for part in (rows.train, rows.holdout):
+        part[:, rows.n_inputs :].sub_(scaler.mean).div_(scaler.std)
+    return scaler
 
 
 def rows_of_fit(transitions: Transitions, normalizer: Normalizer, *, fit_settings: FitSettings) -> Rows:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import HIDDEN_DTYPES
-from offline_envs.settings import JsonSettings
+from offline_envs.settings import JsonSettings, check_seed
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,10 @@ class FitSettings(JsonSettings):
         weight_decay: Factor of half the squared weights added to the loss: one a hidden layer, then one for
             the heads. More hidden layers than values repeat the last hidden one, fewer take the first.
         bound_weight: Factor of the term that pulls the log-variance bounds together.
+        standardize_targets: Whether networks are fitted to targets of mean 0 and deviation 1, so that neither
+            loss nor ranking of members depends on units. The fitted ensemble predicts in raw units in any
+            case. The releases of MBPO and MOPO fit raw targets, which leaves a column whose steps deviate
+            by less than about 0.03 to the noise: no deviation below e⁻⁵ can be predicted at first.
         bootstrap: Whether each member draws its own rows with replacement.
         patience: Number of epochs in a row without any member improving after which the fit stops. A cosine
             schedule always runs to its end, as its purpose is the small steps of its last epochs.
@@ -39,6 +43,7 @@ class FitSettings(JsonSettings):
     holdout: int = 1000
     weight_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
     bound_weight: float = 0.01
+    standardize_targets: bool = True
     bootstrap: bool = True
     patience: int = 5
     improvement: float = 0.01
@@ -62,12 +67,15 @@ class FitSettings(JsonSettings):
                 f"schedule={self.schedule!r} needs max_epochs, the epochs after which the learning rate is "
                 "zero, e.g. max_epochs=16; got None."
             )
-        if not self.weight_decay or min(self.weight_decay) < 0 or self.bound_weight < 0:
-            raise SettingsError("weight_decay and bound_weight must not be negative.")
+        if not self.weight_decay or min(self.weight_decay) < 0:
+            raise SettingsError(
+                f"weight_decay must hold at least one number, none of them negative, got {self.weight_decay}."
+            )
+        if self.bound_weight < 0:
+            raise SettingsError(f"bound_weight must be 0 or more, got {self.bound_weight}.")
         if not 0 <= self.improvement < 1:
             raise SettingsError(f"improvement must be at least 0 and less than 1, got {self.improvement}.")
-        if self.seed < 0:
-            raise SettingsError(f"seed must be 0 or more, got {self.seed}.")
+        check_seed(self.seed)
 
     @property
     def is_planned(self) -> bool:

@@ -22,14 +22,15 @@ from offline_envs.dynamics.fitting.fit_state import Capture, FitState, set_learn
 from offline_envs.dynamics.fitting.gradient_step import GradientStep
 from offline_envs.dynamics.fitting.losses import squared_error
 from offline_envs.dynamics.fitting.progress import FitProgress
-from offline_envs.dynamics.fitting.report import FitReport
-from offline_envs.dynamics.fitting.rows import Rows, generator_for, split_rows
+from offline_envs.dynamics.fitting.report import FitReport, warn_of_useless_outputs
+from offline_envs.dynamics.fitting.rows import Rows, generator_for, split_rows, standardize_targets
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.errors import OfflineEnvsError
 from offline_envs.kernels import warn_of_emulation
+from offline_envs.settings import check_arguments
 
-FIT_VERSION = 3
+FIT_VERSION = 4
 """Incremented whenever equal settings give another ensemble than before."""
 
 SECONDS_BETWEEN_WRITES = 10.0
@@ -45,6 +46,7 @@ class Fitted(NamedTuple):
     report: FitReport
 
 
+@check_arguments
 def fit(
     transitions: Transitions,
     settings: EnsembleSettings | None = None,
@@ -72,6 +74,9 @@ def fit(
         DatasetError: Too few rows for a holdout.
         CheckpointError: `folder` holds a damaged fit, or one of other data or settings.
         OfflineEnvsError: The loss is not finite.
+
+    Warns:
+        UserWarning: Outputs that are predicted worse than their mean.
     """
     settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
     device = torch.device(device)
@@ -80,6 +85,7 @@ def fit(
         transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
     )
     rows = split_rows(transitions, ensemble.normalizer, fit_settings=fit_settings, device=device)
+    scaler = standardize_targets(rows) if fit_settings.standardize_targets else None
     if settings.spectral_norm:
         add_spectral_norm(ensemble, generator=generator_for(fit_settings.seed, _SPECTRAL_NORM))
     state = FitState(ensemble.to(device), fit_settings)
@@ -87,7 +93,12 @@ def fit(
     if keeper:
         keeper.resume(state)
     _train(state, rows, keeper, shown=progress)
-    return Fitted(_finished(state), _report(state, rows))
+    ensemble = _finished(state)
+    report = _report(state, rows)
+    if scaler:
+        ensemble.rescale_outputs(scaler.mean, scaler.std)
+    warn_of_useless_outputs(report)
+    return Fitted(ensemble, report)
 
 
 def fit_identity(
@@ -197,7 +208,7 @@ def _require_finite(total: Tensor, state: FitState) -> None:
 
 @torch.no_grad()
 def _holdout_mse(ensemble: EnsembleDynamics, rows: Rows) -> list[float]:
-    """Holdout error of every member, N values, in raw units."""
+    """Holdout error of every member, N values, see `FitReport`."""
     inputs, targets = rows.scored()
     mean, _ = ensemble.eval()(inputs.expand(ensemble.n_members, -1, -1))
     errors: list[float] = squared_error(mean, targets).tolist()
@@ -224,4 +235,16 @@ def _report(state: FitState, rows: Rows) -> FitReport:
         n_train=len(rows.train),
         n_holdout=len(rows.holdout),
         stopped_by=state.stopped_by,
+        unexplained=tuple(_unexplained(state.ensemble, rows)),
     )
+
+
+@torch.no_grad()
+def _unexplained(ensemble: EnsembleDynamics, rows: Rows) -> list[float]:
+    """Squared error of the mean of the elites over the holdout's variance, 1 + d values; 0 where it is 0."""
+    inputs, targets = rows.scored()
+    means, _ = ensemble(inputs.expand(ensemble.n_members, -1, -1))
+    error = (means[ensemble.elites].mean(dim=0) - targets[0]).square().mean(dim=0)
+    variance = targets[0].var(dim=0, correction=0)
+    shares: list[float] = torch.where(variance > 0, error / variance, 0.0).tolist()
+    return shares

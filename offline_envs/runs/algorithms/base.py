@@ -20,6 +20,8 @@ EVERY_RUN = (
     "gradient_steps",
     "seed",
     "env_id",
+    "env_kwargs",
+    "trust_dataset",
     "task",
     "device",
     "agent_options",

@@ -16,7 +16,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.dynamics import read_model_card
-from offline_envs.envs import LearnedVectorEnv, warn_of_other_data
+from offline_envs.envs import LearnedVectorEnv
 from offline_envs.errors import CheckpointError
 from offline_envs.evaluation import ReturnPredictor, evaluate_with_error
 from offline_envs.files import copy_folder, delete, read_json, write_json, write_text
@@ -125,12 +125,9 @@ class ModelBased(Algorithm):
         if folder.model.exists():
             options |= {"model": str(folder.model), "ensemble": None, "fit": None}
         output = "torch" if collects_on_device(settings) else "numpy"
-        envs = gym.make_vec(
+        return gym.make_vec(
             self.env_id, num_envs=settings.n_envs, output=output, progress=run.show_progress, **options
         )
-        if settings.task is not None and options["model"] is not None:
-            warn_of_other_data(options["model"], run.transitions)
-        return envs
 
 
 def _keep_model(run: Run) -> None:

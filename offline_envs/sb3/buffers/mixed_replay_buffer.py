@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
@@ -18,6 +19,7 @@ from offline_envs.envs import Rollout
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.buffers.rows import RowLayout, check_box, flat_size, rows_of_rollout, write_transitions
 from offline_envs.sb3.vec_env.infos import TRUNCATED_KEY, VectorInfos
+from offline_envs.settings import check_arguments
 from offline_envs.tasks import Task, task_transitions
 
 
@@ -58,6 +60,7 @@ class MixedReplayBuffer(ReplayBuffer):
         SettingsError: An invalid setting.
     """
 
+    @check_arguments
     def __init__(
         self,
         buffer_size: int,
@@ -70,7 +73,7 @@ class MixedReplayBuffer(ReplayBuffer):
         *,
         dataset: DatasetSource | None = None,
         real_ratio: float = 0.05,
-        env_id: str | None = None,
+        env_id: str | EnvSpec | None = None,
         task: str | Task | None = None,
     ) -> None:
         _check_settings(optimize_memory_usage, dataset, real_ratio)

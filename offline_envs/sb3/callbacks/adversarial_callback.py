@@ -13,6 +13,7 @@ from offline_envs.errors import SettingsError
 from offline_envs.sb3.agents import gradient_steps
 from offline_envs.sb3.callbacks.actor_critic import SB3ActorCritic
 from offline_envs.sb3.callbacks.adversarial_layers import adversarial_env_of
+from offline_envs.settings import check_arguments
 
 
 class AdversarialCallback(BaseCallback):
@@ -51,6 +52,7 @@ class AdversarialCallback(BaseCallback):
         SettingsError: `every` below 1, or so small that an update would have no step.
     """
 
+    @check_arguments
     def __init__(
         self,
         settings: AdversarySettings | None = None,

@@ -14,6 +14,7 @@ from offline_envs.errors import SettingsError
 from offline_envs.evaluation import EnvSource, EvaluationResult, evaluate_in
 from offline_envs.files import new_file
 from offline_envs.sb3.agents import gradient_steps
+from offline_envs.settings import check_arguments
 
 BEST_POLICY = "best_policy.zip"
 LAST_POLICY = "last_policy.zip"
@@ -60,6 +61,7 @@ class RealEvalCallback(BaseCallback):
         SettingsError: `every` or `n_episodes` below 1.
     """
 
+    @check_arguments
     def __init__(
         self,
         env: EnvSource,

@@ -23,8 +23,10 @@ from offline_envs.sb3.buffers.rows import action_bounds, between
 from offline_envs.sb3.rollouts.device_support import check_on_device, device_envs
 from offline_envs.sb3.rollouts.mixin import Agent, ChoosesRolloutActions, uniform_actions, with_mixin
 from offline_envs.sb3.vec_env.host_copy import host_obs
+from offline_envs.settings import check_arguments
 
 
+@check_arguments
 def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
     """Return an agent class whose transitions stay on the device from model to buffer, a cycle at a time.
 

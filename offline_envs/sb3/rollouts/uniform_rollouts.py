@@ -11,8 +11,10 @@ from torch import Tensor
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.rollouts.mixin import Agent, uniform_actions, with_mixin
+from offline_envs.settings import check_arguments
 
 
+@check_arguments
 def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
     """Return an agent class that draws every action uniformly from the action space while it learns.
 

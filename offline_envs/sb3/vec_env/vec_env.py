@@ -8,18 +8,19 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.env_util import is_wrapped
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from offline_envs.envs import learned_under
+from offline_envs.envs import layers, learned_under
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.vec_env.host_copy import host_obs, host_step, last_obs_of_ended
 from offline_envs.sb3.vec_env.infos import VectorInfos, info_of_row
 from offline_envs.sb3.vec_env.sub_envs import HasRemoteSubEnvs, HasSubEnvs
+from offline_envs.settings import check_arguments
 
 ARRAY_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 """Observation spaces whose batches are one array."""
@@ -53,6 +54,7 @@ class SB3VecEnv(VecEnv):
         (2, 3)
     """
 
+    @check_arguments
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         check_same_step(env)
         if not isinstance(env.single_observation_space, ARRAY_SPACES):
@@ -136,32 +138,43 @@ class SB3VecEnv(VecEnv):
         self.env.close()
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """Read an attribute of each sub-environment, or of the vector environment where there are none."""
+        """Read an attribute of each sub-environment, or of the vector environment where there are none.
+
+        Layers of wrappers are looked through from the outermost.
+
+        Raises:
+            AttributeError: There is none of that name.
+        """
         rows = list(self._get_indices(indices))
-        envs = self._sub_envs()
-        if envs is not None:
+        envs, innermost = self._sub_envs(), self.env.unwrapped
+        if envs is not None and all(envs[row].has_wrapper_attr(attr_name) for row in rows):
             return [envs[row].get_wrapper_attr(attr_name) for row in rows]
-        if isinstance(self.env, HasRemoteSubEnvs):
-            values = self.env.get_attr(attr_name)
+        if envs is None and isinstance(innermost, HasRemoteSubEnvs):
+            values = innermost.get_attr(attr_name)
             return [values[row] for row in rows]
-        return [getattr(self.env, attr_name)] * len(rows)
+        return [getattr(_layer_with(self.env, attr_name), attr_name)] * len(rows)
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of each sub-environment, or of the vector environment where there are none.
 
         Raises:
-            SettingsError: Some rows only, of an environment that has no separate sub-environments.
+            SettingsError: Some rows only, of an environment that has no separate sub-environments; or an
+                attribute of it that cannot be set, such as the model of a learned environment.
         """
-        envs = self._sub_envs()
+        envs, innermost = self._sub_envs(), self.env.unwrapped
         if envs is not None:
             for row in self._get_indices(indices):
                 envs[row].set_wrapper_attr(attr_name, value)
             return
         self._check_all_rows("set_attr", indices)
-        if isinstance(self.env, HasRemoteSubEnvs):
-            self.env.set_attr(attr_name, [value] * self.num_envs)
-        else:
-            setattr(_layer_with(self.env, attr_name), attr_name, value)
+        if isinstance(innermost, HasRemoteSubEnvs):
+            innermost.set_attr(attr_name, [value] * self.num_envs)
+            return
+        layer = _layer_with(self.env, attr_name)
+        try:
+            setattr(layer, attr_name, value)
+        except AttributeError as error:
+            raise SettingsError(f"{attr_name} of {type(layer).__name__} cannot be set: {error}.") from error
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
@@ -171,14 +184,15 @@ class SB3VecEnv(VecEnv):
         Raises:
             SettingsError: Some rows only, of an environment that has no separate sub-environments.
         """
-        envs = self._sub_envs()
+        envs, innermost = self._sub_envs(), self.env.unwrapped
         if envs is not None:
             methods: list[Callable[..., Any]] = self.get_attr(method_name, indices)
             return [method(*method_args, **method_kwargs) for method in methods]
         self._check_all_rows("env_method", indices)
-        if isinstance(self.env, HasRemoteSubEnvs):
-            return list(self.env.call(method_name, *method_args, **method_kwargs))
-        return [getattr(self.env, method_name)(*method_args, **method_kwargs)] * self.num_envs
+        if isinstance(innermost, HasRemoteSubEnvs):
+            return list(innermost.call(method_name, *method_args, **method_kwargs))
+        method = getattr(_layer_with(self.env, method_name), method_name)
+        return [method(*method_args, **method_kwargs)] * self.num_envs
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
@@ -250,8 +264,6 @@ def check_same_step(env: VectorEnv[Any, Any, Any]) -> None:
         )
 
 
-def _layer_with(env: VectorEnv[Any, Any, Any], attr_name: str) -> VectorEnv[Any, Any, Any]:
-    layer = env
-    while isinstance(layer, VectorWrapper) and attr_name not in vars(layer):
-        layer = layer.env
-    return layer
+def _layer_with(env: VectorEnv[Any, Any, Any], attr_name: str) -> Any:
+    """The outermost layer of an environment that has an attribute, or the innermost layer."""
+    return next((layer for layer in layers(env) if hasattr(layer, attr_name)), env.unwrapped)

@@ -54,3 +54,19 @@ def test_each_row_is_predicted_by_its_own_member(n_rows: int) -> None:
         mean, std = plainly(ensemble, of, torch.cat([obs[row : row + 1], action[row : row + 1]], dim=-1))
         torch.testing.assert_close(found.mean[row : row + 1].double(), mean, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(found.std[row : row + 1].double(), std, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("probabilistic", [True, False])
+@pytest.mark.parametrize("separate_heads", [True, False])
+def test_rescaled_outputs_are_shifted_and_scaled(probabilistic: bool, separate_heads: bool) -> None:
+    settings = EnsembleSettings(
+        n_members=2, n_elites=1, hidden=(8,), probabilistic=probabilistic, separate_heads=separate_heads
+    )
+    ensemble = EnsembleDynamics(OBS_DIM, ACTION_DIM, settings=settings)
+    obs, action = torch.randn(5, OBS_DIM), torch.randn(5, ACTION_DIM)
+    before = ensemble.predict(obs, action)
+    shift, factor = torch.tensor([1.0, -2.0, 0.0, 5.0]), torch.tensor([1e-3, 1.0, 4.0, 100.0])
+    ensemble.rescale_outputs(shift, factor)
+    after = ensemble.predict(obs, action)
+    torch.testing.assert_close(after.mean, before.mean * factor + shift, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(after.std, before.std * factor, rtol=1e-4, atol=1e-8)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from offline_envs.dynamics.ensemble.layers import LogVarianceBounds, MemberLinear
+from offline_envs.dynamics.ensemble.layers import LogVarianceBounds, MemberLinear, Normalizer
 
 
 def test_initial_weights_are_truncated_at_two_deviations() -> None:
@@ -32,3 +32,14 @@ def test_std_is_that_of_the_bounded_log_variance(low: float, high: float) -> Non
     logvar = torch.linspace(-30, 60, 500, dtype=torch.float64)[:, None]
     expected = (bounds.double()(logvar) / 2).exp()
     torch.testing.assert_close(bounds.float().std(logvar.float()).double(), expected, rtol=1e-5, atol=0.0)
+
+
+def test_columns_that_vary_by_rounding_only_are_not_blown_up() -> None:
+    """Constant; 0.04 with the last digits of float32; a clock of 1e6 ± 10, which is a signal; ordinary."""
+    noise = torch.linspace(-1, 1, 1001)
+    columns = (torch.full_like(noise, 7.0), 0.04 + 1e-8 * noise, 1e6 + 10 * noise, 3 + 2 * noise)
+    normalizer = Normalizer(4)
+    normalizer.fit(torch.stack(columns, dim=1))
+    spread = 1 / 3**0.5  # of `noise`
+    expected = torch.tensor([1.0, 4e-8, 10 * spread, 2 * spread])
+    torch.testing.assert_close(normalizer.std, expected, rtol=0.01, atol=0.0)

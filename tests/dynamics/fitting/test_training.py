@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, Fitted, fit
+from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.fitting import training
 from offline_envs.dynamics.fitting.fit_state import STATE_FILE, FitState, set_learning_rate
 from offline_envs.dynamics.fitting.report import FitReport
-from offline_envs.dynamics.fitting.rows import Rows, split_rows
+from offline_envs.dynamics.fitting.rows import Rows, split_rows, standardize_targets
 from offline_envs.dynamics.fitting.schedules import cosine
 from offline_envs.errors import CheckpointError, DatasetError, OfflineEnvsError
 from offline_envs.kernels.rounding import HIDDEN_DTYPES
@@ -47,8 +48,10 @@ def test_fit_finds_mean_and_noise_of_a_linear_system(probabilistic: bool, precis
     torch.testing.assert_close(mean, torch.tensor([[[0.5, 0.4, 0.5]]] * 2), atol=0.1, rtol=0)
     if probabilistic:
         torch.testing.assert_close(std, torch.tensor([[NOISE]] * 2), rtol=0.2, atol=0)
-    floor = sum(s**2 for s in NOISE) / 3
-    assert all(0.7 * floor < mse < 1.3 * floor for mse in report.holdout_mse)
+    variance = torch.cat([data.rewards[:, None], data.next_obs - data.obs], dim=1).var(dim=0)
+    floor = torch.tensor(NOISE).square() / variance
+    assert all(0.7 * floor.mean() < mse < 1.3 * floor.mean() for mse in report.holdout_mse)
+    torch.testing.assert_close(torch.tensor(report.unexplained), floor, rtol=0.3, atol=0.0)
 
 
 @pytest.mark.filterwarnings("ignore:precision=")
@@ -79,11 +82,50 @@ def test_report_holds_the_course_of_the_fit() -> None:
 
 
 def test_members_are_scored_as_they_are_returned() -> None:
-    ensemble, report = tiny_fit()
+    raw = replace(QUICK, standardize_targets=False)
+    ensemble, report = fit(linear_transitions(), TINY, fit_settings=raw, progress=False)
     state = split_rows(
         linear_transitions(), ensemble.normalizer, fit_settings=QUICK, device=torch.device("cpu")
     )
     assert training._holdout_mse(ensemble, state) == list(report.holdout_mse)
+
+
+@pytest.mark.parametrize("probabilistic", [True, False])
+def test_units_change_nothing_but_the_units(probabilistic: bool) -> None:
+    """Factors of two round alike, so the fits are the same to the last bit until their heads are rescaled."""
+    data, settings = linear_transitions(), replace(TINY, probabilistic=probabilistic)
+    reward, columns = 2.0**-13, torch.tensor([2.0**20, 1.0])
+    other = replace(
+        data, rewards=data.rewards * reward, obs=data.obs * columns, next_obs=data.next_obs * columns
+    )
+    plain, scaled = (fit(d, settings, fit_settings=QUICK, progress=False) for d in (data, other))
+    assert plain.report.holdout_history == scaled.report.holdout_history
+    found = scaled.ensemble.predict(other.obs, other.actions)
+    expected = plain.ensemble.predict(data.obs, data.actions)
+    factors = torch.tensor([reward, *columns.tolist()])
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours / factors, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_raw_targets_are_those_of_the_papers_releases() -> None:
+    """With targets of mean 0 and deviation 1 there is nothing to standardise."""
+    data = linear_transitions()
+    rows = split_rows(data, Normalizer(3), fit_settings=QUICK, device=torch.device("cpu"))
+    before = rows.train.clone()
+    scaler = standardize_targets(rows)
+    torch.testing.assert_close(rows.train[:, 3:].mean(dim=0), torch.zeros(3), rtol=0, atol=1e-6)
+    torch.testing.assert_close(rows.train[:, 3:] * scaler.std + scaler.mean, before[:, 3:])
+    assert torch.equal(rows.train[:, :3], before[:, :3])
+
+
+def test_an_output_that_is_predicted_worse_than_its_mean_is_named() -> None:
+    """Raw targets a million times too small for the smallest deviation that can be predicted."""
+    data = linear_transitions()
+    tiny = replace(data, rewards=data.rewards * 1e-6)
+    raw = replace(QUICK, standardize_targets=False)
+    with pytest.warns(UserWarning, match=r"predicts the reward \(.*\) worse than the mean"):
+        report = fit(tiny, TINY, fit_settings=raw, progress=False).report
+    assert report.unexplained[0] > 100
 
 
 def record(state: FitState, *errors: float) -> None:

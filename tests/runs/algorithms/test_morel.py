@@ -66,5 +66,5 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_its_environment_does_not_have_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="Unknown setting 'kapa'"):
+    with pytest.raises(SettingsError, match="got an unexpected keyword argument 'kapa'"):
         train(morel_settings(env_settings={"kapa": 50}), tmp_path, show_progress=False)

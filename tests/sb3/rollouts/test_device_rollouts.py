@@ -16,6 +16,7 @@ from torch.distributions import Distribution
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from offline_envs.envs import Rollout, imagine
+from offline_envs.mdp import inputs
 from offline_envs.sb3 import (
     FastSAC,
     MixedReplayBuffer,
@@ -102,7 +103,10 @@ class Synchronisations(TorchDispatchMode):
 
 @pytest.mark.parametrize("learning_starts", [0, 10**6], ids=["policy", "uniform"])
 @pytest.mark.parametrize("name", WITH_CRITICS)
-def test_the_host_waits_for_no_operation_of_a_step(name: str, learning_starts: int) -> None:
+def test_the_host_waits_for_no_operation_of_a_step(
+    name: str, learning_starts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "is_on_host", lambda tensor: False)  # as on a device
     agent = make(on_device(name))
     agent.env.reset()
     agent.policy.set_training_mode(False)

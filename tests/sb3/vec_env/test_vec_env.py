@@ -15,7 +15,9 @@ from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import SB3VecEnv, VectorInfos
 from offline_envs.sb3.vec_env.host_copy import _packed_copy, host_step
+from offline_envs.wrappers import vector
 from tests.sb3.toy import CountingVectorEnv
+from tests.toy import counting_ensemble, toy_options
 
 
 def cartpoles(n: int, *, max_episode_steps: int | None = None) -> SyncVectorEnv:
@@ -23,6 +25,10 @@ def cartpoles(n: int, *, max_episode_steps: int | None = None) -> SyncVectorEnv:
         [lambda: gym.make("CartPole-v1", max_episode_steps=max_episode_steps)] * n,
         autoreset_mode=AutoresetMode.SAME_STEP,
     )
+
+
+def learned_options() -> dict[str, Any]:
+    return toy_options(model=counting_ensemble())
 
 
 def steps(env: SB3VecEnv, n: int) -> Iterator[Any]:
@@ -219,6 +225,43 @@ def test_attributes_and_methods_of_an_environment_without_sub_environments() -> 
             call()
 
 
+def test_attributes_of_a_learned_environment_are_found_under_its_layers() -> None:
+    """`gym.make_vec` puts an autoreset layer around it, and a user may put more."""
+    envs: Any = gym.make_vec("LearnedModel-v0", 2, **learned_options())
+    env = SB3VecEnv(vector.UncertaintyPenalty(envs))
+    learned = envs.unwrapped
+    for name in ("n_exploded", "transitions", "mdp", "ensemble", "max_episode_steps", "halts", "spec"):
+        assert env.get_attr(name, indices=1) == [getattr(learned, name)]
+        assert env.has_attr(name)
+    assert not env.has_attr("missing")
+    env.reset()
+    env.env_method("end_at_next_step", torch.tensor([False, True]))
+    assert env.step(np.zeros((2, 1), np.float32))[2].tolist() == [False, True]
+
+
+def test_a_step_limit_that_is_set_is_the_one_that_holds() -> None:
+    env = SB3VecEnv(gym.make_vec("LearnedModel-v0", 2, max_episode_steps=3, **learned_options()))
+    env.set_attr("max_episode_steps", 5)
+    assert env.get_attr("max_episode_steps") == [5, 5]
+    assert [done.tolist() for _, _, done, _ in steps(env, 6)] == [[False] * 2] * 4 + [[True] * 2, [False] * 2]
+    with pytest.raises(SettingsError, match=r"max_episode_steps must be of type int \| None, got '5'"):
+        env.set_attr("max_episode_steps", "5")
+
+
+def test_what_cannot_be_set_is_refused() -> None:
+    """Another model would be reported, and the old one stepped."""
+    env = SB3VecEnv(gym.make_vec("LearnedModel-v0", 2, **learned_options()))
+    with pytest.raises(SettingsError, match="ensemble of LearnedVectorEnv cannot be set"):
+        env.set_attr("ensemble", counting_ensemble())
+
+
+def test_attributes_of_a_layer_around_sub_environments() -> None:
+    envs = gym.wrappers.vector.RecordEpisodeStatistics(cartpoles(2), buffer_length=7)
+    env = SB3VecEnv(envs)
+    assert env.get_attr("return_queue")[0] is envs.return_queue
+    assert env.get_attr("gravity") == [9.8, 9.8]
+
+
 def test_attributes_and_methods_of_sub_environments() -> None:
     env = SB3VecEnv(cartpoles(2))
     env.set_attr("tag", "second", indices=1)
@@ -234,7 +277,7 @@ def test_attributes_and_methods_of_sub_environments_in_other_processes() -> None
     envs = AsyncVectorEnv(
         [lambda: gym.make("CartPole-v1")] * 2, autoreset_mode=AutoresetMode.SAME_STEP, context="fork"
     )
-    env = SB3VecEnv(envs)
+    env = SB3VecEnv(gym.wrappers.vector.RecordEpisodeStatistics(envs))
     env.set_attr("tag", 3)
     assert env.get_attr("tag") == [3, 3]
     assert env.get_attr("tag", indices=[1]) == [3]

@@ -30,7 +30,7 @@ def cheetah(velocity: Any, reward: Any = None, **kwargs: Any) -> Transitions:
         "actions": np.full((len(velocity), 6), 0.5),
         "rewards": velocity - 0.15 if reward is None else reward,
         "terminated": np.zeros(len(velocity)),
-        "truncated": np.zeros(len(velocity)),
+        "truncated": np.ones(len(velocity)),
     }
     spec = gym.spec("HalfCheetah-v5")
     return replace(load_transitions(arrays), env_spec=replace_kwargs(spec, kwargs))

@@ -12,7 +12,7 @@ import pytest
 import torch
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, named_environment
 from offline_envs.dynamics import ensemble_folder
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.tasks import Relabelling, find_task, relabel, task_transitions
@@ -231,6 +231,16 @@ def test_an_id_of_the_body_is_valid_with_all_its_widths() -> None:
 def test_an_id_of_another_body_is_refused_before_the_data_are_read() -> None:
     with pytest.raises(DatasetError, match=r"data of Ant-v4, Ant-v5, AntAngle-v0; the dataset, by env_id=,"):
         relabel("no/such-dataset-v0", "ant-angle", env_id=CHEETAH)
+
+
+def test_a_specification_has_its_own_keywords() -> None:
+    data = simulated(CHEETAH, reset_noise_scale=0.0).transitions
+    named = named_environment(CHEETAH, {"reset_noise_scale": 0.3})
+    result = relabel(data, "halfcheetah-jump", env_id=named)
+    assert result.env_spec is not None
+    assert result.env_spec.kwargs["reset_noise_scale"] == 0.3
+    with pytest.raises(DatasetError, match="comes from Hopper-v5"):
+        relabel(data, "halfcheetah-jump", env_id=named_environment("Hopper-v5", {"frame_skip": 2}))
 
 
 def test_the_name_keeps_the_keywords_of_the_data_and_drops_their_wrappers() -> None:

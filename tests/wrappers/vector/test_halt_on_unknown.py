@@ -177,7 +177,7 @@ def test_guards_real_environments_as_the_single_wrapper_does(mode: AutoresetMode
     ensemble = random_ensemble(obs_dim=3)
     data: dict[str, Any] = {"obs": np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)}
     data |= {"actions": np.zeros((50, 1)), "rewards": np.zeros(50), "next_obs": data["obs"]}
-    data |= {"terminated": np.zeros(50, bool), "episode_starts": np.array([0])}
+    data |= {"terminated": np.zeros(50, bool), "episode_starts": np.arange(50)}
     settings: Any = {"threshold": {"quantile": 0.8}, "model": ensemble, "dataset": data, "kappa": 5.0}
 
     def pendulum() -> gym.Env[Any, Any]:

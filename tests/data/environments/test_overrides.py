@@ -45,7 +45,8 @@ def test_an_unknown_environment_is_refused_before_reading() -> None:
 
 
 def test_an_environment_with_discrete_actions_is_refused() -> None:
-    with pytest.raises(DatasetError, match=r"'CartPole-v1': the action space must be a Box.*Discrete\(2\)"):
+    message = r"'CartPole-v1': the action space must be a Box.*Discrete\(2\). Only continuous actions can be"
+    with pytest.raises(DatasetError, match=message):
         load_transitions(arrays(), env_id="CartPole-v1")
 
 

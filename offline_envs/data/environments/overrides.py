@@ -1,0 +1,73 @@
+"""What the user says of a dataset's environment, which takes precedence over the metadata."""
+
+from dataclasses import dataclass, replace
+
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Box
+
+from offline_envs.data.environments.named import KnownEnvironment, known_environment
+from offline_envs.data.transitions import Transitions
+from offline_envs.data.validation import float_action_box
+from offline_envs.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """User overrides (`env_id=`, `action_space=`, `trust_dataset=`) of the dataset's metadata.
+
+    Attributes:
+        env: The environment named by `env_id=`, or None.
+        action_space: The space given by `action_space=`, else the environment's, else None.
+        trust_dataset: Whether the environment that the metadata describe is made as they say.
+    """
+
+    env: KnownEnvironment | None
+    action_space: Box | None
+    trust_dataset: bool = False
+
+    @classmethod
+    def of(
+        cls, env_id: str | EnvSpec | None, action_space: Box | None, *, trust_dataset: bool = False
+    ) -> "Overrides":
+        """Look up the named environment.
+
+        Raises:
+            DatasetError: See `known_environment`; or the action space is not a flat Box of real numbers.
+        """
+        env = None if env_id is None else known_environment(env_id)
+        if action_space is not None:
+            return cls(env, float_action_box("action_space=", action_space), trust_dataset)
+        return cls(env, None if env is None else env.action_space, trust_dataset)
+
+    @property
+    def key(self) -> str:
+        """Cache key: distinct overrides have distinct keys."""
+        env = None if self.env is None else self.env.spec
+        space = self.action_space
+        bounds = None if space is None else (space.low.tolist(), space.high.tolist())
+        return f"{env} {bounds} {self.trust_dataset}"
+
+    def applied_to(self, transitions: Transitions) -> Transitions:
+        """Return the transitions with this environment and action space, where they are known.
+
+        Raises:
+            DatasetError: The environment's observations have another number of dimensions.
+        """
+        if self.action_space is not None:
+            transitions = replace(transitions, action_space=self.action_space)
+        if self.env is not None:
+            self._check_obs(transitions, self.env)
+            return replace(transitions, env_spec=self.env.spec, recorded_env_spec=None)
+        doubted = transitions.doubted_env_spec
+        if self.trust_dataset and doubted is not None:
+            return replace(transitions, env_spec=doubted, recorded_env_spec=None)
+        return transitions
+
+    def _check_obs(self, transitions: Transitions, env: KnownEnvironment) -> None:
+        if env.obs_dim != transitions.obs_dim:
+            keywords = f" with {env.spec.kwargs}" if env.spec.kwargs else ""
+            raise DatasetError(
+                f"{transitions.source} has {transitions.obs_dim} observation dimensions, but "
+                f"{env.spec.id}{keywords} has {env.obs_dim}. Pass the env_id= that the data come from, with "
+                "its keywords: an EnvSpec, or --env-kwargs."
+            )

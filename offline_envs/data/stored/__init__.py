@@ -1,0 +1,1 @@
+"""Arrays as files store them, read without following the file elsewhere or believing its sizes."""

@@ -1,0 +1,50 @@
+"""`ExplosionWatch`: warns once if many imagined steps are rejected because their prediction exploded."""
+
+import warnings
+
+from torch import Tensor
+
+MANY = 0.005
+"""Share of rejected steps from which a model is probably unusable."""
+
+FEWEST = 20
+"""Rejected steps below which nothing is said: single rows diverge in usable models too."""
+
+SPARSE = 128
+"""Steps between two looks once there were as many; before, a look at each power of two."""
+
+
+class ExplosionWatch:
+    """Looks at the count of rejected predictions now and then, as a look waits for a GPU.
+
+    Args:
+        n: Rows that each step advances.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n, self._steps, self._warned = n, 0, False
+
+    def look(self, total: Tensor) -> None:
+        """Judge the number of rejected predictions so far; called after every step.
+
+        Args:
+            total: That number, an int64 scalar on any device.
+
+        Warns:
+            UserWarning: Once, if they are more than `MANY` of all.
+        """
+        self._steps += 1
+        is_due = self._steps % SPARSE == 0 if self._steps > SPARSE else self._steps.bit_count() == 1
+        if self._warned or not is_due:
+            return
+        n_exploded, n_steps = int(total), self._n * self._steps
+        if n_exploded < FEWEST or n_exploded < MANY * n_steps:
+            return
+        self._warned = True
+        warnings.warn(
+            f"{n_exploded} of {n_steps} imagined steps left the data by more than ten of their ranges. Each "
+            "ended its episode with the dataset's lowest reward, which an agent learns from. Shorten the "
+            "horizon (max_episode_steps), or fit the model better: `offline-envs diagnose` shows where it is "
+            "wrong, and nearly constant columns or extreme values in the data are frequent causes.",
+            stacklevel=3,
+        )
