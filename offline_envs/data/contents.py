@@ -73,7 +73,8 @@ class ContentsCheck:
         metadata = MinariStorage.read_raw_metadata(self._data_path)
         self._expected = metadata.get(CONTENTS)
         self._episodes = EpisodesChecksum()
-        if self._expected is not None and not self._fits(metadata):
+        renamed = self._expected is None and any(_is_entry(value) for value in metadata.values())
+        if renamed or (self._expected is not None and not self._fits(metadata)):
             raise self._altered("metadata")
         if self._expected is not None and n_selected < metadata["total_episodes"]:
             self._expected = None
@@ -109,6 +110,11 @@ class ContentsCheck:
             f"written. Restore the files; if the change is intended, delete the entry {CONTENTS!r} from "
             f"{self._data_path / METADATA_FILE_NAME}."
         )
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether a value is the entry `CONTENTS`; under another name a bit of its name was flipped."""
+    return isinstance(value, dict) and value.keys() == {"metadata", "n_episodes", "episodes"}
 
 
 def _metadata_checksum(metadata: Mapping[str, Any], covered: Mapping[str, Any]) -> str:

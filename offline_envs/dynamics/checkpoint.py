@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import safetensors.torch
 import torch
 
 from offline_envs.data import Transitions
+from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.kinds import ENSEMBLE, MODEL_KINDS, kind_of
@@ -117,10 +119,25 @@ def read_model(folder: Path | str, device: torch.device | str = "cpu") -> Dynami
         raise CheckpointError(f"{path} is truncated or altered: its checksum is not the one in {CARD_FILE}.")
     try:
         kind = MODEL_KINDS.find(card.get("kind", ENSEMBLE))
-        model = kind.from_card(card, safetensors.torch.load(content))
+        tensors = safetensors.torch.load(content)
+        if card.get("kind", ENSEMBLE) == ENSEMBLE:
+            _check_declared(folder, card, sum(tensor.numel() for tensor in tensors.values()))
+        model = kind.from_card(card, tensors)
     except (SettingsError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} is damaged: card and weights disagree ({error}).") from error
     return model.to(device)
+
+
+def _check_declared(folder: Path | str, card: Mapping[str, Any], n_stored: int) -> None:
+    """Refuse an ensemble that declares more weights than are stored, before memory is asked for."""
+    settings = EnsembleSettings.from_json(card["settings"])
+    widths = (int(card["obs_dim"]) + int(card["action_dim"]), *settings.hidden)
+    declared = settings.n_members * sum(before * after for before, after in pairwise(widths))
+    if declared > n_stored:
+        raise CheckpointError(
+            f"{folder} is damaged: card and weights disagree: at least {declared} weights are declared, "
+            f"{n_stored} stored."
+        )
 
 
 def _dataset_card(transitions: Transitions) -> dict[str, Any]:

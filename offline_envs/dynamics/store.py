@@ -33,7 +33,7 @@ from offline_envs.dynamics.termination_head import (
     save_termination,
 )
 from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats, dataset_disagreement
-from offline_envs.errors import CheckpointError
+from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import (
     cached,
     check_identity,
@@ -71,9 +71,15 @@ def cache_folder(cache_dir: Path | str | None = None) -> Path:
 
     Args:
         cache_dir: The folder to use; None means `$OFFLINE_ENVS_CACHE`, or else the user's cache folder.
+
+    Raises:
+        SettingsError: The folder is below the home of an unknown user.
     """
     chosen = cache_dir or os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else user_cache_path("offline-envs")
+    try:
+        return Path(chosen).expanduser() if chosen else user_cache_path("offline-envs")
+    except RuntimeError as error:  # ~name of an unknown user
+        raise SettingsError(f"{CACHE_SETTING} must name a folder, got {str(chosen)!r}: {error}") from error
 
 
 def ensemble_folder(

@@ -1,5 +1,7 @@
 """Collections that are interrupted and resumed, compared with the same ones without interruption."""
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from offline_envs.agents import off_policy_agents
 from offline_envs.collect import CollectSettings, Kind, collection, writer
 from offline_envs.collect.collection import Collected, collect_dataset
-from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.errors import CheckpointError, SettingsError, StorageError
 
 ENV_ID = "InvertedPendulum-v5"  # Episodes of about 5 to 15 steps; actions in [-3, 3], not in [-1, 1].
 SMALL: dict[str, Any] = {"steps": 180, "net_arch": (8,)}
@@ -269,3 +271,23 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, name: str, harm: Callable
     with pytest.raises(CheckpointError, match="cannot be read") as caught:
         collect(tmp_path, kind=Kind.REPLAY)
     assert f"Delete {tmp_path / HIDDEN} to start again" in str(caught.value)
+
+
+@pytest.mark.parametrize("moment", ["fsync", "create_dataset"])
+def test_a_disk_that_is_full_is_one_line_and_nothing_is_lost(
+    tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a checkpoint is written, and while the dataset is."""
+    whole = collect(tmp_path / "whole", kind=Kind.RANDOM)
+
+    def full(*arguments: object, **keywords: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    root = tmp_path / "full"
+    interrupt(root, at=100, kind=Kind.RANDOM)
+    monkeypatch.setattr(writer, "check_writable", lambda *arguments: None)  # it fills up later
+    monkeypatch.setattr({"fsync": os, "create_dataset": h5py.Group}[moment], moment, full)
+    with pytest.raises(StorageError, match=r"Cannot write .*: No space left on device\. --output-root, or"):
+        collect(root, kind=Kind.RANDOM)
+    monkeypatch.undo()
+    assert_same(whole, collect(root, kind=Kind.RANDOM))

@@ -91,6 +91,7 @@ def test_a_changed_number_is_refused_and_the_remedy_named(folder: Path) -> None:
         lambda metadata: metadata.pop("algorithm_name"),
         lambda metadata: metadata[CONTENTS].update(n_episodes=2),
         lambda metadata: metadata.update({CONTENTS: 3}),
+        lambda metadata: metadata.update(offline_envs_contentr=metadata.pop(CONTENTS)),
     ],
 )
 def test_changed_metadata_are_refused(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:

@@ -162,6 +162,15 @@ def test_card_of_other_settings(folder: Path) -> None:
         read_model(folder)
 
 
+@pytest.mark.parametrize(
+    "change", [{"obs_dim": 10**12}, {"settings": {**TINY.to_json(), "hidden": [10**9, 10**9]}}]
+)
+def test_declared_sizes_beyond_the_file_ask_for_no_memory(folder: Path, change: dict[str, Any]) -> None:
+    sign_card(folder, **change)
+    with pytest.raises(CheckpointError, match=r"at least \d+ weights are declared, \d+ stored"):
+        read_model(folder)
+
+
 def test_newer_format(folder: Path) -> None:
     change_card(folder, format_version=99, package_version="9.0")
     with pytest.raises(CheckpointError, match=r"format version 99, written by offline-envs 9\.0"):

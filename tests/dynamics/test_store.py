@@ -1,4 +1,6 @@
+import errno
 import gc
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from offline_envs.dynamics import (
     store,
 )
 from offline_envs.dynamics.checkpoint import WEIGHTS_FILE
-from offline_envs.errors import CheckpointError, StorageError
+from offline_envs.errors import CheckpointError, SettingsError, StorageError
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
 
 
@@ -68,6 +70,8 @@ def test_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert cache_folder(tmp_path) == tmp_path
     monkeypatch.delenv("OFFLINE_ENVS_CACHE")
     assert "offline-envs" in str(cache_folder())
+    with pytest.raises(SettingsError, match="cache_dir= must name a folder, got '~nobody-of-this-name/x'"):
+        cache_folder("~nobody-of-this-name/x")
 
 
 def test_damaged_model_names_the_folder_to_delete(tmp_path: Path) -> None:
@@ -162,3 +166,18 @@ def test_a_cache_that_cannot_be_written_is_refused_before_the_fit(
     monkeypatch.setattr(store, "fit", refuse)
     with pytest.raises(StorageError, match="OFFLINE_ENVS_CACHE or cache_dir= chooses another place"):
         tiny(tmp_path / "file" / "cache")
+
+
+def test_a_disk_that_is_full_during_the_fit_is_one_line_and_the_fit_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny(tmp_path / "whole")
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(StorageError, match=r"Cannot write .*: No space left on device\. OFFLINE_ENVS_CA"):
+            tiny(tmp_path)
+    assert torch.equal(tiny(tmp_path).get_parameter("trunk.0.weight"), whole.get_parameter("trunk.0.weight"))
