@@ -45,9 +45,8 @@ def test_a_run(kind: str, kills_each: int, tiny_model: Path, tmp_path: Path) -> 
 
     def work() -> Any:
         train(settings, folder, resume=True, show_progress=False)
-        shutil.rmtree(
-            folder / "tensorboard", ignore_errors=True
-        )  # each part of a run has a file of its own there
+        # Each part of a run has a file of its own there.
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         return outcome(folder)
 
     assert check_kills(tmp_path, work, kills_each=kills_each) > 5
