@@ -1,19 +1,25 @@
 """A run that is killed at any of its file operations ends, when it is resumed, as if it had not been."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 import torch
+from stable_baselines3 import SAC
 
 from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.algorithms import model_based
+from offline_envs.runs.resuming.checkpoint import load_checkpoint
+from offline_envs.sb3 import SB3VecEnv
 from tests.kills import check_kills
-from tests.mutations import check_mutations
-from tests.runs.resuming.test_resume import parameters, settings_of
+from tests.mutations import N_MUTATIONS, check_mutations
+from tests.runs.resuming.test_resume import leaves, parameters, settings_of, signalled
+from tests.runs.tiny import DEMO
 
 
 @pytest.fixture(autouse=True)
@@ -28,15 +34,20 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(n_threads)
 
 
+def exact(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as values that are equal only bit for bit."""
+    return {n: v.numpy().tobytes() if isinstance(v, torch.Tensor) else v for n, v in parameters.items()}
+
+
 def outcome(folder: Path) -> Any:
     """Every weight of both policies, and every figure but the seconds."""
     run = RunFolder(folder)
     policies = [parameters(run.policies / f"{which}_policy.zip") for which in ("best", "last")]
-    plain = [
-        {name: v.numpy().tobytes() if isinstance(v, torch.Tensor) else v for name, v in policy.items()}
-        for policy in policies
-    ]
-    return plain, [replace(row, seconds=0.0) for row in run.read_metrics()], run.result()
+    return (
+        [exact(policy) for policy in policies],
+        [replace(row, seconds=0.0) for row in run.read_metrics()],
+        run.result(),
+    )
 
 
 @pytest.mark.parametrize(("kind", "kills_each"), [("sac", 1), ("sac", 2), ("rambo", 1), ("morel", 1)])
@@ -63,3 +74,23 @@ def test_a_damaged_complete_run_is_refused_or_unchanged(settings: TrainSettings,
         assert check_mutations(run.path / name, read).refused > 5
     for path in sorted(run.model.iterdir()):
         assert check_mutations(path, read).refused > 5
+
+
+def test_a_damaged_checkpoint_is_refused_or_unchanged(
+    settings: TrainSettings, tmp_path: Path, tiny_model: Path
+) -> None:
+    """Nothing in it is unpickled before its checksums fit."""
+    with signalled(signal.SIGINT, at_step=3), pytest.raises(KeyboardInterrupt):
+        train(settings, tmp_path, show_progress=False)
+    folder = RunFolder(tmp_path).checkpoint
+
+    def read() -> Any:
+        envs = gym.make_vec("PenalizedModel-v0", 4, dataset=DEMO, model=tiny_model, progress=False)
+        vec_env = SB3VecEnv(envs)
+        agent: Any = load_checkpoint(SAC, folder, vec_env, device="cpu")
+        state = {name: value.numpy().tobytes() for name, value in vec_env.state_dict().items()}
+        rows = agent.replay_buffer.sample(50).rewards.numpy().tobytes()
+        return exact(dict(leaves(agent.get_parameters()))), state, rows, torch.rand(3).tolist()
+
+    for path in sorted(folder.iterdir()):
+        assert check_mutations(path, read, n=min(N_MUTATIONS, 15)).refused > 5
