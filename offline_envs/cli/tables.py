@@ -64,11 +64,10 @@ def health_table(findings: Sequence[Finding]) -> Table:
 def _environment(transitions: Transitions) -> str:
     if transitions.env_id is None:
         return "unknown (pass --env-id)"
+    name = escape(transitions.env_id)
     if transitions.doubted_env_spec is not None:
-        return (
-            f"{escape(transitions.env_id)}, not made as its metadata say (pass --env-id or --trust-dataset)"
-        )
-    return escape(transitions.env_id)
+        return f"{name}, not made as its metadata say (pass --env-id or --trust-dataset)"
+    return name
 
 
 def threshold_table(stats: DisagreementStats) -> Table:

@@ -7,7 +7,7 @@ from typing import Any
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow
-from offline_envs.runs.stopping import StopRequest
+from offline_envs.runs.resuming.stopping import StopRequest
 from offline_envs.sb3 import EvaluationRecord, RealEvalCallback
 
 CHECKPOINT_SECONDS = 300.0

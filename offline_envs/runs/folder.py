@@ -11,15 +11,16 @@ from offline_envs.dynamics import read_model_card
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import (
     check_writable,
+    clear_leftovers_below,
     delete,
     differences,
     holder,
     is_sealed,
     locked,
+    locked_if_free,
     moved_by,
     read_json,
     seal,
-    target_of,
     verify,
     write_json,
     write_text,
@@ -106,6 +107,13 @@ class RunFolder:
             self._clear()
             yield
 
+    def clear_if_free(self) -> None:
+        """Delete what a process that was killed as it completed the run left, unless one works here now."""
+        if self.checkpoint.exists() or self._lock.exists():
+            with locked_if_free(self._lock) as free:
+                if free:
+                    self._clear()
+
     @property
     def _lock(self) -> Path:
         return self.path / ".lock"
@@ -117,11 +125,11 @@ class RunFolder:
 
     def _clear(self) -> None:
         """Delete what killed processes left: unfinished files, and the checkpoint of a complete run."""
+        clear_leftovers_below(self.path)
         if self.result_file.exists():
             delete(self.checkpoint)
-        for path in sorted(self.path.rglob(".*")):
-            if target_of(path) is not None and path.name != f".{self.checkpoint.name}.old":
-                delete(path)
+        for lock in self.path.glob(".?*.lock"):  # of folders inside, which only the holder of ours writes
+            delete(lock)
 
     def check(self, settings: RunSettings, *, resume: bool) -> None:
         """Refuse a folder that holds another run, unless that run has no progress to lose.

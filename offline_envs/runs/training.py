@@ -44,6 +44,7 @@ def train(
     run_folder = RunFolder(folder)
     run_folder.check(settings, resume=resume)
     if resume and run_folder.result_file.exists():
+        run_folder.clear_if_free()
         return run_folder.result()
     if transitions is None:
         transitions = check_possible(settings)

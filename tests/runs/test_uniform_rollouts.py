@@ -14,7 +14,7 @@ from offline_envs.data import load_transitions
 from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.run import FINAL_SEED
 from offline_envs.sb3 import MixedReplayBuffer, SB3ActorCritic, SB3VecEnv, evaluate_in
-from tests.runs.test_resume import signalled
+from tests.runs.resuming.test_resume import signalled
 from tests.runs.tiny import tiny_settings
 
 Actions = list[NDArray[Any]]

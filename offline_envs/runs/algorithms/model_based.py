@@ -24,14 +24,14 @@ from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_cla
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
 from offline_envs.runs.algorithms.cloning import clone_policy
 from offline_envs.runs.callback import RunCallback
-from offline_envs.runs.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
+from offline_envs.runs.resuming.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from offline_envs.runs.resuming.stopping import stop_request
 from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED, ModelRun, Run, model_folder
 from offline_envs.runs.run_settings import RunSettings
-from offline_envs.runs.stopping import stop_request
 from offline_envs.sb3 import BEST_POLICY, MixedReplayBuffer, SB3VecEnv, gradient_steps, mean_return_of
 
 IN_MODEL = (

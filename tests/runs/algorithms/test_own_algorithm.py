@@ -23,7 +23,7 @@ from offline_envs.runs import (
     train,
 )
 from offline_envs.settings import JsonSettings
-from tests.runs.test_resume import signalled
+from tests.runs.resuming.test_resume import signalled
 from tests.runs.tiny import tiny_settings
 
 

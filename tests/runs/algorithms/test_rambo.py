@@ -10,7 +10,7 @@ from offline_envs.dynamics import load_ensemble
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.algorithms.rambo import MOVED_MODEL
-from tests.runs.test_resume import signalled
+from tests.runs.resuming.test_resume import signalled
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import ENSEMBLE, FIT, tiny_settings
 

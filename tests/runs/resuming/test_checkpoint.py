@@ -7,7 +7,7 @@ import pytest
 from stable_baselines3 import SAC
 
 from offline_envs.errors import CheckpointError
-from offline_envs.runs.checkpoint import AGENT_FILE, has_checkpoint, load_checkpoint, save_checkpoint
+from offline_envs.runs.resuming.checkpoint import AGENT_FILE, has_checkpoint, load_checkpoint, save_checkpoint
 from offline_envs.sb3 import SB3VecEnv, mopo_schedule
 from tests.runs.tiny import DEMO
 

@@ -8,7 +8,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.errors import CheckpointError
 from offline_envs.files import clear_leftovers, new_folder, put_back, seal, verify
-from offline_envs.runs.random_streams import read_streams, write_streams
+from offline_envs.runs.resuming.random_streams import read_streams, write_streams
 from offline_envs.sb3 import SB3VecEnv
 
 AGENT_FILE, BUFFER_FILE = "agent.zip", "replay_buffer.pkl"

@@ -1,0 +1,1 @@
+"""How a run is stopped where it can resume exactly, and what it resumes from."""
