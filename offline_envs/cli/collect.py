@@ -88,8 +88,11 @@ def collect(
 def _collect_with_progress(
     env_id: str, dataset_id: str, settings: CollectSettings, output_root: Path | None, console: Console
 ) -> "Collected":
-    from offline_envs.collect import collect_dataset
+    from offline_envs.collect import collect_dataset, default_root
+    from offline_envs.files import check_writable
 
+    root = default_root() if output_root is None else output_root
+    check_writable(root / dataset_id, "--output-root")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"{settings.kind} {env_id}", total=settings.training_length + settings.steps)
@@ -97,7 +100,7 @@ def _collect_with_progress(
             env_id,
             dataset_id,
             settings=settings,
-            output_root=output_root,
+            output_root=root,
             on_step=lambda: progress.advance(task),
             on_resume=lambda done: progress.reset(task, completed=done),
         )

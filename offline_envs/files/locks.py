@@ -20,8 +20,8 @@ def locked(path: Path, *, busy: Callable[[], None], protects: Path | None = None
 
     Args:
         path: The lock file; its folder is created if missing.
-        busy: Called if another process holds the lock. It may raise; if it returns, `locked` waits for the
-            lock.
+        busy: Called once if another process holds the lock. It may raise; if it returns, `locked` waits for
+            the lock.
         protects: What is written under the lock, for messages; None for the lock file itself.
 
     Raises:
@@ -67,11 +67,12 @@ def _acquired(path: Path, busy: Callable[[], None]) -> FileLock:
 
     A file that is open and back at its path was there all the time, so that it is the one that was locked.
     """
+    tell = _once(busy)
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            lock = _waited_for(path, busy)
+            lock = _waited_for(path, tell)
             if _is_at(descriptor, path):
                 with suppress(OSError):  # a full disk: the name is for people only
                     os.truncate(descriptor, 0)
@@ -80,6 +81,11 @@ def _acquired(path: Path, busy: Callable[[], None]) -> FileLock:
             lock.release()
         finally:
             os.close(descriptor)
+
+
+def _once(call: Callable[[], None]) -> Callable[[], None]:
+    calls = [call]
+    return lambda: calls.pop()() if calls else None
 
 
 def _waited_for(path: Path, busy: Callable[[], None]) -> FileLock:

@@ -79,8 +79,8 @@ def test_two_processes_fit_once(tmp_path: Path) -> None:
 def test_an_output_that_cannot_be_written_is_refused_before_the_fit(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     line = fail("fit", "no/such-v0", "--output", tmp_path / "file/model")
-    assert f"no file can be made in {tmp_path / 'file'}: Not a directory" in line
-    assert "--output /proc/a/m cannot be written" in fail("fit", "no/such-v0", "--output", "/proc/a/m")
+    assert f"{tmp_path / 'file'} is not a folder. --output chooses another place." in line
+    assert "Cannot write /proc/a/m: " in fail("fit", "no/such-v0", "--output", "/proc/a/m")
 
 
 def test_a_seed_is_given_once() -> None:
