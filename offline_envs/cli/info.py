@@ -62,9 +62,11 @@ def _default_model(transitions: "Transitions") -> Path | None:
 
 
 def _load(transitions: "Transitions", folder: Path) -> "DynamicsModel":
-    from offline_envs.envs import resolve_model
+    from offline_envs.envs import resolve_model, warn_of_other_data
 
-    return resolve_model(folder, transitions.obs_dim, transitions.action_dim, device="cpu")
+    model = resolve_model(folder, transitions.obs_dim, transitions.action_dim, device="cpu")
+    warn_of_other_data(folder, transitions)
+    return model
 
 
 def _thresholds(transitions: "Transitions", ensemble: "DynamicsModel") -> "Table | str":

@@ -139,9 +139,10 @@ def warn_of_other_data(model: str | Path | DynamicsModel, transitions: Transitio
     """
     fitted_to = read_model_card(model).get("dataset") if isinstance(model, str | Path) else None
     if fitted_to and fitted_to["fingerprint"] != transitions.fingerprint:
+        same_name = " (other data of the same name)" if fitted_to["source"] == transitions.source else ""
         warnings.warn(
-            f"The model {model} was fitted to {fitted_to['source']}, not to {transitions.source}: it "
-            "predicts the steps and the reward that it was fitted to. Fit one to these data (leave out "
+            f"The model {model} was fitted to {fitted_to['source']}, not to {transitions.source}{same_name}: "
+            "it predicts the steps and the reward that it was fitted to. Fit one to these data (leave out "
             "model=), or use the dataset and the task of its fit.",
             stacklevel=2,
         )

@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from offline_envs import load_transitions
 from offline_envs.data.health import CHECKS
@@ -66,6 +67,13 @@ def test_info_of_a_model(toy_dataset: str, tmp_path: Path) -> None:
         ["threshold", '{"max_over":', "3}", "0.8165"],
     ):
         assert any(found[: len(row)] == row for found in rows), row
+
+
+def test_info_warns_of_a_model_of_other_data(toy_dataset: str, tmp_path: Path) -> None:
+    """Its thresholds say how well it knows these data, not how well it was fitted."""
+    save_model(tmp_path / "model", spreading_ensemble(), transitions=load_transitions(DEMO))
+    with pytest.warns(UserWarning, match=f"model was fitted to .*{DEMO}', not to "):
+        succeed("info", toy_dataset, "--model", tmp_path / "model")
 
 
 def test_info_of_a_model_that_cannot_disagree(toy_dataset: str, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import warnings
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -6,7 +8,7 @@ import pytest
 import torch
 
 import offline_envs  # noqa: F401  registers the environments
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, save_model
 from offline_envs.envs import ModelOptions, assembly
 from offline_envs.envs.assembly import assemble, resolve_model
 from offline_envs.errors import CheckpointError, DatasetError, SettingsError
@@ -50,6 +52,19 @@ def test_a_fit_in_another_folder(tmp_path: Any) -> None:
     dataset = options.pop("dataset")
     assemble(dataset, options=ModelOptions(**options, cache_dir=str(tmp_path / "mine")))
     assert list((tmp_path / "mine").rglob("model.json"))
+
+
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+def test_a_model_of_other_rewards_is_warned_of(make: Any, tmp_path: Any) -> None:
+    """The same states with other rewards have the same name; only the model's own data pass in silence."""
+    data = toy_transitions()
+    others = replace(data, rewards=-1000 * data.rewards)
+    save_model(tmp_path / "model", toy_ensemble(), transitions=data)
+    with pytest.warns(UserWarning, match=r"not to .* \(other data of the same name\): it predicts"):
+        make("LearnedModel-v0", **toy_options(dataset=others, model=str(tmp_path / "model")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make("LearnedModel-v0", **toy_options(dataset=data, model=str(tmp_path / "model")))
 
 
 def test_a_model_on_another_device_is_copied_not_moved() -> None:
