@@ -86,7 +86,7 @@ def test_a_model_of_the_logged_reward_is_warned_of(settings: TrainSettings, tmp_
     shape, fit = EnsembleSettings(hidden=(16, 16)), FitSettings(max_epochs=1)
     fitted_ensemble(data, shape, fit_settings=fit, progress=False)
     model = str(ensemble_folder(data, shape, fit_settings=fit))
-    with pytest.warns(UserWarning, match="it predicts the reward that it was fitted to"):
+    with pytest.warns(UserWarning, match="it predicts the steps and the reward that it was fitted to"):
         train(replace(settings, model=model, ensemble={}, fit={}), tmp_path, show_progress=False)
 
 
