@@ -15,7 +15,6 @@ from offline_envs.files import (
     delete,
     differences,
     holder,
-    is_sealed,
     locked,
     locked_if_free,
     moved_by,
@@ -200,8 +199,7 @@ class RunFolder:
             result = TrainResult(**read_json(self.result_file))
         except (CheckpointError, TypeError) as error:
             raise CheckpointError(f"{self.path} holds no complete run: {error}") from error
-        if is_sealed(self.path):
-            verify(self.path)
+        verify(self.path)
         return result
 
     def write_json(self, path: Path, values: Any) -> None:
