@@ -8,7 +8,6 @@ from offline_envs.files.leftovers import (
     clear_leftovers,
     clear_leftovers_below,
     delete,
-    leftovers,
     put_back,
     target_of,
 )
@@ -30,7 +29,6 @@ __all__ = [
     "holder",
     "json_checksum",
     "key_of",
-    "leftovers",
     "lock_of",
     "locked",
     "locked_if_free",
