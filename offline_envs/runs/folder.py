@@ -98,10 +98,9 @@ class RunFolder:
         """Hold the folder for one run: another process that wants it is refused meanwhile.
 
         Raises:
-            SettingsError: Another process holds it; or it is a file.
+            SettingsError: Another process holds it.
+            StorageError: The folder cannot be written.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise SettingsError(f"{self.path} is a file. Choose a folder.")
         with moved_by(MOVED_BY), locked(self._lock, busy=self._refuse, protects=self.path):
             self._clear()
             yield
@@ -127,7 +126,7 @@ class RunFolder:
         clear_leftovers_below(self.path)
         if self.result_file.exists():
             delete(self.checkpoint)
-        for lock in self.path.glob(".?*.lock"):  # of folders inside, which only the holder of ours writes
+        for lock in self.path.glob(".?*.lock"):  # of folders inside; nobody else writes those now
             delete(lock)
 
     def check(self, settings: RunSettings, *, resume: bool) -> None:
