@@ -32,7 +32,7 @@ MOVED_BY = "Another folder (--folder)"
 """What moves a run, for errors of the system."""
 
 NOT_SEALED = ("checkpoint", "plots", "tensorboard", ".lock")
-"""What may change or go once a run is complete."""
+"""What may change or disappear once a run is complete."""
 
 
 @dataclass(frozen=True)
