@@ -60,7 +60,8 @@ def sampled_steps(fields: Mapping[str, Rows]) -> dict[str, list[Steps]]:
     """Take samples of the steps in those of `fields` that float32 may round.
 
     Args:
-        fields: Any of obs, actions, rewards and next_obs, of one length, not yet converted; others are ignored.
+        fields: Any of obs, actions, rewards and next_obs, of one length, not yet converted; others are not
+            looked at.
 
     Returns:
         Steps from observations to their successors; for actions and rewards, to the next row.
