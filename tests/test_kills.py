@@ -22,15 +22,7 @@ from offline_envs.dynamics import (
 )
 from offline_envs.dynamics.fitting import training
 from offline_envs.errors import DatasetError
-from offline_envs.files import (
-    cached,
-    clear_leftovers_below,
-    json_checksum,
-    new_sealed_file,
-    verify,
-    verify_file,
-    write_json,
-)
+from offline_envs.files import cached, json_checksum, write_json
 from offline_envs.tasks import Relabelling
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
 from tests.kills import N_KILLS, check_kills, run_at_once
@@ -107,23 +99,6 @@ def test_a_termination_head(tmp_path: Path) -> None:
         return weights(fitted_termination(data, cache_dir=tmp_path, progress=False))
 
     assert check_kills(tmp_path, work, n=5) > 3
-
-
-def test_files_that_are_replaced_one_by_one(tmp_path: Path) -> None:
-    """What is said of a file is that of the version that is there."""
-
-    def work() -> Any:
-        path = tmp_path / "policies" / "best"
-        clear_leftovers_below(tmp_path)
-        before = verify_file(path)["value"] if path.exists() else 0
-        assert not path.exists() or path.read_text() == str(before)
-        for value in range(before + 1, 4):
-            with new_sealed_file(path, {"value": value}) as part:
-                part.write_text(str(value))
-        verify(path.parent)
-        return path.read_text(), verify_file(path)
-
-    assert check_kills(tmp_path, work, n=40) > 20
 
 
 def test_results_in_folders(tmp_path: Path) -> None:

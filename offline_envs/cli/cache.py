@@ -47,7 +47,7 @@ def size() -> None:
     entries = cache_entries()
     for kind in sorted({entry.kind for entry in entries}):
         _say(_total(kind, [entry for entry in entries if entry.kind == kind]))
-    _say(f"{_total('in all', entries)} in {cache_folder()}")
+    _say(f"{_total('total', entries)} in {cache_folder()}")
 
 
 @cache.command()

@@ -32,6 +32,15 @@ def test_everything_written_comes_back(tmp_path: Path) -> None:
     json.loads(run.result_file.read_text(), parse_constant=pytest.fail)  # NaN would not be JSON.
 
 
+def test_a_result_without_checksums_of_the_other_files_is_refused(tmp_path: Path) -> None:
+    """Otherwise whoever loses one file loses the protection of all."""
+    run = run_folder(tmp_path)
+    run.write_result(RESULT)
+    (tmp_path / "checksums.json").unlink()
+    with pytest.raises(CheckpointError, match=r"holds no checksums\.json"):
+        run.result()
+
+
 def test_versions_are_recorded(tmp_path: Path) -> None:
     run_folder(tmp_path)
     versions = json.loads((tmp_path / "versions.json").read_text())

@@ -55,7 +55,7 @@ def believed(spec: EnvSpec, source: str) -> EnvSpec:
         The registry's environment of this id, with the recorded keywords, time limit and wrappers.
 
     Raises:
-        DatasetError: The metadata ask for other code; the message says which, and how to go on.
+        DatasetError: The metadata ask for other code; the message says which, and what to do.
     """
     reasons = [*doubts(spec)]
     if reasons:

@@ -102,7 +102,7 @@ def test_links_inside_a_file_are_followed(tmp_path: Path) -> None:
             file[name] = values
         file["infos/rewards"] = np.arange(5.0)
         file["rewards"] = h5py.SoftLink("/infos/rewards")
-        file["infos/first"] = np.array([[0.0], [1.0], [2.0], [10.0], [11.0]])
+        file["infos/first"] = arrays()["observations"]
         file["observations"] = h5py.SoftLink("infos/second")
         file["infos/second"] = h5py.SoftLink("first")
     data = load_transitions(tmp_path / "own.hdf5")
