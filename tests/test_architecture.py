@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plugins": {"errors"},
     "files": {"errors"},
     "kernels": {"errors"},
-    "data": {"errors", "files", "registry"},
+    "data": {"errors", "files", "registration", "registry"},
     "tasks": {"data", "registration", "registry", "versions", "errors"},
     "dynamics": GROUND | {"data", "tasks"},
     "policies": GROUND,

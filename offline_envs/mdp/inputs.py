@@ -63,12 +63,17 @@ def as_tensor(name: str, values: Any) -> Tensor:
     """Values as a tensor of their own type and device, without gradients.
 
     Raises:
-        SettingsError: Something else than numbers.
+        SettingsError: Something else than real numbers, or masked values.
     """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise SettingsError(f"{name} must have no masked values, got {values!r}. Fill them by filled().")
     if isinstance(values, np.ndarray) and not values.flags.writeable:
         values = values.copy()  # torch warns of an array that it must not write to
     try:
-        return torch.as_tensor(values).detach()
+        tensor = torch.as_tensor(values).detach()
+        if tensor.is_complex():
+            raise TypeError("complex numbers")
+        return tensor
     except (TypeError, ValueError, RuntimeError) as error:
         raise SettingsTypeError(f"{name} must be an array or tensor of numbers, got {values!r}.") from error
 

@@ -35,10 +35,18 @@ def test_actions_that_are_not_finite_are_refused(bad: float) -> None:
             as_actions(actions, (2, 2), CPU)
 
 
-@pytest.mark.parametrize("actions", ["left", [["left"], ["right"]], None, [[0.5], [1.0, 2.0]]])
+@pytest.mark.parametrize("actions", ["left", [["left"], ["right"]], None, [[0.5], [1.0, 2.0]], [[1j], [0.5]]])
 def test_what_is_no_number_is_refused(actions: Any) -> None:
     with pytest.raises(SettingsError, match="actions must be an array or tensor of numbers, got"):
         as_actions(actions, (2, 1), CPU)
+
+
+def test_masked_values_are_refused() -> None:
+    """Under a mask there may be anything; a mask that hides nothing does no harm."""
+    masked = np.ma.array([[0.5], [-9999.0]], mask=[[False], [True]])
+    with pytest.raises(SettingsError, match="actions must have no masked values"):
+        as_actions(masked, (2, 1), CPU)
+    assert as_actions(np.ma.array([[0.5], [1.0]]), (2, 1), CPU).tolist() == [[0.5], [1.0]]
 
 
 def test_reset_options_are_known_names() -> None:

@@ -31,8 +31,8 @@ def make_real_env(spec: EnvSpec, source: str, **kwargs: Any) -> gym.Env[Any, Any
         return gym.make(spec, **kwargs)
     except Exception as error:  # a third-party constructor may raise anything
         raise DatasetError(
-            f"{source}: its environment {spec.id} cannot be made: {type(error).__name__}: {error} "
-            "Name one that can by env_id= (--env-id)."
+            f"{source}: its environment {spec.id} cannot be made: {type(error).__name__}: "
+            f"{str(error).strip().removesuffix('.')}. Name one that can by env_id= (--env-id)."
         ) from error
 
 

@@ -14,6 +14,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
 from offline_envs.errors import DatasetError
+from offline_envs.registration import METHODS
 
 ARITHMETIC_WRAPPERS = frozenset(
     {
@@ -52,7 +53,8 @@ def believed(spec: EnvSpec, source: str) -> EnvSpec:
         source: Where they come from, for the message.
 
     Returns:
-        The registry's environment of this id, with the recorded keywords, time limit and wrappers.
+        The registry's environment of this id, with the recorded keywords, time limit and wrappers. Who makes
+        it chooses whether it is drawn: a window cannot be opened everywhere.
 
     Raises:
         DatasetError: The metadata ask for other code; the message says which, and what to do.
@@ -68,6 +70,7 @@ def believed(spec: EnvSpec, source: str) -> EnvSpec:
         deepcopy(spec),
         entry_point=registered.entry_point,
         vector_entry_point=registered.vector_entry_point,
+        kwargs={name: deepcopy(value) for name, value in spec.kwargs.items() if name != "render_mode"},
         additional_wrappers=tuple(_own(wrapper) for wrapper in spec.additional_wrappers),
     )
 
@@ -105,6 +108,8 @@ def doubts(spec: EnvSpec) -> Iterator[str]:
             f"it would make {spec.id} by {spec.entry_point!r}, which is registered here as "
             f"{registered.entry_point!r}"
         )
+    elif spec.id in METHODS:
+        yield f"its environment {spec.id!r} is a learned one, which would fit and write a model as they say"
     if not _is_limit(spec.max_episode_steps):
         yield f"its max_episode_steps is {spec.max_episode_steps!r}, no positive integer"
     known_keywords = {} if registered is None else registered.kwargs

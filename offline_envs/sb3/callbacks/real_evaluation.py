@@ -58,7 +58,8 @@ class RealEvalCallback(BaseCallback):
         best_return: Best mean return so far.
 
     Raises:
-        SettingsError: `every` or `n_episodes` below 1.
+        SettingsError: `every` or `n_episodes` below 1; or, when training starts, an environment in which the
+            agent cannot act.
     """
 
     @check_arguments
@@ -88,6 +89,7 @@ class RealEvalCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._env = self._source if isinstance(self._source, gym.Env) else self._source()
+        _check_shapes(self.model, self._env)
         self._due = (self._gradient_steps() // self.every + 1) * self.every
 
     def _on_rollout_start(self) -> None:
@@ -145,6 +147,17 @@ class RealEvalCallback(BaseCallback):
             spread = f"{result.mean:.1f} ± {result.std:.1f}"
             print(f"{record.gradient_steps} gradient steps: real return {spread}{placed}")
         self.model.dump_logs()
+
+
+def _check_shapes(model: BaseAlgorithm, env: gym.Env[Any, Any]) -> None:
+    """Refuse an environment of other observations or actions, before any training."""
+    for kind in ("observation_space", "action_space"):
+        theirs, own = getattr(env, kind), getattr(model, kind)
+        if theirs.shape != own.shape:
+            raise SettingsError(
+                f"The real environment must have the {kind.replace('_', ' ')} of the agent, of shape "
+                f"{own.shape}; {env} has {theirs}."
+            )
 
 
 def save_policy(model: BaseAlgorithm, path: Path, *, mean_return: float | None = None) -> None:

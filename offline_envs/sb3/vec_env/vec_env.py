@@ -159,7 +159,8 @@ class SB3VecEnv(VecEnv):
 
         Raises:
             SettingsError: Some rows only, of an environment that has no separate sub-environments; or an
-                attribute of it that cannot be set, such as the model of a learned environment.
+                attribute of it that it does not have or that cannot be set, such as the model of a learned
+                environment: a new one would have no effect.
         """
         envs, innermost = self._sub_envs(), self.env.unwrapped
         if envs is not None:
@@ -170,6 +171,8 @@ class SB3VecEnv(VecEnv):
         if isinstance(innermost, HasRemoteSubEnvs):
             innermost.set_attr(attr_name, [value] * self.num_envs)
             return
+        if not self.has_attr(attr_name):
+            raise SettingsError(f"{innermost} has no attribute {attr_name!r} to set.")
         layer = _layer_with(self.env, attr_name)
         try:
             setattr(layer, attr_name, value)

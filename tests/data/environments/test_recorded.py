@@ -43,6 +43,10 @@ FOREIGN: dict[str, tuple[dict[str, Any], str]] = {
         {"additional_wrappers": [{"name": "RecordVideo", "entry_point": "gymnasium.wrappers:RecordVideo"}]},
         "RecordVideo",
     ),
+    "learned environment": (
+        {"id": "LearnedModel-v0", "entry_point": None, "kwargs": {"dataset": "own-v0", "cache_dir": "/"}},
+        "'LearnedModel-v0' is a learned one, which would fit and write a model",
+    ),
     "keyword": ({"kwargs": {"make": "stranger:Env"}}, "keyword, 'make', names the code 'stranger:Env'"),
     "nested keyword": (
         {"kwargs": {"g": {"spec": [{"entry_point": "stranger:Env"}]}}},
@@ -111,6 +115,16 @@ def test_plain_keywords_limits_and_arithmetic_wrappers_are_believed() -> None:
     assert env.spec is not None
     assert env.spec.max_episode_steps == 7
     assert env.action_space.high.tolist() == [1.0]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("mode", ["human", "rgb_array", 3])
+def test_whether_it_is_drawn_is_not_the_metadatas_choice(mode: Any) -> None:
+    """Opening a window where there is no screen aborts the process, in `train` after the fit."""
+    write_pendulum("watched-v0", kwargs={"g": 9.81, "render_mode": mode})
+    data = load_transitions("watched-v0")
+    assert data.make_env().render_mode is None
+    assert data.make_env(render_mode="rgb_array").render_mode == "rgb_array"
+    assert data.make_env().unwrapped.g == 9.81  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

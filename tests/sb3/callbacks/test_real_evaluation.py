@@ -56,6 +56,13 @@ def test_it_evaluates_at_each_multiple_and_at_the_end(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best_policy.zip", "last_policy.zip"]
 
 
+def test_an_environment_of_other_spaces_is_refused_before_training() -> None:
+    agent = make_agent()
+    with pytest.raises(SettingsError, match=r"observation space of the agent, of shape \(2,\); .*Pendulum"):
+        agent.learn(20, RealEvalCallback(gym.make("Pendulum-v1"), every=4))
+    assert agent.num_timesteps == 0
+
+
 def test_the_saved_policies_are_the_best_and_the_last(tmp_path: Path) -> None:
     callback = RealEvalCallback(CountingEnv, every=2, n_episodes=1, folder=tmp_path)
     make_agent(learning_rate=0.1).learn(40, callback, log_interval=None)

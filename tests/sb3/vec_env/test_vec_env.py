@@ -253,6 +253,8 @@ def test_what_cannot_be_set_is_refused() -> None:
     env = SB3VecEnv(gym.make_vec("LearnedModel-v0", 2, **learned_options()))
     with pytest.raises(SettingsError, match="ensemble of LearnedVectorEnv cannot be set"):
         env.set_attr("ensemble", counting_ensemble())
+    with pytest.raises(SettingsError, match=r"LearnedVectorEnv.* has no attribute 'penalty_coef' to set\."):
+        env.set_attr("penalty_coef", 2.0)
 
 
 def test_attributes_of_a_layer_around_sub_environments() -> None:
