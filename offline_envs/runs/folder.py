@@ -28,7 +28,7 @@ from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, rea
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.versions import versions
 
-MOVED_BY = "Another folder (--folder)"
+MOVED_BY = "folder= (--folder)"
 """What moves a run, for errors of the system."""
 
 NOT_SEALED = ("checkpoint", "plots", "tensorboard", ".lock")
