@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from offline_envs.dynamics import save_model
-from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.errors import CheckpointError, SettingsError, StorageError
 from offline_envs.runs import RunFolder, TrainResult, TrainSettings
 from offline_envs.runs.results import MetricsRow
 from tests.toy import toy_ensemble
@@ -83,6 +83,12 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(SettingsError, match="is a file"):
         RunFolder(path).check(SETTINGS, resume=False)
+
+
+def test_a_place_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"is not a folder\. folder= \(--folder\) chooses another place"):
+        RunFolder(tmp_path / "file" / "run").check(SETTINGS, resume=False)
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:
