@@ -35,6 +35,17 @@ fuzz: $(STAMP)
 	@echo "==> Loading $(FUZZ) random datasets in every format"
 	OMP_NUM_THREADS=1 OFFLINE_ENVS_FUZZ=$(FUZZ) $(BIN)/pytest -q -s tests/data/test_fuzz.py
 
+# The counts in docs/reliability.md: an hour.
+.PHONY: reliability
+KILLS ?= 100
+MUTATIONS ?= 600
+STEPS ?= 100000
+reliability: fuzz
+	@echo "==> Killing work at $(KILLS) file operations each, breaking files in $(MUTATIONS) ways, $(STEPS) steps"
+	OMP_NUM_THREADS=1 OFFLINE_ENVS_KILLS=$(KILLS) OFFLINE_ENVS_MUTATIONS=$(MUTATIONS) \
+		OFFLINE_ENVS_LONG_RUN=$(STEPS) $(BIN)/pytest -q -s \
+		tests/test_kills.py tests/test_mutations.py tests/runs/resuming tests/envs/test_long_run.py
+
 lint: $(STAMP)
 	@echo "==> Checking style and format"
 	$(BIN)/ruff check .

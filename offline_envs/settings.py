@@ -14,13 +14,24 @@ import numpy as np
 
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 
-__all__ = ["LARGEST_SEED", "JsonSettings", "TypedSettings", "check_arguments", "check_seed", "checked"]
+__all__ = [
+    "LARGEST_GLOBAL_SEED",
+    "LARGEST_SEED",
+    "JsonSettings",
+    "TypedSettings",
+    "check_arguments",
+    "check_seed",
+    "checked",
+]
 
 NUMBERS: Mapping[Any, type] = MappingProxyType({int: Integral, float: Real})
 """Types accepted for each kind of number, NumPy's included; an integer is accepted for a float."""
 
 LARGEST_SEED = 2**63 - 1
 """Largest seed that NumPy's and torch's generators both take."""
+
+LARGEST_GLOBAL_SEED = 2**32 - 1
+"""Largest seed of NumPy's global generator, which Stable-Baselines3 seeds."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -11,9 +11,12 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import torch
 
 _CHOICE = os.environ.get("OFFLINE_ENVS_KILLS", "12")
 N_KILLS = sys.maxsize if _CHOICE == "all" else int(_CHOICE)
@@ -61,6 +64,17 @@ def check_kills(
         assert left == listing, f"killed at operation {kill_at} of {n_operations}: left {left ^ listing}"
     print(f"{n_kills} kills at {n_operations} file operations")
     return n_kills
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: a fork has none of the others that its parent computes with."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def run_at_once(n: int, work: Callable[[], str]) -> list[str]:

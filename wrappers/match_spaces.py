@@ -13,7 +13,7 @@ class MatchSpaces(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     Stable-Baselines3 takes an agent to another environment only if the spaces are equal, types and bounds
     included. A learned environment has float32 observations without bounds, a real one often float64 or
-    bounds. With this wrapper around it, an agent that was trained in the one goes on in the other. Values
+    bounds. With this wrapper around either, an agent that was trained in one continues in the other. Values
     stay as they are; only their types change.
 
     A vector version exists: `offline_envs.wrappers.vector.MatchSpaces`.

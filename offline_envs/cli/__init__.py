@@ -46,7 +46,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise  # whoever read the output has closed it, which the caller handles
+            raise  # the reader of the output has closed it, which the caller handles
         except (OfflineEnvsError, OSError) as error:
             line = " ".join(f"Error: {_words(error)}".split())
             Console(stderr=True).print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)

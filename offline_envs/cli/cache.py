@@ -27,12 +27,14 @@ def list_entries() -> None:
     from offline_envs.dynamics import cache_entries, cache_folder
 
     table = Table(title=Text(str(cache_folder())))
-    for name in ("kind", "dataset", "fingerprint", "other than the defaults", "key"):
+    table.add_column("kind", no_wrap=True)
+    for name in ("dataset and fingerprint", "other than the defaults"):
         table.add_column(name, overflow="fold")
-    for name in ("MB", "days"):
+    for name in ("key", "MB", "days"):
         table.add_column(name, justify="right", no_wrap=True)
     for entry in cache_entries():
-        cells = (entry.kind, entry.dataset, entry.fingerprint[:8], entry.settings, entry.path.name[:13])
+        origin = f"{entry.dataset} {entry.fingerprint[:8]}"
+        cells = (entry.kind, origin, entry.settings, entry.path.name[:8])
         table.add_row(*map(Text, cells), f"{entry.size / 1e6:.2f}", f"{_age(entry):.1f}")
     Console().print(table)
 
@@ -45,7 +47,7 @@ def size() -> None:
     entries = cache_entries()
     for kind in sorted({entry.kind for entry in entries}):
         _say(_total(kind, [entry for entry in entries if entry.kind == kind]))
-    _say(f"{_total('in all', entries)} in {cache_folder()}")
+    _say(f"{_total('total', entries)} in {cache_folder()}")
 
 
 @cache.command()

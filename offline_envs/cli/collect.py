@@ -88,10 +88,11 @@ def collect(
 def _collect_with_progress(
     env_id: str, dataset_id: str, settings: CollectSettings, output_root: Path | None, console: Console
 ) -> "Collected":
-    from offline_envs.collect import collect_dataset, default_root
+    from offline_envs.collect import collect_dataset
+    from offline_envs.data import minari_root
     from offline_envs.files import check_writable
 
-    root = default_root() if output_root is None else output_root
+    root = minari_root() if output_root is None else output_root
     check_writable(root / dataset_id, "--output-root")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:

@@ -77,13 +77,16 @@ def fit(
 def _print(folder: Path, transitions: "Transitions") -> None:
     from offline_envs.dynamics import read_model_card
 
-    report: dict[str, Any] = read_model_card(folder)["report"]
+    card = read_model_card(folder)
+    report: dict[str, Any] = card["report"]
+    standardized = card["fit_settings"].get("standardize_targets")  # missing in models of version 0.1.0
     table = Table(title=escape(f"Ensemble of {transitions.source}"))
     for name in ("member", "holdout MSE", "elite"):
         table.add_column(name, justify="right")
     for member, error in enumerate(report["holdout_mse"]):
         table.add_row(str(member), f"{error:.5f}", "yes" if member in report["elites"] else "")
     table.caption = (
+        f"errors in {'squared deviations of each output' if standardized else 'raw units'}; "
         f"{report['epochs']} epochs in {report['seconds']:.0f} s, stopped by {report['stopped_by']}; "
         f"{report['n_holdout']} of {report['n_holdout'] + report['n_train']} rows held out"
     )

@@ -32,10 +32,11 @@ def relabel(
 
     Every other command takes --task itself; a written dataset is for other programs.
     """
-    from offline_envs.collect import check_new, default_root, write_relabelled
+    from offline_envs.collect import check_new, write_relabelled
+    from offline_envs.data import minari_root
     from offline_envs.tasks import Relabelling
 
-    root = default_root() if output_root is None else output_root
+    root = minari_root() if output_root is None else output_root
     if output_id is not None:
         check_new(output_id, root)
     found = Relabelling.of(dataset, task, env_id=parse_env(env_id, env_kwargs))

@@ -12,7 +12,7 @@ from offline_envs.collect.settings import CollectSettings, Kind
 if TYPE_CHECKING:
     from offline_envs.collect.collection import Collected, collect_dataset
     from offline_envs.collect.relabelled import write_relabelled
-    from offline_envs.collect.writer import check_new, default_root
+    from offline_envs.collect.writer import check_new
 
 __all__ = [
     "CollectSettings",
@@ -20,7 +20,6 @@ __all__ = [
     "Kind",
     "check_new",
     "collect_dataset",
-    "default_root",
     "write_relabelled",
 ]
 
@@ -28,7 +27,6 @@ _SLOW = {
     "Collected": "collection",
     "check_new": "writer",
     "collect_dataset": "collection",
-    "default_root": "writer",
     "write_relabelled": "relabelled",
 }
 

@@ -25,7 +25,8 @@ from offline_envs.collect.snapshots import (
     read_snapshots,
 )
 from offline_envs.collect.work_folder import claimed, remove, remove_if_written, unfinished_folder
-from offline_envs.collect.writer import ROOT_SETTING, Provenance, check_new, default_root, write_dataset
+from offline_envs.collect.writer import ROOT_SETTING, Provenance, check_new, write_dataset
+from offline_envs.data import minari_root
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.files import moved_by
 from offline_envs.policies import Predictor
@@ -91,7 +92,7 @@ def collect_dataset(
         CheckpointError: The policy file or a checkpoint cannot be loaded.
         StorageError: The system does not let the dataset be written; noticed before the work where it can be.
     """
-    root = default_root() if output_root is None else output_root
+    root = minari_root() if output_root is None else output_root
     folder = unfinished_folder(dataset_id, root)
     _check_place(dataset_id, root, folder)
     env = _make(env_id, settings)

@@ -1,7 +1,6 @@
 """Train an agent over a phase, from scratch or from the last checkpoint."""
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from minari.data_collector import EpisodeBuffer
@@ -106,7 +105,7 @@ def _refill(buffer: ReplayBuffer, checkpoints: list[Path]) -> None:
             buffer.actions[rows] = actions
             _put_episodes(buffer, rows, list(read_episodes([checkpoint / EPISODES_FILE])))
             done += len(actions)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise damaged_checkpoint(checkpoint, error) from error
     buffer.pos, buffer.full = done % buffer.buffer_size, done >= buffer.buffer_size
 

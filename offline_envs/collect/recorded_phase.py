@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import gymnasium as gym
 import numpy as np
@@ -152,7 +151,7 @@ class RecordedPhase:
         """
         try:
             yield from read_episodes([checkpoint / EPISODES_FILE for checkpoint in self.checkpoints])
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise damaged_checkpoint(self.checkpoints[-1], error) from error
 
     def _checkpoint(self, done: int, write: Write | None) -> None:

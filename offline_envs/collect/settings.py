@@ -8,7 +8,7 @@ from typing import Any
 
 from offline_envs.agents import find_saved_agent, off_policy_agents
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.settings import TypedSettings, check_seed
+from offline_envs.settings import LARGEST_GLOBAL_SEED, TypedSettings, check_seed
 
 DEFAULT_TRAIN_STEPS = 100_000
 
@@ -65,7 +65,7 @@ class CollectSettings(TypedSettings):
             _check_positive("train_steps", self.train_steps)
         for width in self.net_arch:
             _check_positive("net_arch", width)
-        check_seed(self.seed, largest=2**32 - 1)  # Stable-Baselines3 seeds NumPy's global generator
+        check_seed(self.seed, largest=LARGEST_GLOBAL_SEED)
         if not find_saved_agent(self.agent).off_policy and (self.trains_first or self.kind is Kind.REPLAY):
             raise SettingsError(
                 f"Only an agent with a replay buffer can be trained here, got {self.agent}. "

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import gymnasium as gym
 import numpy as np
@@ -110,7 +109,7 @@ class SnapshotCallback(BaseCallback):
 def _read(path: Path) -> Snapshot:
     try:
         arrays = read_arrays(path)
-    except (OSError, ValueError, BadZipFile) as error:
+    except (OSError, ValueError) as error:
         raise damaged_checkpoint(path.parent, error) from error
     mean_return = float(arrays.pop("mean_return"))
     weights = {name: torch.from_numpy(array) for name, array in arrays.items()}

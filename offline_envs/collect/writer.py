@@ -15,16 +15,14 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 from minari.data_collector import EpisodeBuffer
 from minari.dataset.minari_dataset import parse_dataset_id
-from minari.storage.datasets_root_dir import get_dataset_path
 
 from offline_envs.collect.work_folder import mark_written
-from offline_envs.data import CONTENTS, contents_entry, episodes_checksum
+from offline_envs.data import CONTENTS, MINARI_ROOT_VARIABLE, contents_entry, episodes_checksum
 from offline_envs.errors import DatasetError
 from offline_envs.files import check_writable, moved_by, storage_errors, sync, sync_below, write_bytes
 
-ROOT_VARIABLE = "MINARI_DATASETS_PATH"  # Minari reads it at every call
 NAMESPACE_FILE = "namespace_metadata.json"
-ROOT_SETTING = f"--output-root, or {ROOT_VARIABLE},"
+ROOT_SETTING = f"--output-root, or {MINARI_ROOT_VARIABLE},"
 """What moves datasets, for messages."""
 
 _UNFINISHED = "dataset"
@@ -49,17 +47,6 @@ class Provenance:
     algorithm: str
     description: str
     more: Mapping[str, Any] = field(default_factory=dict)
-
-
-def default_root() -> Path:
-    """Return Minari's own dataset folder, which Minari makes.
-
-    Raises:
-        StorageError: The system does not let it be made.
-    """
-    place = Path(os.environ.get(ROOT_VARIABLE) or Path.home() / ".minari" / "datasets")
-    with moved_by(ROOT_SETTING), storage_errors(place):
-        return get_dataset_path()
 
 
 def check_new(dataset_id: str, root: Path) -> None:
@@ -186,12 +173,12 @@ def _copy_namespaces(dataset_id: str, hidden: Path, root: Path) -> None:
 @contextmanager
 def _minari_root(root: Path) -> Iterator[None]:
     """Point Minari at another root; it has no argument for this."""
-    before = os.environ.get(ROOT_VARIABLE)
-    os.environ[ROOT_VARIABLE] = str(root.absolute())  # Minari cannot size a relative folder.
+    before = os.environ.get(MINARI_ROOT_VARIABLE)
+    os.environ[MINARI_ROOT_VARIABLE] = str(root.absolute())  # Minari cannot size a relative folder.
     try:
         yield
     finally:
         if before is None:
-            del os.environ[ROOT_VARIABLE]
+            del os.environ[MINARI_ROOT_VARIABLE]
         else:
-            os.environ[ROOT_VARIABLE] = before
+            os.environ[MINARI_ROOT_VARIABLE] = before

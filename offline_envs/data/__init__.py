@@ -6,7 +6,7 @@ from offline_envs.data.contents import CONTENTS, contents_entry
 from offline_envs.data.environments.named import known_environment, named_environment
 from offline_envs.data.health import Finding, data_health
 from offline_envs.data.loading import DatasetSource, load_transitions
-from offline_envs.data.minari_ids import embedded_ids
+from offline_envs.data.minari_ids import MINARI_ROOT_VARIABLE, embedded_ids, minari_root
 from offline_envs.data.minari_source import episodes_checksum
 from offline_envs.data.sources import SOURCES, Source
 from offline_envs.data.transitions import Transitions
@@ -14,6 +14,7 @@ from offline_envs.data.validation import check_finite
 
 __all__ = [
     "CONTENTS",
+    "MINARI_ROOT_VARIABLE",
     "SOURCES",
     "DatasetSource",
     "Finding",
@@ -27,6 +28,7 @@ __all__ = [
     "episodes_checksum",
     "known_environment",
     "load_transitions",
+    "minari_root",
     "named_environment",
     "transitions_from_arrays",
 ]

@@ -16,6 +16,21 @@ from offline_envs.errors import DatasetError
 EMBEDDED_ROOT = Path(__file__).parent / "embedded"
 """Folder of `<namespace>/<name>/data/{metadata.json, main_data.hdf5}`."""
 
+HUGGING_FACE = "https://huggingface.co"
+"""Where Minari keeps its datasets."""
+
+REACHABLE_WITHIN = 5.0
+"""Seconds after which a server that does not answer counts as out of reach."""
+
+MINARI_ID = re.compile(r"(?:[-\w]+/)*[-\w]+-v\d+")
+"""`[namespace/]name-vN`."""
+
+MINARI_ROOT_VARIABLE = "MINARI_DATASETS_PATH"
+"""Environment variable that names the folder of Minari's datasets; Minari reads it at every call."""
+
+ONE_CHARACTER = re.compile(r"^[-\w]/")
+"""A namespace that Minari does not accept."""
+
 
 def ids_under(root: Path) -> list[str]:
     """Ids of the Minari datasets below a folder, sorted; empty if there is no such folder."""
@@ -28,26 +43,12 @@ def embedded_ids() -> list[str]:
     return ids_under(EMBEDDED_ROOT)
 
 
-HUGGING_FACE = "https://huggingface.co"
-"""Where Minari keeps its datasets."""
-
-REACHABLE_WITHIN = 5.0
-"""Seconds after which a server that does not answer counts as out of reach."""
-
-MINARI_ID = re.compile(r"(?:[-\w]+/)*[-\w]+-v\d+")
-"""`[namespace/]name-vN`."""
-
-
-ONE_CHARACTER = re.compile(r"^[-\w]/")
-"""A namespace that Minari does not accept."""
-
-
 def minari_root() -> Path:
     """Folder of the user's Minari datasets: `MINARI_DATASETS_PATH`, or `~/.minari/datasets`.
 
     Minari's own function creates the folder, which fails where the home folder is read-only.
     """
-    return Path(os.environ.get("MINARI_DATASETS_PATH") or Path.home() / ".minari" / "datasets")
+    return Path(os.environ.get(MINARI_ROOT_VARIABLE) or Path.home() / ".minari" / "datasets")
 
 
 def known_ids() -> list[str]:

@@ -88,7 +88,7 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     """Flatten the episodes that `dataset` points to, in its order.
 
     An episode of `T` steps has `T + 1` observations, so the successor of its last step is the true last
-    observation. `terminations` end the MDP; truncations do not. An episode that goes on after a termination
+    observation. `terminations` end the MDP; truncations do not. An episode that continues after a termination
     becomes two, with a warning.
 
     Raises:
@@ -212,7 +212,7 @@ class _FlatRows:
         self._end += length
 
     def _sample(self, episode: Episode, length: int) -> None:
-        """Keep some steps as they came, of what float32 may round."""
+        """Keep some steps of what float32 may round, in float64."""
         while self._to_sample and self._to_sample[0] < self._end + length:
             first = self._to_sample.pop(0) - self._end
             fields = {"obs": episode.observations, "actions": episode.actions, "rewards": episode.rewards}

@@ -12,7 +12,7 @@ from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.store import DISAGREEMENTS, ENSEMBLES, TERMINATIONS, cache_folder
 from offline_envs.errors import CheckpointError
-from offline_envs.files import delete, locked_if_free, read_json, read_tensors, target_of
+from offline_envs.files import delete, lock_of, locked_if_free, read_json, read_tensors, target_of
 
 LEFTOVER = "leftover"
 """Kind of what killed processes left behind, which nobody needs."""
@@ -63,7 +63,7 @@ def delete_entry(entry: CacheEntry) -> bool:
     """
     match = _OURS.fullmatch(entry.path.name)
     assert match is not None
-    with locked_if_free(entry.path.with_name(f"{match['key']}.lock")) as free:
+    with locked_if_free(lock_of(entry.path.with_name(match["key"]))) as free:
         if free:
             delete(entry.path)
     return not entry.path.exists()

@@ -265,16 +265,12 @@ def _check_card(
 ) -> None:
     """Refuse the model of other data or settings, e.g. because its folder was renamed."""
     card = read_model_card(folder)
-    ours = {
-        "dataset": transitions.fingerprint,
-        "ensemble settings": settings.to_json(),
-        "fit settings": fit_settings.to_json(),
-    }
-    dataset = (card["dataset"] or {}).get("fingerprint")
+    ours = fit_identity(transitions, settings, fit_settings)
     theirs = {
-        "dataset": dataset,
+        "dataset": (card["dataset"] or {}).get("fingerprint"),
         "ensemble settings": card.get("settings"),
         "fit settings": card["fit_settings"],
+        "version": ours["version"],  # not in a card, but in the folder's name
     }
     check_identity(folder, ours, theirs)
 

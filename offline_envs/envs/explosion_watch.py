@@ -10,8 +10,8 @@ MANY = 0.005
 FEWEST = 20
 """Rejected steps below which nothing is said: single rows diverge in usable models too."""
 
-SPARSE = 128
-"""Steps between two looks once there were as many; before, a look at each power of two."""
+FIRST, SPARSE = 8, 128
+"""The first look, and the steps between two looks once there were as many; between, each power of two."""
 
 
 class ExplosionWatch:
@@ -34,8 +34,7 @@ class ExplosionWatch:
             UserWarning: Once, if they are more than `MANY` of all.
         """
         self._steps += 1
-        is_due = self._steps % SPARSE == 0 if self._steps > SPARSE else self._steps.bit_count() == 1
-        if self._warned or not is_due:
+        if self._warned or not self._is_due():
             return
         n_exploded, n_steps = int(total), self._n * self._steps
         if n_exploded < FEWEST or n_exploded < MANY * n_steps:
@@ -48,3 +47,8 @@ class ExplosionWatch:
             "wrong, and nearly constant columns or extreme values in the data are frequent causes.",
             stacklevel=3,
         )
+
+    def _is_due(self) -> bool:
+        if self._steps > SPARSE:
+            return self._steps % SPARSE == 0
+        return self._steps >= FIRST and self._steps.bit_count() == 1

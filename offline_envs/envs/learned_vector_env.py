@@ -30,7 +30,8 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
     automatic modes. Everything returned is a fresh array or tensor that is never written to again.
 
     On a CUDA device a step is replayed as a graph, and a reset by mask as another, once each has run a few
-    times; with tensors in and out, nothing waits for the device except, periodically, a method's monitor.
+    times; with tensors in and out, nothing waits for the device except, periodically, a method's
+    monitor and the count of rejected predictions.
 
     Args:
         num_envs: Number of episodes, n.

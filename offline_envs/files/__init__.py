@@ -8,26 +8,16 @@ from offline_envs.files.leftovers import (
     clear_leftovers,
     clear_leftovers_below,
     delete,
-    leftovers,
     put_back,
     target_of,
 )
 from offline_envs.files.locks import holder, locked, locked_if_free
-from offline_envs.files.seals import (
-    SEAL_FILE,
-    file_checksum,
-    is_sealed,
-    new_sealed_file,
-    seal,
-    verify,
-    verify_file,
-)
+from offline_envs.files.seals import seal, verify
 from offline_envs.files.storage import check_writable, moved_by, storage_errors, sync, sync_below
 from offline_envs.files.tensors import read_tensors, tensor_bytes, write_tensors
 from offline_envs.files.writing import copy_folder, new_file, new_folder, write_bytes, write_text
 
 __all__ = [
-    "SEAL_FILE",
     "cached",
     "check_identity",
     "check_writable",
@@ -36,19 +26,15 @@ __all__ = [
     "copy_folder",
     "delete",
     "differences",
-    "file_checksum",
     "holder",
-    "is_sealed",
     "json_checksum",
     "key_of",
-    "leftovers",
     "lock_of",
     "locked",
     "locked_if_free",
     "moved_by",
     "new_file",
     "new_folder",
-    "new_sealed_file",
     "plain",
     "put_back",
     "read_arrays",
@@ -64,7 +50,6 @@ __all__ = [
     "tensor_bytes",
     "unfinished",
     "verify",
-    "verify_file",
     "write_bytes",
     "write_json",
     "write_tensors",

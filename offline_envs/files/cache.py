@@ -38,7 +38,7 @@ def cached(
             if not path.exists():
                 make(path)
             delete(unfinished(path))
-    elif lock_of(path).exists():  # whoever made the result ends just now, or was killed before it had cleaned
+    elif lock_of(path).exists():  # its maker is about to end, or was killed before it had cleaned up
         with locked_if_free(lock_of(path)) as free:
             if free:
                 clear_leftovers(path)

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -67,7 +68,7 @@ def _acquired(path: Path, busy: Callable[[], None]) -> FileLock:
 
     A file that is open and back at its path was there all the time, so that it is the one that was locked.
     """
-    tell = _once(busy)
+    tell = cache(busy)  # once, however often another process is faster
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -81,11 +82,6 @@ def _acquired(path: Path, busy: Callable[[], None]) -> FileLock:
             lock.release()
         finally:
             os.close(descriptor)
-
-
-def _once(call: Callable[[], None]) -> Callable[[], None]:
-    calls = [call]
-    return lambda: calls.pop()() if calls else None
 
 
 def _waited_for(path: Path, busy: Callable[[], None]) -> FileLock:

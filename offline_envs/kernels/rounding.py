@@ -39,7 +39,7 @@ def warn_of_emulation(precision: str, device: torch.device) -> None:
         warnings.warn(
             'precision="bfloat16" on a processor without instructions for it takes up to ten times as long '
             'as "float32".',
-            stacklevel=3,
+            stacklevel=4,  # past the check of the arguments of `fit`
         )
 
 

@@ -15,7 +15,6 @@ from offline_envs.files import (
     delete,
     differences,
     holder,
-    is_sealed,
     locked,
     locked_if_free,
     moved_by,
@@ -29,11 +28,11 @@ from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, rea
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.versions import versions
 
-MOVED_BY = "Another folder (--folder)"
+MOVED_BY = "folder= (--folder)"
 """What moves a run, for errors of the system."""
 
 NOT_SEALED = ("checkpoint", "plots", "tensorboard", ".lock")
-"""What may change or go once a run is complete."""
+"""What may change or disappear once a run is complete."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,9 @@ class RunFolder:
         """Hold the folder for one run: another process that wants it is refused meanwhile.
 
         Raises:
-            SettingsError: Another process holds it; or it is a file.
+            SettingsError: Another process holds it.
+            StorageError: The folder cannot be written.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise SettingsError(f"{self.path} is a file. Choose a folder.")
         with moved_by(MOVED_BY), locked(self._lock, busy=self._refuse, protects=self.path):
             self._clear()
             yield
@@ -128,7 +126,7 @@ class RunFolder:
         clear_leftovers_below(self.path)
         if self.result_file.exists():
             delete(self.checkpoint)
-        for lock in self.path.glob(".?*.lock"):  # of folders inside, which only the holder of ours writes
+        for lock in self.path.glob(".?*.lock"):  # of folders inside; nobody else writes those now
             delete(lock)
 
     def check(self, settings: RunSettings, *, resume: bool) -> None:
@@ -200,8 +198,7 @@ class RunFolder:
             result = TrainResult(**read_json(self.result_file))
         except (CheckpointError, TypeError) as error:
             raise CheckpointError(f"{self.path} holds no complete run: {error}") from error
-        if is_sealed(self.path):
-            verify(self.path)
+        verify(self.path)
         return result
 
     def write_json(self, path: Path, values: Any) -> None:

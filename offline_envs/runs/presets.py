@@ -72,7 +72,10 @@ RAMBO_KIT: Mapping[str, Pair] = {
 MOREL_RELEASE: Mapping[str, float] = {"hopper-medium": 3.0}
 """The release's `pessimism_coef`; it gives no other of the paper's datasets."""
 
-RAMBO_FIT = {"learning_rate": 3e-4, "patience": 10, "bound_weight": 0.001}
+RAW = {"standardize_targets": False}
+"""Setting of the fit in which all releases, and our own runs so far, differ from the default."""
+
+RAMBO_FIT = {"learning_rate": 3e-4, "patience": 10, "bound_weight": 0.001, **RAW}
 """Settings of the fit that RAMBO's release changes."""
 
 DEMO: Mapping[str, Any] = {
@@ -129,6 +132,7 @@ def _mopo() -> Iterator[Preset]:
                 "algorithm": "mopo",
                 "horizon": horizon,
                 "penalty_coef": coef,
+                "fit": RAW,
                 "gradient_steps": steps,
             }
             yield Preset(f"{family}/{dataset}", source, settings)
@@ -142,6 +146,7 @@ def _mopo_tasks() -> Iterator[Preset]:
             "task": task,
             "horizon": horizon,
             "penalty_coef": coef,
+            "fit": RAW,
             "rollout_actions": "uniform",
             "gradient_steps": 1_000_000,
         }
@@ -155,7 +160,7 @@ def _mopo_trpo() -> Iterator[Preset]:
         "task": "ant-angle:survive_bonus=1",
         "penalty_coef": 0.2,
         "gradient_steps": 600,
-        "fit": {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 20},
+        "fit": {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 20, **RAW},
     }
     yield Preset("mopo-trpo/ant-angle", "measured here, see docs/results.md; 350 016 replay steps", settings)
 
@@ -163,9 +168,8 @@ def _mopo_trpo() -> Iterator[Preset]:
 def _mbpo() -> Iterator[Preset]:
     source = "Yu et al. 2020 (arXiv v1), MBPO in the table of hyperparameters; datasets v0"
     for dataset in MOPO_PAPER:
-        yield Preset(
-            f"mbpo/{dataset}", source, {"algorithm": "mbpo", "horizon": 1 if dataset in MBPO_SHORT else 5}
-        )
+        horizon = 1 if dataset in MBPO_SHORT else 5
+        yield Preset(f"mbpo/{dataset}", source, {"algorithm": "mbpo", "horizon": horizon, "fit": RAW})
 
 
 def _rambo() -> Iterator[Preset]:
@@ -186,7 +190,8 @@ def _rambo() -> Iterator[Preset]:
 def _morel() -> Iterator[Preset]:
     source = "Kidambi et al. 2020, configuration of the release; dataset v0"
     for dataset, coefficient in MOREL_RELEASE.items():
-        settings = {"algorithm": "morel", "env_settings": {"threshold": {"max_over": coefficient}}}
+        threshold = {"threshold": {"max_over": coefficient}}
+        settings = {"algorithm": "morel", "env_settings": threshold, "fit": RAW}
         yield Preset(f"morel/{dataset}", source, settings)
 
 

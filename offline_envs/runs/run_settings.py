@@ -13,7 +13,7 @@ from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
 from offline_envs.runs.cycle import Cycle, make_cycle
-from offline_envs.settings import JsonSettings, check_seed
+from offline_envs.settings import LARGEST_GLOBAL_SEED, JsonSettings, check_seed
 from offline_envs.tasks import find_task
 
 Nested = TypeVar("Nested", bound=JsonSettings)
@@ -135,7 +135,7 @@ class RunSettings(JsonSettings):
         for name in COUNTS:
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        check_seed(self.seed, largest=2**32 - 1)  # Stable-Baselines3 seeds NumPy's global generator
+        check_seed(self.seed, largest=LARGEST_GLOBAL_SEED)
         if not 0 <= self.real_ratio <= 1:
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
         if self.clone_epochs < 0:

@@ -58,7 +58,7 @@ def test_what_is_cached_is_listed_with_what_it_is_for() -> None:
 def test_the_size_is_that_of_the_files() -> None:
     files = [path for path in cache_folder().rglob("*") if path.is_file()]
     last = succeed("cache", "size").splitlines()[-1]
-    assert last == f"in all: 6, {sum(f.stat().st_size for f in files) / 1e6:.2f} MB in {cache_folder()}"
+    assert last == f"total: 6, {sum(f.stat().st_size for f in files) / 1e6:.2f} MB in {cache_folder()}"
 
 
 def test_without_options_only_leftovers_are_deleted(folder: Path) -> None:

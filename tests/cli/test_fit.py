@@ -25,7 +25,7 @@ app(["fit", {DEMO!r}, *{TINY!r}])
 
 def test_fit_writes_a_model_once(tmp_path: Path) -> None:
     output = succeed("fit", DEMO, *TINY, "--output", tmp_path / "new/model", "--seed", 3)
-    assert "1 epochs in" in output
+    assert "errors in squared deviations of each output; 1 epochs in" in " ".join(output.split())
     assert output.count("yes") == 5  # Elites.
     assert f"Model: {tmp_path / 'new/model'}" in output
     assert read_model(tmp_path / "new/model", "cpu").n_members == 7

@@ -112,7 +112,8 @@ def test_invalid_options_are_refused(more: list[str], message: str, tiny_model: 
 
 def test_a_folder_below_a_file_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "Not a directory" in fail(*arguments(tiny_model, tmp_path / "file"))
+    line = fail(*arguments(tiny_model, tmp_path / "file"))
+    assert f"{tmp_path / 'file'} is not a folder. folder= (--folder) chooses another place." in line
 
 
 def test_uniform_rollouts_are_a_setting(tiny_model: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from offline_envs.agents import off_policy_agents
 from offline_envs.collect import CollectSettings, Kind, collection, writer
 from offline_envs.collect.collection import Collected, collect_dataset
+from offline_envs.data import MINARI_ROOT_VARIABLE
 from offline_envs.errors import CheckpointError, SettingsError, StorageError
 
 ENV_ID = "InvertedPendulum-v5"  # Episodes of about 5 to 15 steps; actions in [-3, 3], not in [-1, 1].
@@ -203,7 +204,7 @@ def test_a_checkpoint_that_was_cut_short_is_not_resumed(
 def test_unfinished_work_is_hidden_from_minari_and_gone_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(writer.ROOT_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(MINARI_ROOT_VARIABLE, str(tmp_path))
     interrupt(tmp_path, at=100, kind=Kind.RANDOM)
     assert minari.list_local_datasets() == {}
     assert (tmp_path / HIDDEN).is_dir()

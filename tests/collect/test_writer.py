@@ -10,6 +10,7 @@ from minari.data_collector import EpisodeBuffer
 
 from offline_envs.collect import writer
 from offline_envs.collect.rollouts import SpaceSamples, roll_out
+from offline_envs.data import MINARI_ROOT_VARIABLE, minari_root
 from offline_envs.errors import DatasetError, StorageError
 from offline_envs.evaluation.recorder import EpisodeRecorder
 
@@ -45,7 +46,7 @@ def test_minari_reads_back_what_was_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = write(tmp_path, pendulum_episodes, provenance)
-    monkeypatch.setenv(writer.ROOT_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(MINARI_ROOT_VARIABLE, str(tmp_path))
     dataset = minari.load_dataset(DATASET_ID)
     assert folder == tmp_path / DATASET_ID
     assert dataset.total_steps == 62
@@ -75,7 +76,7 @@ def test_the_metadata_say_where_the_data_come_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(tmp_path, pendulum_episodes, provenance)
-    monkeypatch.setenv(writer.ROOT_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(MINARI_ROOT_VARIABLE, str(tmp_path))
     dataset = minari.load_dataset(DATASET_ID)
     assert dataset.env_spec is not None
     assert dataset.env_spec.id == "Pendulum-v1"
@@ -93,7 +94,7 @@ def test_more_episodes_can_be_added_afterwards(
 ) -> None:
     """Repacked arrays cannot grow, but Minari's way of adding full episodes has to work."""
     write(tmp_path, pendulum_episodes[:2], provenance)
-    monkeypatch.setenv(writer.ROOT_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(MINARI_ROOT_VARIABLE, str(tmp_path))
     minari.load_dataset(DATASET_ID).storage.update_episodes([pendulum_episodes[2]])
     assert minari.load_dataset(DATASET_ID).total_steps == 15
 
@@ -140,9 +141,9 @@ def test_minaris_root_is_restored(
     provenance: writer.Provenance,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(writer.ROOT_VARIABLE, "/elsewhere")
+    monkeypatch.setenv(MINARI_ROOT_VARIABLE, "/elsewhere")
     write(tmp_path, pendulum_episodes, provenance)
-    assert os.environ[writer.ROOT_VARIABLE] == "/elsewhere"
+    assert os.environ[MINARI_ROOT_VARIABLE] == "/elsewhere"
 
 
 @pytest.mark.parametrize("dataset_id", ["no-version", "../escape-v0", "/abs/olute-v0", "bad name-v0"])
@@ -167,7 +168,7 @@ def test_a_home_that_cannot_be_written_names_the_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.delenv(writer.ROOT_VARIABLE)
+    monkeypatch.delenv(MINARI_ROOT_VARIABLE)
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    with pytest.raises(StorageError, match=r"file/\.minari/datasets: .* MINARI_DATASETS_PATH, chooses"):
-        writer.default_root()
+    with pytest.raises(StorageError, match=r"file/\.minari/datasets/.*: .* MINARI_DATASETS_PATH, chooses"):
+        writer.check_new(DATASET_ID, minari_root())

@@ -207,7 +207,7 @@ def test_an_altered_archive_is_refused(tmp_path: Path) -> None:
     content = bytearray((tmp_path / "a.npz").read_bytes())
     content[content.index(np.float64(10.0).tobytes())] ^= 255
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(DatasetError, match="cannot be read: Bad CRC-32"):
+    with pytest.raises(DatasetError, match=r"cannot be read: .*Bad CRC-32"):
         load_transitions(tmp_path / "a.npz")
 
 

@@ -95,6 +95,7 @@ def test_halting_compares_all_members_even_if_only_elites_are_penalised() -> Non
         assert found.section(Halting).marks[10] == pytest.approx((1.5**2 + 36) ** 0.5 / (2 / 3) ** 0.5)
 
 
+@pytest.mark.filterwarnings("ignore:The model .* was fitted to")
 def test_relabelled_rewards_are_not_compared_with_the_simulators(tiny_model: Path) -> None:
     demo = load_transitions(DEMO)
     for transitions, compared in ((demo, True), (replace(demo, rewards=-demo.rewards), False)):

@@ -29,9 +29,10 @@ def make(env_id: str = "LearnedModel-v0", *, vector: bool = False, **changes: An
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of the right dimensions that was fitted to nothing."""
+    """A model of the right dimensions that was saved with the logged rewards."""
     folder = tmp_path_factory.mktemp("models") / "cheetah"
-    save_model(folder, EnsembleDynamics(17, 6, settings=EnsembleSettings(hidden=(4,))))
+    data = simulated("HalfCheetah-v5").transitions
+    save_model(folder, EnsembleDynamics(17, 6, settings=EnsembleSettings(hidden=(4,))), transitions=data)
     return folder
 
 
@@ -66,7 +67,7 @@ def test_contact_forces_are_not_observed() -> None:
 
 
 def test_a_model_of_other_rewards_is_warned_of(model: Path) -> None:
-    with pytest.warns(UserWarning, match=r"fitted to unknown data, not to .* relabelled for"):
+    with pytest.warns(UserWarning, match=r"was fitted to .*, not to .* relabelled for"):
         make(model=model)
 
 

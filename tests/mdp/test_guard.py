@@ -87,6 +87,7 @@ def test_steps_after_the_end_of_an_episode_are_not_counted() -> None:
     assert learned(envs).n_exploded == 4
 
 
+@pytest.mark.filterwarnings("ignore:.*imagined steps left the data")
 def test_an_episode_never_carries_a_number_that_is_not_finite() -> None:
     ensemble = toy_ensemble(stds=((1.0, 1e4, 1e4),) * 3)
     envs = gym.make_vec("PenalizedModel-v0", num_envs=50, output="torch", **toy_options(model=ensemble))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from offline_envs.dynamics import save_model
-from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.errors import CheckpointError, SettingsError, StorageError
 from offline_envs.runs import RunFolder, TrainResult, TrainSettings
 from offline_envs.runs.results import MetricsRow
 from tests.toy import toy_ensemble
@@ -30,6 +30,15 @@ def test_everything_written_comes_back(tmp_path: Path) -> None:
     run.write_result(RESULT)
     assert (run.settings().to_json(), run.read_metrics(), run.result()) == (SETTINGS.to_json(), rows, RESULT)
     json.loads(run.result_file.read_text(), parse_constant=pytest.fail)  # NaN would not be JSON.
+
+
+def test_a_result_without_checksums_of_the_other_files_is_refused(tmp_path: Path) -> None:
+    """Otherwise whoever loses one file loses the protection of all."""
+    run = run_folder(tmp_path)
+    run.write_result(RESULT)
+    (tmp_path / "checksums.json").unlink()
+    with pytest.raises(CheckpointError, match=r"holds no checksums\.json"):
+        run.result()
 
 
 def test_versions_are_recorded(tmp_path: Path) -> None:
@@ -74,6 +83,12 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(SettingsError, match="is a file"):
         RunFolder(path).check(SETTINGS, resume=False)
+
+
+def test_a_place_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"is not a folder\. folder= \(--folder\) chooses another place"):
+        RunFolder(tmp_path / "file" / "run").check(SETTINGS, resume=False)
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def _warn_of_state(spec: EnvSpec, source: str) -> None:
     if names:
         warnings.warn(
             f"{source} was recorded through {', '.join(names)}, whose running statistics it does not hold. "
-            "The environment starts with fresh ones: its numbers are scaled otherwise than the data's, and "
+            "The environment starts with fresh ones: its numbers are scaled unlike the data's, and "
             "scores drift. Collect without this wrapper and normalise in the agent.",
             stacklevel=4,
         )

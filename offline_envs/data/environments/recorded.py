@@ -57,7 +57,7 @@ def believed(spec: EnvSpec, source: str) -> EnvSpec:
         it chooses whether it is drawn: a window cannot be opened everywhere.
 
     Raises:
-        DatasetError: The metadata ask for other code; the message says which, and how to go on.
+        DatasetError: The metadata ask for other code; the message says which, and what to do.
     """
     reasons = [*doubts(spec)]
     if reasons:

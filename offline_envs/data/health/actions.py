@@ -10,13 +10,13 @@ from offline_envs.data.health.findings import listed
 from offline_envs.data.transitions import Transitions
 
 TINY = 1e-3
-"""Actions below this count as this large: a machine at rest says nothing of the space."""
+"""Smaller actions count as this large: those of a machine at rest tell nothing about the space."""
 
 AT_BOUND = 1e-3
 """Distance from a bound that counts as at it, as a share of the space's width."""
 
 OFTEN = 0.5
-"""Share of actions at a bound that is worth a word."""
+"""Share of actions at a bound that is worth reporting."""
 
 DISCRETE = " Indices of discrete actions are not supported: they would be taken for real numbers."
 
@@ -49,7 +49,7 @@ def warn_of_odd_actions(source: str, actions: NDArray[np.float32], space: Box) -
         warnings.warn(
             f"{source}: dimensions {wide} of the action space {space} are unbounded, or so wide that the "
             "actions of the data are one point in it. Agents that scale their actions to the bounds cannot "
-            "act there. Pass action_space= with the bounds that hold in truth.",
+            "act there. Pass action_space= with the true bounds.",
             stacklevel=2,
         )
     if look_like_indices(actions, space):

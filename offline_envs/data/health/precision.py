@@ -1,4 +1,4 @@
-"""What float32 loses of a dataset, seen while its numbers still are as they came."""
+"""What float32 loses of a dataset, judged by the numbers before they are converted."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -44,7 +44,7 @@ class LostColumn(NamedTuple):
 
     Attributes:
         column: Its index.
-        share: Share of its steps that are 0 in float32 and are not 0 in truth.
+        share: Share of its steps that are 0 in float32 only.
     """
 
     column: int
@@ -60,7 +60,8 @@ def sampled_steps(fields: Mapping[str, Rows]) -> dict[str, list[Steps]]:
     """Take samples of the steps in those of `fields` that float32 may round.
 
     Args:
-        fields: Any of obs, actions, rewards and next_obs, of one length, as they came; others are ignored.
+        fields: Any of obs, actions, rewards and next_obs, of one length, not yet converted; others are not
+            looked at.
 
     Returns:
         Steps from observations to their successors; for actions and rewards, to the next row.

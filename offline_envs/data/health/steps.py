@@ -1,4 +1,4 @@
-"""Rows and episodes: repeated, too short, without ends or with ends that nobody marked."""
+"""Rows and episodes that repeat others, are too short, or lack marks of their ends."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ ROWS_AT_ONCE = 100_000
 
 
 def duplicate_steps(transitions: Transitions) -> str:
-    """Rows that are copies of earlier rows in all they hold."""
+    """Rows that are exact copies of earlier ones."""
     codes = row_codes(transitions)
     copies = len(codes) - len(np.unique(codes))
     if copies <= REPEATED * len(codes):

@@ -7,7 +7,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.errors import CheckpointError
-from offline_envs.files import clear_leftovers, new_folder, put_back, seal, verify
+from offline_envs.files import new_folder, put_back, seal, verify
 from offline_envs.runs.resuming.random_streams import read_streams, write_streams
 from offline_envs.sb3 import SB3VecEnv
 
@@ -27,7 +27,6 @@ def save_checkpoint(
         folder: The checkpoint.
         more: Writes further files into the folder that it is given.
     """
-    clear_leftovers(folder)
     with new_folder(folder) as part:
         agent.save(part / AGENT_FILE)
         write_streams(part / STREAMS_FILE, agent, env)

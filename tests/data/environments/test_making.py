@@ -49,5 +49,7 @@ def test_keywords_go_to_the_environment() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert make_real_env(spec, "Data", g=1.0).unwrapped.g == 1.0  # type: ignore[attr-defined]
-    with pytest.raises(DatasetError, match=r"Pendulum-v1 cannot be made: TypeError: .*'gravity'.*\. Name"):
+    with pytest.raises(
+        DatasetError, match=r"Pendulum-v1 cannot be made: TypeError: .*'gravity'.*\. Name one"
+    ):
         make_real_env(spec, "Data", gravity=1.0)

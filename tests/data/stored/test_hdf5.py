@@ -102,12 +102,12 @@ def test_links_inside_a_file_are_followed(tmp_path: Path) -> None:
             file[name] = values
         file["infos/rewards"] = np.arange(5.0)
         file["rewards"] = h5py.SoftLink("/infos/rewards")
-        file["infos/first"] = np.arange(5.0)[:, None]
+        file["infos/first"] = arrays()["observations"]
         file["observations"] = h5py.SoftLink("infos/second")
         file["infos/second"] = h5py.SoftLink("first")
     data = load_transitions(tmp_path / "own.hdf5")
     assert data.rewards.tolist() == [0, 1, 2, 3, 4]
-    assert data.obs[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert data.obs[:, 0].tolist() == [0, 1, 2, 10, 11]
 
 
 def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def write(path: Path, rewards: bytes, compression: int = zipfile.ZIP_STORED) -> 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_header_that_declares_more_than_the_member_has(compression: int, tmp_path: Path) -> None:
     path = write(tmp_path / "vast.npz", header((10**12,)) + bytes(40), compression)
-    message = r"'rewards.npy', \(1000000000000,\) float64, declares 8,000,000,000,000 bytes, of which \d+ are"
+    message = r"rewards\.npy declares an array of 8,000,000,000,\d+ bytes, but holds \d+\. It must"
     with pytest.raises(DatasetError, match=message):
         load_transitions(path)
 
@@ -42,7 +42,7 @@ def test_a_member_that_is_said_to_be_large(tmp_path: Path) -> None:
     entry = text.rindex(b"PK\x01\x02")  # the last of the central directory
     text[entry + 20 : entry + 28] = (4_000_000_000).to_bytes(4, "little") * 2
     path.write_bytes(text)
-    with pytest.raises(DatasetError, match=r"'rewards.npy'.* declares 8,000,000,000 bytes"):
+    with pytest.raises(DatasetError, match=r"rewards\.npy declares 4,000,000,000 bytes, but the whole"):
         load_transitions(path)
 
 

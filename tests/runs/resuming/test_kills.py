@@ -16,7 +16,8 @@ from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.algorithms import model_based
 from offline_envs.runs.resuming.checkpoint import load_checkpoint
 from offline_envs.sb3 import SB3VecEnv
-from tests.kills import check_kills
+from tests.exact import exact
+from tests.kills import check_kills, one_thread
 from tests.mutations import N_MUTATIONS, check_mutations
 from tests.runs.resuming.test_resume import leaves, parameters, settings_of, signalled
 from tests.runs.tiny import DEMO
@@ -24,19 +25,12 @@ from tests.runs.tiny import DEMO
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A checkpoint at every evaluation, no pictures, and one thread, as a fork has no others."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """A checkpoint at every evaluation, no pictures, and one thread."""
     monkeypatch.setattr("offline_envs.runs.callback.CHECKPOINT_SECONDS", 0.0)
     for name in ("plot_learning_curve", "plot_predicted_return", "plot_model_error"):
         monkeypatch.setattr(model_based, name, lambda *args: None)
-    yield
-    torch.set_num_threads(n_threads)
-
-
-def exact(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as values that are equal only bit for bit."""
-    return {n: v.numpy().tobytes() if isinstance(v, torch.Tensor) else v for n, v in parameters.items()}
+    with one_thread():
+        yield
 
 
 def outcome(folder: Path) -> Any:
