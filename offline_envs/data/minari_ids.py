@@ -73,6 +73,11 @@ def minari_data_path(dataset_id: str) -> Path:
             f"{dataset_id!r} is not on this machine, and Minari's server cannot have it: a namespace has at "
             f"least two characters there.{_nearest(dataset_id)}"
         )
+    if path is None and (Path(dataset_id) / "data").is_dir():
+        raise DatasetError(
+            f"{dataset_id!r} is the id of no dataset on this machine. If you mean the folder of that name, "
+            f"write './{dataset_id}'."
+        )
     return path if path is not None else _download(dataset_id)
 
 

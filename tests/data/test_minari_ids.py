@@ -134,3 +134,10 @@ def test_embedded_datasets_come_after_the_users_own(
 def test_every_embedded_dataset_loads() -> None:
     for dataset_id in embedded_ids():
         assert load_transitions(dataset_id).env_spec is not None
+
+
+def test_a_folder_with_the_words_of_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my/it-v0/data").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetError, match=r"If you mean the folder of that name, write '\./my/it-v0'"):
+        load_transitions("my/it-v0")

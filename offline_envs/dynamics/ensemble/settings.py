@@ -32,6 +32,8 @@ class EnsembleSettings(JsonSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.n_members < 1:
+            raise SettingsError(f"n_members must be at least 1, got {self.n_members}.")
         if not 1 <= self.n_elites <= self.n_members:
             raise SettingsError(
                 f"n_elites must lie in 1..n_members={self.n_members}, got {self.n_elites}. "

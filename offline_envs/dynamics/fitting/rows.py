@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics.ensemble.layers import Normalizer
+from offline_envs.dynamics.ensemble.layers import ROUNDING, Normalizer
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.prediction import DELTA, REWARD
 from offline_envs.errors import DatasetError
@@ -99,9 +99,15 @@ def split_rows(
 
 
 def target_scaler(rows: Rows) -> Normalizer:
-    """Mean and deviation of reward and steps of the observation over the training rows."""
-    scaler = Normalizer(rows.train.shape[1] - rows.n_inputs).to(rows.train.device)
-    scaler.fit(rows.train[:, rows.n_inputs :])
+    """Mean and deviation of reward and steps of the observation over the training rows.
+
+    What is constant in the whole dataset has a tiny deviation, so that the model invents no noise for it.
+    """
+    train, holdout = (part[:, rows.n_inputs :] for part in (rows.train, rows.holdout))
+    scaler = Normalizer(train.shape[1]).to(train.device)
+    scaler.fit(train)
+    constant = (train == train[0]).all(dim=0) & (holdout == train[0]).all(dim=0)
+    scaler.std.copy_(torch.where(constant, ROUNDING * scaler.mean.abs().clamp(min=1.0), scaler.std))
     return scaler
 
 

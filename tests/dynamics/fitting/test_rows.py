@@ -1,9 +1,18 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from offline_envs.dynamics import FitSettings
 from offline_envs.dynamics.ensemble.layers import Normalizer
-from offline_envs.dynamics.fitting.rows import Rows, holdout_size, rows_of_fit, split_rows
+from offline_envs.dynamics.fitting.rows import (
+    Rows,
+    holdout_size,
+    rows_of_fit,
+    split_index,
+    split_rows,
+    target_scaler,
+)
 from offline_envs.errors import DatasetError
 from tests.dynamics.linear_data import linear_transitions
 
@@ -66,3 +75,23 @@ def test_rows_of_a_finished_fit_are_those_that_it_had() -> None:
     assert torch.equal(again.train, rows.train)
     assert torch.equal(again.holdout, rows.holdout)
     assert again.n_inputs == rows.n_inputs
+
+
+def test_only_what_never_changes_has_a_tiny_deviation() -> None:
+    """A reward that is rare enough to be in the holdout alone would otherwise dominate every error."""
+    data = linear_transitions(100)
+    constant = replace(data, rewards=torch.full((100,), 7.0))
+    rare = constant.rewards.clone()
+    rare[split_index(100, FitSettings())[1][0]] = 8.0
+    scales = []
+    for rewards in (constant.rewards, rare, data.rewards):
+        rows = split_rows(
+            replace(data, rewards=rewards),
+            Normalizer(3),
+            fit_settings=FitSettings(),
+            device=torch.device("cpu"),
+        )
+        scales.append(float(target_scaler(rows).std[0]))
+    assert scales[0] == pytest.approx(7e-6)
+    assert scales[1] == 1.0
+    assert scales[2] == pytest.approx(1.0, rel=0.3)

@@ -33,6 +33,7 @@ def test_settings_survive_json(settings: EnsembleSettings | FitSettings) -> None
         ({"hidden": 200}, r"hidden must be of type tuple\[int, ...\], got 200"),
         ({"hidden": [200.5]}, r"hidden must be of type tuple\[int, ...\], got \(200.5,\)"),
         ({"hidden": []}, "hidden must hold the width of each hidden layer"),
+        ({"n_members": 0, "n_elites": 0}, r"n_members must be at least 1, got 0"),
         ({"n_members": 3}, r"n_elites must lie in 1..n_members=3, got 5"),
         ({"spectral_norm": True, "separate_heads": False}, "needs separate_heads=True"),
     ],
