@@ -72,9 +72,19 @@ def signalled(number: signal.Signals, *, at_step: int) -> Iterator[None]:
             os.kill(os.getpid(), number)
         return original(self)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with obeyed(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(SB3VecEnv, "step_wait", step)
         yield
+
+
+@contextmanager
+def obeyed() -> Iterator[None]:
+    """Obey Ctrl-C also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -1,10 +1,19 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from offline_envs.runs.resuming.stopping import SIGNALS, stop_request
+from tests.runs.resuming.test_resume import obeyed
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C is obeyed."""
+    with obeyed():
+        yield
 
 
 @pytest.mark.parametrize("number", SIGNALS)
