@@ -54,9 +54,10 @@ class RunCallback(RealEvalCallback):
     def _on_training_start(self) -> None:
         super()._on_training_start()
         self._progress.start()
-        if not self.rows:
-            self._save_checkpoint()  # cloning, for instance, need not be repeated
-        if self._evaluate_start and not self.rows:
+        if self.rows:
+            return
+        self._save_checkpoint()  # cloning, for instance, need not be repeated
+        if self._evaluate_start:
             self.evaluate()
 
     def _on_rollout_start(self) -> None:

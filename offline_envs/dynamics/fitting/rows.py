@@ -113,8 +113,9 @@ def target_scaler(rows: Rows) -> Normalizer:
 
 def output_scale(rows: Rows, fit_settings: FitSettings) -> Tensor:
     """Deviation of each output to which a fit to rows in raw units standardises, `(1 + d,)`, or ones."""
-    std = target_scaler(rows).std
-    return std if fit_settings.standardize_targets else torch.ones_like(std)
+    if fit_settings.standardize_targets:
+        return target_scaler(rows).std
+    return torch.ones(rows.train.shape[1] - rows.n_inputs, device=rows.train.device)
 
 
 def standardize_targets(rows: Rows) -> Normalizer:
