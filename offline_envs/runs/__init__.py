@@ -12,7 +12,9 @@ from offline_envs.runs.algorithms import (
 )
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_returns
-from offline_envs.runs.presets import DEMO, DEMO_SMOKE, PRESETS, Preset, preset
+from offline_envs.runs.presets.demo import DEMO, DEMO_SMOKE
+from offline_envs.runs.presets.preset import Preset
+from offline_envs.runs.presets.table import PRESETS, preset
 from offline_envs.runs.results import MetricsRow, TrainResult
 from offline_envs.runs.run import ModelRun, Run, model_folder
 from offline_envs.runs.run_settings import RunSettings

@@ -1,0 +1,83 @@
+"""MOPO's presets, for D4RL's locomotion datasets and for the tasks that data were not collected for."""
+
+from collections.abc import Iterator, Mapping
+
+from offline_envs.runs.presets.preset import RAW, Pair, Preset
+
+MOPO_PAPER: Mapping[str, Pair] = {
+    "halfcheetah-random": (5, 0.5),
+    "hopper-random": (5, 1.0),
+    "walker2d-random": (1, 1.0),
+    "halfcheetah-medium": (1, 1.0),
+    "hopper-medium": (5, 5.0),
+    "walker2d-medium": (5, 5.0),
+    "halfcheetah-medium-replay": (5, 1.0),
+    "hopper-medium-replay": (1, 5.0),
+    "walker2d-medium-replay": (1, 1.0),
+    "halfcheetah-medium-expert": (5, 5.0),
+    "hopper-medium-expert": (5, 1.0),
+    "walker2d-medium-expert": (1, 2.0),
+}
+
+MOPO_TASKS: Mapping[str, Pair] = {"halfcheetah-jump": (5, 1.0), "ant-angle": (25, 2.0)}
+"""Tasks that the data were not collected for, where MOPO's rollouts have uniform actions."""
+
+MOPO_KIT: Mapping[str, Pair] = {
+    "halfcheetah-medium": (5, 0.5),
+    "hopper-medium": (5, 5.0),
+    "walker2d-medium": (5, 0.5),
+    "halfcheetah-medium-replay": (5, 0.5),
+    "hopper-medium-replay": (5, 2.5),
+    "walker2d-medium-replay": (1, 2.5),
+    "halfcheetah-medium-expert": (5, 2.5),
+    "hopper-medium-expert": (5, 5.0),
+    "walker2d-medium-expert": (1, 2.5),
+}
+
+
+def mopo() -> Iterator[Preset]:
+    """MOPO in D4RL's datasets, by the paper and by OfflineRL-Kit."""
+    paper = "Yu et al. 2020 (arXiv v1), table of hyperparameters; datasets v0"
+    kit = "OfflineRL-Kit, suggested hyperparameters of run_mopo.py; datasets v2"
+    for family, source, table, steps in (
+        ("mopo", paper, MOPO_PAPER, 1_000_000),
+        ("mopo-kit", kit, MOPO_KIT, 3_000_000),
+    ):
+        for dataset, (horizon, coef) in table.items():
+            settings = {
+                "algorithm": "mopo",
+                "horizon": horizon,
+                "penalty_coef": coef,
+                "fit": RAW,
+                "gradient_steps": steps,
+            }
+            yield Preset(f"{family}/{dataset}", source, settings)
+
+
+def mopo_tasks() -> Iterator[Preset]:
+    """MOPO in the tasks that the data were not collected for."""
+    source = "Yu et al. 2020 (arXiv v1), hyperparameters of the out-of-distribution tasks"
+    for task, (horizon, coef) in MOPO_TASKS.items():
+        settings = {
+            "algorithm": "mopo",
+            "task": task,
+            "horizon": horizon,
+            "penalty_coef": coef,
+            "fit": RAW,
+            "rollout_actions": "uniform",
+            "gradient_steps": 1_000_000,
+        }
+        yield Preset(f"mopo/{task}", source, settings)
+
+
+def mopo_trpo() -> Iterator[Preset]:
+    """MOPO with TRPO, as measured here."""
+    settings = {
+        "algorithm": "mopo",
+        "agent": "trpo",
+        "task": "ant-angle:survive_bonus=1",
+        "penalty_coef": 0.2,
+        "gradient_steps": 600,
+        "fit": {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 20, **RAW},
+    }
+    yield Preset("mopo-trpo/ant-angle", "measured here, see docs/results.md; 350 016 replay steps", settings)

@@ -1,0 +1,27 @@
+"""`PRESETS`: every preset by name."""
+
+from offline_envs.registry import Registry
+from offline_envs.runs.presets.mbpo import mbpo
+from offline_envs.runs.presets.mopo import mopo, mopo_tasks, mopo_trpo
+from offline_envs.runs.presets.morel import morel
+from offline_envs.runs.presets.preset import Preset
+from offline_envs.runs.presets.rambo import rambo
+
+PRESETS: Registry[Preset] = Registry(
+    "preset",
+    {
+        preset.name: preset
+        for presets in (mopo(), mopo_tasks(), mopo_trpo(), mbpo(), rambo(), morel())
+        for preset in presets
+    },
+)
+"""Every preset by name."""
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        SettingsError: An unknown name; the message lists the valid ones.
+    """
+    return PRESETS.find(name)
