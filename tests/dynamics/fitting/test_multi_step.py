@@ -269,6 +269,17 @@ def test_every_option_of_a_fit_works_with_windows(shape: dict[str, Any], changes
         assert torch.equal(value, second.ensemble.state_dict()[name]), name
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a CUDA graph needs a CUDA device")
+@pytest.mark.parametrize("own_kind", ["mean", "sample"])
+def test_on_cuda_replayed_steps_draw_anew(own_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(QUICK, batch_size=10, own_kind=own_kind)  # ten full batches an epoch
+    fits = [fit(walk(), SHAPE, fit_settings=settings, device="cuda", progress=False)]
+    monkeypatch.setattr("offline_envs.dynamics.fitting.gradient_step.CapturedCall", lambda take, name: take)
+    fits.append(fit(walk(), SHAPE, fit_settings=settings, device="cuda", progress=False))
+    captured, plain = (torch.tensor(done.report.holdout_history) for done in fits)
+    torch.testing.assert_close(captured, plain, rtol=1e-3, atol=1e-5)
+
+
 NOISE_SHARE = 1 / 9
 """Variance of the noise over that of the state."""
 
