@@ -1,7 +1,9 @@
 """`FastSAC`: Stable-Baselines3's SAC with a faster gradient step."""
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.policies import BasePolicy
@@ -9,7 +11,8 @@ from torch import Tensor
 from torch.optim import Adam
 
 from offline_envs.kernels import FlatAdam, FlatParameters
-from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, SACBatch, SACLosses, SACStep
+from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
+from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, Losses, SACBatch, SACParts, SACStep
 from offline_envs.sb3.fast_sac.support import check_supported, stacked_actor, stacked_critics
 from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
 
@@ -23,6 +26,10 @@ class FastSAC(SAC):
     numbers as SAC. Either class loads what the other saved.
 
     Networks of any depth and width with ReLU or tanh are supported, and any number of critics.
+
+    A subclass that learns otherwise overrides `_make_step`. Its own settings are keywords of its constructor,
+    `def __init__(self, *args, weight=1.0, **kwargs)`, kept as attributes of the same names: so they are saved
+    and loaded with the agent. They hold from the first gradient step on.
 
     Raises:
         SettingsError: gSDE, images, dictionaries, another features extractor, activation or optimizer.
@@ -50,40 +57,45 @@ class FastSAC(SAC):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self._optimizers())
         if self._gradient_step is None or self._policy_of_step is not self.policy:
-            self._gradient_step, self._policy_of_step = self._new_step(), self.policy
-            self._take = (
-                CapturedSACStep(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
-            )
+            self._gradient_step, self._policy_of_step = self._make_step(self._parts()), self.policy
+            self._take = _captured(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
         step = self._gradient_step
         self._refresh(step.temperature)
+        step.generator.manual_seed(_seed_after(self._n_updates))
         step.gather()
-        sums, taken = torch.zeros(len(SACLosses._fields), device=self.device), 0
+        names, sums, taken = list[str](), torch.zeros((), device=self.device), 0
         try:
             with torch.no_grad():
                 for index in range(gradient_steps):
-                    sums += torch.stack(self._take(self._batch(batch_size)))
+                    losses = self._take(self._batch(batch_size))
+                    names, sums = list(losses), sums + torch.stack(list(losses.values()))
                     taken += 1
                     if index % self.target_update_interval == 0:
                         step.follow(self.tau)
         finally:  # an agent that was interrupted may be saved
             step.count(taken)
         self._n_updates += gradient_steps
-        self._log(sums / gradient_steps)
+        self._log(dict(zip(names, (sums / gradient_steps).tolist(), strict=True)) if names else {})
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:
         own = [self.actor.optimizer, self.critic.optimizer]
         return own if self.ent_coef_optimizer is None else [*own, self.ent_coef_optimizer]
 
-    def _new_step(self) -> SACStep:
+    def _make_step(self, parts: SACParts) -> SACStep:
+        """Make the gradient step; called before the first one of a new or loaded agent."""
+        return SACStep(parts)
+
+    def _parts(self) -> SACParts:
         activation = self.policy.activation_fn
         actor, critics = stacked_actor(self.actor), stacked_critics(self.critic, activation)
-        return SACStep(
+        return SACParts(
             actor,
             FlatAdam(_adam(self.actor.optimizer), actor.flat),
             critics,
             FlatAdam(_adam(self.critic.optimizer), critics.flat),
             stacked_critics(self.critic_target, activation),
             self._temperature(),
+            torch.Generator(self.device),
         )
 
     def _temperature(self) -> FixedTemperature | LearnedTemperature:
@@ -114,19 +126,35 @@ class FastSAC(SAC):
             samples.rewards,
             (1 - samples.dones) * discounts,
             noise.flatten(0, 1),
+            self._is_real(size),
         )
         return SACBatch(*(part.to(dtype) for part in parts))
 
-    def _log(self, means: Tensor) -> None:
-        losses = dict(zip(SACLosses._fields, means.tolist(), strict=True))
+    def _is_real(self, size: int) -> Tensor:
+        """Which rows of a batch are known to come from a dataset, `(size, 1)`."""
+        real = torch.zeros(size, 1, device=self.device)
+        if isinstance(self.replay_buffer, MixedReplayBuffer):
+            real[: self.replay_buffer.n_real(size)] = 1
+        return real
+
+    def _log(self, losses: dict[str, float]) -> None:
         if self.ent_coef_optimizer is None:
-            del losses["ent_coef_loss"]
+            losses.pop("ent_coef_loss", None)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in losses.items():
             self.logger.record(f"train/{name}", value)
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_gradient_step", "_policy_of_step", "_take"]
+
+
+def _captured(step: SACStep) -> Callable[[SACBatch], Losses]:
+    return CapturedSACStep(step, [step.generator])
+
+
+def _seed_after(n_updates: int) -> int:
+    """A seed that a resumed agent computes again, and that costs PyTorch's own generator no number."""
+    return int(np.random.SeedSequence([torch.initial_seed(), n_updates]).generate_state(1)[0])
 
 
 def _adam(optimizer: Any) -> Adam:
