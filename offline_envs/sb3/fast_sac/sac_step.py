@@ -43,6 +43,8 @@ class SACParts(NamedTuple):
     temperature: FixedTemperature | LearnedTemperature
     generator: torch.Generator
     """Random numbers beside the batch's `noise`. Soft Actor-Critic needs none."""
+    entropy_backup: bool = True
+    """Whether the targets' values include the entropy of the policy at the next observation."""
 
 
 Losses = dict[str, Tensor]
@@ -69,6 +71,7 @@ class SACStep:
     def __init__(self, parts: SACParts) -> None:
         self.actor, self.critics, self.targets = parts.actor, parts.critics, parts.targets
         self.temperature, self.generator = parts.temperature, parts.generator
+        self.entropy_backup = parts.entropy_backup
         self.actor_adam, self.critic_adam = parts.actor_adam, parts.critic_adam
         self.adams = [parts.actor_adam, parts.critic_adam]
         if isinstance(parts.temperature, LearnedTemperature):
@@ -110,9 +113,11 @@ class SACStep:
         self.targets.flat.values.lerp_(self.critics.flat.values, tau)
 
     def _target(self, batch: SACBatch, action: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
-        """Compute r + γ (1 − done) (min_j Q̄_j(s′, a′) − α log π(a′|s′)), `(B, 1)`."""
+        """Compute r + γ (1 − done) (min_j Q̄_j(s′, a′) − α log π(a′|s′)), `(B, 1)`; perhaps without log π."""
         value = self.targets.forward(torch.cat([batch.next_obs, action], dim=1)[None])[-1].amin(0)
-        return torch.addcmul(batch.reward, batch.discount, torch.addcmul(value, alpha, log_prob, value=-1))
+        if self.entropy_backup:
+            value = torch.addcmul(value, alpha, log_prob, value=-1)
+        return torch.addcmul(batch.reward, batch.discount, value)
 
     def _learn_critics(self, batch: SACBatch, heads: Tensor, target: Tensor) -> Tensor:
         """Step along the gradient of ½ Σ_j mean (Q_j − target)².

@@ -71,7 +71,8 @@ def test_its_settings_are_saved_and_it_resumes_exactly(tmp_path: Path) -> None:
 
 
 def test_it_takes_every_option_of_sac() -> None:
-    assert set(constructor_options(Noisy)) == {*constructor_options(SAC), "weight"}
+    assert set(constructor_options(FastSAC)) > set(constructor_options(SAC))
+    assert set(constructor_options(Noisy)) == {*constructor_options(FastSAC), "weight"}
 
 
 def test_its_scalars_are_logged_as_means() -> None:
