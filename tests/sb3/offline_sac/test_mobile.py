@@ -252,7 +252,7 @@ def test_it_collects_in_every_way(with_other: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"inconsistency_coef": -1.0}, "inconsistency_coef must be 0 or more, got -1"),
+        ({"inconsistency_coef": -1.0}, "inconsistency_coef must be at least 0, got -1"),
         ({"n_successors": 0}, "n_successors must be at least 1, got 0"),
         ({"inconsistency_of": "rewards"}, "Unknown inconsistency_of 'rewards'"),
         ({"inconsistency_coef": "high"}, "inconsistency_coef must be of type float, got 'high'"),
