@@ -127,7 +127,8 @@ def test_all_rows_of_another_buffer_are_the_models() -> None:
 
     def counted(obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         seen.append(len(obs))
-        return measured(obs, action)
+        found: torch.Tensor = measured(obs, action)
+        return found
 
     agent._measured = counted
     agent.train(1, batch_size=BATCH)
