@@ -1,0 +1,1 @@
+"""Agents that differ from `FastSAC` in what their critics learn."""
