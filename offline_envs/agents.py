@@ -41,6 +41,7 @@ AGENTS: Registry[Agent] = Registry(
         "sac": Agent("stable_baselines3", "SAC"),
         "fastsac": Agent("offline_envs.sb3.fast_sac.fast_sac", "FastSAC"),
         "ravl": Agent("offline_envs.sb3.offline_sac.ravl", "RAVL"),
+        "mobile": Agent("offline_envs.sb3.offline_sac.mobile", "MOBILE"),
         "td3": Agent("stable_baselines3", "TD3", needs_noise=True),
         "ddpg": Agent("stable_baselines3", "DDPG", needs_noise=True),
         "tqc": Agent("sb3_contrib", "TQC"),

@@ -17,6 +17,7 @@ from offline_envs.sb3.callbacks.real_evaluation import (
 )
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
+from offline_envs.sb3.offline_sac.mobile import MOBILE
 from offline_envs.sb3.offline_sac.ravl import RAVL
 from offline_envs.sb3.rollouts.device_rollouts import with_device_rollouts
 from offline_envs.sb3.rollouts.mixin import ChoosesRolloutActions
@@ -29,6 +30,7 @@ __all__ = [
     "AGENTS",
     "BEST_POLICY",
     "LAST_POLICY",
+    "MOBILE",
     "RAVL",
     "AdversarialCallback",
     "Agent",

@@ -1,1 +1,1 @@
-"""Agents that differ from `FastSAC` in what their critics learn."""
+"""Offline algorithms as subclasses of `FastSAC`, whose critics have another target or loss."""
