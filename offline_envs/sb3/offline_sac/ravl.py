@@ -6,6 +6,7 @@ from torch import nn
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
+from offline_envs.sb3.fast_sac.learning_rates import check_not_negative
 from offline_envs.sb3.fast_sac.sac_step import SACParts, SACStep
 from offline_envs.sb3.offline_sac.diversity import DiverseStep
 from offline_envs.settings import check_arguments
@@ -51,8 +52,7 @@ class RAVL(FastSAC):
         super().__init__(*args, policy_kwargs={"n_critics": N_CRITICS, **(policy_kwargs or {})}, **kwargs)
 
     def _setup_model(self) -> None:
-        if self.diversity < 0:
-            raise SettingsError(f"diversity must be at least 0, got {self.diversity}.")
+        check_not_negative(diversity=self.diversity)
         super()._setup_model()
         if self.diversity == 0:
             return

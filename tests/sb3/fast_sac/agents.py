@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,10 +89,10 @@ def assert_same(ours: Numbers, theirs: Numbers, tolerance: float = 0) -> None:
 
 
 def reloaded(agent: SAC, kind: type[SAC], path: Path) -> SAC:
-    """An agent from the file of another, with the other's buffer."""
+    """An agent from the file of another, with a copy of the other's buffer."""
     agent.save(path)
     loaded = kind.load(path, env=agent.get_env(), device="cpu")
-    loaded.replay_buffer = agent.replay_buffer
+    loaded.replay_buffer = deepcopy(agent.replay_buffer)
     loaded.set_logger(configure(None, []))
     return loaded
 
