@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box
+from gymnasium.vector.utils import batch_space
 from stable_baselines3 import SAC
 from stable_baselines3.common import policies
 from stable_baselines3.common.logger import configure
@@ -26,18 +29,34 @@ MIXED: dict[str, Any] = {
 Agent = TypeVar("Agent", bound=SAC)
 
 
-def make(agent: type[Agent], **settings: Any) -> Agent:
-    """An agent with a buffer of 64 random steps, of which some end and some are cut."""
+class WideVectorEnv(CountingVectorEnv):
+    """Actions of three dimensions, for spaces only."""
+
+    def __init__(self) -> None:
+        super().__init__([9, 9])
+        self.single_action_space = Box(-1, 1, (3,), np.float32)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+
+def make(agent: type[Agent], *, wide: bool = False, **settings: Any) -> Agent:
+    """An agent with a buffer of 64 random steps, of which some end and some are cut.
+
+    Args:
+        agent: Its class.
+        wide: Whether actions have three dimensions instead of one.
+        **settings: Keywords of its constructor.
+    """
     options = {"policy_kwargs": {"net_arch": [32, 32]}, "buffer_size": 200, "device": "cpu", **settings}
-    made = agent("MlpPolicy", SB3VecEnv(CountingVectorEnv([9, 9])), batch_size=16, seed=0, **options)
+    env = WideVectorEnv() if wide else CountingVectorEnv([9, 9])
+    made = agent("MlpPolicy", SB3VecEnv(env), batch_size=16, seed=0, **options)
     made.set_logger(configure(None, []))
-    rng, buffer = np.random.default_rng(1), made.replay_buffer
+    rng, buffer, k = np.random.default_rng(1), made.replay_buffer, 3 if wide else 1
     assert buffer is not None
     for _ in range(32):
         obs, next_obs = rng.normal(size=(2, 2, 2))
         done, cut = rng.random((2, 2)) < 0.3
         infos = [{"TimeLimit.truncated": bool(done[row] and cut[row])} for row in range(2)]
-        buffer.add(obs, next_obs, rng.uniform(-1, 1, (2, 1)), rng.normal(size=2), done, infos)
+        buffer.add(obs, next_obs, rng.uniform(-1, 1, (2, k)), rng.normal(size=2), done, infos)
     return made
 
 
@@ -70,10 +89,10 @@ def assert_same(ours: Numbers, theirs: Numbers, tolerance: float = 0) -> None:
 
 
 def reloaded(agent: SAC, kind: type[SAC], path: Path) -> SAC:
-    """An agent from the file of another, with the other's buffer."""
+    """An agent from the file of another, with a copy of the other's buffer."""
     agent.save(path)
     loaded = kind.load(path, env=agent.get_env(), device="cpu")
-    loaded.replay_buffer = agent.replay_buffer
+    loaded.replay_buffer = deepcopy(agent.replay_buffer)
     loaded.set_logger(configure(None, []))
     return loaded
 
