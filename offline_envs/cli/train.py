@@ -24,7 +24,8 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model) or bc (behaviour cloning, no model).",
+        "(adversarial model), neubay (truncates where the model is unsure) or bc (behaviour cloning, no "
+        "model).",
         show_default="mopo",
     ),
 ]

@@ -43,6 +43,7 @@ def test_the_tables_of_the_papers_are_whole() -> None:
         ("rambo", 12),
         ("rambo-kit", 9),
         ("morel", 1),
+        ("neubay", 3),
     ):
         assert sum(name.startswith(f"{family}/") for name in PRESETS) == n
 
