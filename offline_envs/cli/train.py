@@ -24,8 +24,8 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model), mobile (targets penalised where members disagree) or bc (behaviour "
-        "cloning, no model).",
+        "(adversarial model), mobile (targets penalised where members disagree), "
+        "neubay (truncates where the model is unsure) or bc (behaviour cloning, no model).",
         show_default="mopo",
     ),
 ]

@@ -44,6 +44,7 @@ def test_the_tables_of_the_papers_are_whole() -> None:
         ("rambo-kit", 9),
         ("morel", 1),
         ("mobile", 12),
+        ("neubay", 3),
     ):
         assert sum(name.startswith(f"{family}/") for name in PRESETS) == n
 

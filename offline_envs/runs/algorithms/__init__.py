@@ -8,6 +8,7 @@ from offline_envs.runs.algorithms.mobile import MOBILE_TRAINING
 from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
 from offline_envs.runs.algorithms.mopo import MOPO
 from offline_envs.runs.algorithms.morel import MOREL
+from offline_envs.runs.algorithms.neubay import NEUBAY
 from offline_envs.runs.algorithms.rambo import RAMBO
 
 __all__ = [
@@ -23,7 +24,15 @@ __all__ = [
 
 ALGORITHMS: Registry[Algorithm] = Registry(
     "algorithm",
-    {"mopo": MOPO, "mbpo": MBPO, "morel": MOREL, "rambo": RAMBO, "mobile": MOBILE_TRAINING, "bc": BC},
+    {
+        "mopo": MOPO,
+        "mbpo": MBPO,
+        "morel": MOREL,
+        "rambo": RAMBO,
+        "mobile": MOBILE_TRAINING,
+        "neubay": NEUBAY,
+        "bc": BC,
+    },
 )
 """Every algorithm by name. Another package adds its own: `ALGORITHMS.register("mine", Mine(...))`."""
 
