@@ -6,7 +6,7 @@ from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.ensemble.precision import Predictor, float32, predictor
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.bootstrap import Bootstrap
-from offline_envs.dynamics.fitting.fit_state import adam_tensors, make_optimizer
+from offline_envs.dynamics.fitting.fit_state import STATE_FILE, adam_tensors, make_optimizer
 from offline_envs.dynamics.fitting.losses import bound_penalty, data_loss, squared_error
 from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.rows import Rows, generator_for, output_scale, rows_of_fit, split_index
@@ -24,13 +24,16 @@ from offline_envs.dynamics.model import (
 )
 from offline_envs.dynamics.prediction import DELTA, REWARD, Prediction
 from offline_envs.dynamics.store import (
+    DISCRIMINATORS,
     cache_folder,
+    cached_result,
     disagreement_stats,
     ensemble_folder,
     fitted_ensemble,
     fitted_termination,
     load_ensemble,
     load_model,
+    model_identity,
 )
 from offline_envs.dynamics.termination_head import LearnedTermination, fit_termination
 from offline_envs.dynamics.uncertainty.disagreement import (
@@ -54,6 +57,7 @@ from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, di
 __all__ = [
     "DELTA",
     "DISAGREEMENTS",
+    "DISCRIMINATORS",
     "LEFTOVER",
     "MAX_DISTANCE",
     "MEASURES",
@@ -61,6 +65,7 @@ __all__ = [
     "MODEL_KINDS",
     "REWARD",
     "RULES",
+    "STATE_FILE",
     "UNITS",
     "Bootstrap",
     "CacheEntry",
@@ -86,6 +91,7 @@ __all__ = [
     "bound_penalty",
     "cache_entries",
     "cache_folder",
+    "cached_result",
     "check_comparable",
     "check_members",
     "data_loss",
@@ -108,6 +114,7 @@ __all__ = [
     "max_disagreement",
     "max_std",
     "measure",
+    "model_identity",
     "n_compared",
     "obs_scale",
     "output_scale",

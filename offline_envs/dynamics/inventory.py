@@ -10,7 +10,13 @@ from offline_envs.dynamics.checkpoint import read_model_card
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
-from offline_envs.dynamics.store import DISAGREEMENTS, ENSEMBLES, TERMINATIONS, cache_folder
+from offline_envs.dynamics.store import (
+    DISAGREEMENTS,
+    DISCRIMINATORS,
+    ENSEMBLES,
+    TERMINATIONS,
+    cache_folder,
+)
 from offline_envs.errors import CheckpointError
 from offline_envs.files import delete, lock_of, locked_if_free, read_json, read_tensors, target_of
 
@@ -26,7 +32,8 @@ class CacheEntry:
     """One result in the cache, or what is left of one.
 
     Attributes:
-        kind: `"ensemble"`, `"interrupted fit"`, `"termination head"`, `"disagreement"` or `LEFTOVER`.
+        kind: `"ensemble"`, `"interrupted fit"`, `"termination head"`, `"disagreement"`, `"discriminators"`
+            or `LEFTOVER`.
         path: File or folder.
         dataset: Description of the dataset, or `"unknown"`.
         fingerprint: The dataset's fingerprint, or `""`.
@@ -79,7 +86,7 @@ def _entry(path: Path) -> CacheEntry:
     if not _is_leftover(path):
         kind, read = _READERS[path.parent.name]
         if path.suffix == ".partial":
-            kind, read = "interrupted fit", _of_fit
+            kind, read = "interrupted fit", _UNFINISHED.get(path.parent.name, _of_fit)
         try:
             about = read(path)
         except (CheckpointError, KeyError, TypeError) as error:
@@ -94,7 +101,7 @@ def _entry(path: Path) -> CacheEntry:
 def _is_leftover(path: Path) -> bool:
     if target_of(path) is not None or path.suffix == ".lock":
         return True
-    finished = path.with_suffix("").exists()
+    finished = any(path.with_suffix(suffix).exists() for suffix in ("", ".safetensors"))
     return path.suffix == ".partial" and (finished or not (path / STATE_FILE).exists())
 
 
@@ -131,6 +138,18 @@ def _of_disagreement(path: Path) -> _About:
     return _About(about["source"], about["dataset"], f"members {about['members']}, units {about['units']}")
 
 
+def _of_discriminators(path: Path) -> _About:
+    _, header = read_tensors(path)
+    about = header["about"]
+    return _About(about["source"], about["dataset"], f"seed {about['settings']['seed']}")
+
+
+def _of_their_training(folder: Path) -> _About:
+    _, header = read_tensors(folder / STATE_FILE)
+    done = header["progress"]["snapshots"]
+    return _About("unknown", header["identity"]["dataset"], f"{done} discriminators done")
+
+
 def _chosen(ensemble: Mapping[str, Any] | None, fit: Mapping[str, Any] | None) -> str:
     """Settings that differ from their defaults."""
     pairs = ((ensemble or {}, EnsembleSettings().to_json()), (fit or {}, FitSettings().to_json()))
@@ -147,5 +166,12 @@ _READERS: Mapping[str, tuple[str, Callable[[Path], _About]]] = {
     ENSEMBLES: ("ensemble", _of_ensemble),
     TERMINATIONS: ("termination head", _of_head),
     DISAGREEMENTS: ("disagreement", _of_disagreement),
+    DISCRIMINATORS: ("discriminators", _of_discriminators),
 }
 """Kind and reader of the results in each folder of the cache."""
+
+_UNFINISHED: Mapping[str, Callable[[Path], _About]] = {
+    ENSEMBLES: _of_fit,
+    DISCRIMINATORS: _of_their_training,
+}
+"""Reader of the state of an interrupted fit in each folder that may have one; its file is `STATE_FILE`."""
