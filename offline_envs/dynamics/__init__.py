@@ -1,4 +1,4 @@
-"""Dynamics models: the ensemble, its fit, its uncertainty, its files, and the protocol of any other model."""
+"""Dynamics models: ensemble and Gaussian process, fit, uncertainty, files, and the protocol of others."""
 
 from offline_envs.dynamics.checkpoint import read_model, read_model_card, save_model
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
@@ -12,6 +12,9 @@ from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.rows import Rows, generator_for, output_scale, rows_of_fit, split_index
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
+from offline_envs.dynamics.gaussian_process.fitting import FittedProcess, fit_gaussian_process
+from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
+from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
 from offline_envs.dynamics.model import (
@@ -77,6 +80,9 @@ __all__ = [
     "FitReport",
     "FitSettings",
     "Fitted",
+    "FittedProcess",
+    "GaussianProcessDynamics",
+    "GaussianProcessSettings",
     "LearnedTermination",
     "Measure",
     "ModelShape",
@@ -102,6 +108,7 @@ __all__ = [
     "ensemble_folder",
     "ensemble_std",
     "fit",
+    "fit_gaussian_process",
     "fit_termination",
     "fitted_ensemble",
     "fitted_termination",

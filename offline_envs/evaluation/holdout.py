@@ -13,6 +13,9 @@ from offline_envs.dynamics import FitSettings, generator_for, split_index
 HOLDOUT = "held-out steps"
 SEEN = "steps that the fit may have seen"
 
+_SPLIT = ("holdout", "seed")
+"""Settings that decide the split, of every kind of model that this package fits."""
+
 
 @dataclass(frozen=True)
 class Holdout:
@@ -47,8 +50,8 @@ class Holdout:
         reason = _unknown(transitions, card)
         if reason is None:
             assert card is not None
-            fit_settings = FitSettings.from_json(card["fit_settings"])
-            others, rows = split_index(len(transitions), fit_settings)
+            split = {name: card["fit_settings"][name] for name in _SPLIT if name in card["fit_settings"]}
+            others, rows = split_index(len(transitions), FitSettings.from_json(split))
             return cls(rows, others, None)
         order = torch.randperm(len(transitions), generator=generator_for(seed, 0))
         size = max(1, min(1000, len(transitions) // 5))
