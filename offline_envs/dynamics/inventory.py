@@ -11,7 +11,7 @@ from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.store import (
-    DISAGREEMENTS,
+    DISAGREEMENT_STATS,
     DISCRIMINATORS,
     ENSEMBLES,
     TERMINATIONS,
@@ -165,7 +165,7 @@ def _chosen(ensemble: Mapping[str, Any] | None, fit: Mapping[str, Any] | None) -
 _READERS: Mapping[str, tuple[str, Callable[[Path], _About]]] = {
     ENSEMBLES: ("ensemble", _of_ensemble),
     TERMINATIONS: ("termination head", _of_head),
-    DISAGREEMENTS: ("disagreement", _of_disagreement),
+    DISAGREEMENT_STATS: ("disagreement", _of_disagreement),
     DISCRIMINATORS: ("discriminators", _of_discriminators),
 }
 """Kind and reader of the results in each folder of the cache."""

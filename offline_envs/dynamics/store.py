@@ -59,7 +59,7 @@ STATS_VERSION = 2
 """Version of the files of disagreement statistics."""
 
 ENSEMBLES, TERMINATIONS = "ensembles", "terminations"
-DISAGREEMENTS, DISCRIMINATORS = "disagreements", "discriminators"
+DISAGREEMENT_STATS, DISCRIMINATORS = "disagreements", "discriminators"
 """Folders of the cache."""
 
 Result = TypeVar("Result")
@@ -256,7 +256,7 @@ def disagreement_stats(
         stats = DisagreementStats.of(found).to_json()
         write_json(path, {"about": {**identity, "source": transitions.source}, "stats": stats})
 
-    path = cache_folder(cache_dir) / DISAGREEMENTS / f"{key_of(identity)}.json"
+    path = cache_folder(cache_dir) / DISAGREEMENT_STATS / f"{key_of(identity)}.json"
     return cached_result(path, make=make, load=lambda path: _read_stats(path, identity), progress=progress)
 
 

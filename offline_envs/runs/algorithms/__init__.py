@@ -6,6 +6,7 @@ from offline_envs.runs.algorithms.bc import BC
 from offline_envs.runs.algorithms.mbpo import MBPO
 from offline_envs.runs.algorithms.mobile import MOBILE_TRAINING
 from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
+from offline_envs.runs.algorithms.model_free import MODEL_FREE
 from offline_envs.runs.algorithms.mopo import MOPO
 from offline_envs.runs.algorithms.morel import MOREL
 from offline_envs.runs.algorithms.neubay import NEUBAY
@@ -32,6 +33,7 @@ ALGORITHMS: Registry[Algorithm] = Registry(
         "mobile": MOBILE_TRAINING,
         "neubay": NEUBAY,
         "bc": BC,
+        **MODEL_FREE,
     },
 )
 """Every algorithm by name. Another package adds its own: `ALGORITHMS.register("mine", Mine(...))`."""
