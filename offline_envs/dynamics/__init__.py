@@ -14,6 +14,7 @@ from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
+from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
 from offline_envs.dynamics.model import (
     MEMBER_CHOICES,
     DynamicsModel,
@@ -107,6 +108,7 @@ __all__ = [
     "max_deviation",
     "max_disagreement",
     "max_std",
+    "mean_uncertainty",
     "measure",
     "n_compared",
     "obs_scale",

@@ -10,7 +10,7 @@ from offline_envs.dynamics.checkpoint import read_model_card
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
-from offline_envs.dynamics.store import DISAGREEMENTS, ENSEMBLES, TERMINATIONS, cache_folder
+from offline_envs.dynamics.store import DISAGREEMENTS, ENSEMBLES, MEANS, TERMINATIONS, cache_folder
 from offline_envs.errors import CheckpointError
 from offline_envs.files import delete, lock_of, locked_if_free, read_json, read_tensors, target_of
 
@@ -26,7 +26,8 @@ class CacheEntry:
     """One result in the cache, or what is left of one.
 
     Attributes:
-        kind: `"ensemble"`, `"interrupted fit"`, `"termination head"`, `"disagreement"` or `LEFTOVER`.
+        kind: `"ensemble"`, `"interrupted fit"`, `"termination head"`, `"disagreement"`, `"mean uncertainty"`
+            or `LEFTOVER`.
         path: File or folder.
         dataset: Description of the dataset, or `"unknown"`.
         fingerprint: The dataset's fingerprint, or `""`.
@@ -128,7 +129,15 @@ def _of_head(path: Path) -> _About:
 
 def _of_disagreement(path: Path) -> _About:
     about = read_json(path)["about"]
-    return _About(about["source"], about["dataset"], f"members {about['members']}, units {about['units']}")
+    settings = f"members {about['members']}, units {about['units']}"
+    if "disagreement" in about:
+        settings += f", disagreement {about['disagreement']}"
+    return _About(about["source"], about["dataset"], settings)
+
+
+def _of_mean(path: Path) -> _About:
+    about = read_json(path)["about"]
+    return _About(about["source"], about["dataset"], f"{about['measure']}, members {about['members']}")
 
 
 def _chosen(ensemble: Mapping[str, Any] | None, fit: Mapping[str, Any] | None) -> str:
@@ -147,5 +156,6 @@ _READERS: Mapping[str, tuple[str, Callable[[Path], _About]]] = {
     ENSEMBLES: ("ensemble", _of_ensemble),
     TERMINATIONS: ("termination head", _of_head),
     DISAGREEMENTS: ("disagreement", _of_disagreement),
+    MEANS: ("mean uncertainty", _of_mean),
 }
 """Kind and reader of the results in each folder of the cache."""

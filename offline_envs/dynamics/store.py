@@ -58,7 +58,7 @@ CACHE_SETTING = f"{CACHE_VARIABLE} or cache_dir="
 STATS_VERSION = 2
 """Version of the files of disagreement statistics."""
 
-ENSEMBLES, TERMINATIONS, DISAGREEMENTS = "ensembles", "terminations", "disagreements"
+ENSEMBLES, TERMINATIONS, DISAGREEMENTS, MEANS = "ensembles", "terminations", "disagreements", "means"
 """Folders of the cache."""
 
 Result = TypeVar("Result")
@@ -144,7 +144,7 @@ def fitted_ensemble(
         _check_card(folder, transitions, settings, fit_settings)
         return load_ensemble(folder, device)
 
-    return _cached(folder, make=make, load=load, progress=progress)
+    return in_cache(folder, make=make, load=load, progress=progress)
 
 
 @check_arguments
@@ -207,7 +207,7 @@ def fitted_termination(
         return load_termination(path, device, about=identity)
 
     path = cache_folder(cache_dir) / TERMINATIONS / f"{key_of(identity)}.safetensors"
-    return _cached(path, make=make, load=load, progress=progress)
+    return in_cache(path, make=make, load=load, progress=progress)
 
 
 def disagreement_stats(
@@ -238,7 +238,7 @@ def disagreement_stats(
         CheckpointError: The cache holds a damaged file; the message names the file to delete.
     """
     identity = {
-        **_weights(model),
+        **weights_identity(model),
         "dataset": transitions.fingerprint,
         "members": members,
         "units": units,
@@ -256,17 +256,18 @@ def disagreement_stats(
         write_json(path, {"about": {**identity, "source": transitions.source}, "stats": stats})
 
     path = cache_folder(cache_dir) / DISAGREEMENTS / f"{key_of(identity)}.json"
-    return _cached(path, make=make, load=lambda path: _read_stats(path, identity), progress=progress)
+    return in_cache(path, make=make, load=lambda path: _read_stats(path, identity), progress=progress)
 
 
-def _cached(
+def in_cache(
     path: Path, *, make: Callable[[Path], None], load: Callable[[Path], Result], progress: bool
 ) -> Result:
+    """`cached`, with what moves the cache in its messages."""
     with moved_by(CACHE_SETTING):
         return cached(path, make=make, load=load, progress=progress)
 
 
-def _weights(model: DynamicsModel) -> dict[str, Any]:
+def weights_identity(model: DynamicsModel) -> dict[str, Any]:
     """What identifies a model by its current weights."""
     digest = hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest()
     return {"weights": digest, "model": model.card()}
