@@ -52,7 +52,11 @@ Steps = Annotated[
 ]
 Horizon = Annotated[
     int | None,
-    typer.Option(help="Steps of an imagined episode, h.", min=1, show_default="5; 500 for morel or trpo"),
+    typer.Option(
+        help="Steps of an imagined episode, h.",
+        min=1,
+        show_default="5; 500 for morel or trpo; 1000 for neubay",
+    ),
 ]
 Coef = Annotated[
     float | None, typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0")
@@ -60,6 +64,13 @@ Coef = Annotated[
 Penalty = Annotated[
     str | None,
     typer.Option(help="max_std, max_deviation, max_disagreement or ensemble_std.", show_default="max_std"),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        help="Unit in which λ counts: raw (the measure's), or data (its mean over the dataset).",
+        show_default="raw",
+    ),
 ]
 Seeds = Annotated[str, typer.Option(help="Seeds, run one after another, e.g. 0,1,2.")]
 Folder = Annotated[Path, typer.Option(help="Folder to write; each seed gets a subfolder.")]
@@ -105,6 +116,7 @@ def train(
     horizon: Horizon = None,
     penalty_coef: Coef = None,
     penalty: Penalty = None,
+    penalty_scale: Scale = None,
     seeds: Seeds = "0",
     model: Model = None,
     env_id: EnvId = None,
@@ -134,6 +146,7 @@ def train(
         "horizon": horizon,
         "penalty_coef": penalty_coef,
         "penalty": penalty,
+        "penalty_scale": penalty_scale,
         "model": model,
         "env_id": env_id,
         "env_kwargs": parse_json(env_kwargs, "--env-kwargs"),

@@ -17,6 +17,7 @@ from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
+from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
 from offline_envs.dynamics.model import (
     MEMBER_CHOICES,
     DynamicsModel,
@@ -120,6 +121,7 @@ __all__ = [
     "max_deviation",
     "max_disagreement",
     "max_std",
+    "mean_uncertainty",
     "measure",
     "model_identity",
     "n_compared",

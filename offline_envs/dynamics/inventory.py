@@ -14,6 +14,7 @@ from offline_envs.dynamics.store import (
     DISAGREEMENT_STATS,
     DISCRIMINATORS,
     ENSEMBLES,
+    MEANS,
     TERMINATIONS,
     cache_folder,
 )
@@ -32,8 +33,8 @@ class CacheEntry:
     """One result in the cache, or what is left of one.
 
     Attributes:
-        kind: `"ensemble"`, `"interrupted fit"`, `"termination head"`, `"disagreement"`, `"discriminators"`
-            or `LEFTOVER`.
+        kind: `"ensemble"`, `"interrupted fit"`, `"termination head"`, `"disagreement"`,
+            `"mean uncertainty"`, `"discriminators"` or `LEFTOVER`.
         path: File or folder.
         dataset: Description of the dataset, or `"unknown"`.
         fingerprint: The dataset's fingerprint, or `""`.
@@ -135,7 +136,15 @@ def _of_head(path: Path) -> _About:
 
 def _of_disagreement(path: Path) -> _About:
     about = read_json(path)["about"]
-    return _About(about["source"], about["dataset"], f"members {about['members']}, units {about['units']}")
+    settings = f"members {about['members']}, units {about['units']}"
+    if "disagreement" in about:
+        settings += f", disagreement {about['disagreement']}"
+    return _About(about["source"], about["dataset"], settings)
+
+
+def _of_mean(path: Path) -> _About:
+    about = read_json(path)["about"]
+    return _About(about["source"], about["dataset"], f"{about['measure']}, members {about['members']}")
 
 
 def _of_discriminators(path: Path) -> _About:
@@ -167,6 +176,7 @@ _READERS: Mapping[str, tuple[str, Callable[[Path], _About]]] = {
     TERMINATIONS: ("termination head", _of_head),
     DISAGREEMENT_STATS: ("disagreement", _of_disagreement),
     DISCRIMINATORS: ("discriminators", _of_discriminators),
+    MEANS: ("mean uncertainty", _of_mean),
 }
 """Kind and reader of the results in each folder of the cache."""
 

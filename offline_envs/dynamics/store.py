@@ -59,7 +59,7 @@ STATS_VERSION = 2
 """Version of the files of disagreement statistics."""
 
 ENSEMBLES, TERMINATIONS = "ensembles", "terminations"
-DISAGREEMENT_STATS, DISCRIMINATORS = "disagreements", "discriminators"
+DISAGREEMENT_STATS, MEANS, DISCRIMINATORS = "disagreements", "means", "discriminators"
 """Folders of the cache."""
 
 Result = TypeVar("Result")

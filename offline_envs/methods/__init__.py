@@ -4,11 +4,12 @@ from offline_envs.methods.adversarial import Adversarial
 from offline_envs.methods.base import Method, Monitor
 from offline_envs.methods.halt import TRUNCATE, Halt
 from offline_envs.methods.halt_counter import HaltCounter, TruncationCounter
-from offline_envs.methods.penalty import Penalize, Penalty
+from offline_envs.methods.penalty import RAW, Penalize, Penalty
 from offline_envs.methods.plain import Plain
 from offline_envs.methods.unknown import HaltUnknown, TruncateUnknown, halt_infos, halt_reward
 
 __all__ = [
+    "RAW",
     "TRUNCATE",
     "Adversarial",
     "Halt",
