@@ -24,7 +24,8 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model) or bc (behaviour cloning, no model).",
+        "(adversarial model), mobile (targets penalised where members disagree), "
+        "neubay (truncates where the model is unsure) or bc (behaviour cloning, no model).",
         show_default="mopo",
     ),
 ]
@@ -38,7 +39,7 @@ PresetName = Annotated[
 ]
 Agent = Annotated[
     str | None,
-    typer.Option(help=f"One of {', '.join(AGENTS)}.", show_default="sac; trpo for morel"),
+    typer.Option(help=f"One of {', '.join(AGENTS)}.", show_default="sac; trpo for morel; mobile for mobile"),
 ]
 Steps = Annotated[
     int | None,

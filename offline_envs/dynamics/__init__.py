@@ -38,6 +38,7 @@ from offline_envs.dynamics.uncertainty.disagreement import (
     check_comparable,
     dataset_disagreement,
 )
+from offline_envs.dynamics.uncertainty.distances import DISAGREEMENTS, MAX_DISTANCE, Disagreement
 from offline_envs.dynamics.uncertainty.measures import (
     MEASURES,
     Measure,
@@ -48,11 +49,13 @@ from offline_envs.dynamics.uncertainty.measures import (
     measure,
 )
 from offline_envs.dynamics.uncertainty.thresholds import RULES, ThresholdRule
-from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, obs_scale, scaled_disagreement
+from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, disagreement_scale, obs_scale
 
 __all__ = [
     "DELTA",
+    "DISAGREEMENTS",
     "LEFTOVER",
+    "MAX_DISTANCE",
     "MEASURES",
     "MEMBER_CHOICES",
     "MODEL_KINDS",
@@ -61,6 +64,7 @@ __all__ = [
     "UNITS",
     "Bootstrap",
     "CacheEntry",
+    "Disagreement",
     "DisagreementStats",
     "DynamicsModel",
     "EnsembleDynamics",
@@ -87,6 +91,7 @@ __all__ = [
     "data_loss",
     "dataset_disagreement",
     "delete_entry",
+    "disagreement_scale",
     "disagreement_stats",
     "ensemble_folder",
     "ensemble_std",
@@ -112,7 +117,6 @@ __all__ = [
     "rows_of_fit",
     "save_ensemble",
     "save_model",
-    "scaled_disagreement",
     "split_index",
     "squared_error",
 ]

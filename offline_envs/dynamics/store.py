@@ -33,6 +33,7 @@ from offline_envs.dynamics.termination_head import (
     save_termination,
 )
 from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats, dataset_disagreement
+from offline_envs.dynamics.uncertainty.distances import MAX_DISTANCE
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import (
     cached,
@@ -215,6 +216,7 @@ def disagreement_stats(
     *,
     members: str = "all",
     units: str = "std",
+    disagreement: str = MAX_DISTANCE,
     cache_dir: Path | str | None = None,
     progress: bool = True,
 ) -> DisagreementStats:
@@ -227,6 +229,7 @@ def disagreement_stats(
         transitions: The dataset.
         members: Members that are compared, `"all"` or `"elites"`.
         units: `"std"` or `"raw"`, see `obs_scale`.
+        disagreement: Name of the disagreement, see `DISAGREEMENTS`.
         cache_dir: Cache folder, see `cache_folder`.
         progress: Whether to say on standard error that members are compared or another process is waited for.
 
@@ -235,17 +238,20 @@ def disagreement_stats(
         CheckpointError: The cache holds a damaged file; the message names the file to delete.
     """
     identity = {
-        "weights": hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest(),
-        "model": model.card(),
+        **_weights(model),
         "dataset": transitions.fingerprint,
         "members": members,
         "units": units,
         "version": STATS_VERSION,
     }
+    if disagreement != MAX_DISTANCE:  # which is older than the setting
+        identity["disagreement"] = disagreement
 
     def make(path: Path) -> None:
         say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
-        found = dataset_disagreement(model, transitions, members=members, units=units)
+        found = dataset_disagreement(
+            model, transitions, members=members, units=units, disagreement=disagreement
+        )
         stats = DisagreementStats.of(found).to_json()
         write_json(path, {"about": {**identity, "source": transitions.source}, "stats": stats})
 
@@ -258,6 +264,12 @@ def _cached(
 ) -> Result:
     with moved_by(CACHE_SETTING):
         return cached(path, make=make, load=load, progress=progress)
+
+
+def _weights(model: DynamicsModel) -> dict[str, Any]:
+    """What identifies a model by its current weights."""
+    digest = hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest()
+    return {"weights": digest, "model": model.card()}
 
 
 def _check_card(

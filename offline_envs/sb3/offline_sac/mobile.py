@@ -13,6 +13,7 @@ from offline_envs.kernels import CapturedCall
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.buffers.rows import check_box
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
+from offline_envs.sb3.fast_sac.learning_rates import check_not_negative
 from offline_envs.sb3.fast_sac.sac_step import SACBatch, SACParts, SACStep
 from offline_envs.sb3.offline_sac.agent_model import model_of_agent
 from offline_envs.sb3.offline_sac.inconsistency import Inconsistency, SuccessorNoise, check_elites
@@ -51,7 +52,7 @@ class MOBILE(FastSAC):
         clamp_target: Whether targets are kept at 0 or above.
         model: Model in place of the environment's: a folder written by `offline-envs fit`, or a
             `DynamicsModel`, which is not saved.
-        **options: As of `FastSAC`.
+        **kwargs: As of `FastSAC`.
 
     Raises:
         SettingsError: A setting out of range; at the start of training, no model, one with a single elite, or
@@ -81,15 +82,22 @@ class MOBILE(FastSAC):
         inconsistency_of: str = "targets",
         clamp_target: bool = False,
         model: str | Path | DynamicsModel | None = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> None:
-        _check_settings(inconsistency_coef, n_successors, inconsistency_of)
         self.inconsistency_coef = inconsistency_coef
         self.n_successors = n_successors
         self.inconsistency_of = inconsistency_of
         self.clamp_target = clamp_target
         self.model = str(model) if isinstance(model, Path) else model
-        super().__init__(*args, **options)
+        super().__init__(*args, **kwargs)
+
+    def _setup_model(self) -> None:
+        check_not_negative(inconsistency_coef=self.inconsistency_coef)
+        if self.n_successors < 1:
+            raise SettingsError(f"n_successors must be at least 1, got {self.n_successors}.")
+        if self.inconsistency_of not in INCONSISTENCIES:
+            raise unknown_name("inconsistency_of", self.inconsistency_of, INCONSISTENCIES)
+        super()._setup_model()
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """See `FastSAC`; the mean of U over the rows of the model is logged as `train/inconsistency`."""
@@ -165,12 +173,3 @@ def _call(measure: Inconsistency, device: torch.device) -> Any:
         return measure(obs, action, SuccessorNoise(*noise))
 
     return CapturedCall(values, name="MOBILE's inconsistency") if device.type == "cuda" else values
-
-
-def _check_settings(inconsistency_coef: float, n_successors: int, inconsistency_of: str) -> None:
-    if inconsistency_coef < 0:
-        raise SettingsError(f"inconsistency_coef must be 0 or more, got {inconsistency_coef}.")
-    if n_successors < 1:
-        raise SettingsError(f"n_successors must be at least 1, got {n_successors}.")
-    if inconsistency_of not in INCONSISTENCIES:
-        raise unknown_name("inconsistency_of", inconsistency_of, INCONSISTENCIES)

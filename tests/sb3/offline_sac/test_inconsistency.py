@@ -1,3 +1,5 @@
+import math
+import statistics
 from typing import Any
 
 import gymnasium as gym
@@ -65,20 +67,20 @@ def test_the_action_of_the_policy_at_the_successor_counts() -> None:
     model = toy_ensemble(CONSTANT, ((1e-6,) * 3,) * 3)
     measure = Inconsistency(model, constant_actor(0.0), critics, ACTION_SPACE)
     noise = SuccessorNoise(torch.zeros(2, 1, 1, 2), torch.tensor([1.0, 0.0]).view(2, 1, 1, 1))
-    expected = float(np.std([np.tanh(1.0), 0.0], ddof=1))
+    expected = statistics.stdev([math.tanh(1.0), 0.0])
     assert float(measure(torch.zeros(1, 2), torch.zeros(1, 1), noise)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_means_come_before_the_deviation_which_is_unbiased() -> None:
     values = torch.tensor([[1.0, 5.0], [2.0, 0.0], [7.0, 1.0]])[..., None]  # means 3, 1 and 4
-    expected = float(np.std([3.0, 1.0, 4.0], ddof=1))
+    expected = statistics.stdev([3.0, 1.0, 4.0])
     assert float(spread_of_means(values)) == pytest.approx(expected)
 
 
 def random_agent_and_model() -> tuple[SAC, EnsembleDynamics]:
     """Networks with random weights, and targets that differ from the critics."""
     obs_space = Box(-np.inf, np.inf, (3,), np.float32)
-    env = _Spaces(obs_space, Box(np.float32([-2.0, 0.0]), np.float32([6.0, 0.5])))
+    env = _Spaces(obs_space, Box(np.array([-2.0, 0.0], np.float32), np.array([6.0, 0.5], np.float32)))
     options: Any = {"policy_kwargs": {"net_arch": [16, 12], "n_critics": 3}, "device": "cpu", "seed": 0}
     agent = SAC("MlpPolicy", env, buffer_size=1, **options)
     model = EnsembleDynamics(3, 2, settings=EnsembleSettings(n_members=5, n_elites=4, hidden=(8, 8)), seed=3)

@@ -127,7 +127,8 @@ def test_all_rows_of_another_buffer_are_the_models() -> None:
 
     def counted(obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         seen.append(len(obs))
-        return measured(obs, action)
+        found: torch.Tensor = measured(obs, action)
+        return found
 
     agent._measured = counted
     agent.train(1, batch_size=BATCH)
@@ -252,7 +253,7 @@ def test_it_collects_in_every_way(with_other: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"inconsistency_coef": -1.0}, "inconsistency_coef must be 0 or more, got -1"),
+        ({"inconsistency_coef": -1.0}, "inconsistency_coef must be at least 0, got -1"),
         ({"n_successors": 0}, "n_successors must be at least 1, got 0"),
         ({"inconsistency_of": "rewards"}, "Unknown inconsistency_of 'rewards'"),
         ({"inconsistency_coef": "high"}, "inconsistency_coef must be of type float, got 'high'"),
