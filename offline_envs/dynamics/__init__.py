@@ -15,6 +15,7 @@ from offline_envs.dynamics.fitting.training import Fitted, fit
 from offline_envs.dynamics.gaussian_process.fitting import FittedProcess, fit_gaussian_process
 from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
+from offline_envs.dynamics.gaussian_process.store import fitted_gaussian_process, gaussian_process_folder
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
 from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
@@ -112,8 +113,10 @@ __all__ = [
     "fit_gaussian_process",
     "fit_termination",
     "fitted_ensemble",
+    "fitted_gaussian_process",
     "fitted_termination",
     "float32",
+    "gaussian_process_folder",
     "generator_for",
     "load_ensemble",
     "load_model",

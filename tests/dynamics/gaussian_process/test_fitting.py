@@ -11,7 +11,10 @@ import torch
 
 from offline_envs.dynamics import (
     GaussianProcessSettings,
+    cache_entries,
     fit_gaussian_process,
+    fitted_gaussian_process,
+    gaussian_process_folder,
     read_model_card,
     save_model,
     split_index,
@@ -112,6 +115,26 @@ def test_an_interrupted_fit_resumes(
     next(tmp_path.iterdir()).write_bytes(b"no tensors")
     with pytest.raises(CheckpointError, match="Delete it to fit again"):
         fit_gaussian_process(DATA, settings, progress=False, folder=tmp_path)
+
+
+def test_an_interrupted_fit_is_cached_listed_and_finished(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(2, patch)
+        with pytest.raises(KeyboardInterrupt):
+            fitted_gaussian_process(DATA, QUICK, cache_dir=tmp_path, progress=False)
+    [entry] = cache_entries(tmp_path)
+    assert (entry.kind, entry.settings) == ("interrupted fit", "steps=5, 2 outputs done")
+    process = fitted_gaussian_process(DATA, QUICK, cache_dir=tmp_path, progress=False)
+    [entry] = [entry for entry in cache_entries(tmp_path) if entry.kind != "leftover"]
+    assert (entry.kind, entry.dataset, entry.settings) == ("Gaussian process", "linear", "steps=5")
+    assert entry.path == gaussian_process_folder(DATA, QUICK, cache_dir=tmp_path)
+    assert fitted_gaussian_process(DATA, QUICK, cache_dir=tmp_path, progress=False) is process
+    other = gaussian_process_folder(DATA, replace(QUICK, seed=1), cache_dir=tmp_path)
+    entry.path.rename(other)
+    with pytest.raises(CheckpointError, match=r"fit settings.*Delete .* to compute it again"):
+        fitted_gaussian_process(DATA, replace(QUICK, seed=1), cache_dir=tmp_path, progress=False)
 
 
 def test_constant_columns_are_predicted_without_noise() -> None:
