@@ -24,8 +24,9 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model), mobile (targets penalised where members disagree), "
-        "neubay (truncates where the model is unsure) or bc (behaviour cloning, no model).",
+        "(adversarial model), combo (conservative critic), mobile (targets penalised where members "
+        "disagree), ravl (diverse critics), neubay (truncates where the model is unsure) or bc (behaviour "
+        "cloning, no model).",
         show_default="mopo",
     ),
 ]
@@ -39,7 +40,10 @@ PresetName = Annotated[
 ]
 Agent = Annotated[
     str | None,
-    typer.Option(help=f"One of {', '.join(AGENTS)}.", show_default="sac; trpo for morel; mobile for mobile"),
+    typer.Option(
+        help=f"One of {', '.join(AGENTS)}.",
+        show_default="sac; trpo for morel; combo, mobile and ravl for those",
+    ),
 ]
 Steps = Annotated[
     int | None,
