@@ -24,9 +24,10 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model), mobile (targets penalised where members disagree), "
-        "neubay (truncates where the model is unsure), bc (behaviour cloning, no model), or td3bc, iql, "
-        "cql, awac, bcq, bear, crr, plas, prdc or rebrac (model-free, by d3rlpy).",
+        "(adversarial model), combo (conservative critic), mobile (targets penalised where members "
+        "disagree), ravl (diverse critics), neubay (truncates where the model is unsure), bc (behaviour "
+        "cloning, no model), or td3bc, iql, cql, awac, bcq, bear, crr, plas, prdc or rebrac (model-free, by "
+        "d3rlpy).",
         show_default="mopo",
     ),
 ]
@@ -40,7 +41,10 @@ PresetName = Annotated[
 ]
 Agent = Annotated[
     str | None,
-    typer.Option(help=f"One of {', '.join(AGENTS)}.", show_default="sac; trpo for morel; mobile for mobile"),
+    typer.Option(
+        help=f"One of {', '.join(AGENTS)}.",
+        show_default="sac; trpo for morel; combo, mobile and ravl for those",
+    ),
 ]
 Steps = Annotated[
     int | None,

@@ -2,18 +2,16 @@
 
 from offline_envs.dynamics import EnsembleSettings
 from offline_envs.errors import SettingsError
-from offline_envs.runs.algorithms.model_based import ModelBased
+from offline_envs.runs.algorithms.own_agent import WithOwnAgent
 from offline_envs.runs.run_settings import RunSettings
-from offline_envs.sb3 import MOBILE, agent_class
 
 
-class InconsistencyPenalised(ModelBased):
+class InconsistencyPenalised(WithOwnAgent):
     """MOBILE: β and its other settings are options of the agent, see `offline_envs.sb3.MOBILE`."""
 
     def check(self, settings: RunSettings) -> None:
         """See `Algorithm`."""
-        if not issubclass(agent_class(settings.agent), MOBILE):
-            raise SettingsError(f"{settings.algorithm} needs the agent mobile, not {settings.agent}.")
+        super().check(settings)
         n_elites = settings.nested("ensemble", EnsembleSettings).n_elites
         if settings.model is None and n_elites < 2:
             raise SettingsError(
@@ -23,6 +21,7 @@ class InconsistencyPenalised(ModelBased):
 
 MOBILE_TRAINING = InconsistencyPenalised(
     "LearnedModel-v0",
+    own_agent="mobile",
     defaults={
         "agent": "mobile",
         "agent_options": {
