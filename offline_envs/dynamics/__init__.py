@@ -12,6 +12,7 @@ from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.rows import Rows, generator_for, output_scale, rows_of_fit, split_index
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
+from offline_envs.dynamics.function_model import DynamicsFunction, FunctionModel
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
 from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
@@ -67,12 +68,14 @@ __all__ = [
     "CacheEntry",
     "Disagreement",
     "DisagreementStats",
+    "DynamicsFunction",
     "DynamicsModel",
     "EnsembleDynamics",
     "EnsembleSettings",
     "FitReport",
     "FitSettings",
     "Fitted",
+    "FunctionModel",
     "LearnedTermination",
     "Measure",
     "ModelShape",
