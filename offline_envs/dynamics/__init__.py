@@ -12,6 +12,7 @@ from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.rows import Rows, generator_for, output_scale, rows_of_fit, split_index
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
+from offline_envs.dynamics.function_model import DynamicsFunction, FunctionModel
 from offline_envs.dynamics.gaussian_process.fitting import FittedProcess, fit_gaussian_process
 from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
@@ -76,6 +77,7 @@ __all__ = [
     "CacheEntry",
     "Disagreement",
     "DisagreementStats",
+    "DynamicsFunction",
     "DynamicsModel",
     "EnsembleDynamics",
     "EnsembleSettings",
@@ -83,6 +85,7 @@ __all__ = [
     "FitSettings",
     "Fitted",
     "FittedProcess",
+    "FunctionModel",
     "GaussianProcessDynamics",
     "GaussianProcessSettings",
     "LearnedTermination",

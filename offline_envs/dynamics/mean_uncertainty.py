@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics.model import DynamicsModel, check_members
+from offline_envs.dynamics.model import DynamicsModel, check_members, has_saved_form
 from offline_envs.dynamics.store import MEANS, cache_folder, cached_result, model_identity
 from offline_envs.dynamics.uncertainty import measures
 from offline_envs.dynamics.uncertainty.measures import MEASURES, Measure
@@ -30,8 +30,8 @@ def mean_uncertainty(
 ) -> float:
     """Return the mean of a measure over a dataset's pairs of obs and action.
 
-    It is cached for the model's current weights, unless the measure is a user's own, whose code may change
-    under its name.
+    It is cached for the model's current weights, unless the model has no saved form or the measure is a
+    user's own, whose code may change under its name.
 
     Args:
         model: The model.
@@ -52,7 +52,7 @@ def mean_uncertainty(
         say(f"Measuring {penalty} on {len(transitions)} transitions …", shown=progress)
         return _mean(model, transitions, measure, members, name=penalty)
 
-    if measure.function.__module__ != measures.__name__:
+    if measure.function.__module__ != measures.__name__ or not has_saved_form(model):
         return compute()
     identity = {
         **model_identity(model),

@@ -8,9 +8,11 @@ import torch
 
 from offline_envs.data import DatasetSource, Transitions
 from offline_envs.dynamics import (
+    DynamicsFunction,
     DynamicsModel,
     EnsembleSettings,
     FitSettings,
+    FunctionModel,
     fitted_ensemble,
     load_model,
     predictor,
@@ -108,15 +110,20 @@ def _model(
 
 
 def resolve_model(
-    model: str | Path | DynamicsModel, obs_dim: int, action_dim: int, *, device: str
+    model: str | Path | DynamicsModel | DynamicsFunction, obs_dim: int, action_dim: int, *, device: str
 ) -> DynamicsModel:
-    """Load a model and check its observation and action dimensions.
+    """Load a model, or take a function as one, and check its observation and action dimensions.
 
     Raises:
         CheckpointError: The folder holds no readable model.
-        SettingsError: The model was fitted to other dimensions.
+        SettingsError: The model was fitted to other dimensions, or the function does not fit.
     """
-    loaded = load_model(Path(model), device=device) if isinstance(model, str | Path) else model
+    if isinstance(model, str | Path):
+        loaded: DynamicsModel = load_model(Path(model), device=device)
+    elif isinstance(model, DynamicsModel):
+        loaded = model
+    else:
+        loaded = FunctionModel(model, obs_dim, action_dim, device=device)
     if (loaded.obs_dim, loaded.action_dim) != (obs_dim, action_dim):
         raise SettingsError(
             f"The model has {loaded.obs_dim} observation and {loaded.action_dim} action dimensions, "
@@ -127,7 +134,9 @@ def resolve_model(
     return loaded.copy().to(device)  # others may share it on its device
 
 
-def warn_of_other_data(model: str | Path | DynamicsModel, transitions: Transitions) -> None:
+def warn_of_other_data(
+    model: str | Path | DynamicsModel | DynamicsFunction, transitions: Transitions
+) -> None:
     """Warn if a saved model was fitted to other data: with a task, most likely to other rewards.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from gymnasium.envs.registration import EnvSpec
 
-from offline_envs.dynamics import DynamicsModel
+from offline_envs.dynamics import DynamicsFunction, DynamicsModel
 from offline_envs.mdp import Sampler
 from offline_envs.settings import TypedSettings
 from offline_envs.tasks import Task, TerminationRule
@@ -19,8 +19,8 @@ class ModelOptions(TypedSettings):
     """Settings of every learned environment, all optional.
 
     Attributes:
-        model: Folder of a fitted model, or the model itself; if None, an ensemble is fitted once and kept
-            in the user's cache.
+        model: Folder of a fitted model, or the model itself, also as a function or module that
+            `FunctionModel` takes; if None, an ensemble is fitted once and kept in the user's cache.
         env_id: Environment that the data come from, if the dataset does not name it: an id, or a
             specification with keywords.
         task: Task whose reward the data get instead of their own: a name with settings, e.g.
@@ -42,7 +42,7 @@ class ModelOptions(TypedSettings):
         SettingsTypeError: A value of the wrong type.
     """
 
-    model: str | Path | DynamicsModel | None = None
+    model: str | Path | DynamicsModel | DynamicsFunction | None = None
     env_id: str | EnvSpec | None = None
     task: str | Task | None = None
     termination: str | TerminationRule = "auto"
