@@ -12,6 +12,7 @@ from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.rows import Rows, generator_for, output_scale, rows_of_fit, split_index
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
+from offline_envs.dynamics.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
 from offline_envs.dynamics.model import (
@@ -47,17 +48,20 @@ from offline_envs.dynamics.uncertainty.measures import (
     max_std,
     measure,
 )
+from offline_envs.dynamics.uncertainty.spread import fitted_spread, mixture_nll, scaled_spread
 from offline_envs.dynamics.uncertainty.thresholds import RULES, ThresholdRule
 from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, obs_scale, scaled_disagreement
 
 __all__ = [
     "DELTA",
+    "HOLDOUT",
     "LEFTOVER",
     "MEASURES",
     "MEMBER_CHOICES",
     "MODEL_KINDS",
     "REWARD",
     "RULES",
+    "SEEN",
     "UNITS",
     "Bootstrap",
     "CacheEntry",
@@ -68,6 +72,7 @@ __all__ = [
     "FitReport",
     "FitSettings",
     "Fitted",
+    "Holdout",
     "LearnedTermination",
     "Measure",
     "ModelShape",
@@ -93,6 +98,7 @@ __all__ = [
     "fit",
     "fit_termination",
     "fitted_ensemble",
+    "fitted_spread",
     "fitted_termination",
     "float32",
     "generator_for",
@@ -103,6 +109,7 @@ __all__ = [
     "max_disagreement",
     "max_std",
     "measure",
+    "mixture_nll",
     "n_compared",
     "obs_scale",
     "output_scale",
@@ -113,6 +120,7 @@ __all__ = [
     "save_ensemble",
     "save_model",
     "scaled_disagreement",
+    "scaled_spread",
     "split_index",
     "squared_error",
 ]

@@ -11,14 +11,24 @@ from offline_envs.dynamics import (
     DynamicsModel,
     EnsembleSettings,
     FitSettings,
+    ensemble_folder,
     fitted_ensemble,
     load_model,
     predictor,
     read_model_card,
 )
 from offline_envs.envs.options import ModelOptions
+from offline_envs.envs.spread import check_spread, check_variance, spread_factor
 from offline_envs.errors import SettingsError
-from offline_envs.mdp import Guard, LearnedMDP, Members, StartStates, find_sampler, resolve_termination
+from offline_envs.mdp import (
+    Guard,
+    LearnedMDP,
+    Members,
+    StartStates,
+    find_sampler,
+    resolve_termination,
+    with_spread,
+)
 from offline_envs.methods import Method, Plain
 from offline_envs.tasks import task_transitions
 
@@ -57,10 +67,12 @@ def assemble(
     method, options = method or Plain(), options or ModelOptions()
     check_device(options.device)
     sampler = find_sampler(options.member)
+    check_spread(options.spread)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:
         method.check(settings)
+        check_variance(options.spread, settings)
     transitions = task_transitions(dataset, options.task, env_id=options.env_id)
     starts = StartStates.from_transitions(transitions, options.start, device=options.device)
     rule = resolve_termination(
@@ -72,14 +84,16 @@ def assemble(
     )
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
+    factor = _spread(model, transitions, settings, fit_settings, options)
     own = method.own_model(model)
     transform = method.transform(own, transitions, cache_dir=options.cache_dir, progress=options.progress)
+    members = Members.of(own, method.members, predict)
     mdp = LearnedMDP(
-        Members.of(own, method.members, predict),
+        members,
         rule,
         Guard.from_transitions(transitions, device=options.device),
         transform,
-        method.sampler(own) or sampler,
+        with_spread(method.sampler(own) or sampler, factor, members),
     )
     return Assembly(mdp, starts, transitions, method)
 
@@ -105,6 +119,20 @@ def _model(
     model = resolve_model(options.model, transitions.obs_dim, transitions.action_dim, device=options.device)
     warn_of_other_data(options.model, transitions)
     return model
+
+
+def _spread(
+    model: DynamicsModel,
+    transitions: Transitions,
+    settings: EnsembleSettings,
+    fit_settings: FitSettings,
+    options: ModelOptions,
+) -> float:
+    """The factor of the `spread` setting, for a model that was given or has just been fitted."""
+    source = options.model or ensemble_folder(
+        transitions, settings, fit_settings=fit_settings, cache_dir=options.cache_dir
+    )
+    return spread_factor(options.spread, model, transitions, source)
 
 
 def resolve_model(
