@@ -11,7 +11,6 @@ from offline_envs.dynamics import (
     DynamicsModel,
     EnsembleSettings,
     FitSettings,
-    ensemble_folder,
     fitted_ensemble,
     load_model,
     predictor,
@@ -84,7 +83,9 @@ def assemble(
     )
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
-    factor = _spread(model, transitions, settings, fit_settings, options)
+    factor = spread_factor(
+        options.spread, model, transitions, source=options.model, fit_settings=fit_settings
+    )
     own = method.own_model(model)
     transform = method.transform(own, transitions, cache_dir=options.cache_dir, progress=options.progress)
     members = Members.of(own, method.members, predict)
@@ -119,20 +120,6 @@ def _model(
     model = resolve_model(options.model, transitions.obs_dim, transitions.action_dim, device=options.device)
     warn_of_other_data(options.model, transitions)
     return model
-
-
-def _spread(
-    model: DynamicsModel,
-    transitions: Transitions,
-    settings: EnsembleSettings,
-    fit_settings: FitSettings,
-    options: ModelOptions,
-) -> float:
-    """The factor of the `spread` setting, for a model that was given or has just been fitted."""
-    source = options.model or ensemble_folder(
-        transitions, settings, fit_settings=fit_settings, cache_dir=options.cache_dir
-    )
-    return spread_factor(options.spread, model, transitions, source)
 
 
 def resolve_model(

@@ -4,9 +4,18 @@ import math
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics import DynamicsModel, Holdout, ModelShape, fitted_spread, read_model_card
+from offline_envs.dynamics import (
+    DynamicsModel,
+    FitSettings,
+    Holdout,
+    ModelShape,
+    fitted_spread,
+    read_model_card,
+    split_index,
+)
 from offline_envs.errors import SettingsError, unknown_name
 
 CALIBRATED = "calibrated"
@@ -45,7 +54,9 @@ def spread_factor(
     spread: float | str,
     model: DynamicsModel,
     transitions: Transitions,
-    source: DynamicsModel | Path | str,
+    *,
+    source: DynamicsModel | Path | str | None,
+    fit_settings: FitSettings,
 ) -> float:
     """The factor that a setting means for a model.
 
@@ -53,7 +64,8 @@ def spread_factor(
         spread: A factor, or `CALIBRATED` for the one fitted to the rows that the model's fit held out.
         model: The fitted model.
         transitions: Its data.
-        source: Where it comes from: a folder, whose card tells these rows, or the model itself.
+        source: Where it comes from: a folder, the model itself, or None for a fit to these data.
+        fit_settings: Settings of that fit.
 
     Raises:
         SettingsError: The factor is to be fitted, but which rows were held out is unknown.
@@ -61,6 +73,19 @@ def spread_factor(
     if not isinstance(spread, str):
         return spread
     check_variance(spread, model)
+    rows = (
+        split_index(len(transitions), fit_settings)[1] if source is None else _held_out(transitions, source)
+    )
+    obs, actions, rewards, next_obs = (
+        tensor[rows].to(model.device)
+        for tensor in (transitions.obs, transitions.actions, transitions.rewards, transitions.next_obs)
+    )
+    true = torch.cat([rewards[:, None], next_obs - obs], dim=1)
+    return fitted_spread(model.predict(obs, actions, model.elites), true)
+
+
+def _held_out(transitions: Transitions, source: DynamicsModel | Path | str) -> Tensor:
+    """Rows that the fit of a given model held out, according to its card."""
     card = read_model_card(Path(source).expanduser()) if isinstance(source, str | Path) else None
     holdout = Holdout.of(transitions, card, seed=0)
     if holdout.reason is not None:
@@ -68,9 +93,4 @@ def spread_factor(
             f"spread='calibrated' needs rows that the model was not fitted to, but {holdout.reason}. "
             f"{GIVE_NUMBER}"
         )
-    obs, actions, rewards, next_obs = (
-        tensor[holdout.rows].to(model.device)
-        for tensor in (transitions.obs, transitions.actions, transitions.rewards, transitions.next_obs)
-    )
-    true = torch.cat([rewards[:, None], next_obs - obs], dim=1)
-    return fitted_spread(model.predict(obs, actions, model.elites), true)
+    return holdout.rows
