@@ -17,6 +17,7 @@ from offline_envs.dynamics.gaussian_process.fitting import FittedProcess, fit_ga
 from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
 from offline_envs.dynamics.gaussian_process.store import fitted_gaussian_process, gaussian_process_folder
+from offline_envs.dynamics.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
 from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
@@ -57,6 +58,7 @@ from offline_envs.dynamics.uncertainty.measures import (
     max_std,
     measure,
 )
+from offline_envs.dynamics.uncertainty.spread import fitted_spread, mixture_nll, scaled_spread
 from offline_envs.dynamics.uncertainty.thresholds import RULES, ThresholdRule
 from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, disagreement_scale, obs_scale
 
@@ -64,6 +66,7 @@ __all__ = [
     "DELTA",
     "DISAGREEMENTS",
     "DISCRIMINATORS",
+    "HOLDOUT",
     "LEFTOVER",
     "MAX_DISTANCE",
     "MEASURES",
@@ -71,6 +74,7 @@ __all__ = [
     "MODEL_KINDS",
     "REWARD",
     "RULES",
+    "SEEN",
     "STATE_FILE",
     "UNITS",
     "Bootstrap",
@@ -88,6 +92,7 @@ __all__ = [
     "FunctionModel",
     "GaussianProcessDynamics",
     "GaussianProcessSettings",
+    "Holdout",
     "LearnedTermination",
     "Measure",
     "ModelShape",
@@ -117,6 +122,7 @@ __all__ = [
     "fit_termination",
     "fitted_ensemble",
     "fitted_gaussian_process",
+    "fitted_spread",
     "fitted_termination",
     "float32",
     "gaussian_process_folder",
@@ -129,6 +135,7 @@ __all__ = [
     "max_std",
     "mean_uncertainty",
     "measure",
+    "mixture_nll",
     "model_identity",
     "n_compared",
     "obs_scale",
@@ -139,6 +146,8 @@ __all__ = [
     "rows_of_fit",
     "save_ensemble",
     "save_model",
+    "scaled_disagreement",
+    "scaled_spread",
     "split_index",
     "squared_error",
 ]

@@ -19,8 +19,17 @@ from offline_envs.dynamics import (
     read_model_card,
 )
 from offline_envs.envs.options import ModelOptions
+from offline_envs.envs.spread import check_spread, check_variance, spread_factor
 from offline_envs.errors import SettingsError
-from offline_envs.mdp import Guard, LearnedMDP, Members, StartStates, find_sampler, resolve_termination
+from offline_envs.mdp import (
+    Guard,
+    LearnedMDP,
+    Members,
+    StartStates,
+    find_sampler,
+    resolve_termination,
+    with_spread,
+)
 from offline_envs.methods import Method, Plain
 from offline_envs.tasks import task_transitions
 
@@ -59,10 +68,12 @@ def assemble(
     method, options = method or Plain(), options or ModelOptions()
     check_device(options.device)
     sampler = find_sampler(options.member)
+    check_spread(options.spread)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:
         method.check(settings)
+        check_variance(options.spread, settings)
     transitions = task_transitions(dataset, options.task, env_id=options.env_id)
     starts = StartStates.from_transitions(transitions, options.start, device=options.device)
     rule = resolve_termination(
@@ -74,14 +85,18 @@ def assemble(
     )
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
+    factor = spread_factor(
+        options.spread, model, transitions, source=options.model, fit_settings=fit_settings
+    )
     own = method.own_model(model)
     transform = method.transform(own, transitions, cache_dir=options.cache_dir, progress=options.progress)
+    members = Members.of(own, method.members, predict)
     mdp = LearnedMDP(
-        Members.of(own, method.members, predict),
+        members,
         rule,
         Guard.from_transitions(transitions, device=options.device),
         transform,
-        method.sampler(own) or sampler,
+        with_spread(method.sampler(own) or sampler, factor, members),
     )
     return Assembly(mdp, starts, transitions, method)
 
