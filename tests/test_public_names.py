@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from offline_envs.agents import AGENTS
 from offline_envs.cli import app
+from offline_envs.consistency import DiscriminatorSettings
 from offline_envs.dynamics import MEASURES, EnsembleSettings, FitSettings
 from offline_envs.envs import ModelOptions, method_class
 from offline_envs.envs.entry_points import learned_vector_env
@@ -77,7 +78,10 @@ def test_the_settings_of_each_method_are_listed_with_their_defaults(env_id: str)
     assert settings_tables().get(f"`{env_id}`", {}) == expected
 
 
-@pytest.mark.parametrize(("heading", "kind"), [("Ensemble", EnsembleSettings), ("Fit", FitSettings)])
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [("Ensemble", EnsembleSettings), ("Fit", FitSettings), ("Discriminators", DiscriminatorSettings)],
+)
 def test_the_settings_of_models_are_listed_with_their_defaults(heading: str, kind: Any) -> None:
     assert settings_tables()[heading] == {field.name: written(field.default) for field in fields(kind)}
 

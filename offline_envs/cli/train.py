@@ -24,7 +24,7 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model) or bc (behaviour cloning, no model).",
+        "(adversarial model), morec (plausible steps of long episodes) or bc (behaviour cloning, no model).",
         show_default="mopo",
     ),
 ]
@@ -50,10 +50,15 @@ Steps = Annotated[
 ]
 Horizon = Annotated[
     int | None,
-    typer.Option(help="Steps of an imagined episode, h.", min=1, show_default="5; 500 for morel or trpo"),
+    typer.Option(
+        help="Steps of an imagined episode, h.",
+        min=1,
+        show_default="5; 100 for morec; 500 for morel or trpo",
+    ),
 ]
 Coef = Annotated[
-    float | None, typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0")
+    float | None,
+    typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0; 0.0 for morec"),
 ]
 Penalty = Annotated[
     str | None,

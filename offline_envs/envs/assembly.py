@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 
@@ -57,6 +57,7 @@ def assemble(
     method, options = method or Plain(), options or ModelOptions()
     check_device(options.device)
     sampler = find_sampler(options.member)
+    _check_member(method, options)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:
@@ -73,15 +74,32 @@ def assemble(
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
     own = method.own_model(model)
-    transform = method.transform(own, transitions, cache_dir=options.cache_dir, progress=options.progress)
+    in_cache: _InCache = {"cache_dir": options.cache_dir, "progress": options.progress}
+    own_sampler = method.sampler(own, transitions, **in_cache)
+    transform = method.transform(own, transitions, **in_cache)
     mdp = LearnedMDP(
         Members.of(own, method.members, predict),
         rule,
         Guard.from_transitions(transitions, device=options.device),
         transform,
-        method.sampler(own) or sampler,
+        own_sampler or sampler,
     )
     return Assembly(mdp, starts, transitions, method)
+
+
+class _InCache(TypedDict):
+    """Where a method finds what is computed once, and whether it may say so."""
+
+    cache_dir: str | Path | None
+    progress: bool
+
+
+def _check_member(method: Method, options: ModelOptions) -> None:
+    if method.samples and options.member != ModelOptions.member:
+        raise SettingsError(
+            f"member={options.member!r} has no effect with {type(method).__name__}, which chooses among "
+            "samples of all elites itself. Leave member= out."
+        )
 
 
 def _fit_settings(options: ModelOptions) -> tuple[EnsembleSettings, FitSettings]:

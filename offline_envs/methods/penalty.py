@@ -18,7 +18,7 @@ from offline_envs.dynamics import (
     n_compared,
 )
 from offline_envs.errors import SettingsError
-from offline_envs.mdp import Step
+from offline_envs.mdp import Step, Transform
 from offline_envs.methods.base import Method
 
 
@@ -76,7 +76,7 @@ class Penalty(Method):
 
     def transform(
         self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
-    ) -> "Penalize":
+    ) -> Transform:
         """See `penalize`; the same for every model and dataset."""
         del model, transitions, cache_dir, progress  # Unused.
         return self.penalize()

@@ -10,7 +10,7 @@ from offline_envs.runs import ModelBased, TrainSettings, algorithm
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: bc, mbpo, mopo, morel, rambo"),
+        ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: bc, mbpo, mopo, morec, morel, rambo"),
         ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: crossq, ddpg, fastsac, sac, td3, tqc, trpo"),
         ({"penalty": "fear"}, "Unknown penalty 'fear'"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'"),
@@ -26,7 +26,7 @@ from offline_envs.runs import ModelBased, TrainSettings, algorithm
         ({"real_ratio": 2}, "real_ratio must be between 0 and 1, got 2"),
         ({"seed": -1}, "seed must lie in 0"),
         ({"adversary": {"adv_weight": 1.0}}, "adversary is a setting of rambo, not of mopo"),
-        ({"algorithm": "bc", "env_settings": {"kappa": 1}}, "morel, rambo, not of bc"),
+        ({"algorithm": "bc", "env_settings": {"kappa": 1}}, "morel, rambo, morec, not of bc"),
         ({"rollout_actions": "random"}, "Unknown rollout_actions 'random'. Valid: policy, uniform"),
         ({"rollout_actions": "uniform", "algorithm": "bc"}, "bc has no rollouts, so rollout_actions must be"),
         ({"rollout_actions": "uniform", "agent": "trpo", "n_envs": 4}, "needs an agent with a replay buffer"),

@@ -6,6 +6,7 @@ from offline_envs.runs.algorithms.bc import BC
 from offline_envs.runs.algorithms.mbpo import MBPO
 from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
 from offline_envs.runs.algorithms.mopo import MOPO
+from offline_envs.runs.algorithms.morec import MOREC
 from offline_envs.runs.algorithms.morel import MOREL
 from offline_envs.runs.algorithms.rambo import RAMBO
 
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 ALGORITHMS: Registry[Algorithm] = Registry(
-    "algorithm", {"mopo": MOPO, "mbpo": MBPO, "morel": MOREL, "rambo": RAMBO, "bc": BC}
+    "algorithm", {"mopo": MOPO, "mbpo": MBPO, "morel": MOREL, "rambo": RAMBO, "morec": MOREC, "bc": BC}
 )
 """Every algorithm by name. Another package adds its own: `ALGORITHMS.register("mine", Mine(...))`."""
 
