@@ -47,8 +47,15 @@ def test_the_tables_of_the_papers_are_whole() -> None:
         ("combo-kit", 9),
         ("ravl", 12),
         ("neubay", 3),
+        ("morec", 12),
     ):
         assert sum(name.startswith(f"{family}/") for name in PRESETS) == n
+
+
+def test_morecs_numbers() -> None:
+    settings = preset("morec/hopper-random").settings
+    assert (settings["penalty_coef"], settings["env_settings"]["selection"]) == (10.0, "argmax")
+    assert preset("morec/walker2d-medium-replay").settings["penalty_coef"] == 0.25
 
 
 def test_rambos_adversary_rests_on_the_datasets_of_its_table() -> None:

@@ -9,6 +9,7 @@ from offline_envs.runs.algorithms.mobile import MOBILE_TRAINING
 from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
 from offline_envs.runs.algorithms.model_free import MODEL_FREE
 from offline_envs.runs.algorithms.mopo import MOPO
+from offline_envs.runs.algorithms.morec import MOREC
 from offline_envs.runs.algorithms.morel import MOREL
 from offline_envs.runs.algorithms.neubay import NEUBAY
 from offline_envs.runs.algorithms.rambo import RAMBO
@@ -32,6 +33,7 @@ ALGORITHMS: Registry[Algorithm] = Registry(
         "mbpo": MBPO,
         "morel": MOREL,
         "rambo": RAMBO,
+        "morec": MOREC,
         "combo": COMBO_TRAINING,
         "mobile": MOBILE_TRAINING,
         "ravl": RAVL_TRAINING,
