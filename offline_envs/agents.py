@@ -40,6 +40,9 @@ AGENTS: Registry[Agent] = Registry(
     {
         "sac": Agent("stable_baselines3", "SAC"),
         "fastsac": Agent("offline_envs.sb3.fast_sac.fast_sac", "FastSAC"),
+        "combo": Agent("offline_envs.sb3.offline_sac.combo", "COMBO"),
+        "ravl": Agent("offline_envs.sb3.offline_sac.ravl", "RAVL"),
+        "mobile": Agent("offline_envs.sb3.offline_sac.mobile", "MOBILE"),
         "td3": Agent("stable_baselines3", "TD3", needs_noise=True),
         "ddpg": Agent("stable_baselines3", "DDPG", needs_noise=True),
         "tqc": Agent("sb3_contrib", "TQC"),

@@ -19,6 +19,7 @@ from offline_envs.envs.entry_points import learned_vector_env
 from offline_envs.registration import ENV_IDS, METHODS
 from offline_envs.registry import Registry
 from offline_envs.runs import ALGORITHMS
+from offline_envs.sb3 import MOBILE, FastSAC
 from tests.test_architecture import GROUND, MAY_IMPORT
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -87,6 +88,13 @@ def test_the_settings_of_each_method_are_listed_with_their_defaults(env_id: str)
 )
 def test_the_settings_of_models_are_listed_with_their_defaults(heading: str, kind: Any) -> None:
     assert settings_tables()[heading] == {field.name: written(field.default) for field in fields(kind)}
+
+
+@pytest.mark.parametrize("kind", [FastSAC, MOBILE], ids=lambda kind: kind.__name__)
+def test_the_settings_of_agents_are_listed_with_their_defaults(kind: type) -> None:
+    own = inspect.signature(vars(kind)["__init__"]).parameters.values()
+    expected = {p.name: written(p.default) for p in own if p.kind is p.KEYWORD_ONLY}
+    assert settings_tables()[f"`{kind.__name__}`"] == expected
 
 
 def test_the_settings_of_vector_environments_are_listed_with_their_defaults() -> None:

@@ -24,7 +24,9 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model) or bc (behaviour cloning, no model).",
+        "(adversarial model), mobile (targets penalised where members disagree), "
+        "neubay (truncates where the model is unsure), bc (behaviour cloning, no model), or td3bc, iql, "
+        "cql, awac, bcq, bear, crr, plas, prdc or rebrac (model-free, by d3rlpy).",
         show_default="mopo",
     ),
 ]
@@ -38,14 +40,14 @@ PresetName = Annotated[
 ]
 Agent = Annotated[
     str | None,
-    typer.Option(help=f"One of {', '.join(AGENTS)}.", show_default="sac; trpo for morel"),
+    typer.Option(help=f"One of {', '.join(AGENTS)}.", show_default="sac; trpo for morel; mobile for mobile"),
 ]
 Steps = Annotated[
     int | None,
     typer.Option(
         help="Gradient steps of the agent; for trpo, steps of its policy.",
         min=1,
-        show_default="1000000; 500 for trpo; 50000 for bc",
+        show_default="1000000; 500 for trpo; 50000 for bc; 500000 for d3rlpy",
     ),
 ]
 Horizon = Annotated[

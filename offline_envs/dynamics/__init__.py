@@ -6,7 +6,7 @@ from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.ensemble.precision import Predictor, float32, predictor
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.bootstrap import Bootstrap
-from offline_envs.dynamics.fitting.fit_state import adam_tensors, make_optimizer
+from offline_envs.dynamics.fitting.fit_state import STATE_FILE, adam_tensors, make_optimizer
 from offline_envs.dynamics.fitting.losses import bound_penalty, data_loss, squared_error
 from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.rows import Rows, generator_for, output_scale, rows_of_fit, split_index
@@ -28,13 +28,16 @@ from offline_envs.dynamics.model import (
 )
 from offline_envs.dynamics.prediction import DELTA, REWARD, Prediction
 from offline_envs.dynamics.store import (
+    DISCRIMINATORS,
     cache_folder,
+    cached_result,
     disagreement_stats,
     ensemble_folder,
     fitted_ensemble,
     fitted_termination,
     load_ensemble,
     load_model,
+    model_identity,
 )
 from offline_envs.dynamics.termination_head import LearnedTermination, fit_termination
 from offline_envs.dynamics.uncertainty.disagreement import (
@@ -42,6 +45,7 @@ from offline_envs.dynamics.uncertainty.disagreement import (
     check_comparable,
     dataset_disagreement,
 )
+from offline_envs.dynamics.uncertainty.distances import DISAGREEMENTS, MAX_DISTANCE, Disagreement
 from offline_envs.dynamics.uncertainty.measures import (
     MEASURES,
     Measure,
@@ -52,19 +56,24 @@ from offline_envs.dynamics.uncertainty.measures import (
     measure,
 )
 from offline_envs.dynamics.uncertainty.thresholds import RULES, ThresholdRule
-from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, obs_scale, scaled_disagreement
+from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, disagreement_scale, obs_scale
 
 __all__ = [
     "DELTA",
+    "DISAGREEMENTS",
+    "DISCRIMINATORS",
     "LEFTOVER",
+    "MAX_DISTANCE",
     "MEASURES",
     "MEMBER_CHOICES",
     "MODEL_KINDS",
     "REWARD",
     "RULES",
+    "STATE_FILE",
     "UNITS",
     "Bootstrap",
     "CacheEntry",
+    "Disagreement",
     "DisagreementStats",
     "DynamicsModel",
     "EnsembleDynamics",
@@ -89,11 +98,13 @@ __all__ = [
     "bound_penalty",
     "cache_entries",
     "cache_folder",
+    "cached_result",
     "check_comparable",
     "check_members",
     "data_loss",
     "dataset_disagreement",
     "delete_entry",
+    "disagreement_scale",
     "disagreement_stats",
     "ensemble_folder",
     "ensemble_std",
@@ -113,6 +124,7 @@ __all__ = [
     "max_disagreement",
     "max_std",
     "measure",
+    "model_identity",
     "n_compared",
     "obs_scale",
     "output_scale",
@@ -122,7 +134,6 @@ __all__ = [
     "rows_of_fit",
     "save_ensemble",
     "save_model",
-    "scaled_disagreement",
     "split_index",
     "squared_error",
 ]

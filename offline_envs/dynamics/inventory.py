@@ -12,7 +12,13 @@ from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
 from offline_envs.dynamics.gaussian_process.store import PROCESSES
-from offline_envs.dynamics.store import DISAGREEMENTS, ENSEMBLES, TERMINATIONS, cache_folder
+from offline_envs.dynamics.store import (
+    DISAGREEMENT_STATS,
+    DISCRIMINATORS,
+    ENSEMBLES,
+    TERMINATIONS,
+    cache_folder,
+)
 from offline_envs.errors import CheckpointError
 from offline_envs.files import delete, lock_of, locked_if_free, read_json, read_tensors, target_of
 from offline_envs.settings import JsonSettings
@@ -30,7 +36,7 @@ class CacheEntry:
 
     Attributes:
         kind: `"ensemble"`, `"Gaussian process"`, `"interrupted fit"`, `"termination head"`,
-            `"disagreement"` or `LEFTOVER`.
+            `"disagreement"`, `"discriminators"` or `LEFTOVER`.
         path: File or folder.
         dataset: Description of the dataset, or `"unknown"`.
         fingerprint: The dataset's fingerprint, or `""`.
@@ -83,7 +89,7 @@ def _entry(path: Path) -> CacheEntry:
     if not _is_leftover(path):
         kind, read = _READERS[path.parent.name]
         if path.suffix == ".partial":
-            kind, read = "interrupted fit", _INTERRUPTED[path.parent.name]
+            kind, read = "interrupted fit", _UNFINISHED.get(path.parent.name, _of_fit)
         try:
             about = read(path)
         except (CheckpointError, KeyError, TypeError) as error:
@@ -98,7 +104,7 @@ def _entry(path: Path) -> CacheEntry:
 def _is_leftover(path: Path) -> bool:
     if target_of(path) is not None or path.suffix == ".lock":
         return True
-    finished = path.with_suffix("").exists()
+    finished = any(path.with_suffix(suffix).exists() for suffix in ("", ".safetensors"))
     return path.suffix == ".partial" and (finished or not (path / STATE_FILE).exists())
 
 
@@ -153,6 +159,18 @@ def _of_disagreement(path: Path) -> _About:
     return _About(about["source"], about["dataset"], f"members {about['members']}, units {about['units']}")
 
 
+def _of_discriminators(path: Path) -> _About:
+    _, header = read_tensors(path)
+    about = header["about"]
+    return _About(about["source"], about["dataset"], f"seed {about['settings']['seed']}")
+
+
+def _of_their_training(folder: Path) -> _About:
+    _, header = read_tensors(folder / STATE_FILE)
+    done = header["progress"]["snapshots"]
+    return _About("unknown", header["identity"]["dataset"], f"{done} discriminators done")
+
+
 def _chosen(*given: tuple[Mapping[str, Any] | None, JsonSettings]) -> str:
     """Settings that differ from their defaults, each with the defaults of its kind."""
     other = [
@@ -168,9 +186,14 @@ _READERS: Mapping[str, tuple[str, Callable[[Path], _About]]] = {
     ENSEMBLES: ("ensemble", _of_ensemble),
     PROCESSES: ("Gaussian process", _of_process),
     TERMINATIONS: ("termination head", _of_head),
-    DISAGREEMENTS: ("disagreement", _of_disagreement),
+    DISAGREEMENT_STATS: ("disagreement", _of_disagreement),
+    DISCRIMINATORS: ("discriminators", _of_discriminators),
 }
 """Kind and reader of the results in each folder of the cache."""
 
-_INTERRUPTED: Mapping[str, Callable[[Path], _About]] = {ENSEMBLES: _of_fit, PROCESSES: _of_process_fit}
-"""Reader of the unfinished fits in each folder that has them."""
+_UNFINISHED: Mapping[str, Callable[[Path], _About]] = {
+    ENSEMBLES: _of_fit,
+    PROCESSES: _of_process_fit,
+    DISCRIMINATORS: _of_their_training,
+}
+"""Reader of the state of an interrupted fit in each folder that may have one; its file is `STATE_FILE`."""

@@ -51,7 +51,7 @@ def fit_gaussian_process(
         settings: Settings of the fit; None means the defaults.
         device: Device of the fit and of the process.
         progress: Whether to show progress on standard error.
-        folder: Folder that keeps the outputs of an interrupted fit; the same call goes on with the next one.
+        folder: Folder that keeps the outputs of an interrupted fit; the same call resumes with the next one.
             None keeps nothing.
 
     Returns:

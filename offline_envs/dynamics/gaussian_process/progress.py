@@ -16,7 +16,7 @@ class OutputProgress:
     Args:
         n_outputs: Number of outputs.
         steps: Steps of each.
-        done: Outputs finished in earlier sessions.
+        done: Outputs that an earlier call finished.
         shown: Whether to show anything.
     """
 

@@ -2,8 +2,10 @@
 
 from offline_envs.registry import Registry
 from offline_envs.runs.presets.mbpo import mbpo
+from offline_envs.runs.presets.mobile import mobile
 from offline_envs.runs.presets.mopo import mopo, mopo_tasks, mopo_trpo
 from offline_envs.runs.presets.morel import morel
+from offline_envs.runs.presets.neubay import neubay
 from offline_envs.runs.presets.preset import Preset
 from offline_envs.runs.presets.rambo import rambo
 
@@ -11,7 +13,16 @@ PRESETS: Registry[Preset] = Registry(
     "preset",
     {
         preset.name: preset
-        for presets in (mopo(), mopo_tasks(), mopo_trpo(), mbpo(), rambo(), morel())
+        for presets in (
+            mopo(),
+            mopo_tasks(),
+            mopo_trpo(),
+            mbpo(),
+            rambo(),
+            morel(),
+            mobile(),
+            neubay(),
+        )
         for preset in presets
     },
 )

@@ -81,7 +81,9 @@ def test_statistics_are_computed_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
             random_ensemble(), toy_transitions(), members=members, units=units, cache_dir=tmp_path
         )
     assert len(calls) == 3
-    assert len(list(tmp_path.rglob("*.json"))) == 3
+    disagreement_stats(random_ensemble(), toy_transitions(), disagreement="std", cache_dir=tmp_path)
+    assert len(calls) == 4
+    assert len(list(tmp_path.rglob("*.json"))) == 4
 
 
 def test_other_weights_have_other_statistics(tmp_path: Path) -> None:
