@@ -43,7 +43,7 @@ Agent = Annotated[
     str | None,
     typer.Option(
         help=f"One of {', '.join(AGENTS)}.",
-        show_default="sac; trpo for morel; combo, mobile and ravl for those",
+        show_default="sac; trpo for morel; combo for combo; mobile for mobile; ravl for ravl",
     ),
 ]
 Steps = Annotated[

@@ -146,7 +146,6 @@ __all__ = [
     "rows_of_fit",
     "save_ensemble",
     "save_model",
-    "scaled_disagreement",
     "scaled_spread",
     "split_index",
     "squared_error",
