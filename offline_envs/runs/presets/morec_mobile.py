@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from offline_envs.runs.algorithms.mobile import RELEASE
+from offline_envs.runs.algorithms.own_agents.mobile import RELEASE
 from offline_envs.runs.presets.preset import RAW, Preset
 
 MOREC_MOBILE_RELEASE: Mapping[str, float] = {
