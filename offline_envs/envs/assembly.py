@@ -8,17 +8,28 @@ import torch
 
 from offline_envs.data import DatasetSource, Transitions
 from offline_envs.dynamics import (
+    DynamicsFunction,
     DynamicsModel,
     EnsembleSettings,
     FitSettings,
+    FunctionModel,
     fitted_ensemble,
     load_model,
     predictor,
     read_model_card,
 )
 from offline_envs.envs.options import ModelOptions
+from offline_envs.envs.spread import check_spread, check_variance, spread_factor
 from offline_envs.errors import SettingsError
-from offline_envs.mdp import Guard, LearnedMDP, Members, StartStates, find_sampler, resolve_termination
+from offline_envs.mdp import (
+    Guard,
+    LearnedMDP,
+    Members,
+    StartStates,
+    find_sampler,
+    resolve_termination,
+    with_spread,
+)
 from offline_envs.methods import Method, Plain
 from offline_envs.tasks import task_transitions
 
@@ -58,10 +69,12 @@ def assemble(
     check_device(options.device)
     sampler = find_sampler(options.member)
     _check_member(method, options)
+    check_spread(options.spread)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:
         method.check(settings)
+        check_variance(options.spread, settings)
     transitions = task_transitions(dataset, options.task, env_id=options.env_id)
     starts = StartStates.from_transitions(transitions, options.start, device=options.device)
     rule = resolve_termination(
@@ -73,16 +86,20 @@ def assemble(
     )
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
+    factor = spread_factor(
+        options.spread, model, transitions, source=options.model, fit_settings=fit_settings
+    )
     own = method.own_model(model)
     in_cache: _InCache = {"cache_dir": options.cache_dir, "progress": options.progress}
     own_sampler = method.sampler(own, transitions, **in_cache)
     transform = method.transform(own, transitions, **in_cache)
+    members = Members.of(own, method.members, predict)
     mdp = LearnedMDP(
-        Members.of(own, method.members, predict),
+        members,
         rule,
         Guard.from_transitions(transitions, device=options.device),
         transform,
-        own_sampler or sampler,
+        with_spread(own_sampler or sampler, factor, members),
     )
     return Assembly(mdp, starts, transitions, method)
 
@@ -126,15 +143,20 @@ def _model(
 
 
 def resolve_model(
-    model: str | Path | DynamicsModel, obs_dim: int, action_dim: int, *, device: str
+    model: str | Path | DynamicsModel | DynamicsFunction, obs_dim: int, action_dim: int, *, device: str
 ) -> DynamicsModel:
-    """Load a model and check its observation and action dimensions.
+    """Load a model, or take a function as one, and check its observation and action dimensions.
 
     Raises:
         CheckpointError: The folder holds no readable model.
-        SettingsError: The model was fitted to other dimensions.
+        SettingsError: The model was fitted to other dimensions, or the function does not fit.
     """
-    loaded = load_model(Path(model), device=device) if isinstance(model, str | Path) else model
+    if isinstance(model, str | Path):
+        loaded: DynamicsModel = load_model(Path(model), device=device)
+    elif isinstance(model, DynamicsModel):
+        loaded = model
+    else:
+        loaded = FunctionModel(model, obs_dim, action_dim, device=device)
     if (loaded.obs_dim, loaded.action_dim) != (obs_dim, action_dim):
         raise SettingsError(
             f"The model has {loaded.obs_dim} observation and {loaded.action_dim} action dimensions, "
@@ -145,7 +167,9 @@ def resolve_model(
     return loaded.copy().to(device)  # others may share it on its device
 
 
-def warn_of_other_data(model: str | Path | DynamicsModel, transitions: Transitions) -> None:
+def warn_of_other_data(
+    model: str | Path | DynamicsModel | DynamicsFunction, transitions: Transitions
+) -> None:
     """Warn if a saved model was fitted to other data: with a task, most likely to other rewards.
 
     Args:

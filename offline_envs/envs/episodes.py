@@ -35,6 +35,8 @@ class Episodes:
         exploded: Rows whose last prediction was rejected, bool `(n,)`.
         replaced: Rows whose last reward was a fixed one rather than the model's, bool `(n,)`.
         ends: Rows that the next step terminates in any case, bool `(n,)`.
+        cuts: Rows that it truncates unless they terminate, bool `(n,)`. Set just before that step, they are
+            no state that is saved.
         total_exploded: Number of rejected predictions in running episodes, int64 scalar.
         monitor: The method's monitor of the episodes, or None.
     """
@@ -49,8 +51,8 @@ class Episodes:
         self.generator = torch.Generator(device)
         self.obs = torch.zeros((n, assembly.transitions.obs_dim), device=device)
         self.elapsed = torch.zeros(n, dtype=torch.int64, device=device)
-        self._over, self.exploded, self.replaced, self.ends = (
-            torch.zeros(n, dtype=torch.bool, device=device) for _ in range(4)
+        self._over, self.exploded, self.replaced, self.ends, self.cuts = (
+            torch.zeros(n, dtype=torch.bool, device=device) for _ in range(5)
         )
         self.total_exploded = torch.zeros((), dtype=torch.int64, device=device)
         self._kept: Tensor | None = None
@@ -74,13 +76,15 @@ class Episodes:
         """
         step = self._mdp.step(self.obs, actions, self.generator, self._kept)
         terminated = step.terminated | self.ends
+        cut = self.cuts & ~terminated
         self.ends.zero_()
+        self.cuts.zero_()
         self.obs.copy_(step.next_obs)
         self.exploded.copy_(step.exploded)
         self.replaced.copy_(step.replaced)
         self.total_exploded += (step.exploded & ~self._over).sum()
         self.elapsed += 1
-        truncated = step.truncated | (self.elapsed >= self._limit)
+        truncated = step.truncated | cut | (self.elapsed >= self._limit)
         self._over |= terminated | truncated
         if self.monitor is not None:
             self.monitor.count(step, terminated | truncated)

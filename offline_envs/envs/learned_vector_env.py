@@ -202,6 +202,10 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         """
         self._episodes.ends.copy_(rows)
 
+    def truncate_at_next_step(self, rows: Tensor) -> None:
+        """Truncate the episodes of `rows` at the next step, unless they terminate; see `end_at_next_step`."""
+        self._episodes.cuts.copy_(rows)
+
     def _replayed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         if not self._captures:
             return function

@@ -23,6 +23,7 @@ from offline_envs.mdp.samplers import (
     Sampler,
     find_sampler,
 )
+from offline_envs.mdp.spread import SpreadSampler, with_spread
 from offline_envs.mdp.starts import STARTS, StartStates
 from offline_envs.mdp.step import Step
 from offline_envs.mdp.termination import TERMINATIONS, resolve_termination
@@ -48,6 +49,7 @@ __all__ = [
     "Members",
     "ModelWorld",
     "Sampler",
+    "SpreadSampler",
     "StartStates",
     "Step",
     "Transform",
@@ -62,4 +64,5 @@ __all__ = [
     "resolve_termination",
     "row_chunks",
     "step_infos",
+    "with_spread",
 ]

@@ -89,7 +89,7 @@ def test_an_interrupted_run_is_resumed_and_complete_seeds_are_only_read(
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--algo", "ppo"], "Unknown algorithm 'ppo'. Valid: bc, mbpo, mopo, morec, morel, rambo"),
+        (["--algo", "ppo"], "Unknown algorithm 'ppo'. Valid: awac, bc, bcq, "),
         (["--agent", "dqn"], "Unknown agent 'dqn'"),
         (["--penalty", "fear"], "Unknown penalty 'fear'"),
         (["--seeds", "1,x"], "--seeds must be integers separated by commas"),
@@ -151,6 +151,7 @@ def test_a_missing_model_is_refused(tmp_path: Path) -> None:
         ("horizon", "horizon"),
         ("penalty_coef", "penalty_coef"),
         ("penalty", "penalty"),
+        ("penalty_scale", "penalty_scale"),
         ("eval_every", "eval_every"),
     ],
 )

@@ -9,8 +9,8 @@ RETAINED = {"agent_options": {"buffer_size": 1_000_000}}
 
 MOREC = ModelBased(
     "ConsistentModel-v0",
-    uses=(*IN_MODEL, "penalty_coef"),
-    env_settings=("penalty_coef", "penalty", "penalty_members"),
+    uses=(*IN_MODEL, "penalty_coef", "penalty_scale"),
+    env_settings=("penalty_coef", "penalty", "penalty_members", "penalty_scale"),
     defaults={
         "agent": "sac",
         "penalty_coef": 0.0,
