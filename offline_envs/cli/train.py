@@ -24,7 +24,7 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model), morec (plausible steps of long episodes), combo (conservative critic), mobile "
+        "(adversarial model), morec (steps filtered by discriminators), combo (conservative critic), mobile "
         "(targets penalised where members disagree), ravl (diverse critics), neubay (truncates where the "
         "model is unsure), bc (behaviour cloning, no model), or td3bc, iql, cql, awac, bcq, bear, crr, plas, "
         "prdc or rebrac (model-free, by d3rlpy).",
@@ -43,7 +43,7 @@ Agent = Annotated[
     str | None,
     typer.Option(
         help=f"One of {', '.join(AGENTS)}.",
-        show_default="sac; trpo for morel; combo, mobile and ravl for those",
+        show_default="sac; trpo for morel; combo for combo; mobile for mobile; ravl for ravl",
     ),
 ]
 Steps = Annotated[

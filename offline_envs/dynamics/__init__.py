@@ -148,7 +148,6 @@ __all__ = [
     "rows_of_fit",
     "save_ensemble",
     "save_model",
-    "scaled_disagreement",
     "scaled_spread",
     "split_index",
     "squared_error",

@@ -68,8 +68,8 @@ def assemble(
     method, options = method or Plain(), options or ModelOptions()
     check_device(options.device)
     sampler = find_sampler(options.member)
-    _check_member(method, options)
     check_spread(options.spread)
+    _check_member(method, options)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:

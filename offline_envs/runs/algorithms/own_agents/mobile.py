@@ -2,7 +2,7 @@
 
 from offline_envs.dynamics import EnsembleSettings
 from offline_envs.errors import SettingsError
-from offline_envs.runs.algorithms.own_agent import WithOwnAgent
+from offline_envs.runs.algorithms.own_agents.own_agent import WithOwnAgent
 from offline_envs.runs.run_settings import RunSettings
 
 
