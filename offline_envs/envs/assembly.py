@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 
@@ -69,6 +69,7 @@ def assemble(
     check_device(options.device)
     sampler = find_sampler(options.member)
     check_spread(options.spread)
+    _check_member(method, options)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:
@@ -89,16 +90,33 @@ def assemble(
         options.spread, model, transitions, source=options.model, fit_settings=fit_settings
     )
     own = method.own_model(model)
-    transform = method.transform(own, transitions, cache_dir=options.cache_dir, progress=options.progress)
+    in_cache: _InCache = {"cache_dir": options.cache_dir, "progress": options.progress}
+    own_sampler = method.sampler(own, transitions, **in_cache)
+    transform = method.transform(own, transitions, **in_cache)
     members = Members.of(own, method.members, predict)
     mdp = LearnedMDP(
         members,
         rule,
         Guard.from_transitions(transitions, device=options.device),
         transform,
-        with_spread(method.sampler(own) or sampler, factor, members),
+        with_spread(own_sampler or sampler, factor, members),
     )
     return Assembly(mdp, starts, transitions, method)
+
+
+class _InCache(TypedDict):
+    """Where a method finds what is computed once, and whether it may say so."""
+
+    cache_dir: str | Path | None
+    progress: bool
+
+
+def _check_member(method: Method, options: ModelOptions) -> None:
+    if method.samples and options.member != ModelOptions.member:
+        raise SettingsError(
+            f"member={options.member!r} has no effect with {type(method).__name__}, which chooses among "
+            "samples of all elites itself. Leave member= out."
+        )
 
 
 def _fit_settings(options: ModelOptions) -> tuple[EnsembleSettings, FitSettings]:

@@ -44,7 +44,7 @@ class LearnedMDP:
     sampler: Sampler = field(default_factory=EliteSampler)
 
     def without_transform(self) -> Self:
-        """The same model without its method: raw rewards, and no end but the task's own."""
+        """The same sampled steps unchanged: raw rewards, and no end but the task's own."""
         return replace(self, transform=None)
 
     def with_means(self) -> Self:
