@@ -65,7 +65,7 @@ def main(
     fit: Annotated[str, typer.Option(help="Settings of its fit, JSON.")] = "{}",
     discriminator: Annotated[str, typer.Option(help="Settings of the discriminators, JSON.")] = "{}",
     least: Annotated[float, typer.Option(help="Dynamics reward below which an episode ends.")] = 0.6,
-    starts: Annotated[int, typer.Option(help="States that are followed.", min=1)] = 200,
+    starts: Annotated[int, typer.Option(help="States that are followed.", min=1)] = 100,
     horizon: Annotated[int, typer.Option(help="Steps from each of them.", min=1)] = 100,
     noise: Annotated[float, typer.Option(help="Deviation of the noise, in half ranges of actions.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Seed of states, noise and samples.")] = 0,

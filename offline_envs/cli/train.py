@@ -59,7 +59,7 @@ Horizon = Annotated[
     typer.Option(
         help="Steps of an imagined episode, h.",
         min=1,
-        show_default="5; 500 for morel or trpo; 1000 for neubay",
+        show_default="5; 100 for morec; 500 for morel or trpo; 1000 for neubay",
     ),
 ]
 Coef = Annotated[

@@ -27,6 +27,7 @@ from offline_envs.dynamics.model import (
     ModelShape,
     PredictsOwn,
     check_members,
+    has_saved_form,
     n_compared,
 )
 from offline_envs.dynamics.prediction import DELTA, REWARD, Prediction
@@ -127,6 +128,7 @@ __all__ = [
     "float32",
     "gaussian_process_folder",
     "generator_for",
+    "has_saved_form",
     "load_ensemble",
     "load_model",
     "make_optimizer",

@@ -14,6 +14,7 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import DynamicsModel, ModelShape, Prediction
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import Members, Step, Transform
+from offline_envs.methods.base import Method
 from offline_envs.methods.candidates import SELECTIONS, CandidateSampler, Score
 from offline_envs.methods.in_turn import InTurn
 from offline_envs.methods.penalty import Penalty
@@ -26,7 +27,7 @@ ENDS: Mapping[str, str] = MappingProxyType({"truncate": "truncated", "terminate"
 
 
 @dataclass(frozen=True)
-class Consistent(Penalty):
+class Consistent(Method):
     """Steps chosen among candidates by their dynamics reward, and an end where even the chosen one is low.
 
     Luo et al. 2024 (MOREC), section 4. The dynamics reward of the model and its dataset is trained when the
@@ -38,7 +39,7 @@ class Consistent(Penalty):
     `on_inconsistent="terminate"` does. Either way the agent is given the step that ended the rollout.
 
     Attributes:
-        penalty_coef: λ of a penalty on uncertainty, see `Penalty`, as for the other two; 0 for none.
+        penalty_coef: λ of a penalty on uncertainty, see `Penalty`, as for the other three; 0 for none.
         n_samples: Candidates that are drawn from each elite.
         selection: How one is chosen: `"softmax"` of the dynamics rewards, or `"argmax"`.
         temperature: κ of the softmax, in units of the dynamics reward.
@@ -52,6 +53,9 @@ class Consistent(Penalty):
     """
 
     penalty_coef: float = 0.0
+    penalty: str = Penalty.penalty
+    penalty_members: str = Penalty.penalty_members
+    penalty_scale: str = Penalty.penalty_scale
     n_samples: int = 2
     selection: str = "softmax"
     temperature: float = 0.1
@@ -61,6 +65,7 @@ class Consistent(Penalty):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._penalty()
         if self.n_samples < 1:
             raise SettingsError(f"n_samples must be at least 1, got {self.n_samples}.")
         SELECTIONS.find(self.selection)
@@ -76,7 +81,7 @@ class Consistent(Penalty):
     @property
     def members(self) -> str:
         """The members that are measured, or the elites if there is no penalty."""
-        return super().members if self.penalty_coef else "elites"
+        return self.penalty_members if self.penalty_coef else "elites"
 
     def check(self, shape: ModelShape) -> None:
         """Refuse a measure that would be zero everywhere for these members, if there is a penalty.
@@ -85,7 +90,7 @@ class Consistent(Penalty):
             SettingsError: Such a measure.
         """
         if self.penalty_coef:
-            super().check(shape)
+            self._penalty().check(shape)
 
     def dynamics_reward(
         self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
@@ -110,8 +115,11 @@ class Consistent(Penalty):
         end = EndInconsistent(reward, self.min_dynamics_reward, ENDS[self.on_inconsistent])
         if not self.penalty_coef:
             return end
-        penalty = super().transform(model, transitions, cache_dir=cache_dir, progress=progress)
+        penalty = self._penalty().transform(model, transitions, cache_dir=cache_dir, progress=progress)
         return InTurn((penalty, end))
+
+    def _penalty(self) -> Penalty:
+        return Penalty(self.penalty_coef, self.penalty, self.penalty_members, self.penalty_scale)
 
 
 @dataclass(frozen=True)

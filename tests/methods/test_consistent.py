@@ -142,6 +142,16 @@ def test_a_model_of_one_member_of_another_kind() -> None:
     assert moved.mean() > 0.2  # towards the recorded steps: the model's own mean is 0, theirs 0.5
 
 
+def test_a_function_as_a_model_shares_one_dynamics_reward_too() -> None:
+    def moved(obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        return obs + action, obs[:, 0]
+
+    made: Any = gym.make(ID, **options(model=moved)).unwrapped
+    assert made.mdp.sampler.score is made.mdp.transform.reward
+    made.reset(seed=0)
+    assert 0.313 < made.step(np.ones(1, np.float32))[4]["dynamics_reward"] < 1.314
+
+
 def test_discriminators_are_trained_once_and_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from offline_envs.dynamics.fitting.fit_state import FitState
 from offline_envs.dynamics.fitting.losses import bound_penalty, data_loss
+from offline_envs.dynamics.fitting.multi_step import MultiStep
 from offline_envs.dynamics.fitting.rows import Rows
 from offline_envs.kernels import HIDDEN_DTYPES, CapturedCall, products_of
 
@@ -18,31 +19,46 @@ class GradientStep:
     Args:
         state: The fit, whose ensemble and optimizer the step changes in place.
         rows: Source of the batches.
+        windows: Source of the loss over several steps; None means a single one.
     """
 
-    def __init__(self, state: FitState, rows: Rows) -> None:
+    def __init__(self, state: FitState, rows: Rows, windows: MultiStep | None = None) -> None:
         self._ensemble, self._optimizer, self._rows = state.ensemble, state.optimizer, rows
+        self._windows = windows
         self._bound_weight = state.fit_settings.bound_weight
         self._precision = state.fit_settings.precision
         self._full = state.fit_settings.batch_size
         captures = rows.train.device.type == "cuda" and not state.ensemble.settings.spectral_norm
         self._take_full = CapturedCall(self._take, name="the fit's gradient step") if captures else self._take
 
-    def __call__(self, index: Tensor) -> Tensor:
-        """Take the step on training rows `index`, int `(N, B)`.
+    def __call__(self, index: Tensor, *, step: int = 0, n_steps: int | None = None) -> Tensor:
+        """Take the step on training rows `index`, int `(N, B)`, or on the windows that begin there.
+
+        Args:
+            index: The rows.
+            step: Number of gradient steps already taken.
+            n_steps: Number of gradient steps of the whole fit, or None.
 
         Returns:
             The loss on the data, summed over members, a scalar that the next step may overwrite.
         """
-        return self._take_full(index) if index.shape[1] == self._full else self._take(index)
+        drawn = self._windows.draw(index, step, n_steps) if self._windows else ()
+        take = self._take_full if index.shape[1] == self._full else self._take
+        return take(index, *drawn)
 
     @torch.enable_grad()  # captured calls are made without gradients
-    def _take(self, index: Tensor) -> Tensor:
-        inputs, targets = self._rows.batch(index)
+    def _take(self, index: Tensor, *drawn: Tensor) -> Tensor:
         self._optimizer.zero_grad()
         with products_of(self._precision):
-            mean, logvar = self._ensemble(inputs, dtype=HIDDEN_DTYPES[self._precision])
-            loss = data_loss(mean, logvar, targets).sum()
+            loss = self._loss(index, *drawn).sum()
             torch.autograd.backward(loss + bound_penalty(self._ensemble.bounds, self._bound_weight))
         self._optimizer.step()
         return loss.detach()
+
+    def _loss(self, index: Tensor, *drawn: Tensor) -> Tensor:
+        """Loss of each member on the data, `(N,)`."""
+        if self._windows:
+            return self._windows.loss(self._ensemble, index, *drawn)
+        inputs, targets = self._rows.batch(index)
+        mean, logvar = self._ensemble(inputs, dtype=HIDDEN_DTYPES[self._precision])
+        return data_loss(mean, logvar, targets)

@@ -36,6 +36,12 @@ def data_loss(mean: Tensor, logvar: Tensor | None, target: Tensor) -> Tensor:
     return squared_error(mean, target) if logvar is None else gaussian_nll(mean, logvar, target)
 
 
+def row_loss(mean: Tensor, logvar: Tensor | None, target: Tensor) -> Tensor:
+    """The same loss of every row, `(N, B, 1 + d)` to `(N, B)`: `data_loss` is its mean over the rows."""
+    squared = (mean - target).square()
+    return (squared if logvar is None else squared * torch.exp(-logvar) + logvar).mean(dim=-1)
+
+
 def weight_penalty(weights: Iterable[Tensor], factors: Iterable[float]) -> Tensor:
     """L2 term Σ_l factor_l/2 · ‖W_l‖², summed over members; biases are not penalised.
 

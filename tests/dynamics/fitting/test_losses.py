@@ -11,6 +11,7 @@ from offline_envs.dynamics.fitting.losses import (
     data_loss,
     decay_factors,
     gaussian_nll,
+    row_loss,
     squared_error,
     weight_penalty,
 )
@@ -28,6 +29,14 @@ def test_likelihood_by_hand() -> None:
 def test_members_without_variance_are_fitted_by_squared_error() -> None:
     mean, target = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
     assert torch.equal(data_loss(mean, None, target), squared_error(mean, target))
+
+
+@pytest.mark.parametrize("logvar", [None, torch.randn(2, 3, 4)])
+def test_the_loss_of_a_batch_is_the_mean_of_its_rows(logvar: torch.Tensor | None) -> None:
+    mean, target = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
+    rows = row_loss(mean, logvar, target)
+    assert rows.shape == (2, 3)
+    torch.testing.assert_close(rows.mean(dim=1), data_loss(mean, logvar, target))
 
 
 def test_penalties_by_hand() -> None:
