@@ -15,6 +15,7 @@ from offline_envs.dynamics.fitting.training import Fitted, fit
 from offline_envs.dynamics.function_model import DynamicsFunction, FunctionModel
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
+from offline_envs.dynamics.masked_model import MaskedModel
 from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
 from offline_envs.dynamics.model import (
     MEMBER_CHOICES,
@@ -77,6 +78,7 @@ __all__ = [
     "Fitted",
     "FunctionModel",
     "LearnedTermination",
+    "MaskedModel",
     "Measure",
     "ModelShape",
     "Normalizer",

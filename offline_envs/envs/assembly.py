@@ -13,6 +13,7 @@ from offline_envs.dynamics import (
     EnsembleSettings,
     FitSettings,
     FunctionModel,
+    MaskedModel,
     fitted_ensemble,
     load_model,
     predictor,
@@ -20,7 +21,16 @@ from offline_envs.dynamics import (
 )
 from offline_envs.envs.options import ModelOptions
 from offline_envs.errors import SettingsError
-from offline_envs.mdp import Guard, LearnedMDP, Members, StartStates, find_sampler, resolve_termination
+from offline_envs.mdp import (
+    Guard,
+    LearnedMDP,
+    Members,
+    StartStates,
+    find_sampler,
+    resolve_known,
+    resolve_termination,
+    with_reward,
+)
 from offline_envs.methods import Method, Plain
 from offline_envs.tasks import task_transitions
 
@@ -64,7 +74,14 @@ def assemble(
     if options.model is None:
         method.check(settings)
     transitions = task_transitions(dataset, options.task, env_id=options.env_id)
-    starts = StartStates.from_transitions(transitions, options.start, device=options.device)
+    known = resolve_known(options.known, options.reward, transitions, device=options.device)
+    scored = with_reward(transitions, options.reward, device=options.device)
+    starts = StartStates.from_transitions(
+        transitions,
+        options.start,
+        device=options.device,
+        with_rows=known is not None and known.replay is not None,
+    )
     rule = resolve_termination(
         options.termination,
         transitions,
@@ -73,17 +90,21 @@ def assemble(
         progress=options.progress,
     )
     model = _model(transitions, settings, fit_settings, options)
+    guard = Guard.from_transitions(scored, device=options.device)
+    if known is not None:
+        model, guard = MaskedModel(model, known.outputs), guard.trusting(known.outputs)
     method.check(model)
     own = method.own_model(model)
-    transform = method.transform(own, transitions, cache_dir=options.cache_dir, progress=options.progress)
+    transform = method.transform(own, scored, cache_dir=options.cache_dir, progress=options.progress)
     mdp = LearnedMDP(
         Members.of(own, method.members, predict),
         rule,
-        Guard.from_transitions(transitions, device=options.device),
+        guard,
         transform,
         method.sampler(own) or sampler,
+        known,
     )
-    return Assembly(mdp, starts, transitions, method)
+    return Assembly(mdp, starts, scored, method)
 
 
 def _fit_settings(options: ModelOptions) -> tuple[EnsembleSettings, FitSettings]:
