@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from dataclasses import field as declared
 from numbers import Integral, Real
 from types import MappingProxyType, UnionType
 from typing import Any, ParamSpec, Self, TypeVar, Union, get_args, get_origin
@@ -19,6 +20,7 @@ __all__ = [
     "LARGEST_SEED",
     "JsonSettings",
     "TypedSettings",
+    "added_later",
     "check_arguments",
     "check_seed",
     "checked",
@@ -33,8 +35,18 @@ LARGEST_SEED = 2**63 - 1
 LARGEST_GLOBAL_SEED = 2**32 - 1
 """Largest seed of NumPy's global generator, which Stable-Baselines3 seeds."""
 
+_ADDED_LATER = "added later"
+
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+
+def added_later(default: Any) -> Any:
+    """Declare a field of `JsonSettings` that earlier versions lacked, with the default that means no change.
+
+    `to_json` leaves it out at its default, so that files and caches of earlier versions remain valid.
+    """
+    return declared(default=default, metadata={_ADDED_LATER: True})
 
 
 class TypedSettings:
@@ -76,10 +88,16 @@ class JsonSettings(TypedSettings):
                     raise SettingsError(f"{field.name} must be finite, got {value!r}.")
 
     def to_json(self) -> dict[str, Any]:
-        """Return every field by name, as JSON values."""
+        """Return every field by name, as JSON values; without those `added_later` that have their default."""
+        left_out = {
+            field.name
+            for field in fields(self)  # type: ignore[arg-type]
+            if _ADDED_LATER in field.metadata and getattr(self, field.name) == field.default
+        }
         return {
             name: list(v) if isinstance(v, tuple) else v
             for name, v in asdict(self).items()  # type: ignore[call-overload]
+            if name not in left_out
         }
 
     @classmethod

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from offline_envs.errors import SettingsError, SettingsTypeError
-from offline_envs.settings import JsonSettings, TypedSettings, check_arguments, check_seed
+from offline_envs.settings import JsonSettings, TypedSettings, added_later, check_arguments, check_seed
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,22 @@ def test_numpys_numbers_are_numbers_wherever_they_are() -> None:
     settings = Example(on=np.True_, widths=(np.int32(2),), more={"x": np.float64(0.5)})  # type: ignore[arg-type]
     assert settings == Example(on=True, widths=(2,), more={"x": 0.5})
     assert settings.on is True
+
+
+@dataclass(frozen=True)
+class Grown(JsonSettings):
+    count: int = 1
+    name: str = added_later("a")
+
+
+def test_a_setting_added_later_is_written_only_where_it_was_changed() -> None:
+    """Caches are looked up by what is written, and those of earlier versions must be found again."""
+    assert Grown(2).to_json() == {"count": 2}
+    assert Grown(2, "b").to_json() == {"count": 2, "name": "b"}
+    assert Grown.from_json({"count": 2}) == Grown(2, "a")
+    assert Grown.from_json(Grown(2, "b").to_json()) == Grown(2, "b")
+    with pytest.raises(SettingsTypeError, match="name must be of type str, got 3"):
+        Grown(name=3)  # type: ignore[arg-type]
 
 
 class Quoted:

@@ -66,7 +66,7 @@ class PenaltyMeter:
         if method.penalty_scale == RAW:
             return cls(env, members, method.penalize())
         transitions = fitted_data(env, dataset, found, needed_by="penalty_scale='data'")
-        return cls(env, members, method.transform(found, transitions, cache_dir=cache_dir))
+        return cls(env, members, method.measured(found, transitions, cache_dir=cache_dir))
 
     @property
     def learned(self) -> bool:

@@ -24,8 +24,10 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model), neubay (truncates where the model is unsure) or bc (behaviour cloning, no "
-        "model).",
+        "(adversarial model), morec (steps filtered by discriminators), combo (conservative critic), mobile "
+        "(targets penalised where members disagree), ravl (diverse critics), neubay (truncates where the "
+        "model is unsure), bc (behaviour cloning, no model), or td3bc, iql, cql, awac, bcq, bear, crr, plas, "
+        "prdc or rebrac (model-free, by d3rlpy).",
         show_default="mopo",
     ),
 ]
@@ -39,14 +41,17 @@ PresetName = Annotated[
 ]
 Agent = Annotated[
     str | None,
-    typer.Option(help=f"One of {', '.join(AGENTS)}.", show_default="sac; trpo for morel"),
+    typer.Option(
+        help=f"One of {', '.join(AGENTS)}.",
+        show_default="sac; trpo for morel; combo for combo; mobile for mobile; ravl for ravl",
+    ),
 ]
 Steps = Annotated[
     int | None,
     typer.Option(
         help="Gradient steps of the agent; for trpo, steps of its policy.",
         min=1,
-        show_default="1000000; 500 for trpo; 50000 for bc",
+        show_default="1000000; 500 for trpo; 50000 for bc; 500000 for d3rlpy",
     ),
 ]
 Horizon = Annotated[
@@ -58,7 +63,8 @@ Horizon = Annotated[
     ),
 ]
 Coef = Annotated[
-    float | None, typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0")
+    float | None,
+    typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0; 0.0 for morec"),
 ]
 Penalty = Annotated[
     str | None,

@@ -8,7 +8,7 @@ import numpy as np
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics.model import DynamicsModel, check_members, has_saved_form
-from offline_envs.dynamics.store import MEANS, cache_folder, in_cache, weights_identity
+from offline_envs.dynamics.store import MEANS, cache_folder, cached_result, model_identity
 from offline_envs.dynamics.uncertainty import measures
 from offline_envs.dynamics.uncertainty.measures import MEASURES, Measure
 from offline_envs.dynamics.uncertainty.over_data import check_finite, over_dataset
@@ -55,7 +55,7 @@ def mean_uncertainty(
     if measure.function.__module__ != measures.__name__ or not has_saved_form(model):
         return compute()
     identity = {
-        **weights_identity(model),
+        **model_identity(model),
         "dataset": transitions.fingerprint,
         "measure": penalty,
         "members": members,
@@ -67,7 +67,7 @@ def mean_uncertainty(
         write_json(path, {"about": {**identity, "source": transitions.source}, "mean": mean})
 
     path = cache_folder(cache_dir) / MEANS / f"{key_of(identity)}.json"
-    return in_cache(path, make=make, load=lambda path: _read(path, identity), progress=progress)
+    return cached_result(path, make=make, load=lambda path: _read(path, identity), progress=progress)
 
 
 def _mean(

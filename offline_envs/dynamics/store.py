@@ -58,7 +58,8 @@ CACHE_SETTING = f"{CACHE_VARIABLE} or cache_dir="
 STATS_VERSION = 2
 """Version of the files of disagreement statistics."""
 
-ENSEMBLES, TERMINATIONS, DISAGREEMENTS, MEANS = "ensembles", "terminations", "disagreements", "means"
+ENSEMBLES, TERMINATIONS = "ensembles", "terminations"
+DISAGREEMENT_STATS, MEANS, DISCRIMINATORS = "disagreements", "means", "discriminators"
 """Folders of the cache."""
 
 Result = TypeVar("Result")
@@ -144,7 +145,7 @@ def fitted_ensemble(
         _check_card(folder, transitions, settings, fit_settings)
         return load_ensemble(folder, device)
 
-    return in_cache(folder, make=make, load=load, progress=progress)
+    return cached_result(folder, make=make, load=load, progress=progress)
 
 
 @check_arguments
@@ -207,7 +208,7 @@ def fitted_termination(
         return load_termination(path, device, about=identity)
 
     path = cache_folder(cache_dir) / TERMINATIONS / f"{key_of(identity)}.safetensors"
-    return in_cache(path, make=make, load=load, progress=progress)
+    return cached_result(path, make=make, load=load, progress=progress)
 
 
 def disagreement_stats(
@@ -248,7 +249,7 @@ def disagreement_stats(
     if not has_saved_form(model):
         return compute()
     identity = {
-        **weights_identity(model),
+        **model_identity(model),
         "dataset": transitions.fingerprint,
         "members": members,
         "units": units,
@@ -261,22 +262,27 @@ def disagreement_stats(
         stats = compute().to_json()
         write_json(path, {"about": {**identity, "source": transitions.source}, "stats": stats})
 
-    path = cache_folder(cache_dir) / DISAGREEMENTS / f"{key_of(identity)}.json"
-    return in_cache(path, make=make, load=lambda path: _read_stats(path, identity), progress=progress)
+    path = cache_folder(cache_dir) / DISAGREEMENT_STATS / f"{key_of(identity)}.json"
+    return cached_result(path, make=make, load=lambda path: _read_stats(path, identity), progress=progress)
 
 
-def in_cache(
+def model_identity(model: DynamicsModel) -> dict[str, Any]:
+    """What identifies a model by what it predicts now, whatever it was fitted to, as JSON values."""
+    weights = hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest()
+    return {"weights": weights, "model": model.card()}
+
+
+def cached_result(
     path: Path, *, make: Callable[[Path], None], load: Callable[[Path], Result], progress: bool
 ) -> Result:
-    """`cached`, with what moves the cache in its messages."""
+    """Load a result in the cache folder, computing it first if it is missing; see `files.cached`.
+
+    Raises:
+        CheckpointError: What is at `path` is damaged; the message says to delete it.
+        StorageError: The folder cannot be written; the message names the setting that moves it.
+    """
     with moved_by(CACHE_SETTING):
         return cached(path, make=make, load=load, progress=progress)
-
-
-def weights_identity(model: DynamicsModel) -> dict[str, Any]:
-    """What identifies a model by its current weights."""
-    digest = hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest()
-    return {"weights": digest, "model": model.card()}
 
 
 def _check_card(

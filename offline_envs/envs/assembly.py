@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 
@@ -20,9 +20,11 @@ from offline_envs.dynamics import (
     read_model_card,
 )
 from offline_envs.envs.options import ModelOptions
+from offline_envs.envs.spread import check_spread, check_variance, spread_factor
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import (
     Guard,
+    Known,
     LearnedMDP,
     Members,
     StartStates,
@@ -30,6 +32,7 @@ from offline_envs.mdp import (
     resolve_known,
     resolve_termination,
     with_reward,
+    with_spread,
 )
 from offline_envs.methods import Method, Plain
 from offline_envs.tasks import task_transitions
@@ -69,42 +72,53 @@ def assemble(
     method, options = method or Plain(), options or ModelOptions()
     check_device(options.device)
     sampler = find_sampler(options.member)
+    check_spread(options.spread)
+    _check_member(method, options)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:
         method.check(settings)
+        check_variance(options.spread, settings)
     transitions = task_transitions(dataset, options.task, env_id=options.env_id)
     known = resolve_known(options.known, options.reward, transitions, device=options.device)
     scored = with_reward(transitions, options.reward, device=options.device)
-    starts = StartStates.from_transitions(
-        transitions,
-        options.start,
-        device=options.device,
-        with_rows=known is not None and known.replay is not None,
-    )
-    rule = resolve_termination(
-        options.termination,
-        transitions,
-        device=options.device,
-        cache_dir=options.cache_dir,
-        progress=options.progress,
-    )
+    starts = _starts(transitions, known, options)
+    in_cache: _InCache = {"cache_dir": options.cache_dir, "progress": options.progress}
+    rule = resolve_termination(options.termination, transitions, device=options.device, **in_cache)
     model = _model(transitions, settings, fit_settings, options)
+    method.check(model)
+    factor = spread_factor(
+        options.spread, model, transitions, source=options.model, fit_settings=fit_settings
+    )
     guard = Guard.from_transitions(scored, device=options.device)
     if known is not None:
         model, guard = MaskedModel(model, known.outputs), guard.trusting(known.outputs)
-    method.check(model)
     own = method.own_model(model)
-    transform = method.transform(own, scored, cache_dir=options.cache_dir, progress=options.progress)
-    mdp = LearnedMDP(
-        Members.of(own, method.members, predict),
-        rule,
-        guard,
-        transform,
-        method.sampler(own) or sampler,
-        known,
-    )
-    return Assembly(mdp, starts, scored, method)
+    own_sampler = method.sampler(own, scored, **in_cache)
+    transform = method.transform(own, scored, **in_cache)
+    members = Members.of(own, method.members, predict)
+    spread = with_spread(own_sampler or sampler, factor, members)
+    return Assembly(LearnedMDP(members, rule, guard, transform, spread, known), starts, scored, method)
+
+
+class _InCache(TypedDict):
+    """Where a method finds what is computed once, and whether it may say so."""
+
+    cache_dir: str | Path | None
+    progress: bool
+
+
+def _check_member(method: Method, options: ModelOptions) -> None:
+    if method.samples and options.member != ModelOptions.member:
+        raise SettingsError(
+            f"member={options.member!r} has no effect with {type(method).__name__}, which chooses among "
+            "samples of all elites itself. Leave member= out."
+        )
+
+
+def _starts(transitions: Transitions, known: Known | None, options: ModelOptions) -> StartStates:
+    replays = known is not None and known.replay is not None
+    return StartStates.from_transitions(transitions, options.start, device=options.device, with_rows=replays)
 
 
 def _fit_settings(options: ModelOptions) -> tuple[EnsembleSettings, FitSettings]:

@@ -34,6 +34,9 @@ class ModelOptions(TypedSettings):
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
         member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`; or a
             `Sampler`.
+        spread: Factor on the distance of an outcome from the mean of the elites' means, see `scaled_spread`;
+            `"calibrated"` fits it to the rows that the model's fit held out. The model's own deviations,
+            which penalties read, stay.
         device: Device of the model, e.g. `"cpu"` or `"cuda"`.
         precision: Precision of its matrix products: `"float32"`, `"tf32"` or `"bfloat16"`, see
             `offline_envs.dynamics.ensemble.precision`. Fits and thresholds stay in float32.
@@ -54,6 +57,7 @@ class ModelOptions(TypedSettings):
     known: KnownChoice | None = None
     start: str = "dataset"
     member: str | Sampler = "step"
+    spread: float | str = 1.0
     device: str = "cpu"
     precision: str = "float32"
     ensemble: Mapping[str, Any] | None = None

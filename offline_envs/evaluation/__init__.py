@@ -2,7 +2,6 @@
 
 from offline_envs.evaluation.calibration import Calibration
 from offline_envs.evaluation.chunks import predict_in_chunks
-from offline_envs.evaluation.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.evaluation.intervals import LEVELS, interval_shares, mixture_quantile
 from offline_envs.evaluation.model_error import (
     ModelError,
@@ -29,16 +28,13 @@ from offline_envs.evaluation.uncertainty import (
 )
 
 __all__ = [
-    "HOLDOUT",
     "LEVELS",
-    "SEEN",
     "Bin",
     "Calibration",
     "DataScale",
     "EnvSource",
     "EpisodeRecorder",
     "EvaluationResult",
-    "Holdout",
     "ModelError",
     "PredictionError",
     "ReturnPredictor",

@@ -33,6 +33,7 @@ from offline_envs.mdp.samplers import (
     Sampler,
     find_sampler,
 )
+from offline_envs.mdp.spread import SpreadSampler, with_spread
 from offline_envs.mdp.starts import STARTS, StartStates
 from offline_envs.mdp.step import Step
 from offline_envs.mdp.termination import TERMINATIONS, resolve_termination
@@ -63,6 +64,7 @@ __all__ = [
     "ModelWorld",
     "Replay",
     "Sampler",
+    "SpreadSampler",
     "StartStates",
     "Starts",
     "Step",
@@ -82,4 +84,5 @@ __all__ = [
     "row_chunks",
     "step_infos",
     "with_reward",
+    "with_spread",
 ]

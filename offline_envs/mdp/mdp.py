@@ -53,7 +53,7 @@ class LearnedMDP:
         return None if self.known is None else self.known.replay
 
     def without_transform(self) -> Self:
-        """The same model without its method: raw rewards, and no end but the task's own."""
+        """The same sampled steps unchanged: raw rewards, and no end but the task's own."""
         return replace(self, transform=None)
 
     def with_means(self) -> Self:

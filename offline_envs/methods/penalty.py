@@ -19,7 +19,7 @@ from offline_envs.dynamics import (
     n_compared,
 )
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.mdp import Step
+from offline_envs.mdp import Step, Transform
 from offline_envs.methods.base import Method
 
 RAW, DATA = SCALES = ("raw", "data")
@@ -81,6 +81,12 @@ class Penalty(Method):
             )
 
     def transform(
+        self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
+    ) -> Transform:
+        """See `measured`."""
+        return self.measured(model, transitions, cache_dir=cache_dir, progress=progress)
+
+    def measured(
         self,
         model: DynamicsModel,
         transitions: Transitions,
@@ -88,23 +94,28 @@ class Penalty(Method):
         cache_dir: Path | str | None = None,
         progress: bool = True,
     ) -> "Penalize":
-        """Make the penalty.
+        """The change of a step, with the unit of λ measured on the dataset if it is to be.
+
+        Args:
+            model: The model.
+            transitions: Its dataset.
+            cache_dir: Cache folder, see `cache_folder`.
+            progress: Whether to report a measurement on standard error.
 
         Raises:
             SettingsError: `penalty_scale="data"`, and the uncertainty on the dataset is not finite or is 0.
         """
         if self.penalty_scale == RAW:
             return self.penalize()
-        return self.penalize(
-            mean_uncertainty(
-                model,
-                transitions,
-                self.penalty,
-                members=self.penalty_members,
-                cache_dir=cache_dir,
-                progress=progress,
-            )
+        unit = mean_uncertainty(
+            model,
+            transitions,
+            self.penalty,
+            members=self.penalty_members,
+            cache_dir=cache_dir,
+            progress=progress,
         )
+        return self.penalize(unit)
 
     def penalize(self, unit: float = 1.0) -> "Penalize":
         """The change of a step that the settings describe.

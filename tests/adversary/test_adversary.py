@@ -107,6 +107,21 @@ def test_the_adversary_moves_elites_only(data: Transitions, pair: EnsembleDynami
         assert bool((moved[pair.elites] > 0).all())
 
 
+def test_layer_norms_are_moved_and_resumed_with_the_weights(data: Transitions, tmp_path: Path) -> None:
+    normed = EnsembleSettings(n_members=3, n_elites=2, hidden=(8,), layer_norm=True, activation="leaky_relu")
+    model = fitted(data, normed)
+    adversary = adversary_of(data, model, batch_size=16)
+    adversary.update(AlwaysRight(), 2)
+    for name, value in model.norms.named_parameters():
+        assert not torch.equal(value, adversary.ensemble.norms.get_parameter(name)), name
+    adversary.save(tmp_path / "state")
+    adversary.update(AlwaysRight(), 3)
+    other = adversary_of(data, model, batch_size=16)
+    other.load(tmp_path / "state")
+    other.update(AlwaysRight(), 3)
+    assert torch.equal(weights_of(adversary.ensemble), weights_of(other.ensemble))
+
+
 def test_the_cached_model_is_untouched(data: Transitions, pair: EnsembleDynamics, tmp_path: Path) -> None:
     save_model(tmp_path / "model", pair)
     content = (tmp_path / "model" / "weights.safetensors").read_bytes()

@@ -2,21 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from offline_envs.kernels.stacked_mlp import Block, StackedMLP
-
-
-def networks(n: int, activation: type[nn.Module]) -> list[nn.Sequential]:
-    torch.manual_seed(0)
-    return [
-        nn.Sequential(nn.Linear(5, 7), activation(), nn.Linear(7, 6), activation(), nn.Linear(6, 2)).double()
-        for _ in range(n)
-    ]
-
-
-def stack(members: list[nn.Sequential], activation: type[nn.Module]) -> StackedMLP:
-    layers = zip(*([layer for layer in net if isinstance(layer, nn.Linear)] for net in members), strict=True)
-    blocks = [Block([layer.weight for layer in depth], [layer.bias for layer in depth]) for depth in layers]
-    return StackedMLP(blocks, len(members), activation)
+from tests.kernels.networks import networks, stack
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])

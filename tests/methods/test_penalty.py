@@ -58,7 +58,7 @@ def test_the_steps_of_the_data_cost_lambda_on_average(penalty: str, tmp_path: Pa
     for factor in (1.0, 1000.0):
         model, data = rescaled(factor)
         method = Penalty(0.3, penalty, penalty_scale="data")
-        penalize = method.transform(model, data, cache_dir=tmp_path, progress=False)
+        penalize = method.measured(model, data, cache_dir=tmp_path, progress=False)
         no = torch.zeros(len(data), dtype=torch.bool)
         costs = penalize.penalty(model.predict(data.obs, data.actions), no)
         assert float(costs.mean()) == pytest.approx(0.3, rel=1e-6)
@@ -69,7 +69,7 @@ def test_a_coefficient_in_units_of_the_data_is_another_raw_one(tmp_path: Path) -
     far = toy_ensemble(((0.0, 0.0, 0.0), (0.0, 2.0, 0.0)), ((1.0,) * 3,) * 2, (0, 1))
     for model, unit in ((spreading_ensemble(), 1.0), (far, 2.0)):
         method = Penalty(0.5, "max_disagreement", penalty_scale="data")
-        found = method.transform(model, toy_transitions(), cache_dir=tmp_path, progress=False)
+        found = method.measured(model, toy_transitions(), cache_dir=tmp_path, progress=False)
         assert found.coef == pytest.approx(Penalty(0.5 / unit, "max_disagreement").penalize().coef, rel=1e-6)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from offline_envs.dynamics.ensemble.hidden import ACTIVATIONS, Hidden, MemberLayerNorm
 from offline_envs.dynamics.ensemble.layers import LogVarianceBounds, MemberLinear, Normalizer
 from offline_envs.dynamics.ensemble.networks import networks, rounded_networks
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
@@ -49,6 +50,7 @@ class EnsembleDynamics(nn.Module):
         n = settings.n_members
         self.normalizer = Normalizer(widths[0])
         self.trunk = nn.ModuleList(MemberLinear(n, i, o, generator=generator) for i, o in pairwise(widths))
+        self.norms = nn.ModuleList(MemberLayerNorm(n, o) for o in widths[1:] if settings.layer_norm)
         self.heads = nn.ModuleList(
             MemberLinear(n, widths[-1], width, generator=generator) for width in self._head_widths()
         )
@@ -106,11 +108,11 @@ class EnsembleDynamics(nn.Module):
             Mean and log-variance of (reward, next_obs − obs), `(N, B, 1 + d)` each; the log-variance is None
             for deterministic members.
         """
-        layers = self._layers()
+        layers, hidden = self._layers(), self._hidden()
         if dtype == torch.float32:
-            outputs = networks(inputs, layers)
+            outputs = networks(inputs, layers, hidden)
         else:
-            outputs = rounded_networks(inputs, layers, dtype)
+            outputs = rounded_networks(inputs, layers, dtype, hidden)
         if self.bounds is None:
             return outputs, None
         mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)
@@ -154,7 +156,8 @@ class EnsembleDynamics(nn.Module):
             Mean and standard deviation of each member, float32 `(M, B, 1 + d)`.
         """
         inputs = self.normalizer(torch.cat([obs, action], dim=-1))
-        return self._gaussian(rounded_networks(inputs[None], self._layers_of(members), dtype))
+        hidden = self._hidden().of(members)
+        return self._gaussian(rounded_networks(inputs[None], self._layers_of(members), dtype, hidden))
 
     @torch.no_grad()
     def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
@@ -174,31 +177,33 @@ class EnsembleDynamics(nn.Module):
         inputs = self.normalizer(torch.cat([obs, action], dim=-1))
         sizes = torch.bincount(member, minlength=self.n_members).tolist()
         groups = torch.split(torch.argsort(member), sizes)
-        members = self._apart_layers()
+        members, hidden = self._apart_layers(), self._hidden()
         # The same library as in `predict`, so that both round alike in most rows.
         product = functional.linear if len(inputs) < APART_FROM else linear
         whole = Prediction(*inputs.new_empty(2, len(inputs), self.n_outputs))
-        for layers, rows in zip(members, groups, strict=True):
+        for i, (layers, rows) in enumerate(zip(members, groups, strict=True)):
             if len(rows):
-                part = self._gaussian(_forward_one(inputs[rows], layers, product))
+                part = self._gaussian(_forward_one(inputs[rows], layers, hidden.of(i), product))
                 whole.mean[rows], whole.std[rows] = part
         return whole
 
     def _together(self, inputs: Tensor, members: Tensor | None) -> Tensor:
         """Compute outputs `(M, B, width)` by one batched product a layer."""
         *trunk, (weight, bias) = self._layers_of(members)
-        hidden = inputs.expand(len(weight), -1, -1)
-        for layer_weight, layer_bias in trunk:
+        hidden = self._hidden().of(members)
+        values = inputs.expand(len(weight), -1, -1)
+        for depth, (layer_weight, layer_bias) in enumerate(trunk):
             # Product first: without gradients this is faster than the fused `baddbmm`.
-            hidden = functional.silu(torch.bmm(hidden, layer_weight).add_(layer_bias), inplace=True)
-        return torch.bmm(hidden, weight).add_(bias)
+            values = hidden(depth, torch.bmm(values, layer_weight).add_(layer_bias), inplace=True)
+        return torch.bmm(values, weight).add_(bias)
 
     def _apart(self, inputs: Tensor, members: Sequence[int]) -> Prediction:
         """Compute one member after the other, so that activations stay in a CPU's cache."""
-        layers = self._apart_layers()
+        layers, hidden = self._apart_layers(), self._hidden()
         whole = Prediction(*inputs.new_empty(2, len(members), len(inputs), self.n_outputs))
         for row, i in enumerate(members):
-            whole.mean[row], whole.std[row] = self._gaussian(_forward_one(inputs, layers[i], linear))
+            outputs = _forward_one(inputs, layers[i], hidden.of(i), linear)
+            whole.mean[row], whole.std[row] = self._gaussian(outputs)
         return whole
 
     def _apart_layers(self) -> list[MemberLayers]:
@@ -212,6 +217,11 @@ class EnsembleDynamics(nn.Module):
             return Prediction(outputs, torch.zeros_like(outputs))
         mean, logvar = torch.split(outputs, self.n_outputs, dim=-1)
         return Prediction(mean, self.bounds.std(logvar))
+
+    def _hidden(self) -> Hidden:
+        """What follows the product of each hidden layer of all members."""
+        norms = [cast("MemberLayerNorm", norm) for norm in self.norms]
+        return Hidden(ACTIVATIONS[self.settings.activation], [(norm.gain, norm.shift) for norm in norms])
 
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
         """Weight and bias of every layer of all members, the head last."""
@@ -267,10 +277,12 @@ class EnsembleDynamics(nn.Module):
         return ensemble.eval().requires_grad_(False)
 
 
-def _forward_one(inputs: Tensor, layers: MemberLayers, product: Callable[..., Tensor]) -> Tensor:
+def _forward_one(
+    inputs: Tensor, layers: MemberLayers, hidden: Hidden, product: Callable[..., Tensor]
+) -> Tensor:
     """Outputs `(B, width)` of one member for `(B, d + k)`, without gradients."""
     *trunk, (weight, bias) = layers
-    hidden = inputs
-    for layer_weight, layer_bias in trunk:
-        hidden = functional.silu(product(hidden, layer_weight.t(), layer_bias[0]), inplace=True)
-    return product(hidden, weight.t(), bias[0])
+    values = inputs
+    for depth, (layer_weight, layer_bias) in enumerate(trunk):
+        values = hidden(depth, product(values, layer_weight.t(), layer_bias[0]), inplace=True)
+    return product(values, weight.t(), bias[0])

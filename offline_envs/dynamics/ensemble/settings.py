@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from offline_envs.errors import SettingsError
-from offline_envs.settings import JsonSettings
+from offline_envs.dynamics.ensemble.hidden import ACTIVATIONS
+from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.settings import JsonSettings, added_later
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class EnsembleSettings(JsonSettings):
         separate_heads: Whether mean and log-variance come from two linear layers (MOPO) or one (MBPO).
         spectral_norm: Whether the largest singular value of every layer but the log-variance head is kept
             at 1, as MOPO's paper describes and its release omits.
+        layer_norm: Whether what enters each activation is layer-normalised, with a gain and a shift of each
+            member's own.
+        activation: Activation of the hidden layers: `"silu"` (MOPO) or `"leaky_relu"`. NEUBAY
+            (arXiv 2512.04341) has the latter with `layer_norm`.
     """
 
     n_members: int = 7
@@ -29,6 +34,8 @@ class EnsembleSettings(JsonSettings):
     probabilistic: bool = True
     separate_heads: bool = True
     spectral_norm: bool = False
+    layer_norm: bool = added_later(False)
+    activation: str = added_later("silu")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,4 +51,11 @@ class EnsembleSettings(JsonSettings):
         if self.spectral_norm and self.probabilistic and not self.separate_heads:
             raise SettingsError(
                 "spectral_norm spares the log-variance head, so it needs separate_heads=True."
+            )
+        if self.activation not in ACTIVATIONS:
+            raise unknown_name("activation", self.activation, ACTIVATIONS)
+        if self.spectral_norm and self.layer_norm:
+            raise SettingsError(
+                "layer_norm undoes the scale of every hidden layer, so spectral_norm would bound nothing. "
+                "Choose one of them."
             )

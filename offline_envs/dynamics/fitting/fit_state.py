@@ -96,7 +96,9 @@ class FitState:
 
     def _member_tensors(self) -> dict[str, Tensor]:
         state = self.ensemble.state_dict()
-        return {name: value for name, value in state.items() if name.startswith(("trunk.", "heads."))}
+        return {
+            name: value for name, value in state.items() if name.startswith(("trunk.", "norms.", "heads."))
+        }
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"ensemble.{name}": value for name, value in self.ensemble.state_dict().items()}
@@ -155,6 +157,7 @@ def make_optimizer(ensemble: EnsembleDynamics, fit_settings: FitSettings) -> tor
     for layer, factor in zip(layers, factors, strict=True):
         for name, parameter in layer.named_parameters():
             by_factor.setdefault(0.0 if name == "bias" else factor, []).append(parameter)
+    by_factor[0.0] += ensemble.norms.parameters()
     if ensemble.bounds is not None:
         by_factor[0.0] += ensemble.bounds.parameters()
     groups = [{"params": group, "weight_decay": factor} for factor, group in by_factor.items()]

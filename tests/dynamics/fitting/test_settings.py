@@ -26,7 +26,7 @@ def test_settings_survive_json(settings: EnsembleSettings | FitSettings) -> None
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"n_member": 7}, "Unknown setting of EnsembleSettings 'n_member'. Valid: hidden, n_elites"),
+        ({"n_member": 7}, "Unknown setting of EnsembleSettings 'n_member'. Valid: activation, hidden"),
         ({"n_members": "7"}, "n_members must be of type int, got '7'"),
         ({"n_members": True}, "n_members must be of type int, got True"),
         ({"probabilistic": "no"}, "probabilistic must be of type bool, got 'no'"),
@@ -36,6 +36,8 @@ def test_settings_survive_json(settings: EnsembleSettings | FitSettings) -> None
         ({"n_members": 0, "n_elites": 0}, r"n_members must be at least 1, got 0"),
         ({"n_members": 3}, r"n_elites must lie in 1..n_members=3, got 5"),
         ({"spectral_norm": True, "separate_heads": False}, "needs separate_heads=True"),
+        ({"activation": "relu"}, "Unknown activation 'relu'. Valid: leaky_relu, silu"),
+        ({"spectral_norm": True, "layer_norm": True}, "spectral_norm would bound nothing"),
     ],
 )
 def test_an_invalid_shape_is_refused(values: dict[str, Any], message: str) -> None:
