@@ -26,7 +26,7 @@ SLOW_MODULES = ("torch", "stable_baselines3", "minari", "matplotlib")
 
 GROUND = {"errors", "registration", "registry", "agents", "versions", "settings", "files", "kernels"}
 MODEL = GROUND | {"data", "tasks", "dynamics", "policies"}
-WORLD = MODEL | {"mdp", "methods", "envs"}
+WORLD = MODEL | {"consistency", "mdp", "methods", "envs"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"registration", "data"},  # offline_envs/__init__.py; data only when first asked for
     "registration": {"errors"},  # strings only
@@ -42,9 +42,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tasks": {"data", "registration", "registry", "versions", "errors"},
     "dynamics": GROUND | {"data", "tasks"},
     "policies": GROUND,
+    "consistency": GROUND | {"data", "dynamics"},
     "mdp": MODEL,
-    "methods": MODEL | {"mdp"},
-    "envs": MODEL | {"mdp", "methods"},
+    "methods": MODEL | {"mdp", "consistency"},
+    "envs": MODEL | {"consistency", "mdp", "methods"},
     "wrappers": WORLD,
     "evaluation": WORLD,
     "adversary": WORLD,

@@ -135,7 +135,7 @@ CHECKS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:On the holdout, the ensemble predicts")  # after a single epoch
+@pytest.mark.filterwarnings("ignore:On the holdout, the model predicts")  # after a single epoch
 @pytest.mark.parametrize("name", CHECKS)
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
     CHECKS[name](tmp_path)

@@ -12,8 +12,9 @@ from torch import Tensor
 from offline_envs.data import DatasetSource
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.mdp import PENALTY, RAW_REWARD
-from offline_envs.methods import Halt, HaltCounter, halt_infos
+from offline_envs.methods import Halt
 from offline_envs.settings import check_arguments
+from offline_envs.wrappers.extra_ends import terminate, truncate
 from offline_envs.wrappers.halt_meter import HaltMeter
 from offline_envs.wrappers.rows import one_row
 
@@ -25,6 +26,9 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     step is terminated with the dataset's lowest reward minus κ. On any other environment, given a model
     and its dataset, it is a guard: the step that leaves the data is taken, and the episode ends with it;
     its reward stays as it is, unless `kappa` is given.
+
+    With `on_unknown="truncate"` the episode is cut there instead, and rewards stay as they are: an agent
+    bootstraps, without pessimism (NEUBAY, arXiv 2512.04341).
 
     With `UncertaintyPenalty` the order makes no difference: a halted step carries no penalty.
 
@@ -39,6 +43,8 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         kappa: κ; None means 100 for a learned environment, and unchanged rewards for others.
         absorbing: Whether a halt yields its reward for ever, as one discounted sum, see `halt_reward`.
         gamma: The agent's discount, used if `absorbing`.
+        on_unknown: `"halt"`, or `"truncate"` with unchanged rewards.
+        disagreement: How far members are apart, `"max_distance"` or `"std"`, see `Halt`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
         dataset: The dataset that the model was fitted to; a learned environment brings its own.
         cache_dir: Folder of fitted models instead of the user's cache.
@@ -75,6 +81,8 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         kappa: float | None = None,
         absorbing: bool = Halt.absorbing,
         gamma: float = Halt.gamma,
+        on_unknown: str = Halt.on_unknown,
+        disagreement: str = Halt.disagreement,
         model: str | Path | DynamicsModel | None = None,
         dataset: DatasetSource | None = None,
         cache_dir: str | Path | None = None,
@@ -86,6 +94,8 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             "kappa": kappa,
             "absorbing": absorbing,
             "gamma": gamma,
+            "on_unknown": on_unknown,
+            "disagreement": disagreement,
             "model": model,
             "dataset": dataset,
             "cache_dir": cache_dir,
@@ -93,8 +103,9 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         RecordConstructorArgs.__init__(self, **settings)
         gym.Wrapper.__init__(self, env)
         self._meter = HaltMeter.for_env(env, env.observation_space, env.action_space, **settings)
-        self.halt_counter = HaltCounter(1)
+        self._end = truncate if self._meter.method.truncates else terminate
         self.halted = torch.zeros(1, dtype=torch.bool)
+        self.halt_counter = self._meter.method.monitor(1, self.halted.device)
         self._obs: Tensor | None = None
 
     @property
@@ -119,13 +130,14 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if before is None:
             raise gym.error.ResetNeeded("Call reset() of the wrapper before step().")
         disagreement, unknown = (found.cpu() for found in self._meter(before, action_row))
-        self._obs, self.halted, halted = one_row(obs), unknown, bool(unknown)
-        terminated = bool(terminated) or halted
-        self.halt_counter.step(unknown, torch.tensor([terminated or bool(truncated)]))
-        entries = halt_infos(unknown, disagreement, self._meter.halt.detector.threshold)
+        self._obs, self.halted = one_row(obs), unknown
+        flags = self._end(torch.tensor([bool(terminated)]), torch.tensor([bool(truncated)]), unknown)
+        terminated, truncated = (bool(flag) for flag in flags)
+        self.halt_counter.step(unknown, torch.tensor([terminated or truncated]))
+        entries = self._meter.infos(unknown, disagreement)
         info = {**info, RAW_REWARD: info.get(RAW_REWARD, float(reward))}
         info |= {name: value.item() for name, value in entries.items()}
-        if halted and self._meter.replaces_reward:
-            reward = self._meter.halt.reward
+        if self._meter.reward is not None and bool(unknown):
+            reward = self._meter.reward
             info |= {PENALTY: 0.0} if PENALTY in info else {}
         return obs, float(reward), terminated, truncated, info

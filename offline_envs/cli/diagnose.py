@@ -66,7 +66,7 @@ def diagnose(
     options: Annotated[
         str,
         typer.Option(
-            help="Other sizes as JSON: rows, rollouts, starts, episodes, penalty_members; "
+            help="Other settings as JSON: rows, rollouts, starts, episodes, penalty_members, disagreement; "
             "e.g. '{\"rollouts\": 100}'."
         ),
     ] = "{}",

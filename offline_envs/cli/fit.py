@@ -1,7 +1,8 @@
-"""`offline-envs fit`: learn a dynamics ensemble from a dataset."""
+"""`offline-envs fit`: learn a dynamics model from a dataset."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -23,9 +24,53 @@ from offline_envs.cli.options import (
     parse_settings,
 )
 from offline_envs.errors import SettingsError
+from offline_envs.registry import Registry
 
 if TYPE_CHECKING:
     from offline_envs.data import Transitions
+
+
+class Job(NamedTuple):
+    """A fit whose settings are checked: where its model is kept, how to run it, and its card as a table."""
+
+    folder: "Callable[[Transitions], Path]"
+    run: "Callable[[Transitions], object]"
+    lay_out: Callable[[Mapping[str, Any]], Table]
+
+
+def _ensemble(shape: dict[str, Any], choices: dict[str, Any], device: str) -> Job:
+    from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
+
+    settings = parse_settings(EnsembleSettings, shape, "--ensemble")
+    fit_settings = parse_settings(FitSettings, choices, "--fit")
+    return Job(
+        lambda transitions: ensemble_folder(transitions, settings, fit_settings=fit_settings),
+        lambda transitions: fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device),
+        _table_of_members,
+    )
+
+
+def _gaussian_process(shape: dict[str, Any], choices: dict[str, Any], device: str) -> Job:
+    from offline_envs.dynamics import (
+        GaussianProcessSettings,
+        fitted_gaussian_process,
+        gaussian_process_folder,
+    )
+
+    if shape:
+        raise SettingsError(f"A Gaussian process has no members, so --ensemble cannot be given, got {shape}.")
+    settings = parse_settings(GaussianProcessSettings, choices, "--fit")
+    return Job(
+        lambda transitions: gaussian_process_folder(transitions, settings),
+        lambda transitions: fitted_gaussian_process(transitions, settings, device=device),
+        _table_of_outputs,
+    )
+
+
+FITTERS: Registry[Callable[[dict[str, Any], dict[str, Any], str], Job]] = Registry(
+    "kind of model to fit", {"ensemble": _ensemble, "gp": _gaussian_process}
+)
+"""From --ensemble, --fit and --device to a fit, by the name that --kind takes."""
 
 
 def fit(
@@ -34,6 +79,9 @@ def fit(
         Path | None,
         typer.Option(help="Folder to copy the model into; it is always kept in the user's cache."),
     ] = None,
+    kind: Annotated[
+        str, typer.Option(help="ensemble, or gp for a Gaussian process, which needs 'offline-envs[gp]'.")
+    ] = "ensemble",
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     task: TaskName = None,
@@ -44,8 +92,7 @@ def fit(
     fit_options: FitJson = "{}",
     device: Device = "cpu",
 ) -> None:
-    """Fit an ensemble, or find it in the cache. After Ctrl-C, run the same command again to resume."""
-    from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
+    """Fit a model, or find it in the cache. After Ctrl-C, run the same command again to resume."""
     from offline_envs.envs import check_device
     from offline_envs.files import check_writable, copy_folder, moved_by
     from offline_envs.tasks import task_transitions
@@ -55,32 +102,36 @@ def fit(
     if output is not None:
         check_writable(output, "--output")
     check_device(device)
-    settings = parse_settings(EnsembleSettings, parse_json(ensemble, "--ensemble"), "--ensemble")
-    choices = given_once({"seed": seed}, parse_json(fit_options, "--fit"), "--fit")
-    fit_settings = parse_settings(FitSettings, choices, "--fit")
+    shape, choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
+    job = FITTERS.find(kind)(shape, given_once({"seed": seed}, choices, "--fit"), device)
     transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
-    folder = ensemble_folder(transitions, settings, fit_settings=fit_settings)
+    folder = job.folder(transitions)
     console = Console(soft_wrap=True, highlight=False)
     if folder.exists():
         console.print(f"Found in the cache: {folder}", markup=False)
     try:
-        fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device)
+        job.run(transitions)
     except KeyboardInterrupt:
         console.print("Interrupted. Run the same command again to resume.")
         raise typer.Exit(INTERRUPTED) from None
     if output is not None:
         with moved_by("--output"):
             copy_folder(folder, output)
-    _print(folder if output is None else output, transitions)
+    _print(folder if output is None else output, job)
 
 
-def _print(folder: Path, transitions: "Transitions") -> None:
+def _print(folder: Path, job: Job) -> None:
     from offline_envs.dynamics import read_model_card
 
-    card = read_model_card(folder)
-    report: dict[str, Any] = card["report"]
+    console = Console()
+    console.print(job.lay_out(read_model_card(folder)))
+    console.print(f"Model: {folder}", soft_wrap=True, markup=False)
+
+
+def _table_of_members(card: Mapping[str, Any]) -> Table:
+    report: Mapping[str, Any] = card["report"]
     standardized = card["fit_settings"].get("standardize_targets")  # missing in models of version 0.1.0
-    table = Table(title=escape(f"Ensemble of {transitions.source}"))
+    table = Table(title=escape(f"Ensemble of {card['dataset']['source']}"))
     for name in ("member", "holdout MSE", "elite"):
         table.add_column(name, justify="right")
     for member, error in enumerate(report["holdout_mse"]):
@@ -90,6 +141,20 @@ def _print(folder: Path, transitions: "Transitions") -> None:
         f"{report['epochs']} epochs in {report['seconds']:.0f} s, stopped by {report['stopped_by']}; "
         f"{report['n_holdout']} of {report['n_holdout'] + report['n_train']} rows held out"
     )
-    console = Console()
-    console.print(table)
-    console.print(f"Model: {folder}", soft_wrap=True, markup=False)
+    return table
+
+
+def _table_of_outputs(card: Mapping[str, Any]) -> Table:
+    report: Mapping[str, Any] = card["report"]
+    table = Table(title=escape(f"Gaussian process of {card['dataset']['source']}"))
+    for name in ("output", "unexplained"):
+        table.add_column(name, justify="right")
+    names = ("reward", *(f"obs[{i}]" for i in range(card["obs_dim"])))
+    for name, share in zip(names, report["unexplained"], strict=True):
+        table.add_row(name, f"{share:.5f}")
+    table.caption = (
+        f"share of the holdout's variance; {'exact' if card['exact'] else 'sparse'}, "
+        f"{report['epochs']} steps for each output, {report['seconds']:.0f} s in all; "
+        f"fitted to {report['n_train']} rows, {report['n_holdout']} others held out"
+    )
+    return table

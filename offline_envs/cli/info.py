@@ -24,6 +24,9 @@ def info(
         Path | None,
         typer.Option(help="Folder of a model: also print how far its members disagree on the dataset."),
     ] = None,
+    disagreement: Annotated[
+        str, typer.Option(help="How far members are apart: max_distance or std.")
+    ] = "max_distance",
     plot: Annotated[
         Path | None, typer.Option(help="Also plot the returns to this PNG file.", dir_okay=False)
     ] = None,
@@ -34,10 +37,12 @@ def info(
     """
     from offline_envs.cli.tables import dataset_table, health_table
     from offline_envs.data import data_health
+    from offline_envs.dynamics import DISAGREEMENTS
     from offline_envs.files import check_writable, moved_by
     from offline_envs.runs import plot_returns
     from offline_envs.tasks import task_transitions
 
+    DISAGREEMENTS.find(disagreement)
     if plot is not None:
         check_writable(plot.parent, "--plot")
     transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
@@ -47,7 +52,7 @@ def info(
     console.print(dataset_table(transitions))
     console.print(health_table(data_health(transitions)))
     if ensemble is not None:
-        console.print(_thresholds(transitions, ensemble))
+        console.print(_thresholds(transitions, ensemble, disagreement))
     if plot is not None:
         with moved_by("--plot"):
             plot_returns(transitions, plot)
@@ -69,10 +74,10 @@ def _load(transitions: "Transitions", folder: Path) -> "DynamicsModel":
     return model
 
 
-def _thresholds(transitions: "Transitions", ensemble: "DynamicsModel") -> "Table | str":
+def _thresholds(transitions: "Transitions", ensemble: "DynamicsModel", disagreement: str) -> "Table | str":
     from offline_envs.cli.tables import threshold_table
     from offline_envs.dynamics import disagreement_stats
 
     if ensemble.n_members == 1:
         return "The model has a single member, which cannot disagree: there are no thresholds."
-    return threshold_table(disagreement_stats(ensemble, transitions))
+    return threshold_table(disagreement_stats(ensemble, transitions, disagreement=disagreement), disagreement)

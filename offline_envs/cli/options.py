@@ -54,7 +54,10 @@ FitJson = Annotated[
     str, typer.Option("--fit", help="Settings of the fit as JSON, e.g. '{\"max_epochs\": 30}'.")
 ]
 
-POLICY_HELP = "A .zip of Stable-Baselines3 that you trust (it can run code), or uniform for uniform actions."
+POLICY_HELP = (
+    "A .zip of Stable-Baselines3 or a TorchScript .pt that you trust (they can run code), or uniform for "
+    "uniform actions."
+)
 
 Agent = Annotated[str, typer.Option(help=f"Agent that saved the policy: {', '.join(saved_agents())}.")]
 
@@ -155,15 +158,25 @@ def find_policy(
     Raises:
         SettingsError: An unknown name, a missing file, or a policy for other spaces.
     """
-    from offline_envs.policies import POLICIES, ActsIn, is_policy_spec, policy_from_spec
+    from offline_envs.policies import (
+        POLICIES,
+        TORCHSCRIPT_SUFFIX,
+        ActsIn,
+        TorchScriptPolicy,
+        is_policy_spec,
+        policy_from_spec,
+    )
 
     if is_policy_spec(policy):
         return policy_from_spec(policy, ActsIn(action_space, seed))
     if not Path(policy).is_file():
         raise SettingsError(
             f"There is no file {policy}, and no policy of that name. Give a .zip of Stable-Baselines3, "
-            f"or one of: {', '.join(POLICIES)}."
+            f"a TorchScript .pt, or one of: {', '.join(POLICIES)}."
         )
+    if Path(policy).suffix == TORCHSCRIPT_SUFFIX:
+        assert obs_shape is not None
+        return TorchScriptPolicy(policy, obs_shape[0], action_space, seed=seed)
     loaded = _load_policy(Path(policy), agent)
     _check_shape("observation", loaded.observation_space, obs_shape, owner)
     _check_shape("action", loaded.action_space, action_space.shape, owner)

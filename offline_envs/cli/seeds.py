@@ -33,8 +33,14 @@ def run_and_print(settings: TrainSettings, seeds: Sequence[int], folder: Path, *
         announced.print_interrupted()
         raise typer.Exit(INTERRUPTED) from None
     minutes = (time.monotonic() - started) / 60
-    Console().print(result_table(found, f"{settings.algorithm.upper()} with {settings.agent.upper()}"))
+    Console().print(result_table(found, _title(settings)))
     announced.console.print(f"{minutes:.1f} minutes. Plots, policies and metrics: {folder}/seed-*/")
+
+
+def _title(settings: TrainSettings) -> str:
+    """The algorithm, and the agent where it has one of Stable-Baselines3."""
+    name = settings.algorithm.upper()
+    return f"{name} with {settings.agent.upper()}" if "agent" in algorithm(settings.algorithm).uses else name
 
 
 class _Announcements:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from offline_envs.data import Finding, Transitions
-from offline_envs.dynamics import RULES, DisagreementStats
+from offline_envs.dynamics import DISAGREEMENTS, MAX_DISTANCE, RULES, DisagreementStats
 from offline_envs.runs import SeedResults
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -70,9 +70,10 @@ def _environment(transitions: Transitions) -> str:
     return name
 
 
-def threshold_table(stats: DisagreementStats) -> Table:
+def threshold_table(stats: DisagreementStats, disagreement: str = MAX_DISTANCE) -> Table:
     """Disagreement of a model's members on its dataset, and the thresholds that each rule derives from it."""
-    table = Table(title="Disagreement of all members, in deviations of the data")
+    formula = "" if disagreement == MAX_DISTANCE else f" {DISAGREEMENTS[disagreement].formula}"
+    table = Table(title=escape(f"Disagreement{formula} of all members, in deviations of the data"))
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column("unknown rows", justify="right")

@@ -9,6 +9,7 @@ from offline_envs.data.loading import DatasetSource, load_transitions
 from offline_envs.data.minari_ids import MINARI_ROOT_VARIABLE, embedded_ids, minari_root
 from offline_envs.data.minari_source import episodes_checksum
 from offline_envs.data.sources import SOURCES, Source
+from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_finite
 
@@ -23,6 +24,7 @@ __all__ = [
     "check_finite",
     "concatenate",
     "contents_entry",
+    "d3rlpy_arrays",
     "data_health",
     "embedded_ids",
     "episodes_checksum",

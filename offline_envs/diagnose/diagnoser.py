@@ -24,13 +24,12 @@ from offline_envs.diagnose.rollouts import (
     real_episodes,
 )
 from offline_envs.diagnose.settings import DiagnoseSettings
-from offline_envs.dynamics import generator_for
+from offline_envs.dynamics import DISAGREEMENTS, Holdout, generator_for
 from offline_envs.envs import Assembly
 from offline_envs.errors import DatasetError
 from offline_envs.evaluation import (
     DataScale,
     EvaluationResult,
-    Holdout,
     Uncertainty,
     measure_uncertainty,
 )
@@ -136,12 +135,14 @@ class Diagnoser:
         return result, real, ()
 
     def _uncertainty(self, steps: Rollouts) -> Uncertainty:
+        name = self.settings.disagreement
         return measure_uncertainty(
             self.assembly.model,
             steps.obs,
             steps.actions,
             members=self.settings.penalty_members,
-            scale=self.scale.obs_std,
+            scale=self.scale.outputs_std[DISAGREEMENTS[name].outputs],
+            disagreement=name,
         )
 
     def _notes(self) -> list[str]:

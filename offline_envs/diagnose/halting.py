@@ -12,6 +12,7 @@ from torch import Tensor
 from offline_envs.diagnose.base import Advice, Chapter, Row, Section
 from offline_envs.diagnose.evidence import DATASET, Evidence
 from offline_envs.diagnose.plot_style import COLORS, legend_below, log_axis, panels, save
+from offline_envs.dynamics import DISAGREEMENTS, MAX_DISTANCE
 
 TITLE = "How much do the members disagree, and how often does each threshold halt?"
 
@@ -40,6 +41,7 @@ class Halting(Section):
         marks: β → threshold mean + β·std over the data.
         source: The imagined steps on which advice is based.
         train_horizon: Training horizon of a policy.
+        name: Name of the disagreement, see `DISAGREEMENTS`.
     """
 
     data: Tensor
@@ -47,6 +49,7 @@ class Halting(Section):
     marks: Mapping[float, float]
     source: str
     train_horizon: int
+    name: str = MAX_DISTANCE
 
     @classmethod
     def measure(cls, evidence: Evidence) -> Self:
@@ -57,7 +60,13 @@ class Halting(Section):
             source: uncertainty[source].disagreement[steps.time <= horizon]
             for source, steps in evidence.imagined.items()
         }
-        return cls(data, imagined, thresholds(data), evidence.source, horizon)
+        name = evidence.settings.disagreement
+        return cls(data, imagined, thresholds(data), evidence.source, horizon, name)
+
+    @property
+    def formula(self) -> str:
+        """What is compared with a threshold, and its unit."""
+        return f"{DISAGREEMENTS[self.name].formula} in deviations of the data"
 
     @property
     def disagreement(self) -> dict[str, Tensor]:
@@ -94,9 +103,9 @@ class Halting(Section):
     def chapters(self) -> list[Chapter]:
         """One plot of the disagreement and of the halt rate against the threshold."""
         text = (
-            "The largest distance between the next observations that any two members predict, in "
-            "deviations of the data, over the data and over imagined episodes up to step "
-            f"{self.train_horizon}. A threshold that halts almost nothing or almost everything is useless."
+            f"How far the predictions of all members are apart, {self.formula}, over the data and over "
+            f"imagined episodes up to step {self.train_horizon}. A threshold that halts almost nothing or "
+            "almost everything is useless."
         )
         return [Chapter("disagreement", TITLE, text, lambda path: plot_halting(self, path), self.rows())]
 
@@ -141,7 +150,7 @@ def plot_halting(found: Halting, path: Path) -> None:
     for (beta, mark), style in zip(found.marks.items(), MARK_STYLES, strict=False):
         left.axvline(mark, color="0.2", lw=1, ls=style)
         right.axvline(mark, color="0.2", lw=1, ls=style, label=f"data's mean + {beta:g}·std = {mark:.2g}")
-    unit = "max ‖μ_i − μ_j‖ in deviations of the data"
+    unit = found.formula
     left.set(title="distribution", xlabel=f"disagreement, {unit}", ylabel="share of steps")
     right.set(title="halt rate", xlabel=f"threshold, {unit}", ylabel="share of steps above it")
     for panel in (left, right):

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from offline_envs.dynamics import check_members
+from offline_envs.dynamics import DISAGREEMENTS, check_members
 from offline_envs.errors import SettingsError
-from offline_envs.methods import Penalty
+from offline_envs.methods import Halt, Penalty
 from offline_envs.settings import JsonSettings, check_seed
 
 
@@ -21,6 +21,7 @@ class DiagnoseSettings(JsonSettings):
         episodes: Real episodes of the policy.
         penalty_members: Members that the penalties measure, `"all"` or `"elites"`; a threshold
             compares all members.
+        disagreement: How far they are apart for a threshold, `"max_distance"` or `"std"`, see `Halt`.
         seed: Seed of all random draws.
     """
 
@@ -31,6 +32,7 @@ class DiagnoseSettings(JsonSettings):
     train_horizon: int = 5
     episodes: int = 10
     penalty_members: str = Penalty.penalty_members
+    disagreement: str = Halt.disagreement
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -43,4 +45,5 @@ class DiagnoseSettings(JsonSettings):
                 f"train_horizon must be at most horizon={self.horizon}, got {self.train_horizon}."
             )
         check_members("penalty_members", self.penalty_members)
+        DISAGREEMENTS.find(self.disagreement)
         check_seed(self.seed)

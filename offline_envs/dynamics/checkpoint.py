@@ -15,12 +15,11 @@ import torch
 from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.report import FitReport
-from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.kinds import ENSEMBLE, MODEL_KINDS, kind_of
 from offline_envs.dynamics.model import DynamicsModel
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import json_checksum, new_folder, read_plain_json, tensor_bytes
-from offline_envs.settings import check_arguments
+from offline_envs.settings import JsonSettings, check_arguments
 
 FORMAT_VERSION = 1
 """Version of the folder's layout; newer versions are refused on reading."""
@@ -33,7 +32,7 @@ def save_model(
     model: DynamicsModel,
     *,
     transitions: Transitions | None = None,
-    fit_settings: FitSettings | None = None,
+    fit_settings: JsonSettings | None = None,
     report: FitReport | None = None,
 ) -> None:
     """Write a fitted model to `folder` atomically, replacing a model that is already there.
@@ -42,7 +41,7 @@ def save_model(
         folder: Target folder; it is created if missing, and may hold only a model.
         model: The model, on any device; its class must be registered in `MODEL_KINDS`.
         transitions: The dataset it was fitted to, for the card.
-        fit_settings: How it was fitted, for the card.
+        fit_settings: How it was fitted, for the card; its `holdout` and `seed` tell which rows were held out.
         report: Report of the fit, for the card.
 
     Raises:

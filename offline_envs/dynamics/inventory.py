@@ -10,9 +10,19 @@ from offline_envs.dynamics.checkpoint import read_model_card
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
-from offline_envs.dynamics.store import DISAGREEMENTS, ENSEMBLES, TERMINATIONS, cache_folder
+from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
+from offline_envs.dynamics.gaussian_process.store import PROCESSES
+from offline_envs.dynamics.store import (
+    DISAGREEMENT_STATS,
+    DISCRIMINATORS,
+    ENSEMBLES,
+    MEANS,
+    TERMINATIONS,
+    cache_folder,
+)
 from offline_envs.errors import CheckpointError
 from offline_envs.files import delete, lock_of, locked_if_free, read_json, read_tensors, target_of
+from offline_envs.settings import JsonSettings
 
 LEFTOVER = "leftover"
 """Kind of what killed processes left behind, which nobody needs."""
@@ -26,7 +36,8 @@ class CacheEntry:
     """One result in the cache, or what is left of one.
 
     Attributes:
-        kind: `"ensemble"`, `"interrupted fit"`, `"termination head"`, `"disagreement"` or `LEFTOVER`.
+        kind: `"ensemble"`, `"Gaussian process"`, `"interrupted fit"`, `"termination head"`, `"disagreement"`,
+            `"mean uncertainty"`, `"discriminators"` or `LEFTOVER`.
         path: File or folder.
         dataset: Description of the dataset, or `"unknown"`.
         fingerprint: The dataset's fingerprint, or `""`.
@@ -79,7 +90,7 @@ def _entry(path: Path) -> CacheEntry:
     if not _is_leftover(path):
         kind, read = _READERS[path.parent.name]
         if path.suffix == ".partial":
-            kind, read = "interrupted fit", _of_fit
+            kind, read = "interrupted fit", _INTERRUPTED[path.parent.name]
         try:
             about = read(path)
         except (CheckpointError, KeyError, TypeError) as error:
@@ -94,7 +105,7 @@ def _entry(path: Path) -> CacheEntry:
 def _is_leftover(path: Path) -> bool:
     if target_of(path) is not None or path.suffix == ".lock":
         return True
-    finished = path.with_suffix("").exists()
+    finished = any(path.with_suffix(suffix).exists() for suffix in ("", ".safetensors"))
     return path.suffix == ".partial" and (finished or not (path / STATE_FILE).exists())
 
 
@@ -107,17 +118,35 @@ class _About:
 
 def _of_ensemble(folder: Path) -> _About:
     card = read_model_card(folder)
+    shape = (card.get("settings"), EnsembleSettings())
+    return _of_model(card, _chosen(shape, (card["fit_settings"], FitSettings())))
+
+
+def _of_process(folder: Path) -> _About:
+    card = read_model_card(folder)
+    return _of_model(card, _chosen((card["fit_settings"], GaussianProcessSettings())))
+
+
+def _of_model(card: Mapping[str, Any], settings: str) -> _About:
     dataset = card["dataset"] or {}
-    settings = _chosen(card.get("settings"), card["fit_settings"])
     return _About(dataset.get("source", "unknown"), dataset.get("fingerprint", ""), settings)
 
 
 def _of_fit(folder: Path) -> _About:
     _, header = read_tensors(folder / STATE_FILE)
     identity = header["identity"]
-    settings = _chosen(identity["ensemble settings"], identity["fit settings"])
+    shape = (identity["ensemble settings"], EnsembleSettings())
+    settings = _chosen(shape, (identity["fit settings"], FitSettings()))
     epochs = len(header["progress"]["train_loss"])
     return _About("unknown", identity["dataset"], f"{settings}, {epochs} epochs done")
+
+
+def _of_process_fit(folder: Path) -> _About:
+    _, header = read_tensors(folder / STATE_FILE)
+    identity = header["identity"]
+    settings = _chosen((identity["fit settings"], GaussianProcessSettings()))
+    done = header["progress"]["outputs done"]
+    return _About("unknown", identity["dataset"], f"{settings}, {done} outputs done")
 
 
 def _of_head(path: Path) -> _About:
@@ -128,24 +157,53 @@ def _of_head(path: Path) -> _About:
 
 def _of_disagreement(path: Path) -> _About:
     about = read_json(path)["about"]
-    return _About(about["source"], about["dataset"], f"members {about['members']}, units {about['units']}")
+    settings = f"members {about['members']}, units {about['units']}"
+    if "disagreement" in about:
+        settings += f", disagreement {about['disagreement']}"
+    return _About(about["source"], about["dataset"], settings)
 
 
-def _chosen(ensemble: Mapping[str, Any] | None, fit: Mapping[str, Any] | None) -> str:
-    """Settings that differ from their defaults."""
-    pairs = ((ensemble or {}, EnsembleSettings().to_json()), (fit or {}, FitSettings().to_json()))
+def _of_mean(path: Path) -> _About:
+    about = read_json(path)["about"]
+    return _About(about["source"], about["dataset"], f"{about['measure']}, members {about['members']}")
+
+
+def _of_discriminators(path: Path) -> _About:
+    _, header = read_tensors(path)
+    about = header["about"]
+    return _About(about["source"], about["dataset"], f"seed {about['settings']['seed']}")
+
+
+def _of_their_training(folder: Path) -> _About:
+    _, header = read_tensors(folder / STATE_FILE)
+    done = header["progress"]["snapshots"]
+    return _About("unknown", header["identity"]["dataset"], f"{done} discriminators done")
+
+
+def _chosen(*given: tuple[Mapping[str, Any] | None, JsonSettings]) -> str:
+    """Settings that differ from their defaults, each with the defaults of its kind."""
     other = [
         f"{name}={value}"
-        for given, defaults in pairs
-        for name, value in given.items()
-        if defaults.get(name) != value
+        for values, defaults in given
+        for name, value in (values or {}).items()
+        if defaults.to_json().get(name) != value
     ]
     return ", ".join(other) or "defaults"
 
 
 _READERS: Mapping[str, tuple[str, Callable[[Path], _About]]] = {
     ENSEMBLES: ("ensemble", _of_ensemble),
+    PROCESSES: ("Gaussian process", _of_process),
     TERMINATIONS: ("termination head", _of_head),
-    DISAGREEMENTS: ("disagreement", _of_disagreement),
+    DISAGREEMENT_STATS: ("disagreement", _of_disagreement),
+    DISCRIMINATORS: ("discriminators", _of_discriminators),
+    MEANS: ("mean uncertainty", _of_mean),
 }
 """Kind and reader of the results in each folder of the cache."""
+
+_INTERRUPTED: Mapping[str, Callable[[Path], _About]] = {
+    ENSEMBLES: _of_fit,
+    PROCESSES: _of_process_fit,
+    DISCRIMINATORS: _of_their_training,
+}
+"""Reader of the unfinished fits in each folder that has them."""

@@ -1,6 +1,7 @@
 """`MODEL_KINDS`: the classes of dynamics models that can be read from a folder."""
 
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.model import DynamicsModel
 from offline_envs.errors import SettingsError
 from offline_envs.registry import Registry
@@ -8,7 +9,9 @@ from offline_envs.registry import Registry
 ENSEMBLE = "ensemble"
 """Kind of a card without a kind: files of version 0.1.0."""
 
-MODEL_KINDS: Registry[type[DynamicsModel]] = Registry("kind of dynamics model", {ENSEMBLE: EnsembleDynamics})
+MODEL_KINDS: Registry[type[DynamicsModel]] = Registry(
+    "kind of dynamics model", {ENSEMBLE: EnsembleDynamics, "gp": GaussianProcessDynamics}
+)
 """Every kind by its name in the card of a saved model. A card never names code to run."""
 
 

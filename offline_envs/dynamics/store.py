@@ -24,7 +24,7 @@ from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import fit, fit_identity
-from offline_envs.dynamics.model import DynamicsModel
+from offline_envs.dynamics.model import DynamicsModel, has_saved_form
 from offline_envs.dynamics.termination_head import (
     HEAD_VERSION,
     LearnedTermination,
@@ -33,6 +33,7 @@ from offline_envs.dynamics.termination_head import (
     save_termination,
 )
 from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats, dataset_disagreement
+from offline_envs.dynamics.uncertainty.distances import MAX_DISTANCE
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import (
     cached,
@@ -57,7 +58,8 @@ CACHE_SETTING = f"{CACHE_VARIABLE} or cache_dir="
 STATS_VERSION = 2
 """Version of the files of disagreement statistics."""
 
-ENSEMBLES, TERMINATIONS, DISAGREEMENTS = "ensembles", "terminations", "disagreements"
+ENSEMBLES, TERMINATIONS = "ensembles", "terminations"
+DISAGREEMENT_STATS, MEANS, DISCRIMINATORS = "disagreements", "means", "discriminators"
 """Folders of the cache."""
 
 Result = TypeVar("Result")
@@ -143,7 +145,7 @@ def fitted_ensemble(
         _check_card(folder, transitions, settings, fit_settings)
         return load_ensemble(folder, device)
 
-    return _cached(folder, make=make, load=load, progress=progress)
+    return cached_result(folder, make=make, load=load, progress=progress)
 
 
 @check_arguments
@@ -206,7 +208,7 @@ def fitted_termination(
         return load_termination(path, device, about=identity)
 
     path = cache_folder(cache_dir) / TERMINATIONS / f"{key_of(identity)}.safetensors"
-    return _cached(path, make=make, load=load, progress=progress)
+    return cached_result(path, make=make, load=load, progress=progress)
 
 
 def disagreement_stats(
@@ -215,18 +217,20 @@ def disagreement_stats(
     *,
     members: str = "all",
     units: str = "std",
+    disagreement: str = MAX_DISTANCE,
     cache_dir: Path | str | None = None,
     progress: bool = True,
 ) -> DisagreementStats:
     """Return statistics of disagreement on a dataset: from the cache, or computed now and cached.
 
-    The cache identifies the model by its current weights.
+    The cache identifies the model by its current weights; one without a saved form is compared each time.
 
     Args:
         model: The model.
         transitions: The dataset.
         members: Members that are compared, `"all"` or `"elites"`.
         units: `"std"` or `"raw"`, see `obs_scale`.
+        disagreement: Name of the disagreement, see `DISAGREEMENTS`.
         cache_dir: Cache folder, see `cache_folder`.
         progress: Whether to say on standard error that members are compared or another process is waited for.
 
@@ -234,28 +238,49 @@ def disagreement_stats(
         SettingsError: An unknown name, a single member, or predictions that are not finite.
         CheckpointError: The cache holds a damaged file; the message names the file to delete.
     """
+
+    def compute() -> DisagreementStats:
+        say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
+        found = dataset_disagreement(
+            model, transitions, members=members, units=units, disagreement=disagreement
+        )
+        return DisagreementStats.of(found)
+
+    if not has_saved_form(model):
+        return compute()
     identity = {
-        "weights": hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest(),
-        "model": model.card(),
+        **model_identity(model),
         "dataset": transitions.fingerprint,
         "members": members,
         "units": units,
         "version": STATS_VERSION,
     }
+    if disagreement != MAX_DISTANCE:  # which is older than the setting
+        identity["disagreement"] = disagreement
 
     def make(path: Path) -> None:
-        say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
-        found = dataset_disagreement(model, transitions, members=members, units=units)
-        stats = DisagreementStats.of(found).to_json()
+        stats = compute().to_json()
         write_json(path, {"about": {**identity, "source": transitions.source}, "stats": stats})
 
-    path = cache_folder(cache_dir) / DISAGREEMENTS / f"{key_of(identity)}.json"
-    return _cached(path, make=make, load=lambda path: _read_stats(path, identity), progress=progress)
+    path = cache_folder(cache_dir) / DISAGREEMENT_STATS / f"{key_of(identity)}.json"
+    return cached_result(path, make=make, load=lambda path: _read_stats(path, identity), progress=progress)
 
 
-def _cached(
+def model_identity(model: DynamicsModel) -> dict[str, Any]:
+    """What identifies a model by what it predicts now, whatever it was fitted to, as JSON values."""
+    weights = hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest()
+    return {"weights": weights, "model": model.card()}
+
+
+def cached_result(
     path: Path, *, make: Callable[[Path], None], load: Callable[[Path], Result], progress: bool
 ) -> Result:
+    """Load a result in the cache folder, computing it first if it is missing; see `files.cached`.
+
+    Raises:
+        CheckpointError: What is at `path` is damaged; the message says to delete it.
+        StorageError: The folder cannot be written; the message names the setting that moves it.
+    """
     with moved_by(CACHE_SETTING):
         return cached(path, make=make, load=load, progress=progress)
 

@@ -35,6 +35,11 @@ class DataScale:
         reward_std, reward_mean = torch.std_mean(transitions.rewards.double(), correction=0)
         return cls(mean.float(), _positive(std).float(), float(reward_mean), float(_positive(reward_std)))
 
+    @property
+    def outputs_std(self) -> Tensor:
+        """Deviation of the reward and of each observation dimension, `(1 + d,)`."""
+        return torch.cat([torch.tensor([self.reward_std]), self.obs_std])
+
     def standardized(self, obs: Tensor) -> Tensor:
         """Observations `(..., d)` with mean 0 and deviation 1 over the dataset."""
         return (obs - self.obs_mean) / self.obs_std

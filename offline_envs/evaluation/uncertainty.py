@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from offline_envs.dynamics import MEASURES, DynamicsModel, Prediction, n_compared, scaled_disagreement
+from offline_envs.dynamics import (
+    DISAGREEMENTS,
+    MAX_DISTANCE,
+    MEASURES,
+    DynamicsModel,
+    Prediction,
+    n_compared,
+)
 from offline_envs.evaluation.chunks import predict_in_chunks
 
 
@@ -16,8 +23,8 @@ class Uncertainty:
 
     Attributes:
         by_measure: u of each measure by its name, float32 `(m,)`, before the coefficient.
-        disagreement: Largest distance between the means of two of all members, in deviations of the data,
-            `(m,)`; `PessimisticModel-v0` compares it with its threshold by default.
+        disagreement: How far the means of all members are apart, in deviations of the data, `(m,)`;
+            `PessimisticModel-v0` compares it with its threshold.
     """
 
     by_measure: Mapping[str, Tensor]
@@ -36,7 +43,13 @@ def measured_members(ensemble: DynamicsModel, prediction: Prediction, members: s
 
 
 def measure_uncertainty(
-    ensemble: DynamicsModel, obs: Tensor, actions: Tensor, *, members: str, scale: Tensor
+    ensemble: DynamicsModel,
+    obs: Tensor,
+    actions: Tensor,
+    *,
+    members: str,
+    scale: Tensor,
+    disagreement: str = MAX_DISTANCE,
 ) -> Uncertainty:
     """Apply every usable measure to an ensemble's predictions.
 
@@ -45,16 +58,20 @@ def measure_uncertainty(
         obs: Observations, float32 `(m, d)`, on the CPU.
         actions: Actions, float32 `(m, k)`.
         members: Members that the measures read, `"all"` or `"elites"`; the disagreement reads all.
-        scale: Deviation of each observation dimension, `(d,)`, the unit of the disagreement.
+        scale: Deviation of each output that the disagreement compares, its unit: `(d,)` by default.
+        disagreement: Its name, see `DISAGREEMENTS`.
+
+    Raises:
+        SettingsError: An unknown name.
     """
+    apart = DISAGREEMENTS.find(disagreement)
+    unit = scale.to(ensemble.device)
     names = usable_measures(ensemble, n_compared(ensemble, members))
     by_measure: dict[str, list[Tensor]] = {name: [] for name in names}
-    disagreement = []
+    found = []
     for _, prediction in predict_in_chunks(ensemble, obs, actions):
         read = measured_members(ensemble, prediction, members)
         for name in names:
             by_measure[name].append(MEASURES[name](read).cpu())
-        disagreement.append(scaled_disagreement(prediction, scale.to(prediction.mean.device)).cpu())
-    return Uncertainty(
-        {name: torch.cat(parts) for name, parts in by_measure.items()}, torch.cat(disagreement)
-    )
+        found.append(apart(prediction, unit).cpu())
+    return Uncertainty({name: torch.cat(parts) for name, parts in by_measure.items()}, torch.cat(found))

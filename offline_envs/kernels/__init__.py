@@ -2,7 +2,8 @@
 
 from offline_envs.kernels.captured_call import CapturedCall
 from offline_envs.kernels.flat_parameters import FlatAdam, FlatParameters
-from offline_envs.kernels.products import calls_onednn, linear
+from offline_envs.kernels.input_slopes import InputSlopes
+from offline_envs.kernels.products import affine, calls_onednn, linear
 from offline_envs.kernels.rounding import HIDDEN_DTYPES, products_of, tf32_products, warn_of_emulation
 from offline_envs.kernels.stacked_mlp import ACTIVATIONS, Block, StackedMLP
 
@@ -13,7 +14,9 @@ __all__ = [
     "CapturedCall",
     "FlatAdam",
     "FlatParameters",
+    "InputSlopes",
     "StackedMLP",
+    "affine",
     "calls_onednn",
     "linear",
     "products_of",

@@ -27,20 +27,21 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     return _onednn(inputs, weight, bias) if calls_onednn(weight) else functional.linear(inputs, weight, bias)
 
 
-def affine(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def affine(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Apply each member's layer, x Wᵀ + b.
 
     Args:
         inputs: `(N, B, n_inputs)`.
         weight: `(N, n_outputs, n_inputs)`, as `nn.Linear` keeps each.
-        bias: `(N, 1, n_outputs)`.
+        bias: `(N, 1, n_outputs)`, or None for zero.
 
     Returns:
         `(N, B, n_outputs)`.
     """
     if not calls_onednn(weight):
-        return torch.baddbmm(bias, inputs, weight.mT)
-    return _stacked([_onednn(inputs[i], weight[i], bias[i, 0]) for i in range(len(weight))])
+        return torch.bmm(inputs, weight.mT) if bias is None else torch.baddbmm(bias, inputs, weight.mT)
+    biases = [None] * len(weight) if bias is None else bias[:, 0]
+    return _stacked([_onednn(inputs[i], weight[i], biases[i]) for i in range(len(weight))])
 
 
 def input_gradient(grad: Tensor, weight: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""`Halt`: MOReL's pessimistic MDP (Kidambi et al. 2020)."""
+"""`Halt`: MOReL's pessimistic MDP (Kidambi et al. 2020), or NEUBAY's truncated one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,39 +6,32 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import (
+    DISAGREEMENTS,
+    MAX_DISTANCE,
     UNITS,
     DynamicsModel,
     ModelShape,
-    Prediction,
     ThresholdRule,
     UnknownDetector,
     check_comparable,
     check_members,
+    disagreement_scale,
     disagreement_stats,
-    obs_scale,
 )
 from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.mdp import Step
 from offline_envs.methods.base import Method
-from offline_envs.methods.halt_counter import HaltCounter
-
-HALTED = "halted"
-"""Info: whether the pair of obs and action was unknown to the model, so that the episode was ended."""
-
-DISAGREEMENT = "disagreement"
-"""Info: largest distance between two members' means of the next observation; NaN if the model has none."""
-
-THRESHOLD = "threshold"
-"""Info: largest disagreement that counts as known."""
+from offline_envs.methods.halt_counter import HaltCounter, TruncationCounter
+from offline_envs.methods.unknown import GAMMA, HaltUnknown, TruncateUnknown, halt_reward
 
 KAPPA = 100.0
 """Default κ, from the paper's grid 30, 50, 100, 200."""
+
+HALT, TRUNCATE = "halt", "truncate"
+"""What may become of an unknown row."""
 
 BETA = 10.0
 """Default β of mean + β·std, from the paper's grid 0, 5, 10, ...: about one row in 1000 lies beyond it."""
@@ -58,9 +51,15 @@ class Halt(Method):
         kappa: κ; a halt yields the dataset's lowest reward minus κ.
         absorbing: Whether it yields the discounted sum of that reward for ever, see `halt_reward`.
         gamma: The agent's discount γ, used if `absorbing`.
+        on_unknown: `"halt"` terminates an unknown row with that reward, see `HaltUnknown`; `"truncate"` cuts
+            it with its own reward, so that its value is bootstrapped, see `TruncateUnknown`. With
+            `disagreement="std"`, `{"quantile": 1.0}` and full episodes that is the Markov form of NEUBAY
+            (arXiv 2512.04341).
+        disagreement: How far members are apart: `"max_distance"` for the largest distance between two of them
+            (MOReL), `"std"` for their deviation, on average over reward and observation (NEUBAY).
 
     Raises:
-        SettingsError: An unknown name, or a number out of range.
+        SettingsError: An unknown name, a number out of range, or a reward of halts where there are none.
     """
 
     model_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"member": "episode", "start": "initial"})
@@ -72,7 +71,9 @@ class Halt(Method):
     halt_members: str = "all"
     kappa: float = KAPPA
     absorbing: bool = False
-    gamma: float = 0.99
+    gamma: float = GAMMA
+    on_unknown: str = HALT
+    disagreement: str = MAX_DISTANCE
 
     def __post_init__(self) -> None:
         threshold_rule(self.threshold)  # first: it names the rules
@@ -84,6 +85,19 @@ class Halt(Method):
             raise SettingsError(f"kappa must be 0 or more, got {self.kappa}.")
         if not 0 <= self.gamma < 1:
             raise SettingsError(f"gamma must be 0 or more and below 1, got {self.gamma}.")
+        if self.on_unknown not in (HALT, TRUNCATE):
+            raise unknown_name("on_unknown", self.on_unknown, (HALT, TRUNCATE))
+        DISAGREEMENTS.find(self.disagreement)
+        if self.truncates and (self.kappa != KAPPA or self.absorbing):
+            raise SettingsError(
+                "on_unknown='truncate' leaves rewards as they are, so kappa= and absorbing= have no effect; "
+                f"got kappa={self.kappa:g} and absorbing={self.absorbing}. Leave them out."
+            )
+
+    @property
+    def truncates(self) -> bool:
+        """Whether an unknown row is truncated, not terminated."""
+        return self.on_unknown == TRUNCATE
 
     @property
     def members(self) -> str:
@@ -105,8 +119,8 @@ class Halt(Method):
         *,
         cache_dir: Path | str | None = None,
         progress: bool = True,
-    ) -> "HaltUnknown":
-        """Make the halt of unknown pairs for a model, on its device.
+    ) -> HaltUnknown | TruncateUnknown:
+        """Make what ends unknown pairs for a model, on its device.
 
         The threshold belongs to the current weights; it does not follow later changes of them.
 
@@ -121,23 +135,33 @@ class Halt(Method):
         Raises:
             SettingsError: A single member is compared, or its predictions are not finite.
         """
+        detector = self.detector(model, transitions, cache_dir=cache_dir, progress=progress)
+        if self.truncates:
+            return TruncateUnknown(detector)
+        lowest = float(transitions.rewards.min())
+        reward = halt_reward(lowest, self.kappa, absorbing=self.absorbing, gamma=self.gamma)
+        return HaltUnknown(detector, reward)
+
+    def detector(
+        self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
+    ) -> UnknownDetector:
+        """Set the threshold by the dataset; see `transform`."""
         stats = disagreement_stats(
             model,
             transitions,
             members=self.halt_members,
             units=self.units,
+            disagreement=self.disagreement,
             cache_dir=cache_dir,
             progress=progress,
         )
-        scale = obs_scale(transitions, self.units).to(model.device)
-        detector = UnknownDetector(scale, threshold_rule(self.threshold)(stats))
-        lowest = float(transitions.rewards.min())
-        reward = halt_reward(lowest, self.kappa, absorbing=self.absorbing, gamma=self.gamma)
-        return HaltUnknown(detector, reward)
+        scale = disagreement_scale(transitions, self.units, self.disagreement).to(model.device)
+        threshold = threshold_rule(self.threshold)(stats)
+        return UnknownDetector(scale, threshold, DISAGREEMENTS[self.disagreement])
 
     def monitor(self, n: int, device: torch.device) -> HaltCounter:
-        """Count halts, and warn if the threshold halts almost none or almost all episodes."""
-        return HaltCounter(n, device)
+        """Count unknown rows, and warn if the threshold ends almost none or almost all episodes."""
+        return TruncationCounter(n, device) if self.truncates else HaltCounter(n, device)
 
 
 def threshold_rule(setting: Mapping[str, float] | None) -> ThresholdRule:
@@ -147,73 +171,3 @@ def threshold_rule(setting: Mapping[str, float] | None) -> ThresholdRule:
         SettingsError: Not one rule with one number that it can use.
     """
     return ThresholdRule.from_json({"mean_std": BETA} if setting is None else setting)
-
-
-@dataclass(frozen=True)
-class HaltUnknown:
-    """The pessimistic MDP: an unknown pair of obs and action ends the episode with a low reward.
-
-    Kidambi et al. 2020 (MOReL), section 4. The successor stays as predicted, so that it is finite; it is
-    terminal, so no value is bootstrapped from it.
-
-    A row that exploded is halted too where its pair is unknown: otherwise leaving the data far behind, which
-    costs the dataset's lowest reward, would be cheaper than leaving them a little.
-
-    Attributes:
-        detector: What is unknown.
-        reward: Reward of an unknown pair, see `halt_reward`.
-    """
-
-    detector: UnknownDetector
-    reward: float
-
-    def __call__(
-        self, obs: Tensor, action: Tensor, step: Step, prediction: Prediction, generator: torch.Generator
-    ) -> Step:
-        """End the unknown rows, whose reward and penalty are replaced."""
-        del obs, action, generator  # Unused.
-        disagreement, unknown = self.detector(prediction)
-        return step._replace(
-            reward=step.reward.masked_fill(unknown, self.reward),
-            penalty=step.penalty.masked_fill(unknown, 0.0),
-            terminated=step.terminated | unknown,
-            replaced=step.replaced | unknown,
-            extras={**step.extras, HALTED: unknown, DISAGREEMENT: disagreement},
-        )
-
-    def infos(self, step: Step) -> dict[str, Tensor]:
-        """The entries about halting, see `halt_infos`."""
-        return halt_infos(step.extras[HALTED], step.extras[DISAGREEMENT], self.detector.threshold)
-
-
-def halt_infos(halted: Tensor, disagreement: Tensor, threshold: float) -> dict[str, Tensor]:
-    """The entries about halting, `(B,)` each."""
-    return {
-        HALTED: halted,
-        DISAGREEMENT: disagreement,
-        THRESHOLD: torch.full_like(disagreement, threshold),
-    }
-
-
-def halt_reward(lowest: float, kappa: float, *, absorbing: bool = False, gamma: float = Halt.gamma) -> float:
-    """The reward of an unknown pair of obs and action, given once.
-
-    Kidambi et al. 2020 (MOReL). In its experiments an episode ends with r_halt = r_min − κ. In its theory
-    (section 4) HALT is absorbing: it yields r_halt at every step for ever, a discounted sum of
-    r_halt / (1 − γ). The environment ends either way; the sum is given as one reward.
-
-    Where rewards are negative, ending early with r_min − κ may be worth more than continuing; the absorbing
-    sum is not, as long as rewards stay above r_halt and the agent discounts by the same γ. The release
-    gives no reward at a halt, which its agent treats as a truncation; that is not offered.
-
-    Args:
-        lowest: Lowest reward of the dataset, r_min.
-        kappa: κ, the distance of a halt's reward below it.
-        absorbing: Whether to give r_halt / (1 − γ) instead of r_halt.
-        gamma: The agent's discount γ, used if `absorbing`.
-
-    Returns:
-        The reward, rounded to float32 as all rewards of a learned environment are.
-    """
-    reward = lowest - kappa
-    return float(np.float32(reward / (1 - gamma) if absorbing else reward))

@@ -18,6 +18,9 @@ CHECK_EVERY = 100
 FEW, MANY = 0.005, 0.99
 """Shares of halted episodes outside of which the threshold is probably wrong."""
 
+SHORT = 2.0
+"""Steps an episode below which truncations leave almost nothing to imagine."""
+
 
 class HaltCounter:
     """Counts steps, episodes and halts of `n` rows, on the device where they happen.
@@ -33,6 +36,9 @@ class HaltCounter:
         UserWarning: Once, if almost none or almost all of the first episodes were halted, counting those
             still running.
     """
+
+    ended = "halted"
+    """What becomes of an unknown row, for messages."""
 
     def __init__(self, n: int, device: str | torch.device = "cpu") -> None:
         self.halted = torch.zeros(n, dtype=torch.bool, device=device)
@@ -128,13 +134,31 @@ class HaltCounter:
         begun = self.n_episodes + int(self._open.sum())
         if self.n_halted < FEW * begun:
             problem, advice = "almost nothing counts as unknown", "Lower"
-        elif self.n_halted > MANY * begun:
+        elif self.n_halted > MANY * begun and self._too_many(begun):
             problem, advice = "almost every episode leaves what counts as known", "Raise"
         else:
             return
         warnings.warn(
-            f"{self.n_halted} of the first {begun} episodes were halted, at {self.n_steps / begun:.0f} steps "
-            f"an episode: {problem}. {advice} the threshold, e.g. β of "
+            f"{self.n_halted} of the first {begun} episodes were {self.ended}, at "
+            f"{self.n_steps / begun:.0f} steps an episode: {problem}. {advice} the threshold, e.g. β of "
             "threshold={'mean_std': β}; `offline-envs info` shows what each rule gives.",
             stacklevel=5,
         )
+
+    def _too_many(self, begun: int) -> bool:
+        """Whether it matters that nearly all of the `begun` episodes were ended."""
+        del begun  # Unused.
+        return True
+
+
+class TruncationCounter(HaltCounter):
+    """Counts truncated episodes in the same way.
+
+    A truncation costs nothing: where the horizon is the task's, the threshold is what ends nearly every
+    episode. That is pointed out only where episodes are so short that hardly anything is imagined.
+    """
+
+    ended = "truncated"
+
+    def _too_many(self, begun: int) -> bool:
+        return self.n_steps < SHORT * begun

@@ -3,16 +3,19 @@
 from offline_envs.policies.policy import Policy, Predictor, PredictPolicy, TensorPolicy, as_policy
 from offline_envs.policies.recorded import RecordedActions
 from offline_envs.policies.spec import POLICIES, ActsIn, is_policy_spec, policy_from_spec
+from offline_envs.policies.torchscript import TORCHSCRIPT_SUFFIX, TorchScriptPolicy
 from offline_envs.policies.uniform import UniformPolicy
 
 __all__ = [
     "POLICIES",
+    "TORCHSCRIPT_SUFFIX",
     "ActsIn",
     "Policy",
     "PredictPolicy",
     "Predictor",
     "RecordedActions",
     "TensorPolicy",
+    "TorchScriptPolicy",
     "UniformPolicy",
     "as_policy",
     "is_policy_spec",

@@ -17,6 +17,9 @@ from offline_envs.sb3.callbacks.real_evaluation import (
 )
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
+from offline_envs.sb3.offline_sac.combo import COMBO
+from offline_envs.sb3.offline_sac.mobile import MOBILE
+from offline_envs.sb3.offline_sac.ravl import RAVL
 from offline_envs.sb3.rollouts.device_rollouts import with_device_rollouts
 from offline_envs.sb3.rollouts.mixin import ChoosesRolloutActions
 from offline_envs.sb3.rollouts.uniform_rollouts import with_uniform_rollouts
@@ -27,7 +30,10 @@ from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 __all__ = [
     "AGENTS",
     "BEST_POLICY",
+    "COMBO",
     "LAST_POLICY",
+    "MOBILE",
+    "RAVL",
     "AdversarialCallback",
     "Agent",
     "BehaviorCloner",

@@ -1,6 +1,9 @@
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from stable_baselines3 import PPO, SAC
 
 from offline_envs.data import load_transitions
@@ -52,6 +55,21 @@ def test_a_policy_of_an_agent_that_no_run_trains_is_scored(tmp_path: Path) -> No
     call = ("evaluate", path, "--env-id", "InvertedDoublePendulum-v5", "--episodes", 1)
     assert "1 episodes of" in succeed(*call, "--agent", "ppo")
     assert "name it: --agent a2c, crossq, ddpg, fastsac, ppo, sac, td3, tqc, trpo." in fail(*call)
+
+
+def test_a_torchscript_policy_is_scored(tmp_path: Path) -> None:
+    """A policy that pushes to the right: the cart's speed is not enough to keep the pendulum up."""
+    path = tmp_path / "policy.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of writing such files
+        torch.jit.trace(lambda obs: obs[:, :1] * 0 + 0.5, torch.zeros(1, 9)).save(str(path))
+    env = load_transitions(DEMO).make_env()
+    expected = evaluate_in(env, lambda obs: np.array([0.5], np.float32), n_episodes=2)
+    env.close()
+    output = succeed("evaluate", path, "--dataset", DEMO, "--episodes", 2)
+    assert f"{expected.mean:.1f} ± {expected.std:.1f}" in output
+    message = fail("evaluate", path, "--env-id", "Hopper-v5")
+    assert "must give actions of shape (2, 3) for two observations, got (2, 1)" in message
 
 
 def test_uniform_actions_are_scored() -> None:

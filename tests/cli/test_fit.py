@@ -2,13 +2,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from offline_envs import dynamics
 from offline_envs.cli import app
-from offline_envs.dynamics import read_model
+from offline_envs.dynamics import GaussianProcessDynamics, read_model, read_model_card
 from tests.cli.runner import RUNNER, fail, succeed
 from tests.runs.tiny import DEMO, ENSEMBLE, FIT
 
@@ -33,6 +34,28 @@ def test_fit_writes_a_model_once(tmp_path: Path) -> None:
     output = succeed("fit", DEMO, *TINY, "--seed", 3)
     assert "Found in the cache: " in output
     assert "exists already" in fail("fit", DEMO, *TINY, "--output", tmp_path / "new/model")
+
+
+@pytest.mark.skipif(find_spec("gpytorch") is None, reason="fits need the extra gp")
+def test_fit_of_a_gaussian_process(tmp_path: Path) -> None:
+    settings = ("--fit", '{"n_rows": 60, "steps": 2}', "--seed", 3)
+    output = succeed("fit", DEMO, "--kind", "gp", *settings, "--output", tmp_path / "gp")
+    assert "exact, 2 steps for each output" in " ".join(output.split())
+    assert output.count("obs[") == 9
+    model = read_model(tmp_path / "gp")
+    assert isinstance(model, GaussianProcessDynamics)
+    assert read_model_card(tmp_path / "gp")["fit_settings"]["seed"] == 3
+    assert "Found in the cache: " in succeed("fit", DEMO, "--kind", "gp", *settings)
+    listed = succeed("cache", "list")
+    assert "Gaussian process" in listed
+    assert "n_rows=60" in listed
+
+
+def test_settings_of_another_kind_are_refused() -> None:
+    assert "no members, so --ensemble cannot" in fail("fit", DEMO, "--kind", "gp", *TINY)
+    line = fail("fit", DEMO, "--kind", "gp", "--fit", '{"max_epochs": 1}')
+    assert "Unknown setting of GaussianProcessSettings 'max_epochs'" in line
+    assert "Unknown kind of model to fit 'svm'. Valid: ensemble, gp." in fail("fit", DEMO, "--kind", "svm")
 
 
 def test_an_interrupted_fit_says_how_to_resume(monkeypatch: pytest.MonkeyPatch) -> None:

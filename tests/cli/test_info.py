@@ -69,6 +69,17 @@ def test_info_of_a_model(toy_dataset: str, tmp_path: Path) -> None:
         assert any(found[: len(row)] == row for found in rows), row
 
 
+def test_info_of_another_disagreement(toy_dataset: str, tmp_path: Path) -> None:
+    """The members' means are spread by x/2, 0 and −x/2 in one of three outputs, for x = 0, 1 and 2."""
+    save_model(tmp_path / "model", spreading_ensemble())
+    output = succeed("info", toy_dataset, "--model", tmp_path / "model", "--disagreement", "std")
+    rows = [line.replace("│", " ").split() for line in output.splitlines()]
+    largest = (4 / 6 / (2 / 3) / 3) ** 0.5
+    assert any(row[:2] == ["max", f"{largest:.4g}"] for row in rows)
+    assert "Var" in output
+    assert "Unknown disagreement 'norm'" in fail("info", toy_dataset, "--disagreement", "norm")
+
+
 def test_info_warns_of_a_model_of_other_data(toy_dataset: str, tmp_path: Path) -> None:
     """Its thresholds say how well it knows these data, not how well it was fitted."""
     save_model(tmp_path / "model", spreading_ensemble(), transitions=load_transitions(DEMO))

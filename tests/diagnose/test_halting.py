@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -37,6 +39,12 @@ def test_the_mean_of_spread_data_is_too_low_a_threshold() -> None:
     found = halting(torch.arange(100.0))
     assert found.rates(found.marks[0])["dataset steps"] == 0.5
     assert found.advised() == 5
+
+
+def test_the_text_names_the_disagreement() -> None:
+    other = replace(halting(torch.ones(3)), name="std")
+    assert "max ‖μ_i − μ_j‖ in deviations" in halting(torch.ones(3)).chapters()[0].text
+    assert "Var" in other.chapters()[0].text
 
 
 def test_rows_begin_with_the_marks() -> None:

@@ -19,6 +19,7 @@ def test_by_hand() -> None:
     x, weight = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[3.0, 4.0], [5.0, 6.0]]])
     bias, grad = torch.tensor([[[0.5, -0.5]]]), torch.tensor([[[1.0, 10.0]]])
     assert affine(x, weight, bias).tolist() == [[[11.5, 16.5]]]
+    assert affine(x, weight).tolist() == [[[11.0, 17.0]]]
     assert linear(x[0], weight[0], bias[0, 0]).tolist() == [[11.5, 16.5]]
     assert input_gradient(grad, weight).tolist() == [[[53.0, 64.0]]]
     out = torch.empty(1, 2, 2)
@@ -39,6 +40,7 @@ def test_both_libraries_give_the_same(
     close: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-4}
     exact = torch.einsum("nbi,noi->nbo", x.double(), weight.double()) + bias.double()
     torch.testing.assert_close(affine(x, weight, bias).double(), exact, **close)
+    torch.testing.assert_close(affine(x, weight).double(), exact - bias.double(), **close)
     single = torch.stack([linear(*member) for member in zip(x, weight, bias[:, 0], strict=True)])
     torch.testing.assert_close(single.double(), exact, **close)
     exact = torch.einsum("nbo,noi->nbi", grad.double(), weight.double())

@@ -2,21 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from offline_envs.kernels.stacked_mlp import Block, StackedMLP
-
-
-def networks(n: int, activation: type[nn.Module]) -> list[nn.Sequential]:
-    torch.manual_seed(0)
-    return [
-        nn.Sequential(nn.Linear(5, 7), activation(), nn.Linear(7, 6), activation(), nn.Linear(6, 2)).double()
-        for _ in range(n)
-    ]
-
-
-def stack(members: list[nn.Sequential], activation: type[nn.Module]) -> StackedMLP:
-    layers = zip(*([layer for layer in net if isinstance(layer, nn.Linear)] for net in members), strict=True)
-    blocks = [Block([layer.weight for layer in depth], [layer.bias for layer in depth]) for depth in layers]
-    return StackedMLP(blocks, len(members), activation)
+from tests.kernels.networks import networks, stack
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
@@ -37,6 +23,22 @@ def test_values_and_gradients_are_those_of_autograd(n: int, activation: type[nn.
         torch.testing.assert_close(grad, parameter.grad)
     assert inputs.grad is not None
     torch.testing.assert_close(input_grad.sum(0), inputs.grad[:, 2:])
+
+
+def test_outputs_of_rounded_layers_are_those_of_rounded_modules() -> None:
+    """Hidden weights, biases and activations have 8 significant bits; the last layer has all."""
+    members = networks(2, nn.ReLU)
+    mlp = stack(members, nn.ReLU)
+    inputs = torch.randn(4, 5, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(mlp.outputs(inputs[None], torch.float64), mlp.forward(inputs[None])[-1])
+        found = mlp.outputs(inputs[None], torch.bfloat16)
+        for member, own in zip(members, found, strict=True):
+            *trunk, last = member
+            hidden = nn.Sequential(*trunk).to(torch.bfloat16)(inputs.bfloat16())
+            torch.testing.assert_close(own, last(hidden.double()), rtol=1e-2, atol=1e-2)
+    assert found.dtype == torch.float64
+    assert not torch.equal(found, mlp.forward(inputs[None])[-1])
 
 
 def test_the_networks_stay_in_use() -> None:

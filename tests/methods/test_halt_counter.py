@@ -3,7 +3,7 @@ import warnings
 import pytest
 import torch
 
-from offline_envs.methods.halt_counter import CHECK_EVERY, HaltCounter
+from offline_envs.methods.halt_counter import CHECK_EVERY, HaltCounter, TruncationCounter
 
 
 def mask(*rows: int) -> torch.Tensor:
@@ -81,6 +81,17 @@ def test_rows_that_halt_again_and_again_do_not_stand_for_the_others() -> None:
             tally.step(always, always)
             tally.reset(always)
     assert (tally.n_episodes, tally.n_halted, tally.rate) == (500, 500, 1.0)
+
+
+def test_cut_episodes_are_no_matter_unless_they_are_hardly_begun() -> None:
+    """Where the horizon is the task's, a threshold that cuts every episode is what is wanted."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        play(TruncationCounter(1), 1000, halt=True, last=2)
+    with pytest.warns(UserWarning, match=r"100 of the first 100 episodes were truncated, at 1 steps"):
+        play(TruncationCounter(1), 1000, halt=True)
+    with pytest.warns(UserWarning, match=r"0 of the first 100 episodes were truncated, .* Lower"):
+        play(TruncationCounter(1), 1000, halt=False, last=2)
 
 
 def test_too_few_episodes_are_not_judged() -> None:

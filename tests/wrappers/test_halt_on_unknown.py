@@ -36,7 +36,15 @@ class Counting(gym.Env[Any, Any]):
 
 
 @pytest.mark.parametrize("rule", [{"quantile": 0.6}, {"mean_std": 0.5}, {"max_over": 1.2}])
-@pytest.mark.parametrize("choice", [{}, {"units": "raw", "kappa": 7.0}, {"halt_members": "elites"}])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {},
+        {"units": "raw", "kappa": 7.0},
+        {"halt_members": "elites"},
+        {"on_unknown": "truncate", "disagreement": "std"},
+    ],
+)
 def test_pessimistic_environment_is_the_learned_one_and_the_wrapper(rule: Any, choice: Any) -> None:
     options = toy_options(model=random_ensemble())
     inside = gym.make("PessimisticModel-v0", threshold=rule, **options, **choice)
@@ -94,6 +102,16 @@ def test_a_guard_that_leaves_rewards_alone_leaves_penalties_alone() -> None:
         HaltOnUnknown(penalised(Counting()), **GUARD),
     ):
         assert [reward for reward, _ in guarded_course(env)] == expected
+
+
+def test_a_real_environment_is_cut_where_the_data_end() -> None:
+    env = HaltOnUnknown(Counting(), on_unknown="truncate", **GUARD)
+    env.reset()
+    steps = [env.step(ACTION) for _ in range(4)]
+    assert [step[1:4] for step in steps] == [(1.0, False, False)] * 3 + [(1.0, False, True)]
+    assert not env.reward_replaced.any()
+    with pytest.raises(SettingsError, match="leaves rewards as they are, got kappa=100"):
+        HaltOnUnknown(Counting(), on_unknown="truncate", kappa=100.0, **GUARD)
 
 
 def test_wrapped_environment_is_rebuilt_from_its_spec(toy_dataset: str, toy_model: str) -> None:

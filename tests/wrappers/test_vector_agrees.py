@@ -19,6 +19,7 @@ Shell = Callable[[Any], Any]
 
 UNCERTAIN: dict[str, Any] = {"penalty_coef": 0.3, "penalty": "max_disagreement"}
 RULE = {"quantile": 0.7}
+TRUNCATING: dict[str, Any] = {"on_unknown": "truncate", "disagreement": "std"}
 
 
 def quiet_ensemble() -> EnsembleDynamics:
@@ -40,6 +41,10 @@ SHELLS: dict[str, tuple[Shell, Shell]] = {
     "halt": (
         lambda env: wrappers.HaltOnUnknown(env, RULE),
         lambda env: vector.HaltOnUnknown(env, RULE, step_infos=True),
+    ),
+    "truncating halt": (
+        lambda env: wrappers.HaltOnUnknown(env, RULE, **TRUNCATING),
+        lambda env: vector.HaltOnUnknown(env, RULE, step_infos=True, **TRUNCATING),
     ),
 }
 

@@ -14,9 +14,9 @@ from offline_envs.data import DatasetSource
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs import without_reset_rows, zero_rows
 from offline_envs.mdp import PENALTY, RAW_REWARD, RESET_MASK
-from offline_envs.methods import Halt, HaltCounter, halt_infos
+from offline_envs.methods import TRUNCATE, Halt
 from offline_envs.settings import check_arguments
-from offline_envs.wrappers.extra_terminations import extra_terminations
+from offline_envs.wrappers.extra_ends import extra_ends
 from offline_envs.wrappers.halt_meter import HaltMeter
 from offline_envs.wrappers.rows import like, many_rows
 
@@ -37,6 +37,8 @@ class HaltOnUnknown(VectorWrapper):
         kappa: κ; None means 100 for a learned environment, and unchanged rewards for others.
         absorbing: Whether a halt yields its reward for ever, as one discounted sum.
         gamma: The agent's discount, used if `absorbing`.
+        on_unknown: `"halt"`, or `"truncate"` with unchanged rewards.
+        disagreement: How far members are apart, `"max_distance"` or `"std"`, see `Halt`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
         dataset: The dataset that the model was fitted to; a learned environment brings its own.
         cache_dir: Folder of fitted models instead of the user's cache.
@@ -64,13 +66,15 @@ class HaltOnUnknown(VectorWrapper):
         kappa: float | None = None,
         absorbing: bool = Halt.absorbing,
         gamma: float = Halt.gamma,
+        on_unknown: str = Halt.on_unknown,
+        disagreement: str = Halt.disagreement,
         model: str | Path | DynamicsModel | None = None,
         dataset: DatasetSource | None = None,
         cache_dir: str | Path | None = None,
         step_infos: bool = False,
     ) -> None:
         super().__init__(env)
-        self._ends = extra_terminations(env)
+        self._ends = extra_ends(env, truncates=on_unknown == TRUNCATE)
         self._meter = HaltMeter.for_env(
             env,
             env.single_observation_space,
@@ -84,10 +88,12 @@ class HaltOnUnknown(VectorWrapper):
             halt_members=halt_members,
             absorbing=absorbing,
             gamma=gamma,
+            on_unknown=on_unknown,
+            disagreement=disagreement,
         )
         self._device = self._meter.members.elites.device
         self._step_infos = step_infos
-        self.halt_counter = HaltCounter(env.num_envs, self._device)
+        self.halt_counter = self._meter.method.monitor(env.num_envs, self._device)
         self.halted = torch.zeros(env.num_envs, dtype=torch.bool, device=self._device)
         self._obs: Tensor | None = None
         self._over: Any = None
@@ -126,11 +132,11 @@ class HaltOnUnknown(VectorWrapper):
         self._count(restarting)
         halted = like(unknown, rewards)
         if self._step_infos:
-            entries = halt_infos(unknown, disagreement, self._meter.halt.detector.threshold)
+            entries = self._meter.infos(unknown, disagreement)
             entries = {k: zero_rows(like(v, rewards), like(restarting, rewards)) for k, v in entries.items()}
             infos = {**infos, RAW_REWARD: infos.get(RAW_REWARD, rewards), **entries}
-        if self._meter.replaces_reward:
-            rewards = _fill(rewards, halted, self._meter.halt.reward)
+        if self._meter.reward is not None:
+            rewards = _fill(rewards, halted, self._meter.reward)
             infos = {**infos, PENALTY: zero_rows(infos[PENALTY], halted)} if PENALTY in infos else infos
         return obs, rewards, terminations, truncations, infos
 

@@ -75,7 +75,7 @@ def warn_of_useless_outputs(report: FitReport) -> None:
     poor = [f"{n} ({u:.2g})" for n, u in zip(names, report.unexplained, strict=False) if u > NO_BETTER]
     if poor:
         warnings.warn(
-            f"On the holdout, the ensemble predicts {', '.join(poor)} worse than the mean of the data does "
+            f"On the holdout, the model predicts {', '.join(poor)} worse than the mean of the data does "
             "(unexplained share of the variance, 1 is the mean). It may be noise, or need more epochs or "
             "data; with standardize_targets=False, units far from 1 cause it.",
             stacklevel=4,  # past the check of the arguments of `fit`

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics.model import DynamicsModel, ModelShape, check_members, n_compared
-from offline_envs.dynamics.uncertainty.unknown import obs_scale, scaled_disagreement
+from offline_envs.dynamics.uncertainty.distances import DISAGREEMENTS, MAX_DISTANCE
+from offline_envs.dynamics.uncertainty.over_data import check_finite, over_dataset
+from offline_envs.dynamics.uncertainty.unknown import disagreement_scale
 from offline_envs.errors import SettingsError
-
-CHUNK = 4096
-"""Rows of the dataset that are predicted per call."""
 
 GRID = tuple(np.concatenate([np.arange(1000) / 1000, 1 - np.arange(9, 0, -1) / 10_000, [1.0]]).tolist())
 """Levels of the stored quantiles: steps of 0.1 %, and of 0.01 % in the last 0.1 %."""
@@ -21,7 +20,7 @@ GRID = tuple(np.concatenate([np.arange(1000) / 1000, 1 - np.arange(9, 0, -1) / 1
 
 @dataclass(frozen=True)
 class DisagreementStats:
-    """Statistics of max_{i,j} ‖μ_i − μ_j‖₂ over the pairs of obs and action of a dataset.
+    """Statistics of the members' disagreement over the pairs of obs and action of a dataset.
 
     Attributes:
         n: Number of pairs.
@@ -45,12 +44,7 @@ class DisagreementStats:
             SettingsError: One of them is not finite.
         """
         values = disagreement.astype(np.float64)
-        broken = int((~np.isfinite(values)).sum())
-        if broken:
-            raise SettingsError(
-                f"The model's predictions must be finite on its dataset, got {broken} of {len(values)} "
-                "that are not. Fit it again."
-            )
+        check_finite(values)
         quantiles = tuple(np.quantile(values, GRID).tolist())
         return cls(len(values), float(values.mean()), float(values.std()), float(values.max()), quantiles)
 
@@ -81,7 +75,12 @@ class DisagreementStats:
 
 
 def dataset_disagreement(
-    model: DynamicsModel, transitions: Transitions, *, members: str = "all", units: str = "std"
+    model: DynamicsModel,
+    transitions: Transitions,
+    *,
+    members: str = "all",
+    units: str = "std",
+    disagreement: str = MAX_DISTANCE,
 ) -> NDArray[np.float32]:
     """Disagreement on each (obs, action) of a dataset, float32 `(n,)`, computed in chunks.
 
@@ -89,20 +88,16 @@ def dataset_disagreement(
         model: The model, on any device.
         transitions: The dataset.
         members: Members that are compared: `"all"` (MOReL) or `"elites"`.
-        units: See `obs_scale`.
+        units: See `disagreement_scale`.
+        disagreement: Name of the disagreement, see `DISAGREEMENTS`.
 
     Raises:
-        SettingsError: Another choice of members or units.
+        SettingsError: Another choice of members or units, or an unknown name.
     """
     index = compared_members(model, members)
-    device = model.device
-    scale = obs_scale(transitions, units).to(device)
-    found = np.empty(len(transitions), np.float32)
-    for start in range(0, len(transitions), CHUNK):
-        rows = slice(start, start + CHUNK)
-        pairs = (transitions.obs[rows].to(device), transitions.actions[rows].to(device))
-        found[rows] = scaled_disagreement(model.predict(*pairs, index), scale).cpu().numpy()
-    return found
+    apart = DISAGREEMENTS.find(disagreement)
+    scale = disagreement_scale(transitions, units, disagreement).to(model.device)
+    return over_dataset(model, transitions, index, lambda prediction: apart(prediction, scale))
 
 
 def compared_members(model: DynamicsModel, members: str) -> Tensor | None:

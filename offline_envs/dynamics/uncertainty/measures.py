@@ -65,7 +65,7 @@ def ensemble_std(prediction: Prediction) -> Tensor:
     Compared with the others by Lu et al. 2022, "Revisiting design choices in offline model-based RL". The
     variance divides by N, as in OfflineRL-Kit.
     """
-    return prediction.mean[..., DELTA].var(dim=0, correction=0).mean(dim=-1).sqrt()
+    return spread(prediction.mean[..., DELTA])
 
 
 def max_disagreement(prediction: Prediction) -> Tensor:
@@ -76,6 +76,11 @@ def max_disagreement(prediction: Prediction) -> Tensor:
     distance between two of them, so it is between half of this number and this number.
     """
     return largest_distance(prediction.mean[..., DELTA])
+
+
+def spread(points: Tensor) -> Tensor:
+    """Root of the mean over dimensions of the variance of N points, divided by N: `(N, B, d)` to `(B,)`."""
+    return points.var(dim=0, correction=0).mean(dim=-1).sqrt()
 
 
 def largest_distance(points: Tensor) -> Tensor:

@@ -5,8 +5,14 @@ from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmSta
 from offline_envs.runs.algorithms.bc import BC
 from offline_envs.runs.algorithms.mbpo import MBPO
 from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
+from offline_envs.runs.algorithms.model_free import MODEL_FREE
 from offline_envs.runs.algorithms.mopo import MOPO
+from offline_envs.runs.algorithms.morec import MOREC
 from offline_envs.runs.algorithms.morel import MOREL
+from offline_envs.runs.algorithms.neubay import NEUBAY
+from offline_envs.runs.algorithms.own_agents.combo import COMBO_TRAINING
+from offline_envs.runs.algorithms.own_agents.mobile import MOBILE_TRAINING
+from offline_envs.runs.algorithms.own_agents.ravl import RAVL_TRAINING
 from offline_envs.runs.algorithms.rambo import RAMBO
 
 __all__ = [
@@ -21,7 +27,20 @@ __all__ = [
 ]
 
 ALGORITHMS: Registry[Algorithm] = Registry(
-    "algorithm", {"mopo": MOPO, "mbpo": MBPO, "morel": MOREL, "rambo": RAMBO, "bc": BC}
+    "algorithm",
+    {
+        "mopo": MOPO,
+        "mbpo": MBPO,
+        "morel": MOREL,
+        "rambo": RAMBO,
+        "morec": MOREC,
+        "combo": COMBO_TRAINING,
+        "mobile": MOBILE_TRAINING,
+        "ravl": RAVL_TRAINING,
+        "neubay": NEUBAY,
+        "bc": BC,
+        **MODEL_FREE,
+    },
 )
 """Every algorithm by name. Another package adds its own: `ALGORITHMS.register("mine", Mine(...))`."""
 

@@ -69,7 +69,10 @@ class Algorithm:
     def with_defaults(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Fill in the algorithm's own default for each setting that `values` lacks."""
         agent = values.get("agent", self.defaults.get("agent"))
-        return merged(merged(self.defaults, self.agent_defaults.get(str(agent), {})), values)
+        defaults = merged(self.defaults, self.agent_defaults.get(str(agent), {}))
+        if values.get("model") is not None:  # which is fitted
+            defaults = {name: value for name, value in defaults.items() if name not in ("ensemble", "fit")}
+        return merged(defaults, values)
 
     def check(self, settings: RunSettings) -> None:
         """Refuse settings that the algorithm cannot work with; called for all settings of a run.

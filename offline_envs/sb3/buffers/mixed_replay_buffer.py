@@ -217,11 +217,20 @@ class MixedReplayBuffer(ReplayBuffer):
         real, model = self._drawn(batch_size)
         return self._get_samples(real, env), self._get_samples(model, env)
 
+    def n_real(self, batch_size: int) -> int:
+        """Number of a batch's rows that `sample` draws from the dataset: its first ones.
+
+        Args:
+            batch_size: Number of rows of the batch.
+        """
+        return batch_size if self.model_size == 0 else int(batch_size * self.real_ratio)
+
     def _drawn(self, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices of rows of the dataset and of the model, drawn with replacement."""
         self._storage()
-        n_model = 0 if self.model_size == 0 else batch_size - int(batch_size * self.real_ratio)
-        real = self.generator.integers(self._real_size, size=batch_size - n_model)
+        n_real = self.n_real(batch_size)
+        n_model = batch_size - n_real
+        real = self.generator.integers(self._real_size, size=n_real)
         if n_model == 0:
             return real, np.empty(0, np.int64)
         return real, self.generator.integers(self.model_size, size=n_model) + self._real_size

@@ -1,18 +1,14 @@
 """`adversarial_env_of`: the environment with the model under the wrappers of an agent's environment."""
 
-from collections.abc import Iterator
-from typing import Any
-
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, TimeLimit
 from gymnasium.wrappers import vector as vector_wrappers
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecCheckNan, VecEnv, VecEnvWrapper, VecMonitor
+from stable_baselines3.common.vec_env import VecCheckNan, VecEnv, VecMonitor
 
-from offline_envs.envs import MODES, LearnedEnv, LearnedVectorEnv, declares, layers, learned_spaces
+from offline_envs.envs import MODES, LearnedEnv, LearnedVectorEnv, declares, learned_spaces
 from offline_envs.errors import SettingsError
 from offline_envs.methods import Adversarial
-from offline_envs.sb3.vec_env.sub_envs import HasSubEnvs
-from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
+from offline_envs.sb3.vec_env.wrapped import wrapped_envs
 
 TRANSPARENT_WRAPPERS: tuple[type, ...] = (
     *(Monitor, VecCheckNan, VecMonitor),
@@ -40,7 +36,7 @@ def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
         SettingsError: Another environment than a single `AdversarialModel-v0` or a batch of them, a wrapper
             that may change observations, actions or rewards, or other spaces than the model's.
     """
-    wrapped = list(_layers(vec_env))
+    wrapped = list(wrapped_envs(vec_env))
     env = wrapped.pop()
     if not isinstance(env, LearnedEnv | LearnedVectorEnv) or not isinstance(env.method, Adversarial):
         raise SettingsError(
@@ -60,16 +56,3 @@ def adversarial_env_of(vec_env: VecEnv) -> LearnedEnv | LearnedVectorEnv:
         if space != learned:
             raise SettingsError(f"An adversary needs an agent with the model's {learned}, got {space}.")
     return env
-
-
-def _layers(vec_env: VecEnv) -> Iterator[Any]:
-    """Yield wrappers of either library, outermost first, then the wrapped environment."""
-    while isinstance(vec_env, VecEnvWrapper):
-        yield vec_env
-        vec_env = vec_env.venv
-    env: Any = vec_env
-    if isinstance(vec_env, SB3VecEnv):
-        env = vec_env.env
-    elif isinstance(vec_env, HasSubEnvs) and len(vec_env.envs) == 1:
-        env = vec_env.envs[0]
-    yield from layers(env)

@@ -1,17 +1,29 @@
 """`FastSAC`: Stable-Baselines3's SAC with a faster gradient step."""
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.utils import update_learning_rate
 from torch import Tensor
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 
 from offline_envs.kernels import FlatAdam, FlatParameters
-from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, SACBatch, SACLosses, SACStep
+from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
+from offline_envs.sb3.fast_sac.learning_rates import (
+    ACTOR_SCHEDULES,
+    check_not_negative,
+    check_schedule,
+    rate_at,
+)
+from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, Losses, SACBatch, SACParts, SACStep
 from offline_envs.sb3.fast_sac.support import check_supported, stacked_actor, stacked_critics
 from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
+from offline_envs.settings import check_arguments
 
 
 class FastSAC(SAC):
@@ -24,8 +36,29 @@ class FastSAC(SAC):
 
     Networks of any depth and width with ReLU or tanh are supported, and any number of critics.
 
+    Further settings, all off by default, are those in which codes of offline papers differ from SAC. A
+    learning rate is a number or a function of the share of the training that is left, from 1 to 0.
+
+    A subclass that learns otherwise overrides `_make_step`. Its own settings are keywords of its constructor,
+    `def __init__(self, *args, weight=1.0, **kwargs)`, kept as attributes of the same names: so they are saved
+    and loaded with the agent. They hold from the first gradient step on.
+
+    Args:
+        *args: As for `stable_baselines3.SAC`.
+        actor_learning_rate: Learning rate of the actor; `learning_rate` if None.
+        critic_learning_rate: The same of the critics.
+        temperature_learning_rate: The same of the entropy coefficient.
+        actor_schedule: Factor of the actor's learning rate over the training: `"constant"`, or `"cosine"`,
+            which falls to 0 along half a period (OfflineRL-Kit, once an epoch there).
+        max_ent_coef: Bound of a learned entropy coefficient, 1 in the code of Sun et al. 2023 (MOBILE). As
+            there, it bounds the coefficient in use; its logarithm goes on learning.
+        entropy_backup: Whether the targets' values include the entropy of the policy at the next observation.
+            The codes of MOBILE and, in OfflineRL-Kit, of COMBO leave it out in D4RL's datasets.
+        **kwargs: As for `stable_baselines3.SAC`.
+
     Raises:
-        SettingsError: gSDE, images, dictionaries, another features extractor, activation or optimizer.
+        SettingsError: gSDE, images, dictionaries, another features extractor, activation or optimizer; a
+            negative learning rate or bound, or an unknown schedule.
 
     Example:
         >>> from offline_envs.sb3 import FastSAC
@@ -35,7 +68,34 @@ class FastSAC(SAC):
     _gradient_step: SACStep | None = None
     _policy_of_step: BasePolicy | None = None
 
+    @check_arguments
+    def __init__(
+        self,
+        *args: Any,
+        actor_learning_rate: float | Schedule | None = None,
+        critic_learning_rate: float | Schedule | None = None,
+        temperature_learning_rate: float | Schedule | None = None,
+        actor_schedule: str = "constant",
+        max_ent_coef: float | None = None,
+        entropy_backup: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.actor_learning_rate = actor_learning_rate
+        self.critic_learning_rate = critic_learning_rate
+        self.temperature_learning_rate = temperature_learning_rate
+        self.actor_schedule = actor_schedule
+        self.max_ent_coef = max_ent_coef
+        self.entropy_backup = entropy_backup
+        super().__init__(*args, **kwargs)
+
     def _setup_model(self) -> None:
+        check_schedule(self.actor_schedule)
+        check_not_negative(
+            actor_learning_rate=self.actor_learning_rate,
+            critic_learning_rate=self.critic_learning_rate,
+            temperature_learning_rate=self.temperature_learning_rate,
+            max_ent_coef=self.max_ent_coef,
+        )
         super()._setup_model()
         check_supported(self.policy, self._optimizers())
         self._gradient_step = None
@@ -50,47 +110,73 @@ class FastSAC(SAC):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self._optimizers())
         if self._gradient_step is None or self._policy_of_step is not self.policy:
-            self._gradient_step, self._policy_of_step = self._new_step(), self.policy
-            self._take = (
-                CapturedSACStep(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
-            )
+            self._gradient_step, self._policy_of_step = self._make_step(self._parts()), self.policy
+            self._take = _captured(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
         step = self._gradient_step
         self._refresh(step.temperature)
+        step.generator.manual_seed(_seed_after(self._n_updates))
         step.gather()
-        sums, taken = torch.zeros(len(SACLosses._fields), device=self.device), 0
+        names, sums, taken = list[str](), torch.zeros((), device=self.device), 0
         try:
             with torch.no_grad():
                 for index in range(gradient_steps):
-                    sums += torch.stack(self._take(self._batch(batch_size)))
+                    losses = self._take(self._batch(batch_size))
+                    names, sums = list(losses), sums + torch.stack(list(losses.values()))
                     taken += 1
                     if index % self.target_update_interval == 0:
                         step.follow(self.tau)
         finally:  # an agent that was interrupted may be saved
             step.count(taken)
         self._n_updates += gradient_steps
-        self._log(sums / gradient_steps)
+        self._log(dict(zip(names, (sums / gradient_steps).tolist(), strict=True)) if names else {})
 
-    def _optimizers(self) -> list[torch.optim.Optimizer]:
+    def _update_learning_rate(self, optimizers: list[Optimizer] | Optimizer) -> None:
+        """Set the learning rates for the share of the training that is left."""
+        super()._update_learning_rate(optimizers)
+        for name, (optimizer, rate) in self._own_rates(self._current_progress_remaining).items():
+            update_learning_rate(optimizer, rate)
+            self.logger.record(f"train/{name}_learning_rate", rate)
+
+    def _own_rates(self, left: float) -> dict[str, tuple[Optimizer, float]]:
+        """Optimizers with a learning rate of their own, and its current value."""
+        rates = {}
+        if self.actor_learning_rate is not None or self.actor_schedule != "constant":
+            base = self.lr_schedule if self.actor_learning_rate is None else self.actor_learning_rate
+            factor = ACTOR_SCHEDULES[self.actor_schedule](left)
+            rates["actor"] = (self.actor.optimizer, factor * rate_at(base, left))
+        if self.critic_learning_rate is not None:
+            rates["critic"] = (self.critic.optimizer, rate_at(self.critic_learning_rate, left))
+        if self.temperature_learning_rate is not None and self.ent_coef_optimizer is not None:
+            rates["temperature"] = (self.ent_coef_optimizer, rate_at(self.temperature_learning_rate, left))
+        return rates
+
+    def _optimizers(self) -> list[Optimizer]:
         own = [self.actor.optimizer, self.critic.optimizer]
         return own if self.ent_coef_optimizer is None else [*own, self.ent_coef_optimizer]
 
-    def _new_step(self) -> SACStep:
+    def _make_step(self, parts: SACParts) -> SACStep:
+        """Make the gradient step; called before the first one of a new or loaded agent."""
+        return SACStep(parts)
+
+    def _parts(self) -> SACParts:
         activation = self.policy.activation_fn
         actor, critics = stacked_actor(self.actor), stacked_critics(self.critic, activation)
-        return SACStep(
+        return SACParts(
             actor,
             FlatAdam(_adam(self.actor.optimizer), actor.flat),
             critics,
             FlatAdam(_adam(self.critic.optimizer), critics.flat),
             stacked_critics(self.critic_target, activation),
             self._temperature(),
+            torch.Generator(self.device),
+            self.entropy_backup,
         )
 
     def _temperature(self) -> FixedTemperature | LearnedTemperature:
         if self.ent_coef_optimizer is None or self.log_ent_coef is None:
             return FixedTemperature(self.ent_coef_tensor)
         adam = FlatAdam(self.ent_coef_optimizer, FlatParameters([self.log_ent_coef]))
-        return LearnedTemperature(adam, float(self.target_entropy))
+        return LearnedTemperature(adam, float(self.target_entropy), self.max_ent_coef)
 
     def _refresh(self, temperature: FixedTemperature | LearnedTemperature) -> None:
         """Copy values that may have changed since the last call, in place, where a graph reads them."""
@@ -114,19 +200,35 @@ class FastSAC(SAC):
             samples.rewards,
             (1 - samples.dones) * discounts,
             noise.flatten(0, 1),
+            self._is_real(size),
         )
         return SACBatch(*(part.to(dtype) for part in parts))
 
-    def _log(self, means: Tensor) -> None:
-        losses = dict(zip(SACLosses._fields, means.tolist(), strict=True))
+    def _is_real(self, size: int) -> Tensor:
+        """Which rows of a batch are known to come from a dataset, `(size, 1)`."""
+        real = torch.zeros(size, 1, device=self.device)
+        if isinstance(self.replay_buffer, MixedReplayBuffer):
+            real[: self.replay_buffer.n_real(size)] = 1
+        return real
+
+    def _log(self, losses: dict[str, float]) -> None:
         if self.ent_coef_optimizer is None:
-            del losses["ent_coef_loss"]
+            losses.pop("ent_coef_loss", None)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in losses.items():
             self.logger.record(f"train/{name}", value)
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_gradient_step", "_policy_of_step", "_take"]
+
+
+def _captured(step: SACStep) -> Callable[[SACBatch], Losses]:
+    return CapturedSACStep(step, [step.generator])
+
+
+def _seed_after(n_updates: int) -> int:
+    """A seed that a resumed agent computes again, and that costs PyTorch's own generator no number."""
+    return int(np.random.SeedSequence([torch.initial_seed(), n_updates]).generate_state(1)[0])
 
 
 def _adam(optimizer: Any) -> Adam:

@@ -1,6 +1,6 @@
 """`SACStep`: one gradient step of Soft Actor-Critic as in Stable-Baselines3, eager or as a CUDA graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,46 +26,57 @@ class SACBatch(NamedTuple):
     """Factor of the next value, 0 where the MDP ended, `(B, 1)`."""
     noise: Tensor
     """Standard normal, for the actions at `obs`, then for those at `next_obs`, `(2B, k)`."""
+    real: Tensor
+    """1 for rows that are known to come from a dataset, 0 for the others, `(B, 1)`."""
 
 
-class SACLosses(NamedTuple):
-    """Scalars of one step, or their means over several."""
+class SACParts(NamedTuple):
+    """The networks and optimizers that a gradient step changes, and its random numbers."""
 
-    ent_coef: Tensor
-    ent_coef_loss: Tensor
-    critic_loss: Tensor
-    actor_loss: Tensor
+    actor: StackedMLP
+    """One network from obs to means and log-deviations of actions, `2k` outputs."""
+    actor_adam: FlatAdam
+    critics: StackedMLP
+    """Networks from obs and action to a value."""
+    critic_adam: FlatAdam
+    targets: StackedMLP
+    temperature: FixedTemperature | LearnedTemperature
+    generator: torch.Generator
+    """Random numbers beside the batch's `noise`. Soft Actor-Critic needs none."""
+    entropy_backup: bool = True
+    """Whether the targets' values include the entropy of the policy at the next observation."""
+
+
+Losses = dict[str, Tensor]
+"""Scalars of one step to be logged, or their means over several, by name."""
 
 
 class SACStep:
     """Soft Actor-Critic's gradient step with all gradients written out (Haarnoja et al. 2018b, algorithm 1).
 
-    It computes what `stable_baselines3.SAC.train` does, up to rounding. It never waits for the device.
+    It computes what `stable_baselines3.SAC.train` does, up to rounding. It never waits for the device, and
+    autograd is off.
+
+    A subclass with another loss of the critics overrides `_target` or `_learn_critics`. What it draws comes
+    from `generator`, what it wants logged goes into `further`. So that the step can be captured as a CUDA
+    graph, it does not wait for the device, and its numbers and the tensors that it reads stay the same.
 
     Args:
-        actor: One network from obs to means and log-deviations of actions, `2k` outputs.
-        actor_adam: Its optimizer.
-        critics: Networks from obs and action to a value.
-        critic_adam: Their optimizer.
-        targets: The target networks.
-        temperature: Gives the entropy coefficient.
+        parts: What it changes.
+
+    Attributes:
+        further: Further scalars of the current step to be logged, by name.
     """
 
-    def __init__(
-        self,
-        actor: StackedMLP,
-        actor_adam: FlatAdam,
-        critics: StackedMLP,
-        critic_adam: FlatAdam,
-        targets: StackedMLP,
-        temperature: FixedTemperature | LearnedTemperature,
-    ) -> None:
-        self.actor, self.critics, self.targets = actor, critics, targets
-        self.temperature = temperature
-        self.adams = [actor_adam, critic_adam]
-        if isinstance(temperature, LearnedTemperature):
-            self.adams.append(temperature.adam)
-        self._actor_adam, self._critic_adam = actor_adam, critic_adam
+    def __init__(self, parts: SACParts) -> None:
+        self.actor, self.critics, self.targets = parts.actor, parts.critics, parts.targets
+        self.temperature, self.generator = parts.temperature, parts.generator
+        self.entropy_backup = parts.entropy_backup
+        self.actor_adam, self.critic_adam = parts.actor_adam, parts.critic_adam
+        self.adams = [parts.actor_adam, parts.critic_adam]
+        if isinstance(parts.temperature, LearnedTemperature):
+            self.adams.append(parts.temperature.adam)
+        self.further: Losses = {}
 
     def gather(self) -> None:
         """Read current weights and optimizer states; to be called before steps."""
@@ -78,38 +89,51 @@ class SACStep:
         for adam in self.adams:
             adam.count(n_steps)
 
-    def __call__(self, batch: SACBatch) -> SACLosses:
+    def __call__(self, batch: SACBatch) -> Losses:
         """Change temperature, critics and actor; the targets stay.
 
         Args:
             batch: The batch.
         """
         n = len(batch.obs)
+        self.further = {}
         # No network changes before both are needed, so one pass gives the actions at obs and at next_obs.
         values = self.actor.forward(torch.cat([batch.obs, batch.next_obs])[None])
         sample = squashed_sample(values[-1][0], batch.noise)
         now = sample.first(n)
         alpha, alpha_loss = self.temperature.learn(now.log_prob)
         target = self._target(batch, sample.action[n:], sample.log_prob[n:], alpha)
-        critic_loss = self._learn_critics(batch, target)
+        critic_loss = self._learn_critics(batch, values[-1][0], target)
         actor_loss = self._learn_actor(batch.obs, [value[:, :n] for value in values], now, alpha)
-        return SACLosses(alpha, alpha_loss, critic_loss, actor_loss)
+        losses = {"ent_coef": alpha, "ent_coef_loss": alpha_loss, "critic_loss": critic_loss}
+        return losses | {"actor_loss": actor_loss} | self.further
 
     def follow(self, tau: float) -> None:
         """Move the targets towards the critics: θ̄ ← (1 − τ) θ̄ + τ θ."""
         self.targets.flat.values.lerp_(self.critics.flat.values, tau)
 
     def _target(self, batch: SACBatch, action: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
-        """Compute r + γ (1 − done) (min_j Q̄_j(s′, a′) − α log π(a′|s′)), `(B, 1)`."""
+        """Compute r + γ (1 − done) (min_j Q̄_j(s′, a′) − α log π(a′|s′)), `(B, 1)`; perhaps without log π."""
         value = self.targets.forward(torch.cat([batch.next_obs, action], dim=1)[None])[-1].amin(0)
-        return torch.addcmul(batch.reward, batch.discount, torch.addcmul(value, alpha, log_prob, value=-1))
+        if self.entropy_backup:
+            value = torch.addcmul(value, alpha, log_prob, value=-1)
+        return torch.addcmul(batch.reward, batch.discount, value)
 
-    def _learn_critics(self, batch: SACBatch, target: Tensor) -> Tensor:
-        """Step along the gradient of ½ Σ_j mean (Q_j − target)²."""
+    def _learn_critics(self, batch: SACBatch, heads: Tensor, target: Tensor) -> Tensor:
+        """Step along the gradient of ½ Σ_j mean (Q_j − target)².
+
+        Args:
+            batch: The batch.
+            heads: The actor's outputs at `obs`, then at `next_obs`, `(2B, 2k)`, for `squashed_sample`.
+            target: `(B, 1)`.
+
+        Returns:
+            The loss before the step, a scalar.
+        """
         values = self.critics.forward(torch.cat([batch.obs, batch.action], dim=1)[None])
         error = values[-1] - target
         self.critics.backward(values, error / len(target))
-        self._critic_adam.update()
+        self.critic_adam.update()
         return 0.5 * (error * error).sum() / len(target)
 
     def _learn_actor(
@@ -122,7 +146,7 @@ class SACStep:
         grad = torch.zeros_like(critic_values[-1]).scatter_(0, member, -1 / n)
         action_grad = self.critics.input_gradient(critic_values, grad, first_column=obs.shape[1]).sum(0)
         self.actor.backward(values, heads_gradient(sample, action_grad, alpha / n)[None])
-        self._actor_adam.update()
+        self.actor_adam.update()
         return (alpha * sample.log_prob - smallest[0]).mean()
 
 
@@ -132,14 +156,17 @@ class CapturedSACStep:
     Args:
         step: The step, usually a `SACStep`. Its settings may not change, its tensors stay where they are, and
             it may not wait for the device.
+        generators: Sources of its random numbers.
     """
 
-    def __init__(self, step: Callable[[SACBatch], SACLosses]) -> None:
-        def take(*parts: Tensor) -> SACLosses:
+    def __init__(
+        self, step: Callable[[SACBatch], Losses], generators: Sequence[torch.Generator] = ()
+    ) -> None:
+        def take(*parts: Tensor) -> Losses:
             return step(SACBatch(*parts))
 
-        self.call = CapturedCall(take, name="FastSAC's gradient step")
+        self.call = CapturedCall(take, name="FastSAC's gradient step", generators=generators)
 
-    def __call__(self, batch: SACBatch) -> SACLosses:
+    def __call__(self, batch: SACBatch) -> Losses:
         """Take the step; the losses are overwritten by the next."""
         return self.call(*batch)

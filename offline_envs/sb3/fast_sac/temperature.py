@@ -33,13 +33,15 @@ class LearnedTemperature:
     Args:
         adam: Optimizer of log α, one number.
         target_entropy: H̄, in nats.
+        largest: Bound of the α that is used; log α itself is not bounded.
 
     Attributes:
         target_entropy: H̄, a scalar; it can be changed in place.
     """
 
-    def __init__(self, adam: FlatAdam, target_entropy: float) -> None:
+    def __init__(self, adam: FlatAdam, target_entropy: float, largest: float | None = None) -> None:
         self.adam = adam
+        self.largest = largest
         self.target_entropy = adam.flat.values.new_tensor(target_entropy)
 
     def learn(self, log_prob: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,4 +54,4 @@ class LearnedTemperature:
         grad.copy_(log_prob.mean()).add_(self.target_entropy).neg_()
         alpha, loss = log_alpha.exp()[0], (log_alpha * grad)[0]
         self.adam.update()
-        return alpha, loss
+        return alpha if self.largest is None else alpha.clamp(max=self.largest), loss

@@ -13,7 +13,7 @@ from offline_envs.dynamics import (
     disagreement_stats,
     store,
 )
-from offline_envs.dynamics.uncertainty import disagreement
+from offline_envs.dynamics.uncertainty import over_data
 from offline_envs.errors import CheckpointError, SettingsError
 from tests.toy import toy_ensemble, toy_transitions
 
@@ -51,7 +51,7 @@ def test_a_comparison_is_announced_once(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = dataset_disagreement(random_ensemble(), toy_transitions())
-    monkeypatch.setattr(disagreement, "CHUNK", 2)
+    monkeypatch.setattr(over_data, "CHUNK", 2)
     np.testing.assert_allclose(dataset_disagreement(random_ensemble(), toy_transitions()), whole, rtol=1e-5)
     assert len(set(whole.tolist())) == 9
 
@@ -81,7 +81,9 @@ def test_statistics_are_computed_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
             random_ensemble(), toy_transitions(), members=members, units=units, cache_dir=tmp_path
         )
     assert len(calls) == 3
-    assert len(list(tmp_path.rglob("*.json"))) == 3
+    disagreement_stats(random_ensemble(), toy_transitions(), disagreement="std", cache_dir=tmp_path)
+    assert len(calls) == 4
+    assert len(list(tmp_path.rglob("*.json"))) == 4
 
 
 def test_other_weights_have_other_statistics(tmp_path: Path) -> None:

@@ -3,7 +3,15 @@ import math
 import pytest
 import torch
 
-from offline_envs.dynamics import Prediction, UnknownDetector, max_deviation, max_disagreement, obs_scale
+from offline_envs.dynamics import (
+    DISAGREEMENTS,
+    Prediction,
+    UnknownDetector,
+    disagreement_scale,
+    max_deviation,
+    max_disagreement,
+    obs_scale,
+)
 from offline_envs.dynamics.uncertainty.measures import largest_distance
 from offline_envs.errors import SettingsError
 from tests.toy import toy_transitions
@@ -54,6 +62,21 @@ def test_unit_is_the_deviation_of_the_dataset() -> None:
     assert obs_scale(toy_transitions(), "raw").tolist() == [1.0, 1.0]
     with pytest.raises(SettingsError, match=r"Unknown units 'metres'\. Valid: raw, std"):
         obs_scale(toy_transitions(), "metres")
+
+
+def test_the_deviation_of_the_members_counts_the_reward() -> None:
+    """In row 0 the rewards are 9, −5 and 0, and the observations' variances 6 and 32/3."""
+    found = DISAGREEMENTS["std"](PREDICTION, torch.tensor([2.0, 1.0, 4.0]))
+    reward = ((9 - 4 / 3) ** 2 + (-5 - 4 / 3) ** 2 + (4 / 3) ** 2) / 3
+    assert found[0] == pytest.approx(math.sqrt((reward / 4 + 6 + (32 / 3) / 16) / 3))
+
+
+def test_units_of_the_reward_are_chosen_like_those_of_the_observation() -> None:
+    """Rewards −t − e have the variance 4/3."""
+    toy = toy_transitions()
+    torch.testing.assert_close(disagreement_scale(toy, "std", "std")[0], torch.tensor(math.sqrt(4 / 3)))
+    assert disagreement_scale(toy, "raw", "std").tolist() == [1.0] * 3
+    assert torch.equal(disagreement_scale(toy, "std"), obs_scale(toy, "std"))
 
 
 def test_dimension_that_never_changes_keeps_its_unit() -> None:

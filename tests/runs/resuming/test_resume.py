@@ -41,12 +41,30 @@ RAMBO = {
     "adversary": {"steps_per_update": 1.0},
     "adversary_every": 1,
 }
+MOBILE = {
+    "algorithm": "mobile",
+    "agent": "mobile",
+    "agent_options": {
+        "policy_kwargs": {"net_arch": [8]},
+        "batch_size": 16,
+        "n_successors": 2,
+        "actor_schedule": "cosine",
+    },
+}
+COMBO = {
+    "algorithm": "combo",
+    "agent": "combo",
+    "real_ratio": 0.5,
+    "agent_options": {"policy_kwargs": {"net_arch": [8]}, "batch_size": 16, "n_candidates": 2},
+}
 KINDS: dict[str, dict[str, Any]] = {
     "sac": {},
     "uniform": {"rollout_actions": "uniform"},
     "fastsac": {"agent": "fastsac"},
     "tqc": {"agent": "tqc"},
     "rambo": RAMBO,
+    "mobile": MOBILE,
+    "combo": COMBO,
     "morel": MOREL,
 }
 

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -8,61 +9,20 @@ import pytest
 import torch
 from gymnasium.spaces import Box
 from stable_baselines3 import SAC
-from stable_baselines3.common import policies
 from stable_baselines3.common.buffers import NStepReplayBuffer, ReplayBuffer
-from stable_baselines3.common.logger import configure
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import nn
 
 from offline_envs.errors import SettingsError
-from offline_envs.sb3 import FastSAC, MixedReplayBuffer, SB3VecEnv
-from tests.sb3.toy import CountingVectorEnv, toy_transitions
-
-Numbers = dict[str, torch.Tensor]
-
-
-def make(agent: type[SAC], **settings: Any) -> SAC:
-    """An agent with a buffer of 64 random steps, of which some end and some are cut."""
-    options = {"policy_kwargs": {"net_arch": [32, 32]}, "buffer_size": 200, "device": "cpu", **settings}
-    made = agent("MlpPolicy", SB3VecEnv(CountingVectorEnv([9, 9])), batch_size=16, seed=0, **options)
-    made.set_logger(configure(None, []))
-    rng, buffer = np.random.default_rng(1), made.replay_buffer
-    assert buffer is not None
-    for _ in range(32):
-        obs, next_obs = rng.normal(size=(2, 2, 2))
-        done, cut = rng.random((2, 2)) < 0.3
-        infos = [{"TimeLimit.truncated": bool(done[row] and cut[row])} for row in range(2)]
-        buffer.add(obs, next_obs, rng.uniform(-1, 1, (2, 1)), rng.normal(size=2), done, infos)
-    return made
-
-
-def numbers(agent: SAC) -> Numbers:
-    """Everything that a gradient step changes: weights, targets, temperature and the optimizers' states."""
-    found = {f"policy {name}": value for name, value in agent.policy.state_dict().items()}
-    optimizers: dict[str, Any] = {"actor": agent.actor.optimizer, "critic": agent.critic.optimizer}
-    if agent.ent_coef_optimizer is not None:
-        assert agent.log_ent_coef is not None
-        found["log alpha"] = agent.log_ent_coef.detach()
-        optimizers["alpha"] = agent.ent_coef_optimizer
-    for owner, optimizer in optimizers.items():
-        for index, state in optimizer.state_dict()["state"].items():
-            found.update({f"{owner} {index} {name}": value for name, value in state.items()})
-    return {name: value.clone() for name, value in found.items()}
-
-
-def assert_same(ours: Numbers, theirs: Numbers, tolerance: float) -> None:
-    assert ours.keys() == theirs.keys()
-    for name, value in theirs.items():
-        torch.testing.assert_close(ours[name], value, rtol=tolerance, atol=tolerance, msg=name)
+from offline_envs.sb3 import FastSAC, MixedReplayBuffer
+from tests.sb3.fast_sac.agents import assert_same, double_precision, make, numbers, reloaded
+from tests.sb3.toy import toy_transitions
 
 
 @pytest.fixture
-def double(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let Stable-Baselines3 compute in float64, also where it calls `float()`."""
-    monkeypatch.setattr(policies, "preprocess_obs", lambda obs, *args, **kwargs: obs.double())
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+def double() -> Iterator[None]:
+    with double_precision():
+        yield
 
 
 def assert_learns_as_sac(updates: int, tolerance: float, calls: int = 1, **settings: Any) -> None:
@@ -149,14 +109,6 @@ def test_a_complete_run_is_the_same(gradient_steps: int, updates: int) -> None:
 def test_the_same_seed_gives_the_same_numbers() -> None:
     first, second = make(FastSAC).learn(30), make(FastSAC).learn(30)
     assert_same(numbers(first), numbers(second), 0)
-
-
-def reloaded(agent: SAC, kind: type[SAC], path: Path) -> SAC:
-    agent.save(path)
-    loaded = kind.load(path, env=agent.get_env(), device="cpu")
-    loaded.replay_buffer = agent.replay_buffer
-    loaded.set_logger(configure(None, []))
-    return loaded
 
 
 @pytest.mark.parametrize("ent_coef", ["auto", 0.2])

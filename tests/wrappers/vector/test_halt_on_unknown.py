@@ -37,6 +37,20 @@ def test_pessimistic_environment_is_the_learned_one_and_the_wrapper(mode: str, o
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_truncating_environment_is_the_learned_one_and_the_wrapper(mode: str) -> None:
+    cut: Any = {"on_unknown": "truncate", "disagreement": "std"}
+    options = toy_options(model=random_ensemble(), autoreset_mode=mode, step_infos=True)
+    options["termination"] = right_of_six
+    inside: Any = gym.make_vec("PessimisticModel-v0", num_envs=N, threshold=RULE, **cut, **options)
+    plain = gym.make_vec("LearnedModel-v0", num_envs=N, **{**options, **WHOLE})
+    outside = HaltOnUnknown(plain, RULE, step_infos=True, **cut)
+    course = play(outside, 30)
+    assert_same(play(inside, 30), course)
+    assert outside.halt_counter.n_halted == inside.unwrapped.monitor.n_halted > 0
+    assert any(any(step[3]) for step in course if len(step) == 5)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_penalty_and_halt_give_the_same_in_every_order(mode: str) -> None:
     options = toy_options(model=random_ensemble(), autoreset_mode=mode, step_infos=True, **WHOLE)
     penalty: Any = {"penalty_coef": 0.7, "penalty": "max_disagreement"}
@@ -118,6 +132,26 @@ def test_halted_row_restarts_at_the_next_step() -> None:
         (1, 1, False, 0),
     ]
     assert (envs.halt_counter.n_steps, envs.halt_counter.n_episodes, envs.halt_counter.n_halted) == (9, 3, 1)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_a_row_is_cut_as_it_would_be_halted(mode: AutoresetMode) -> None:
+    """The same course in every mode, with the ends of the halt as truncations."""
+    halted = HaltOnUnknown(counting_vector(mode), **GUARD)
+    cut = HaltOnUnknown(counting_vector(mode), on_unknown="truncate", **GUARD)
+    halted.reset(seed=0)
+    cut.reset(seed=0)
+    n_cut = 0
+    for _ in range(7):
+        expected, found = (envs.step(np.zeros((2, 1), np.float32)) for envs in (halted, cut))
+        assert (found[0].tolist(), found[1].tolist()) == (expected[0].tolist(), expected[1].tolist())
+        assert not found[2].any()
+        assert found[3].tolist() == (expected[2] | expected[3]).tolist()
+        n_cut += int(expected[2].sum())
+        if mode == AutoresetMode.DISABLED and found[3].any():
+            for envs in (halted, cut):
+                envs.reset(options={"reset_mask": found[3].copy()})
+    assert n_cut > 0
 
 
 def test_halted_row_waits_for_the_caller() -> None:

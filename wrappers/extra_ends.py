@@ -1,5 +1,6 @@
-"""Extra terminations that a wrapper imposes on a vector environment, compatible with its autoreset mode."""
+"""Extra ends of rows that a wrapper imposes on a vector environment, compatible with its autoreset mode."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,9 +14,25 @@ from offline_envs.wrappers.rows import like, on_host
 
 StepResult = tuple[Any, Any, Any, Any, dict[str, Any]]
 
+Flags = tuple[Any, Any]
+"""Terminations and truncations, `(n,)` each, arrays or tensors alike."""
 
-class ExtraTerminations(Protocol):
-    """Steps a vector environment and also terminates some of its rows."""
+EndRows = Callable[[Any, Any, Any], Flags]
+"""How rows end: from terminations, truncations and the rows to the flags with them."""
+
+
+def terminate(terminations: Any, truncations: Any, rows: Any) -> Flags:
+    """Terminate the rows, bool `(n,)`."""
+    return terminations | rows, truncations
+
+
+def truncate(terminations: Any, truncations: Any, rows: Any) -> Flags:
+    """Truncate the rows that do not terminate."""
+    return terminations, truncations | (rows & ~terminations)
+
+
+class ExtraEnds(Protocol):
+    """Steps a vector environment and also ends some of its rows."""
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
         """Step the environment; the episodes of the rows in `ends`, bool `(n,)`, end with it."""
@@ -24,62 +41,70 @@ class ExtraTerminations(Protocol):
         """Drop the pending restarts of the rows that a reset with `options` restarts."""
 
 
-def extra_terminations(env: VectorEnv[Any, Any, Any]) -> ExtraTerminations:
+def extra_ends(env: VectorEnv[Any, Any, Any], *, truncates: bool) -> ExtraEnds:
     """Choose how rows of `env` are ended, by its kind and its autoreset mode.
+
+    Args:
+        env: The environment.
+        truncates: Whether rows are truncated, not terminated.
 
     Raises:
         SettingsError: An environment that restarts its own finished rows, but not those that a wrapper
             ended.
     """
     mode = env.metadata.get("autoreset_mode")
+    end = truncate if truncates else terminate
     if is_learned(env):
-        return LearnedEnds(env)
+        return LearnedEnds(env, truncates=truncates)
     if mode == AutoresetMode.DISABLED:
-        return Ends(env)
+        return Ends(env, end)
     if not isinstance(env.unwrapped, SyncVectorEnv | AsyncVectorEnv):
         raise SettingsError(
             f"A halted row has to be restarted by itself, with reset(options={{'reset_mask': ...}}), which "
             f"{type(env.unwrapped).__name__} is not known to honour. Wrap single environments before "
             "they are stacked, or use autoreset mode 'Disabled'."
         )
-    return SameStepEnds(env) if mode == AutoresetMode.SAME_STEP else NextStepEnds(env)
+    return SameStepEnds(env, end) if mode == AutoresetMode.SAME_STEP else NextStepEnds(env, end)
 
 
 class LearnedEnds:
-    """Terminations inside the learned environment, so that autoreset treats them like any other."""
+    """Ends inside the learned environment, so that autoreset treats them like any other."""
 
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+    def __init__(self, env: VectorEnv[Any, Any, Any], *, truncates: bool) -> None:
         self._env = env
+        learned: Any = env.unwrapped
+        self._end = learned.truncate_at_next_step if truncates else learned.end_at_next_step
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
-        """See `ExtraTerminations`."""
-        self._env.unwrapped.end_at_next_step(ends)  # type: ignore[attr-defined]
+        """See `ExtraEnds`."""
+        self._end(ends)
         return self._env.step(actions)
 
     def reset(self, options: dict[str, Any] | None) -> None:
-        """See `ExtraTerminations`."""
+        """See `ExtraEnds`."""
 
 
 class Ends:
-    """Terminations whose rows the caller restarts."""
+    """Ends whose rows the caller restarts."""
 
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
-        self._env = env
+    def __init__(self, env: VectorEnv[Any, Any, Any], end: EndRows) -> None:
+        self._env, self._ended = env, end
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
-        """See `ExtraTerminations`."""
+        """See `ExtraEnds`."""
         obs, rewards, terminations, truncations, infos = self._env.step(actions)
-        return obs, rewards, terminations | like(ends, terminations), truncations, infos
+        flags = self._ended(terminations, truncations, like(ends, terminations))
+        return obs, rewards, *flags, infos
 
     def reset(self, options: dict[str, Any] | None) -> None:
-        """See `ExtraTerminations`."""
+        """See `ExtraEnds`."""
 
 
 class SameStepEnds(Ends):
-    """Terminations whose rows restart within the step, in addition to those that the environment restarts."""
+    """Ends whose rows restart within the step, in addition to those that the environment restarts."""
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
-        """See `ExtraTerminations`."""
+        """See `ExtraEnds`."""
         obs, rewards, terminations, truncations, infos = self._env.step(actions)
         halted = like(ends, terminations)
         restart = on_host(halted & ~(terminations | truncations))
@@ -87,22 +112,22 @@ class SameStepEnds(Ends):
             last = np.array(on_host(obs))  # the reset may write to returned arrays
             infos = {**infos, **_with_final_obs(infos, last, restart)}
             obs, _ = self._env.reset(options={RESET_MASK: restart})
-        return obs, rewards, terminations | halted, truncations, infos
+        return obs, rewards, *self._ended(terminations, truncations, halted), infos
 
 
 class NextStepEnds(Ends):
-    """Terminations whose rows restart at the following step.
+    """Ends whose rows restart at the following step.
 
     The environment does not know of them, so it steps them once more before they are reset; that step's
     results are discarded.
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
-        super().__init__(env)
+    def __init__(self, env: VectorEnv[Any, Any, Any], end: EndRows) -> None:
+        super().__init__(env, end)
         self._restart: Any = None
 
     def step(self, actions: Any, ends: Tensor) -> StepResult:
-        """See `ExtraTerminations`."""
+        """See `ExtraEnds`."""
         obs, rewards, terminations, truncations, infos = self._env.step(actions)
         if self._restart is not None and self._restart.any():
             restart = self._restart
@@ -112,10 +137,10 @@ class NextStepEnds(Ends):
             )
         halted = like(ends, terminations)
         self._restart = on_host(halted & ~(terminations | truncations))
-        return obs, rewards, terminations | halted, truncations, infos
+        return obs, rewards, *self._ended(terminations, truncations, halted), infos
 
     def reset(self, options: dict[str, Any] | None) -> None:
-        """See `ExtraTerminations`."""
+        """See `ExtraEnds`."""
         self._restart = without_reset_rows(self._restart, options)
 
 

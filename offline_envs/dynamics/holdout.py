@@ -8,10 +8,14 @@ import torch
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics import FitSettings, generator_for, split_index
+from offline_envs.dynamics.fitting.rows import generator_for, split_index
+from offline_envs.dynamics.fitting.settings import FitSettings
 
 HOLDOUT = "held-out steps"
 SEEN = "steps that the fit may have seen"
+
+_SPLIT = ("holdout", "seed")
+"""Settings that decide the split, of every kind of model that this package fits."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class Holdout:
         reason = _unknown(transitions, card)
         if reason is None:
             assert card is not None
-            fit_settings = FitSettings.from_json(card["fit_settings"])
-            others, rows = split_index(len(transitions), fit_settings)
+            split = {name: card["fit_settings"][name] for name in _SPLIT if name in card["fit_settings"]}
+            others, rows = split_index(len(transitions), FitSettings.from_json(split))
             return cls(rows, others, None)
         order = torch.randperm(len(transitions), generator=generator_for(seed, 0))
         size = max(1, min(1000, len(transitions) // 5))

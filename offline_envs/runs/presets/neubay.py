@@ -1,0 +1,41 @@
+"""NEUBAY's presets, in its Markov form: a SAC agent without memory in the truncated model."""
+
+from collections.abc import Iterator, Mapping
+
+from offline_envs.runs.presets.preset import Preset
+
+REAL_SHARES: Mapping[str, float] = {
+    "halfcheetah-medium-replay": 0.05,
+    "hopper-medium-replay": 0.5,
+    "walker2d-medium-replay": 0.5,
+}
+"""Weight of real rows in the release's losses, for its recurrent agent; here their share of a batch."""
+
+FIXED_TEMPERATURE = ("hopper-medium-replay",)
+"""Datasets on which the release keeps SAC's temperature."""
+
+
+def neubay() -> Iterator[Preset]:
+    """NEUBAY in D4RL's replay datasets.
+
+    The release (offline_markov.py, an ablation of the paper) differs in its critics and optimisers, see
+    `offline_envs.runs.algorithms.neubay`, and in the fit: its members have layer normalisation and leaky
+    ReLU, and its weight decay is decoupled from the gradient (AdamW).
+    """
+    source = "NEUBAY (arXiv 2512.04341), configurations of the release, in their Markov form; datasets v2"
+    for dataset, share in REAL_SHARES.items():
+        settings = {
+            "algorithm": "neubay",
+            "real_ratio": share,
+            "gradient_steps": 2_000_000,
+            "ensemble": {"n_members": 128, "n_elites": 100},
+            "fit": {"weight_decay": [5e-5], "bootstrap": False},
+            "agent_options": {
+                "learning_rate": 1e-4,
+                "batch_size": 2048,
+                "buffer_size": 40_000_000,
+                "ent_coef": 0.2 if dataset in FIXED_TEMPERATURE else "auto_0.2",
+                "policy_kwargs": {"n_critics": 10, "net_arch": [256, 256]},
+            },
+        }
+        yield Preset(f"neubay/{dataset}", source, settings)
