@@ -6,6 +6,7 @@ from offline_envs.runs.presets.mbpo import mbpo
 from offline_envs.runs.presets.mobile import mobile
 from offline_envs.runs.presets.mopo import mopo, mopo_tasks, mopo_trpo
 from offline_envs.runs.presets.morec import morec
+from offline_envs.runs.presets.morec_mobile import morec_mobile
 from offline_envs.runs.presets.morel import morel
 from offline_envs.runs.presets.neubay import neubay
 from offline_envs.runs.presets.preset import Preset
@@ -24,6 +25,7 @@ PRESETS: Registry[Preset] = Registry(
             rambo(),
             morel(),
             morec(),
+            morec_mobile(),
             combo(),
             mobile(),
             ravl(),
