@@ -20,6 +20,7 @@ from offline_envs.dynamics.gaussian_process.store import fitted_gaussian_process
 from offline_envs.dynamics.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
+from offline_envs.dynamics.masked_model import MaskedModel
 from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
 from offline_envs.dynamics.model import (
     MEMBER_CHOICES,
@@ -95,6 +96,7 @@ __all__ = [
     "GaussianProcessSettings",
     "Holdout",
     "LearnedTermination",
+    "MaskedModel",
     "Measure",
     "ModelShape",
     "Normalizer",

@@ -29,6 +29,7 @@ from offline_envs.dynamics.fitting.losses import row_loss
 from offline_envs.dynamics.fitting.rows import Rows, generator_for
 from offline_envs.dynamics.fitting.schedules import OWN_SCHEDULES
 from offline_envs.dynamics.fitting.settings import FitSettings
+from offline_envs.dynamics.fitting.units import Units
 from offline_envs.dynamics.fitting.windows import follow, successors
 from offline_envs.dynamics.prediction import DELTA
 from offline_envs.kernels import HIDDEN_DTYPES
@@ -85,8 +86,7 @@ class MultiStep:
         device = rows.train.device
         self._rows, self._following, self._settings = rows, following.to(device), fit_settings
         self._n_obs = len(scaler.mean) - 1
-        std, mean = normalizer.std[: self._n_obs].to(device), scaler.mean[DELTA]
-        self._factor, self._shift = scaler.std[DELTA] / std, mean / std
+        self._units = Units.of(normalizer, scaler, device)
 
     def draw(self, index: Tensor, step: int, n_steps: int | None) -> OwnInputs:
         """Draw the own inputs of a gradient step; they depend on the seed and its number only.
@@ -156,12 +156,12 @@ class MultiStep:
         delta = mean[..., DELTA]
         if logvar is not None:
             delta = delta + (logvar[..., DELTA] / 2).exp() * noise
-        after = inputs[..., : self._n_obs] + delta * self._factor + self._shift
+        after = self._units.after(inputs[..., : self._n_obs], delta)
         return after if self._settings.own_gradient else after.detach()
 
     def _target(self, target: Tensor, recorded: Tensor, inputs: Tensor) -> Tensor:
         """What leads from `inputs` to the recorded successor, `(N, B, 1 + d)`."""
-        ahead = (recorded - inputs)[..., : self._n_obs] / self._factor
+        ahead = (recorded - inputs)[..., : self._n_obs] / self._units.factor
         return torch.cat([target[..., :1], target[..., DELTA] + ahead], dim=-1)
 
 

@@ -46,6 +46,9 @@ class FitSettings(JsonSettings):
             in the first half of `max_epochs`.
         own_kind: What the member's own input is: the `"mean"` of its prediction, or a `"sample"`.
         own_gradient: Whether gradients pass through own inputs; otherwise they count as given.
+        value_weight: Weight φ of the term by which members' errors count as far as values depend on them, see
+            `value_consistency`; VIPO has 1e-4. It is in units of one over the squared reward.
+        value_discount: Discount γ of these values.
     """
 
     learning_rate: float = 1e-3
@@ -66,6 +69,8 @@ class FitSettings(JsonSettings):
     own_schedule: str = added_later("linear")
     own_kind: str = added_later("mean")
     own_gradient: bool = added_later(True)
+    value_weight: float = added_later(0.0)
+    value_discount: float = added_later(0.99)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,6 +98,7 @@ class FitSettings(JsonSettings):
             raise SettingsError(f"improvement must be at least 0 and less than 1, got {self.improvement}.")
         check_seed(self.seed)
         self._check_own_inputs()
+        self._check_value_term()
 
     def _check_own_inputs(self) -> None:
         if self.rollout_steps < 1:
@@ -113,6 +119,19 @@ class FitSettings(JsonSettings):
             raise SettingsError(
                 "own_schedule='linear' needs max_epochs, in the first half of which own_inputs grow, e.g. "
                 "max_epochs=16; got None. own_schedule='constant' does without."
+            )
+
+    def _check_value_term(self) -> None:
+        if self.value_weight < 0:
+            raise SettingsError(f"value_weight must be 0 or more, got {self.value_weight}.")
+        if not 0 <= self.value_discount < 1:
+            raise SettingsError(
+                f"value_discount must be at least 0 and less than 1, got {self.value_discount}."
+            )
+        if self.value_weight and self.rollout_steps > 1:
+            raise SettingsError(
+                f"value_weight={self.value_weight:g} is for fits to single steps, not for "
+                f"rollout_steps={self.rollout_steps}. Set one of them."
             )
 
     @property

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.ensemble.spectral_norm import (
     add_spectral_norm,
@@ -24,10 +25,17 @@ from offline_envs.dynamics.fitting.losses import squared_error
 from offline_envs.dynamics.fitting.multi_step import MultiStep, Windows, windows_of
 from offline_envs.dynamics.fitting.progress import FitProgress
 from offline_envs.dynamics.fitting.report import FitReport, warn_of_useless_outputs
-from offline_envs.dynamics.fitting.rows import Rows, generator_for, split_rows, standardize_targets
+from offline_envs.dynamics.fitting.rows import (
+    Rows,
+    generator_for,
+    split_index,
+    split_rows,
+    standardize_targets,
+)
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.dynamics.fitting.settings import FitSettings
-from offline_envs.errors import OfflineEnvsError
+from offline_envs.dynamics.fitting.value_consistency import ValueConsistency
+from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.kernels import warn_of_emulation
 from offline_envs.settings import check_arguments
 
@@ -74,6 +82,7 @@ def fit(
     Raises:
         DatasetError: Too few rows for a holdout.
         CheckpointError: `folder` holds a damaged fit, or one of other data or settings.
+        SettingsError: `value_weight` with deterministic members.
         OfflineEnvsError: The loss is not finite.
 
     Warns:
@@ -81,6 +90,8 @@ def fit(
     """
     settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
     device = torch.device(device)
+    if fit_settings.value_weight and not settings.probabilistic:
+        raise SettingsError("value_weight needs members that predict a variance, but probabilistic=False.")
     warn_of_emulation(fit_settings.precision, device)
     ensemble = EnsembleDynamics(
         transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
@@ -92,7 +103,8 @@ def fit(
     )
     if settings.spectral_norm:
         add_spectral_norm(ensemble, generator=generator_for(fit_settings.seed, _SPECTRAL_NORM))
-    state = FitState(ensemble.to(device), fit_settings)
+    values = _values(transitions, ensemble, scaler, fit_settings, device)
+    state = FitState(ensemble.to(device), fit_settings, values)
     keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings)) if folder else None
     if keeper:
         keeper.resume(state)
@@ -103,6 +115,26 @@ def fit(
         ensemble.rescale_outputs(scaler.mean, scaler.std)
     warn_of_useless_outputs(report)
     return Fitted(ensemble, report)
+
+
+def _values(
+    transitions: Transitions,
+    ensemble: EnsembleDynamics,
+    scaler: Normalizer | None,
+    fit_settings: FitSettings,
+    device: torch.device,
+) -> ValueConsistency | None:
+    if not fit_settings.value_weight:
+        return None
+    train, _ = split_index(len(transitions), fit_settings)
+    return ValueConsistency(
+        ensemble.n_members,
+        transitions.terminated[train],
+        ensemble.normalizer,
+        scaler or Normalizer(ensemble.n_outputs),
+        fit_settings=fit_settings,
+        device=device,
+    )
 
 
 def fit_identity(

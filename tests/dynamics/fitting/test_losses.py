@@ -11,6 +11,7 @@ from offline_envs.dynamics.fitting.losses import (
     data_loss,
     decay_factors,
     gaussian_nll,
+    log_likelihood,
     row_loss,
     squared_error,
     weight_penalty,
@@ -37,6 +38,12 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_rows(logvar: torch.Tensor | None
     rows = row_loss(mean, logvar, target)
     assert rows.shape == (2, 3)
     torch.testing.assert_close(rows.mean(dim=1), data_loss(mean, logvar, target))
+
+
+def test_log_likelihood_is_that_of_pytorchs_normal() -> None:
+    mean, logvar, value = torch.randn(3, 2, 5, 4)
+    expected = torch.distributions.Normal(mean, (logvar / 2).exp()).log_prob(value).sum(dim=-1)
+    torch.testing.assert_close(log_likelihood(mean, logvar, value), expected)
 
 
 def test_penalties_by_hand() -> None:
