@@ -27,6 +27,7 @@ from offline_envs.dynamics import (
     EnsembleSettings,
     FitSettings,
     GaussianProcessSettings,
+    Holdout,
     Prediction,
     fit,
     fit_gaussian_process,
@@ -34,7 +35,7 @@ from offline_envs.dynamics import (
     read_model_card,
     save_model,
 )
-from offline_envs.evaluation import DataScale, Holdout, interval_shares, mixture_quantile
+from offline_envs.evaluation import DataScale, interval_shares, mixture_quantile
 
 EMBEDDED = "offline-envs/inverteddoublependulum-replay-v0"
 LEVELS = (0.5, 0.9)

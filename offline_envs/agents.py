@@ -9,7 +9,7 @@ from offline_envs.registry import Registry
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
-__all__ = ["AGENTS", "Agent", "find_saved_agent", "off_policy_agents", "saved_agents"]
+__all__ = ["AGENTS", "Agent", "find_saved_agent", "off_policy_agents", "online_agents", "saved_agents"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,15 @@ class Agent:
         off_policy: Whether it learns from a replay buffer.
         needs_noise: Whether its policy is deterministic, so that it explores only by noise added to its
             actions.
+        offline: Whether it needs a learned model or rows of a dataset, so that it cannot learn from a real
+            environment alone.
     """
 
     module: str
     class_name: str
     off_policy: bool = True
     needs_noise: bool = False
+    offline: bool = False
 
     def load(self) -> "type[BaseAlgorithm]":
         """Import the class."""
@@ -40,9 +43,9 @@ AGENTS: Registry[Agent] = Registry(
     {
         "sac": Agent("stable_baselines3", "SAC"),
         "fastsac": Agent("offline_envs.sb3.fast_sac.fast_sac", "FastSAC"),
-        "combo": Agent("offline_envs.sb3.offline_sac.combo", "COMBO"),
+        "combo": Agent("offline_envs.sb3.offline_sac.combo", "COMBO", offline=True),
         "ravl": Agent("offline_envs.sb3.offline_sac.ravl", "RAVL"),
-        "mobile": Agent("offline_envs.sb3.offline_sac.mobile", "MOBILE"),
+        "mobile": Agent("offline_envs.sb3.offline_sac.mobile", "MOBILE", offline=True),
         "td3": Agent("stable_baselines3", "TD3", needs_noise=True),
         "ddpg": Agent("stable_baselines3", "DDPG", needs_noise=True),
         "tqc": Agent("sb3_contrib", "TQC"),
@@ -56,6 +59,11 @@ AGENTS: Registry[Agent] = Registry(
 def off_policy_agents() -> list[str]:
     """Names of the agents that learn from a replay buffer, in the table's order."""
     return [name for name, agent in AGENTS.items() if agent.off_policy]
+
+
+def online_agents() -> list[str]:
+    """Names of those among them that learn in a real environment, without a model or a dataset."""
+    return [name for name in off_policy_agents() if not AGENTS[name].offline]
 
 
 ONLY_SAVED: Registry[Agent] = Registry(

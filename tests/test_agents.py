@@ -6,7 +6,14 @@ from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from typer.testing import CliRunner
 
-from offline_envs.agents import AGENTS, Agent, find_saved_agent, off_policy_agents, saved_agents
+from offline_envs.agents import (
+    AGENTS,
+    Agent,
+    find_saved_agent,
+    off_policy_agents,
+    online_agents,
+    saved_agents,
+)
 from offline_envs.cli import app
 from offline_envs.errors import SettingsError
 from offline_envs.runs import TrainSettings
@@ -31,6 +38,10 @@ def test_the_flags_are_those_of_the_class(name: str) -> None:
     assert AGENTS[name].needs_noise == (name in ("td3", "ddpg"))  # the others' policies are distributions
 
 
+def test_agents_that_need_a_model_or_a_dataset_do_not_learn_online() -> None:
+    assert set(off_policy_agents()) - set(online_agents()) == {"combo", "mobile"}
+
+
 def test_the_table_is_cheap_to_import() -> None:
     slow = ("torch", "stable_baselines3")
     code = f"import sys, offline_envs.agents; print([m for m in {slow} if m in sys.modules])"
@@ -39,7 +50,7 @@ def test_the_table_is_cheap_to_import() -> None:
 
 
 def test_an_unknown_agent_is_refused_by_name() -> None:
-    valid = "crossq, ddpg, fastsac, sac, td3, tqc, trpo"
+    valid = "combo, crossq, ddpg, fastsac, mobile, ravl, sac, td3, tqc, trpo"
     with pytest.raises(SettingsError, match=rf"Unknown agent 'ppo'\. Valid: {valid}"):
         AGENTS.find("ppo")
     assert sorted([*off_policy_agents(), "trpo"]) == valid.split(", ")
@@ -49,7 +60,7 @@ def test_policies_of_further_agents_can_be_loaded() -> None:
     assert {*AGENTS, "ppo", "a2c"} == set(saved_agents())
     assert find_saved_agent("ppo").load() is PPO
     assert find_saved_agent("sac").load() is SAC
-    with pytest.raises(SettingsError, match=r"Unknown agent 'dqn'\. Valid: a2c, crossq, ddpg"):
+    with pytest.raises(SettingsError, match=r"Unknown agent 'dqn'\. Valid: a2c, combo, crossq"):
         find_saved_agent("dqn")
     with pytest.raises(SettingsError, match="Unknown agent 'ppo'"):
         TrainSettings("a-v0", agent="ppo")

@@ -13,13 +13,14 @@ from typer.testing import CliRunner
 
 from offline_envs.agents import AGENTS
 from offline_envs.cli import app
+from offline_envs.consistency import DiscriminatorSettings
 from offline_envs.dynamics import MEASURES, EnsembleSettings, FitSettings, GaussianProcessSettings
 from offline_envs.envs import ModelOptions, method_class
 from offline_envs.envs.entry_points import learned_vector_env
 from offline_envs.registration import ENV_IDS, METHODS
 from offline_envs.registry import Registry
 from offline_envs.runs import ALGORITHMS
-from offline_envs.sb3 import MOBILE, FastSAC
+from offline_envs.sb3 import COMBO, MOBILE, RAVL, FastSAC
 from tests.test_architecture import GROUND, MAY_IMPORT
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -83,6 +84,7 @@ def test_the_settings_of_each_method_are_listed_with_their_defaults(env_id: str)
     [
         ("Ensemble", EnsembleSettings),
         ("Fit", FitSettings),
+        ("Discriminators", DiscriminatorSettings),
         ("Gaussian process", GaussianProcessSettings),
     ],
 )
@@ -90,7 +92,7 @@ def test_the_settings_of_models_are_listed_with_their_defaults(heading: str, kin
     assert settings_tables()[heading] == {field.name: written(field.default) for field in fields(kind)}
 
 
-@pytest.mark.parametrize("kind", [FastSAC, MOBILE], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [FastSAC, COMBO, MOBILE, RAVL], ids=lambda kind: kind.__name__)
 def test_the_settings_of_agents_are_listed_with_their_defaults(kind: type) -> None:
     own = inspect.signature(vars(kind)["__init__"]).parameters.values()
     expected = {p.name: written(p.default) for p in own if p.kind is p.KEYWORD_ONLY}

@@ -8,12 +8,13 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from offline_envs.data import DatasetSource, load_transitions
+from offline_envs.data import DatasetSource
 from offline_envs.dynamics import DynamicsModel, UnknownDetector
-from offline_envs.envs import Halts, is_learned, layers, model_of, resolve_model
+from offline_envs.envs import Halts, is_learned, layers, model_of
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import Members, row_chunks
 from offline_envs.methods import Halt, halt_infos, halt_reward
+from offline_envs.wrappers.fitted_data import fitted_data
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,7 @@ class HaltMeter:
                 "Halt a LearnedModel-v0 or PenalizedModel-v0 once."
             )
         found = model_of(env, obs_space, action_space, model)
-        source = env.unwrapped.transitions if dataset is None and is_learned(env) else dataset
-        if source is None:
-            raise SettingsError("A threshold needs dataset=, the data that the model was fitted to.")
-        transitions = load_transitions(source)
-        resolve_model(found, transitions.obs_dim, transitions.action_dim, device=str(found.device))
+        transitions = fitted_data(env, dataset, found, needed_by="A threshold")
         method.check(found)
         detector = method.detector(found, transitions, cache_dir=cache_dir, progress=True)
         lowest = float(transitions.rewards.min())

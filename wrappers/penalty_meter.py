@@ -8,10 +8,13 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
+from offline_envs.data import DatasetSource
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs import ReplacesRewards, is_learned, layers, model_of
+from offline_envs.errors import SettingsError
 from offline_envs.mdp import Members, row_chunks
-from offline_envs.methods import Penalize, Penalty
+from offline_envs.methods import RAW, Penalize, Penalty
+from offline_envs.wrappers.fitted_data import fitted_data
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,34 @@ class PenaltyMeter:
         action_space: gym.Space[Any],
         *,
         model: str | Path | DynamicsModel | None,
+        dataset: DatasetSource | None,
+        cache_dir: str | Path | None,
         method: Penalty,
     ) -> Self:
         """Find the model, and check that it has what the penalty measures.
 
+        Args:
+            env: The environment.
+            obs_space: Observation space of one episode.
+            action_space: Action space of one episode.
+            model: See `model_of`.
+            dataset: The data that set the unit of λ, if they do; None means a learned environment's own.
+            cache_dir: Cache folder, see `cache_folder`.
+            method: The settings.
+
         Raises:
-            SettingsError: A measure that is zero for its members, or settings that `model_of` refuses.
+            SettingsError: A measure that is zero for its members, settings that `model_of` refuses, or a
+                dataset where none is needed or none where one is.
         """
+        if method.penalty_scale == RAW and dataset is not None:
+            raise SettingsError("dataset= is for penalty_scale='data'. Leave it out, or set that.")
         found = model_of(env, obs_space, action_space, model)
         method.check(found)
-        return cls(env, Members.of(found, method.members), method.penalize())
+        members = Members.of(found, method.members)
+        if method.penalty_scale == RAW:
+            return cls(env, members, method.penalize())
+        transitions = fitted_data(env, dataset, found, needed_by="penalty_scale='data'")
+        return cls(env, members, method.transform(found, transitions, cache_dir=cache_dir))
 
     @property
     def learned(self) -> bool:

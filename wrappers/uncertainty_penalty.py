@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from torch import Tensor
 
+from offline_envs.data import DatasetSource
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.mdp import PENALTY, RAW_REWARD
 from offline_envs.methods import Penalty
@@ -33,9 +34,12 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
         penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
         penalty_members: Members that are measured, `"all"` or `"elites"`.
+        penalty_scale: `"raw"`, or `"data"` to count λ in the measure's mean over the dataset, see `Penalty`.
+        dataset: The dataset that sets this unit; a learned environment brings its own.
+        cache_dir: Folder of fitted models, and of these units, instead of the user's cache.
 
     Raises:
-        SettingsError: An unknown name, a negative coefficient, or no model to measure uncertainty.
+        SettingsError: An unknown name, a negative coefficient, or no model or data to measure uncertainty.
 
     Example:
         >>> import gymnasium as gym, offline_envs
@@ -58,9 +62,19 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
         penalty: str = Penalty.penalty,
         model: str | Path | DynamicsModel | None = None,
         penalty_members: str = Penalty.penalty_members,
+        penalty_scale: str = Penalty.penalty_scale,
+        dataset: DatasetSource | None = None,
+        cache_dir: str | Path | None = None,
     ) -> None:
         RecordConstructorArgs.__init__(
-            self, penalty_coef=penalty_coef, penalty=penalty, model=model, penalty_members=penalty_members
+            self,
+            penalty_coef=penalty_coef,
+            penalty=penalty,
+            model=model,
+            penalty_members=penalty_members,
+            penalty_scale=penalty_scale,
+            dataset=dataset,
+            cache_dir=cache_dir,
         )
         gym.Wrapper.__init__(self, env)
         self._meter = PenaltyMeter.for_env(
@@ -68,7 +82,9 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
             env.observation_space,
             env.action_space,
             model=model,
-            method=Penalty(penalty_coef, penalty, penalty_members),
+            dataset=dataset,
+            cache_dir=cache_dir,
+            method=Penalty(penalty_coef, penalty, penalty_members, penalty_scale),
         )
         self._obs: Tensor | None = None
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from offline_envs.agents import off_policy_agents, saved_agents
+from offline_envs.agents import online_agents, saved_agents
 from offline_envs.cli.options import INTERRUPTED, parse_json
 from offline_envs.collect import CollectSettings, Kind
 from offline_envs.errors import SettingsError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 AgentName = Annotated[
     str,
     typer.Option(
-        help=f"Agent to train: {', '.join(off_policy_agents())}. With --policy, the agent that "
-        f"saved it, also {', '.join(name for name in saved_agents() if name not in off_policy_agents())}."
+        help=f"Agent to train: {', '.join(online_agents())}. With --policy, the agent that "
+        f"saved it, also {', '.join(name for name in saved_agents() if name not in online_agents())}."
     ),
 ]
 

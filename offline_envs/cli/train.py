@@ -24,9 +24,10 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model), mobile (targets penalised where members disagree), "
-        "neubay (truncates where the model is unsure), bc (behaviour cloning, no model), or td3bc, iql, "
-        "cql, awac, bcq, bear, crr, plas, prdc or rebrac (model-free, by d3rlpy).",
+        "(adversarial model), morec (steps filtered by discriminators), combo (conservative critic), mobile "
+        "(targets penalised where members disagree), ravl (diverse critics), neubay (truncates where the "
+        "model is unsure), bc (behaviour cloning, no model), or td3bc, iql, cql, awac, bcq, bear, crr, plas, "
+        "prdc or rebrac (model-free, by d3rlpy).",
         show_default="mopo",
     ),
 ]
@@ -40,7 +41,10 @@ PresetName = Annotated[
 ]
 Agent = Annotated[
     str | None,
-    typer.Option(help=f"One of {', '.join(AGENTS)}.", show_default="sac; trpo for morel; mobile for mobile"),
+    typer.Option(
+        help=f"One of {', '.join(AGENTS)}.",
+        show_default="sac; trpo for morel; combo for combo; mobile for mobile; ravl for ravl",
+    ),
 ]
 Steps = Annotated[
     int | None,
@@ -52,14 +56,26 @@ Steps = Annotated[
 ]
 Horizon = Annotated[
     int | None,
-    typer.Option(help="Steps of an imagined episode, h.", min=1, show_default="5; 500 for morel or trpo"),
+    typer.Option(
+        help="Steps of an imagined episode, h.",
+        min=1,
+        show_default="5; 100 for morec; 500 for morel or trpo; 1000 for neubay",
+    ),
 ]
 Coef = Annotated[
-    float | None, typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0")
+    float | None,
+    typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0; 0.0 for morec"),
 ]
 Penalty = Annotated[
     str | None,
     typer.Option(help="max_std, max_deviation, max_disagreement or ensemble_std.", show_default="max_std"),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        help="Unit in which λ counts: raw (the measure's), or data (its mean over the dataset).",
+        show_default="raw",
+    ),
 ]
 Seeds = Annotated[str, typer.Option(help="Seeds, run one after another, e.g. 0,1,2.")]
 Folder = Annotated[Path, typer.Option(help="Folder to write; each seed gets a subfolder.")]
@@ -105,6 +121,7 @@ def train(
     horizon: Horizon = None,
     penalty_coef: Coef = None,
     penalty: Penalty = None,
+    penalty_scale: Scale = None,
     seeds: Seeds = "0",
     model: Model = None,
     env_id: EnvId = None,
@@ -134,6 +151,7 @@ def train(
         "horizon": horizon,
         "penalty_coef": penalty_coef,
         "penalty": penalty,
+        "penalty_scale": penalty_scale,
         "model": model,
         "env_id": env_id,
         "env_kwargs": parse_json(env_kwargs, "--env-kwargs"),

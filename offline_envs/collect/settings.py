@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from offline_envs.agents import find_saved_agent, off_policy_agents
+from offline_envs.agents import find_saved_agent, online_agents
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.settings import LARGEST_GLOBAL_SEED, TypedSettings, check_seed
 
@@ -66,10 +66,12 @@ class CollectSettings(TypedSettings):
         for width in self.net_arch:
             _check_positive("net_arch", width)
         check_seed(self.seed, largest=LARGEST_GLOBAL_SEED)
-        if not find_saved_agent(self.agent).off_policy and (self.trains_first or self.kind is Kind.REPLAY):
+        agent = find_saved_agent(self.agent)
+        if (not agent.off_policy or agent.offline) and (self.trains_first or self.kind is Kind.REPLAY):
             raise SettingsError(
-                f"Only an agent with a replay buffer can be trained here, got {self.agent}. "
-                f"Valid: {', '.join(off_policy_agents())}; or give a policy that {self.agent} saved."
+                "Only an agent that learns from real steps in a replay buffer can be trained here, got "
+                f"{self.agent}. Valid: {', '.join(online_agents())}; or give a policy that {self.agent} "
+                "saved."
             )
         if self.policy is not None and not self.rolls_out_policy:
             raise SettingsError(f"policy is for kinds medium and expert, got kind {self.kind}.")

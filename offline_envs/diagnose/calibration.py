@@ -118,6 +118,8 @@ class CalibrationReport(Section):
         )
         share = overall[SHOWN_LEVEL]
         verdict = "too wide" if share > WIDE else "too narrow" if share < NARROW else "about right"
+        if verdict != "about right":
+            why += " The environments' setting spread='calibrated' fits a factor that corrects the width."
         figures = "contain " + ", ".join(f"{s:.0%} at {level:.0%}" for level, s in overall.items())
         return [Advice("predictive intervals", verdict, figures, why, warning=verdict != "about right")]
 

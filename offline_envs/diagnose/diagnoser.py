@@ -24,13 +24,12 @@ from offline_envs.diagnose.rollouts import (
     real_episodes,
 )
 from offline_envs.diagnose.settings import DiagnoseSettings
-from offline_envs.dynamics import DISAGREEMENTS, generator_for
+from offline_envs.dynamics import DISAGREEMENTS, Holdout, generator_for
 from offline_envs.envs import Assembly
 from offline_envs.errors import DatasetError
 from offline_envs.evaluation import (
     DataScale,
     EvaluationResult,
-    Holdout,
     Uncertainty,
     measure_uncertainty,
 )

@@ -9,9 +9,9 @@ from offline_envs.data import Transitions
 from offline_envs.diagnose.ground_truth import GroundTruth
 from offline_envs.diagnose.rollouts import Rollouts
 from offline_envs.diagnose.settings import DiagnoseSettings
-from offline_envs.dynamics import generator_for
+from offline_envs.dynamics import Holdout, generator_for
 from offline_envs.envs import Assembly
-from offline_envs.evaluation import DataScale, EvaluationResult, Holdout, Uncertainty
+from offline_envs.evaluation import DataScale, EvaluationResult, Uncertainty
 
 DATASET = "dataset steps"
 POLICY = "imagined policy steps"

@@ -182,6 +182,11 @@ class PenaltyReport(Section):
             )
         low, high = measured.coefficients
         why += f" This range costs {SHARES[0]:.0%} to {SHARES[1]:.0%}."
+        if (unit := self.data.measures[name].mean) > 0:
+            why += (
+                f" With penalty_scale='data' it is {low * unit:.2g} to {high * unit:.2g}, in units of the "
+                f"mean u over the data, {unit:.3g}."
+            )
         heavy = measured.tail > HEAVY_TAIL
         if heavy:
             why += (

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from offline_envs.diagnose.evidence import DATASET, POLICY, REAL, UNIFORM
-from offline_envs.evaluation import HOLDOUT, SEEN
+from offline_envs.dynamics import HOLDOUT, SEEN
 
 DPI = 110
 PANEL = (4.6, 3.7)  # inches

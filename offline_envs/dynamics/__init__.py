@@ -12,18 +12,23 @@ from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.fitting.rows import Rows, generator_for, output_scale, rows_of_fit, split_index
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import Fitted, fit
+from offline_envs.dynamics.function_model import DynamicsFunction, FunctionModel
 from offline_envs.dynamics.gaussian_process.fitting import FittedProcess, fit_gaussian_process
 from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
 from offline_envs.dynamics.gaussian_process.store import fitted_gaussian_process, gaussian_process_folder
+from offline_envs.dynamics.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
+from offline_envs.dynamics.masked_model import MaskedModel
+from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
 from offline_envs.dynamics.model import (
     MEMBER_CHOICES,
     DynamicsModel,
     ModelShape,
     PredictsOwn,
     check_members,
+    has_saved_form,
     n_compared,
 )
 from offline_envs.dynamics.prediction import DELTA, REWARD, Prediction
@@ -55,6 +60,7 @@ from offline_envs.dynamics.uncertainty.measures import (
     max_std,
     measure,
 )
+from offline_envs.dynamics.uncertainty.spread import fitted_spread, mixture_nll, scaled_spread
 from offline_envs.dynamics.uncertainty.thresholds import RULES, ThresholdRule
 from offline_envs.dynamics.uncertainty.unknown import UNITS, UnknownDetector, disagreement_scale, obs_scale
 
@@ -62,6 +68,7 @@ __all__ = [
     "DELTA",
     "DISAGREEMENTS",
     "DISCRIMINATORS",
+    "HOLDOUT",
     "LEFTOVER",
     "MAX_DISTANCE",
     "MEASURES",
@@ -69,12 +76,14 @@ __all__ = [
     "MODEL_KINDS",
     "REWARD",
     "RULES",
+    "SEEN",
     "STATE_FILE",
     "UNITS",
     "Bootstrap",
     "CacheEntry",
     "Disagreement",
     "DisagreementStats",
+    "DynamicsFunction",
     "DynamicsModel",
     "EnsembleDynamics",
     "EnsembleSettings",
@@ -82,9 +91,12 @@ __all__ = [
     "FitSettings",
     "Fitted",
     "FittedProcess",
+    "FunctionModel",
     "GaussianProcessDynamics",
     "GaussianProcessSettings",
+    "Holdout",
     "LearnedTermination",
+    "MaskedModel",
     "Measure",
     "ModelShape",
     "Normalizer",
@@ -113,17 +125,21 @@ __all__ = [
     "fit_termination",
     "fitted_ensemble",
     "fitted_gaussian_process",
+    "fitted_spread",
     "fitted_termination",
     "float32",
     "gaussian_process_folder",
     "generator_for",
+    "has_saved_form",
     "load_ensemble",
     "load_model",
     "make_optimizer",
     "max_deviation",
     "max_disagreement",
     "max_std",
+    "mean_uncertainty",
     "measure",
+    "mixture_nll",
     "model_identity",
     "n_compared",
     "obs_scale",
@@ -134,6 +150,7 @@ __all__ = [
     "rows_of_fit",
     "save_ensemble",
     "save_model",
+    "scaled_spread",
     "split_index",
     "squared_error",
 ]

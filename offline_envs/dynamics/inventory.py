@@ -16,6 +16,7 @@ from offline_envs.dynamics.store import (
     DISAGREEMENT_STATS,
     DISCRIMINATORS,
     ENSEMBLES,
+    MEANS,
     TERMINATIONS,
     cache_folder,
 )
@@ -35,8 +36,8 @@ class CacheEntry:
     """One result in the cache, or what is left of one.
 
     Attributes:
-        kind: `"ensemble"`, `"Gaussian process"`, `"interrupted fit"`, `"termination head"`,
-            `"disagreement"`, `"discriminators"` or `LEFTOVER`.
+        kind: `"ensemble"`, `"Gaussian process"`, `"interrupted fit"`, `"termination head"`, `"disagreement"`,
+            `"mean uncertainty"`, `"discriminators"` or `LEFTOVER`.
         path: File or folder.
         dataset: Description of the dataset, or `"unknown"`.
         fingerprint: The dataset's fingerprint, or `""`.
@@ -89,7 +90,7 @@ def _entry(path: Path) -> CacheEntry:
     if not _is_leftover(path):
         kind, read = _READERS[path.parent.name]
         if path.suffix == ".partial":
-            kind, read = "interrupted fit", _UNFINISHED.get(path.parent.name, _of_fit)
+            kind, read = "interrupted fit", _INTERRUPTED[path.parent.name]
         try:
             about = read(path)
         except (CheckpointError, KeyError, TypeError) as error:
@@ -156,7 +157,15 @@ def _of_head(path: Path) -> _About:
 
 def _of_disagreement(path: Path) -> _About:
     about = read_json(path)["about"]
-    return _About(about["source"], about["dataset"], f"members {about['members']}, units {about['units']}")
+    settings = f"members {about['members']}, units {about['units']}"
+    if "disagreement" in about:
+        settings += f", disagreement {about['disagreement']}"
+    return _About(about["source"], about["dataset"], settings)
+
+
+def _of_mean(path: Path) -> _About:
+    about = read_json(path)["about"]
+    return _About(about["source"], about["dataset"], f"{about['measure']}, members {about['members']}")
 
 
 def _of_discriminators(path: Path) -> _About:
@@ -188,12 +197,13 @@ _READERS: Mapping[str, tuple[str, Callable[[Path], _About]]] = {
     TERMINATIONS: ("termination head", _of_head),
     DISAGREEMENT_STATS: ("disagreement", _of_disagreement),
     DISCRIMINATORS: ("discriminators", _of_discriminators),
+    MEANS: ("mean uncertainty", _of_mean),
 }
 """Kind and reader of the results in each folder of the cache."""
 
-_UNFINISHED: Mapping[str, Callable[[Path], _About]] = {
+_INTERRUPTED: Mapping[str, Callable[[Path], _About]] = {
     ENSEMBLES: _of_fit,
     PROCESSES: _of_process_fit,
     DISCRIMINATORS: _of_their_training,
 }
-"""Reader of the state of an interrupted fit in each folder that may have one; its file is `STATE_FILE`."""
+"""Reader of the unfinished fits in each folder that has them."""

@@ -35,7 +35,7 @@ class DynamicsModel(ModelShape, Protocol):
 
     `EnsembleDynamics` is one implementation. A Gaussian process, a recurrent network or a user's
     network is another: it needs no base class, only these members, and `MODEL_KINDS` to be read from a
-    file. A model of one member has `elites = tensor([0])`.
+    file. A model of one member has `elites = tensor([0])`. `FunctionModel` is one for any function.
     """
 
     @property
@@ -93,6 +93,11 @@ class PredictsOwn(Protocol):
 
     def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
         """Predict each row by member `member`, int64 `(B,)`: mean and deviation, `(B, 1 + d)`."""
+
+
+def has_saved_form(model: DynamicsModel) -> bool:
+    """Whether card and tensors describe a model; one says that they do not by `has_saved_form = False`."""
+    return bool(getattr(model, "has_saved_form", True))
 
 
 def n_compared(shape: ModelShape, members: str) -> int:

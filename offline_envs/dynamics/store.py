@@ -24,7 +24,7 @@ from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.training import fit, fit_identity
-from offline_envs.dynamics.model import DynamicsModel
+from offline_envs.dynamics.model import DynamicsModel, has_saved_form
 from offline_envs.dynamics.termination_head import (
     HEAD_VERSION,
     LearnedTermination,
@@ -59,7 +59,7 @@ STATS_VERSION = 2
 """Version of the files of disagreement statistics."""
 
 ENSEMBLES, TERMINATIONS = "ensembles", "terminations"
-DISAGREEMENT_STATS, DISCRIMINATORS = "disagreements", "discriminators"
+DISAGREEMENT_STATS, MEANS, DISCRIMINATORS = "disagreements", "means", "discriminators"
 """Folders of the cache."""
 
 Result = TypeVar("Result")
@@ -223,7 +223,7 @@ def disagreement_stats(
 ) -> DisagreementStats:
     """Return statistics of disagreement on a dataset: from the cache, or computed now and cached.
 
-    The cache identifies the model by its current weights.
+    The cache identifies the model by its current weights; one without a saved form is compared each time.
 
     Args:
         model: The model.
@@ -238,6 +238,16 @@ def disagreement_stats(
         SettingsError: An unknown name, a single member, or predictions that are not finite.
         CheckpointError: The cache holds a damaged file; the message names the file to delete.
     """
+
+    def compute() -> DisagreementStats:
+        say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
+        found = dataset_disagreement(
+            model, transitions, members=members, units=units, disagreement=disagreement
+        )
+        return DisagreementStats.of(found)
+
+    if not has_saved_form(model):
+        return compute()
     identity = {
         **model_identity(model),
         "dataset": transitions.fingerprint,
@@ -249,11 +259,7 @@ def disagreement_stats(
         identity["disagreement"] = disagreement
 
     def make(path: Path) -> None:
-        say(f"Comparing members on {len(transitions)} transitions …", shown=progress)
-        found = dataset_disagreement(
-            model, transitions, members=members, units=units, disagreement=disagreement
-        )
-        stats = DisagreementStats.of(found).to_json()
+        stats = compute().to_json()
         write_json(path, {"about": {**identity, "source": transitions.source}, "stats": stats})
 
     path = cache_folder(cache_dir) / DISAGREEMENT_STATS / f"{key_of(identity)}.json"

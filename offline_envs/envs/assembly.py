@@ -2,23 +2,38 @@
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 
 from offline_envs.data import DatasetSource, Transitions
 from offline_envs.dynamics import (
+    DynamicsFunction,
     DynamicsModel,
     EnsembleSettings,
     FitSettings,
+    FunctionModel,
+    MaskedModel,
     fitted_ensemble,
     load_model,
     predictor,
     read_model_card,
 )
 from offline_envs.envs.options import ModelOptions
+from offline_envs.envs.spread import check_spread, check_variance, spread_factor
 from offline_envs.errors import SettingsError
-from offline_envs.mdp import Guard, LearnedMDP, Members, StartStates, find_sampler, resolve_termination
+from offline_envs.mdp import (
+    Guard,
+    Known,
+    LearnedMDP,
+    Members,
+    StartStates,
+    find_sampler,
+    resolve_known,
+    resolve_termination,
+    with_reward,
+    with_spread,
+)
 from offline_envs.methods import Method, Plain
 from offline_envs.tasks import task_transitions
 
@@ -57,31 +72,53 @@ def assemble(
     method, options = method or Plain(), options or ModelOptions()
     check_device(options.device)
     sampler = find_sampler(options.member)
+    check_spread(options.spread)
+    _check_member(method, options)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:
         method.check(settings)
+        check_variance(options.spread, settings)
     transitions = task_transitions(dataset, options.task, env_id=options.env_id)
-    starts = StartStates.from_transitions(transitions, options.start, device=options.device)
-    rule = resolve_termination(
-        options.termination,
-        transitions,
-        device=options.device,
-        cache_dir=options.cache_dir,
-        progress=options.progress,
-    )
+    known = resolve_known(options.known, options.reward, transitions, device=options.device)
+    scored = with_reward(transitions, options.reward, device=options.device)
+    starts = _starts(transitions, known, options)
+    in_cache: _InCache = {"cache_dir": options.cache_dir, "progress": options.progress}
+    rule = resolve_termination(options.termination, transitions, device=options.device, **in_cache)
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
-    own = method.own_model(model)
-    transform = method.transform(own, transitions, cache_dir=options.cache_dir, progress=options.progress)
-    mdp = LearnedMDP(
-        Members.of(own, method.members, predict),
-        rule,
-        Guard.from_transitions(transitions, device=options.device),
-        transform,
-        method.sampler(own) or sampler,
+    factor = spread_factor(
+        options.spread, model, transitions, source=options.model, fit_settings=fit_settings
     )
-    return Assembly(mdp, starts, transitions, method)
+    guard = Guard.from_transitions(scored, device=options.device)
+    if known is not None:
+        model, guard = MaskedModel(model, known.outputs), guard.trusting(known.outputs)
+    own = method.own_model(model)
+    own_sampler = method.sampler(own, scored, **in_cache)
+    transform = method.transform(own, scored, **in_cache)
+    members = Members.of(own, method.members, predict)
+    spread = with_spread(own_sampler or sampler, factor, members)
+    return Assembly(LearnedMDP(members, rule, guard, transform, spread, known), starts, scored, method)
+
+
+class _InCache(TypedDict):
+    """Where a method finds what is computed once, and whether it may say so."""
+
+    cache_dir: str | Path | None
+    progress: bool
+
+
+def _check_member(method: Method, options: ModelOptions) -> None:
+    if method.samples and options.member != ModelOptions.member:
+        raise SettingsError(
+            f"member={options.member!r} has no effect with {type(method).__name__}, which chooses among "
+            "samples of all elites itself. Leave member= out."
+        )
+
+
+def _starts(transitions: Transitions, known: Known | None, options: ModelOptions) -> StartStates:
+    replays = known is not None and known.replay is not None
+    return StartStates.from_transitions(transitions, options.start, device=options.device, with_rows=replays)
 
 
 def _fit_settings(options: ModelOptions) -> tuple[EnsembleSettings, FitSettings]:
@@ -108,15 +145,20 @@ def _model(
 
 
 def resolve_model(
-    model: str | Path | DynamicsModel, obs_dim: int, action_dim: int, *, device: str
+    model: str | Path | DynamicsModel | DynamicsFunction, obs_dim: int, action_dim: int, *, device: str
 ) -> DynamicsModel:
-    """Load a model and check its observation and action dimensions.
+    """Load a model, or take a function as one, and check its observation and action dimensions.
 
     Raises:
         CheckpointError: The folder holds no readable model.
-        SettingsError: The model was fitted to other dimensions.
+        SettingsError: The model was fitted to other dimensions, or the function does not fit.
     """
-    loaded = load_model(Path(model), device=device) if isinstance(model, str | Path) else model
+    if isinstance(model, str | Path):
+        loaded: DynamicsModel = load_model(Path(model), device=device)
+    elif isinstance(model, DynamicsModel):
+        loaded = model
+    else:
+        loaded = FunctionModel(model, obs_dim, action_dim, device=device)
     if (loaded.obs_dim, loaded.action_dim) != (obs_dim, action_dim):
         raise SettingsError(
             f"The model has {loaded.obs_dim} observation and {loaded.action_dim} action dimensions, "
@@ -127,7 +169,9 @@ def resolve_model(
     return loaded.copy().to(device)  # others may share it on its device
 
 
-def warn_of_other_data(model: str | Path | DynamicsModel, transitions: Transitions) -> None:
+def warn_of_other_data(
+    model: str | Path | DynamicsModel | DynamicsFunction, transitions: Transitions
+) -> None:
     """Warn if a saved model was fitted to other data: with a task, most likely to other rewards.
 
     Args:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from gymnasium.envs.registration import EnvSpec
 
-from offline_envs.dynamics import DynamicsModel
-from offline_envs.mdp import Sampler
+from offline_envs.dynamics import DynamicsFunction, DynamicsModel
+from offline_envs.mdp import KnownChoice, Sampler, StepFunction
 from offline_envs.settings import TypedSettings
 from offline_envs.tasks import Task, TerminationRule
 
@@ -19,17 +19,24 @@ class ModelOptions(TypedSettings):
     """Settings of every learned environment, all optional.
 
     Attributes:
-        model: Folder of a fitted model, or the model itself; if None, an ensemble is fitted once and kept
-            in the user's cache.
+        model: Folder of a fitted model, or the model itself, also as a function or module that
+            `FunctionModel` takes; if None, an ensemble is fitted once and kept in the user's cache.
         env_id: Environment that the data come from, if the dataset does not name it: an id, or a
             specification with keywords.
         task: Task whose reward the data get instead of their own: a name with settings, e.g.
             `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
             of (obs, action, next_obs) tensors that returns a bool tensor or array `(B,)`.
+        reward: A function of (obs, action, next_obs) tensors that returns the rewards `(B,)`, in place of
+            learned ones; it also sets those of the dataset.
+        known: Columns of the next observation that are known: column → function of (obs, action, next_obs),
+            `"kept"` or `"replayed"`; or an object with `columns`, see `KnownColumns`.
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
         member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`; or a
             `Sampler`.
+        spread: Factor on the distance of an outcome from the mean of the elites' means, see `scaled_spread`;
+            `"calibrated"` fits it to the rows that the model's fit held out. The model's own deviations,
+            which penalties read, stay.
         device: Device of the model, e.g. `"cpu"` or `"cuda"`.
         precision: Precision of its matrix products: `"float32"`, `"tf32"` or `"bfloat16"`, see
             `offline_envs.dynamics.ensemble.precision`. Fits and thresholds stay in float32.
@@ -42,12 +49,15 @@ class ModelOptions(TypedSettings):
         SettingsTypeError: A value of the wrong type.
     """
 
-    model: str | Path | DynamicsModel | None = None
+    model: str | Path | DynamicsModel | DynamicsFunction | None = None
     env_id: str | EnvSpec | None = None
     task: str | Task | None = None
     termination: str | TerminationRule = "auto"
+    reward: StepFunction | None = None
+    known: KnownChoice | None = None
     start: str = "dataset"
     member: str | Sampler = "step"
+    spread: float | str = 1.0
     device: str = "cpu"
     precision: str = "float32"
     ensemble: Mapping[str, Any] | None = None

@@ -2,7 +2,6 @@
 
 from offline_envs.evaluation.calibration import Calibration
 from offline_envs.evaluation.chunks import predict_in_chunks
-from offline_envs.evaluation.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.evaluation.intervals import LEVELS, interval_shares, mixture_quantile
 from offline_envs.evaluation.model_error import (
     ModelError,
@@ -11,7 +10,7 @@ from offline_envs.evaluation.model_error import (
     one_step_error,
     prediction_error,
 )
-from offline_envs.evaluation.model_return import ReturnPredictor, Starts, model_return
+from offline_envs.evaluation.model_return import ReturnPredictor, model_return
 from offline_envs.evaluation.ranking import Bin, rank_correlation, reliability_bins
 from offline_envs.evaluation.recorder import (
     EpisodeRecorder,
@@ -29,20 +28,16 @@ from offline_envs.evaluation.uncertainty import (
 )
 
 __all__ = [
-    "HOLDOUT",
     "LEVELS",
-    "SEEN",
     "Bin",
     "Calibration",
     "DataScale",
     "EnvSource",
     "EpisodeRecorder",
     "EvaluationResult",
-    "Holdout",
     "ModelError",
     "PredictionError",
     "ReturnPredictor",
-    "Starts",
     "Uncertainty",
     "evaluate_in",
     "evaluate_with_error",

@@ -15,11 +15,15 @@ from offline_envs.dynamics import (
     ModelShape,
     Prediction,
     check_members,
+    mean_uncertainty,
     n_compared,
 )
-from offline_envs.errors import SettingsError
+from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import Step
 from offline_envs.methods.base import Method
+
+RAW, DATA = SCALES = ("raw", "data")
+"""Units of uncertainty in which λ counts."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,9 @@ class Penalty(Method):
         penalty_coef: λ, in units of reward per unit of uncertainty.
         penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
         penalty_members: Members that are measured: `"all"` (MOPO's release) or `"elites"`.
+        penalty_scale: Unit of uncertainty in which λ counts: `"raw"` for the measure's own (the papers'), or
+            `"data"` for its mean over the dataset, as in NEUBAY's release (arXiv 2512.04341), so that the
+            dataset's steps cost λ on average, whatever the measure.
 
     Raises:
         SettingsError: A coefficient that is negative or not finite, or an unknown name.
@@ -38,6 +45,7 @@ class Penalty(Method):
     penalty_coef: float = 1.0
     penalty: str = "max_std"
     penalty_members: str = "all"
+    penalty_scale: str = RAW
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,6 +53,8 @@ class Penalty(Method):
             raise SettingsError(f"penalty_coef must be 0 or more, got {self.penalty_coef}.")
         check_members("penalty_members", self.penalty_members)
         MEASURES.find(self.penalty)
+        if self.penalty_scale not in SCALES:
+            raise unknown_name("penalty_scale", self.penalty_scale, SCALES)
 
     @property
     def members(self) -> str:
@@ -70,16 +80,39 @@ class Penalty(Method):
                 "(ensemble={'n_members': ...} and penalty_members=)."
             )
 
-    def penalize(self) -> "Penalize":
-        """The change of a step that the settings describe."""
-        return Penalize(self.penalty_coef, MEASURES[self.penalty])
-
     def transform(
-        self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
+        self,
+        model: DynamicsModel,
+        transitions: Transitions,
+        *,
+        cache_dir: Path | str | None = None,
+        progress: bool = True,
     ) -> "Penalize":
-        """See `penalize`; the same for every model and dataset."""
-        del model, transitions, cache_dir, progress  # Unused.
-        return self.penalize()
+        """Make the penalty.
+
+        Raises:
+            SettingsError: `penalty_scale="data"`, and the uncertainty on the dataset is not finite or is 0.
+        """
+        if self.penalty_scale == RAW:
+            return self.penalize()
+        return self.penalize(
+            mean_uncertainty(
+                model,
+                transitions,
+                self.penalty,
+                members=self.penalty_members,
+                cache_dir=cache_dir,
+                progress=progress,
+            )
+        )
+
+    def penalize(self, unit: float = 1.0) -> "Penalize":
+        """The change of a step that the settings describe.
+
+        Args:
+            unit: Uncertainty that costs λ.
+        """
+        return Penalize(self.penalty_coef / unit, MEASURES[self.penalty])
 
 
 @dataclass(frozen=True)

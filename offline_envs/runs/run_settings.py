@@ -48,6 +48,7 @@ class RunSettings(JsonSettings):
         penalty_coef: λ, the weight of a penalty on uncertainty.
         penalty: Name of the uncertainty measure.
         penalty_members: Members whose predictions are measured, `"all"` or `"elites"`.
+        penalty_scale: Unit of uncertainty in which λ counts, `"raw"` or the `"data"`'s mean, see `Penalty`.
         env_settings: Further keywords of the algorithm's environment by name, e.g. `{"kappa": 50}`.
         algorithm_options: The algorithm's own settings by name, of the class `Algorithm.options`.
         adversary: Settings of an adversary of the model by name, see `AdversarySettings`.
@@ -88,6 +89,7 @@ class RunSettings(JsonSettings):
     penalty_coef: float = Penalty.penalty_coef
     penalty: str = Penalty.penalty
     penalty_members: str = Penalty.penalty_members
+    penalty_scale: str = Penalty.penalty_scale
     env_settings: Mapping[str, Any] = field(default_factory=dict)
     algorithm_options: Mapping[str, Any] = field(default_factory=dict)
     adversary: Mapping[str, Any] = field(default_factory=dict)
@@ -142,7 +144,7 @@ class RunSettings(JsonSettings):
             raise SettingsError(f"clone_epochs must be 0 or more, got {self.clone_epochs}.")
 
     def _check_penalty(self) -> None:
-        Penalty(self.penalty_coef, self.penalty, self.penalty_members)
+        Penalty(self.penalty_coef, self.penalty, self.penalty_members, self.penalty_scale)
 
     def _check_model(self) -> None:
         if self.model is not None and (self.ensemble or self.fit):

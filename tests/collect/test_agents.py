@@ -5,13 +5,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from offline_envs.agents import AGENTS, off_policy_agents
+from offline_envs.agents import AGENTS, online_agents
 from offline_envs.collect import CollectSettings, Kind
 from offline_envs.collect.agents import load_agent, new_agent, policy_digest
 from offline_envs.errors import CheckpointError, SettingsError
 
 
-@pytest.mark.parametrize("name", off_policy_agents())
+@pytest.mark.parametrize("name", online_agents())
 def test_each_agent_is_made_with_the_widths_asked_for(name: str) -> None:
     env = gym.make("Pendulum-v1")
     agent = new_agent(CollectSettings(Kind.REPLAY, 10, agent=name, net_arch=(8, 4)), env, steps=10)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from offline_envs.agents import off_policy_agents
+from offline_envs.agents import online_agents
 from offline_envs.collect import CollectSettings, Kind, collection, writer
 from offline_envs.collect.collection import Collected, collect_dataset
 from offline_envs.data import MINARI_ROOT_VARIABLE
@@ -91,7 +91,7 @@ def done_before(root: Path) -> int:
     return max((int(path.name) for path in (root / HIDDEN / "recording").glob("[0-9]*")), default=0)
 
 
-@pytest.mark.parametrize("agent", off_policy_agents())
+@pytest.mark.parametrize("agent", online_agents())
 def test_an_interrupted_training_resumes_bit_for_bit(tmp_path: Path, agent: str) -> None:
     """Before and after learning starts at step 100; in an episode, at its end, and at the very last step.
 

@@ -17,8 +17,13 @@ from offline_envs.errors import SettingsError
         (Kind.REPLAY, {"policy": Path("p.zip")}, "policy is for kinds medium and expert, got kind replay"),
         (Kind.REPLAY, {"train_steps": 5}, "train_steps is for kinds medium and expert"),
         (Kind.REPLAY, {"agent": "dqn"}, "Unknown agent 'dqn'"),
-        (Kind.REPLAY, {"agent": "trpo"}, "Only an agent with a replay buffer can be trained here, got trpo"),
-        (Kind.EXPERT, {"agent": "trpo"}, "Valid: sac, fastsac, td3, ddpg, tqc, crossq; or give a policy"),
+        (Kind.REPLAY, {"agent": "trpo"}, "Only an agent that learns from real steps .* got trpo"),
+        (Kind.MEDIUM, {"agent": "combo"}, "Only an agent that learns from real steps .* got combo"),
+        (
+            Kind.EXPERT,
+            {"agent": "trpo"},
+            "Valid: sac, fastsac, ravl, td3, .* crossq; or give a policy",
+        ),
         (Kind.EXPERT, {"train_steps": 5, "policy": Path("p.zip")}, "without a policy"),
     ],
 )

@@ -14,7 +14,7 @@ from tests.toy import toy_options
 
 WRONG = [
     ({"device": None}, "device must be of type str, got None"),
-    ({"model": 3}, r"model must be of type str \| Path \| DynamicsModel \| None, got 3"),
+    ({"model": 3}, r"model must be of type str \| Path \| DynamicsModel \| function \| None, got 3"),
     ({"termination": 3}, r"termination must be of type str \| function, got 3"),
     ({"start": 3}, "start must be of type str, got 3"),
     ({"member": 3}, "Unknown member 3"),

@@ -1,12 +1,18 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from offline_envs.data import Transitions
 from offline_envs.dynamics import MEASURES, EnsembleSettings, Measure, Prediction
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import Step
 from offline_envs.methods import Penalize, Penalty
 from tests.methods.rows import changed, half
+from tests.toy import MEANS, STDS, spreading_ensemble, toy_ensemble, toy_transitions
 
 HALF = Measure(half)
 
@@ -31,10 +37,40 @@ def test_settings_are_checked_when_they_are_made() -> None:
         ({"penalty_coef": float("inf")}, "penalty_coef must be finite, got inf"),
         ({"penalty_coef": "1"}, "penalty_coef must be of type float, got '1'"),
         ({"penalty": "variance"}, "Unknown penalty 'variance'. Valid: ensemble_std, max_deviation"),
+        ({"penalty_scale": "mean"}, "Unknown penalty_scale 'mean'. Valid: data, raw"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'. Valid: all, elites"),
     ):
         with pytest.raises(SettingsError, match=message.replace(".", r"\.")):
             Penalty.from_json(values)
+
+
+def rescaled(factor: float) -> tuple[Any, Transitions]:
+    """Toy members and data with rewards and observations in other units."""
+    means, stds = ([[factor * x for x in row] for row in rows] for rows in (MEANS, STDS))
+    toy = toy_transitions()
+    data = replace(toy, obs=factor * toy.obs, next_obs=factor * toy.next_obs, rewards=factor * toy.rewards)
+    return toy_ensemble(means, stds), data
+
+
+@pytest.mark.parametrize("penalty", MEASURES)
+def test_the_steps_of_the_data_cost_lambda_on_average(penalty: str, tmp_path: Path) -> None:
+    """And so they do in other units, where the measure alone is as many times larger."""
+    for factor in (1.0, 1000.0):
+        model, data = rescaled(factor)
+        method = Penalty(0.3, penalty, penalty_scale="data")
+        penalize = method.transform(model, data, cache_dir=tmp_path, progress=False)
+        no = torch.zeros(len(data), dtype=torch.bool)
+        costs = penalize.penalty(model.predict(data.obs, data.actions), no)
+        assert float(costs.mean()) == pytest.approx(0.3, rel=1e-6)
+
+
+def test_a_coefficient_in_units_of_the_data_is_another_raw_one(tmp_path: Path) -> None:
+    """Members are 0, 1 and 2 apart on the data, on average 1; twice as far, λ is half as much."""
+    far = toy_ensemble(((0.0, 0.0, 0.0), (0.0, 2.0, 0.0)), ((1.0,) * 3,) * 2, (0, 1))
+    for model, unit in ((spreading_ensemble(), 1.0), (far, 2.0)):
+        method = Penalty(0.5, "max_disagreement", penalty_scale="data")
+        found = method.transform(model, toy_transitions(), cache_dir=tmp_path, progress=False)
+        assert found.coef == pytest.approx(Penalty(0.5 / unit, "max_disagreement").penalize().coef, rel=1e-6)
 
 
 def test_numpys_numbers_are_numbers() -> None:

@@ -10,9 +10,10 @@ from offline_envs.runs import ModelBased, TrainSettings, algorithm
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: bc, mbpo, mopo, morel, rambo"),
-        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: crossq, ddpg, fastsac, sac, td3, tqc, trpo"),
+        ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: awac, bc, bcq, "),
+        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: combo, crossq, ddpg, fastsac"),
         ({"penalty": "fear"}, "Unknown penalty 'fear'"),
+        ({"penalty_scale": "mean"}, "Unknown penalty_scale 'mean'"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'"),
         ({"start": "end"}, "Unknown start 'end'"),
         ({"termination": "maybe"}, "Unknown termination 'maybe'"),
@@ -26,7 +27,7 @@ from offline_envs.runs import ModelBased, TrainSettings, algorithm
         ({"real_ratio": 2}, "real_ratio must be between 0 and 1, got 2"),
         ({"seed": -1}, "seed must lie in 0"),
         ({"adversary": {"adv_weight": 1.0}}, "adversary is a setting of rambo, not of mopo"),
-        ({"algorithm": "bc", "env_settings": {"kappa": 1}}, "morel, rambo, not of bc"),
+        ({"algorithm": "bc", "env_settings": {"kappa": 1}}, "not of bc"),
         ({"rollout_actions": "random"}, "Unknown rollout_actions 'random'. Valid: policy, uniform"),
         ({"rollout_actions": "uniform", "algorithm": "bc"}, "bc has no rollouts, so rollout_actions must be"),
         ({"rollout_actions": "uniform", "agent": "trpo", "n_envs": 4}, "needs an agent with a replay buffer"),
@@ -84,7 +85,7 @@ def test_only_mopo_hands_a_penalty_to_the_environment() -> None:
     mbpo = env_options(TrainSettings("a-v0", algorithm="mbpo"))
     assert mopo["penalty_coef"] == 3
     assert mopo["max_episode_steps"] == 7
-    assert set(mopo) - set(mbpo) == {"penalty_coef", "penalty", "penalty_members"}
+    assert set(mopo) - set(mbpo) == {"penalty_coef", "penalty", "penalty_members", "penalty_scale"}
 
 
 def test_an_algorithm_brings_its_own_defaults() -> None:
@@ -110,7 +111,7 @@ def test_trpo_learns_from_whole_episodes_whatever_the_model(name: str) -> None:
 
 
 def test_an_unknown_algorithm_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match=r"Unknown algorithm 'ppo'\. Valid: bc, mbpo"):
+    with pytest.raises(SettingsError, match=r"Unknown algorithm 'ppo'\. Valid: awac, bc"):
         TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "ppo"})
 
 

@@ -3,6 +3,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.error import ResetNeeded
 
 import offline_envs  # noqa: F401  registers the environments
@@ -61,6 +62,33 @@ def test_also_where_predictions_explode() -> None:
     outside = UncertaintyPenalty(gym.make("LearnedModel-v0", **toy_options(model=ensemble)))
     assert_same_play(play(inside), play(outside))
     assert inside.unwrapped.n_exploded > 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("penalty", "members"), PENALTIES)
+def test_in_units_of_the_data_too(penalty: str, members: str) -> None:
+    """Members that predict the same everywhere cost λ everywhere."""
+    choice: dict[str, Any] = {"penalty": penalty, "penalty_members": members, "penalty_scale": "data"}
+    options = toy_options()
+    for env in (
+        gym.make("PenalizedModel-v0", penalty_coef=0.7, **options, **choice),
+        UncertaintyPenalty(gym.make("LearnedModel-v0", **options), 0.7, **choice),
+    ):
+        env.reset(seed=0)
+        assert env.step(ACTION)[4]["penalty"] == pytest.approx(0.7, rel=1e-6)
+
+
+def test_a_real_environment_needs_the_data_for_their_unit() -> None:
+    data = {"obs": np.zeros((9, 3)), "actions": np.zeros((9, 1)), "rewards": np.zeros(9)}
+    data |= {"next_obs": np.zeros((9, 3)), "terminated": np.zeros(9, bool), "truncated": np.zeros(9, bool)}
+    ensemble = random_ensemble(obs_dim=3)
+    with pytest.raises(SettingsError, match="penalty_scale='data' needs dataset="):
+        UncertaintyPenalty(gym.make("Pendulum-v1"), model=ensemble, penalty_scale="data")
+    with pytest.raises(SettingsError, match="dataset= is for penalty_scale='data'"):
+        UncertaintyPenalty(gym.make("Pendulum-v1"), model=ensemble, dataset=data)
+    env = UncertaintyPenalty(gym.make("Pendulum-v1"), 0.5, model=ensemble, penalty_scale="data", dataset=data)
+    env.reset(seed=0, options=None)
+    env._obs = torch.zeros(1, 3)  # where all of the data are
+    assert env.step(ACTION)[4]["penalty"] == pytest.approx(0.5, rel=1e-5)
 
 
 @pytest.mark.parametrize(("penalty", "members"), PENALTIES)

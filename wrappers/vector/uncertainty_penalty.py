@@ -7,6 +7,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from torch import Tensor
 
+from offline_envs.data import DatasetSource
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs import without_reset_rows, zero_rows
 from offline_envs.mdp import PENALTY, RAW_REWARD
@@ -28,10 +29,13 @@ class UncertaintyPenalty(VectorWrapper):
         penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
         penalty_members: Members that are measured, `"all"` or `"elites"`.
+        penalty_scale: `"raw"`, or `"data"` to count λ in the measure's mean over the dataset, see `Penalty`.
+        dataset: The dataset that sets this unit; a learned environment brings its own.
+        cache_dir: Folder of fitted models, and of these units, instead of the user's cache.
         step_infos: Whether `infos` has `raw_reward` and `penalty`, `(n,)` each.
 
     Raises:
-        SettingsError: An unknown name, a negative coefficient, or no model to measure uncertainty.
+        SettingsError: An unknown name, a negative coefficient, or no model or data to measure uncertainty.
     """
 
     @check_arguments
@@ -43,6 +47,9 @@ class UncertaintyPenalty(VectorWrapper):
         penalty: str = Penalty.penalty,
         model: str | Path | DynamicsModel | None = None,
         penalty_members: str = Penalty.penalty_members,
+        penalty_scale: str = Penalty.penalty_scale,
+        dataset: DatasetSource | None = None,
+        cache_dir: str | Path | None = None,
         step_infos: bool = False,
     ) -> None:
         super().__init__(env)
@@ -51,7 +58,9 @@ class UncertaintyPenalty(VectorWrapper):
             env.single_observation_space,
             env.single_action_space,
             model=model,
-            method=Penalty(penalty_coef, penalty, penalty_members),
+            dataset=dataset,
+            cache_dir=cache_dir,
+            method=Penalty(penalty_coef, penalty, penalty_members, penalty_scale),
         )
         self._step_infos = step_infos
         self._next_step = env.metadata.get("autoreset_mode") == AutoresetMode.NEXT_STEP

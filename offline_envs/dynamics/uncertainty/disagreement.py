@@ -10,11 +10,9 @@ from torch import Tensor
 from offline_envs.data import Transitions
 from offline_envs.dynamics.model import DynamicsModel, ModelShape, check_members, n_compared
 from offline_envs.dynamics.uncertainty.distances import DISAGREEMENTS, MAX_DISTANCE
+from offline_envs.dynamics.uncertainty.over_data import check_finite, over_dataset
 from offline_envs.dynamics.uncertainty.unknown import disagreement_scale
 from offline_envs.errors import SettingsError
-
-CHUNK = 4096
-"""Rows of the dataset that are predicted per call."""
 
 GRID = tuple(np.concatenate([np.arange(1000) / 1000, 1 - np.arange(9, 0, -1) / 10_000, [1.0]]).tolist())
 """Levels of the stored quantiles: steps of 0.1 %, and of 0.01 % in the last 0.1 %."""
@@ -46,12 +44,7 @@ class DisagreementStats:
             SettingsError: One of them is not finite.
         """
         values = disagreement.astype(np.float64)
-        broken = int((~np.isfinite(values)).sum())
-        if broken:
-            raise SettingsError(
-                f"The model's predictions must be finite on its dataset, got {broken} of {len(values)} "
-                "that are not. Fit it again."
-            )
+        check_finite(values)
         quantiles = tuple(np.quantile(values, GRID).tolist())
         return cls(len(values), float(values.mean()), float(values.std()), float(values.max()), quantiles)
 
@@ -102,15 +95,9 @@ def dataset_disagreement(
         SettingsError: Another choice of members or units, or an unknown name.
     """
     index = compared_members(model, members)
-    device = model.device
     apart = DISAGREEMENTS.find(disagreement)
-    scale = disagreement_scale(transitions, units, disagreement).to(device)
-    found = np.empty(len(transitions), np.float32)
-    for start in range(0, len(transitions), CHUNK):
-        rows = slice(start, start + CHUNK)
-        pairs = (transitions.obs[rows].to(device), transitions.actions[rows].to(device))
-        found[rows] = apart(model.predict(*pairs, index), scale).cpu().numpy()
-    return found
+    scale = disagreement_scale(transitions, units, disagreement).to(model.device)
+    return over_dataset(model, transitions, index, lambda prediction: apart(prediction, scale))
 
 
 def compared_members(model: DynamicsModel, members: str) -> Tensor | None:

@@ -5,8 +5,8 @@ from offline_envs.runs.algorithms.on_policy import TRPO_FROM_CLONE
 
 MOPO = ModelBased(
     "PenalizedModel-v0",
-    uses=(*IN_MODEL, "penalty_coef"),
-    env_settings=("penalty_coef", "penalty", "penalty_members"),
+    uses=(*IN_MODEL, "penalty_coef", "penalty_scale"),
+    env_settings=("penalty_coef", "penalty", "penalty_members", "penalty_scale"),
     agent_defaults={"trpo": TRPO_FROM_CLONE},
 )
 """MOPO, with the run's own defaults, which are those of its release."""

@@ -1,13 +1,17 @@
 """`PRESETS`: every preset by name."""
 
 from offline_envs.registry import Registry
+from offline_envs.runs.presets.combo import combo
 from offline_envs.runs.presets.mbpo import mbpo
 from offline_envs.runs.presets.mobile import mobile
 from offline_envs.runs.presets.mopo import mopo, mopo_tasks, mopo_trpo
+from offline_envs.runs.presets.morec import morec
+from offline_envs.runs.presets.morec_mobile import morec_mobile
 from offline_envs.runs.presets.morel import morel
 from offline_envs.runs.presets.neubay import neubay
 from offline_envs.runs.presets.preset import Preset
 from offline_envs.runs.presets.rambo import rambo
+from offline_envs.runs.presets.ravl import ravl
 
 PRESETS: Registry[Preset] = Registry(
     "preset",
@@ -20,7 +24,11 @@ PRESETS: Registry[Preset] = Registry(
             mbpo(),
             rambo(),
             morel(),
+            morec(),
+            morec_mobile(),
+            combo(),
             mobile(),
+            ravl(),
             neubay(),
         )
         for preset in presets

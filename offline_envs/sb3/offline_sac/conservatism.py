@@ -69,7 +69,8 @@ class ConservativeStep(SACStep):
         actions = torch.cat([batch.action, action.flatten(0, 1)])
         obs = batch.obs.repeat(1 + len(action), 1)
         values = self.critics.forward(torch.cat([obs, actions], dim=1)[None])
-        value, lowered = values[-1][:, :rows], values[-1][:, rows:].unflatten(1, (-1, rows)) - log_density
+        value, others = torch.split(values[-1], [rows, rows * len(action)], dim=1)
+        lowered = others.reshape(len(others), *log_density.shape) - log_density
         down, up = self._shares(batch.real)
         error = value - target
         at_batch = error / rows - self._weight * up

@@ -109,7 +109,7 @@ class MOBILE(FastSAC):
             found = model_of_agent(self, self.model)
             check_elites(found)
             if self._inconsistency is not None and self._inconsistency.model is not found:
-                self._gradient_step = None  # another environment
+                self._inconsistency = None  # another environment
         return super()._setup_learn(*args, **kwargs)
 
     @property
@@ -117,11 +117,7 @@ class MOBILE(FastSAC):
         return self.inconsistency_coef > 0
 
     def _make_step(self, parts: SACParts) -> SACStep:
-        if self._penalised:
-            model, space = model_of_agent(self, self.model), check_box("action", self.action_space)
-            measure = Inconsistency(model, parts.actor, parts.targets, space)
-            self._inconsistency, self._measure = measure, _call(measure, self.device)
-            self._generator = parts.generator
+        self._networks, self._inconsistency = parts, None
         return ClampedStep(parts) if self.clamp_target else super()._make_step(parts)
 
     def _batch(self, size: int) -> SACBatch:
@@ -139,13 +135,19 @@ class MOBILE(FastSAC):
         return batch._replace(reward=reward)
 
     def _measured(self, obs: Tensor, action: Tensor) -> Tensor:
-        assert self._inconsistency is not None
-        noise = self._inconsistency.draw(len(obs), self.n_successors, self._generator)
+        if self._inconsistency is None:
+            self._inconsistency = self._new_inconsistency()
+            self._measure = _call(self._inconsistency, self.device)
+        noise = self._inconsistency.draw(len(obs), self.n_successors, self._networks.generator)
         values: Tensor = self._measure(obs, action, *noise)
         spread = self.gamma * values if self.inconsistency_of == "targets" else values
         self._total += spread.mean()
         self._n_measured += 1
         return spread
+
+    def _new_inconsistency(self) -> Inconsistency:
+        model, space = model_of_agent(self, self.model), check_box("action", self.action_space)
+        return Inconsistency(model, self._networks.actor, self._networks.targets, space)
 
     def _log(self, losses: dict[str, float]) -> None:
         if self._n_measured:
@@ -153,7 +155,7 @@ class MOBILE(FastSAC):
         super()._log(losses)
 
     def _excluded_save_params(self) -> list[str]:
-        own = ["_inconsistency", "_measure", "_generator", "_total", "_n_measured"]
+        own = ["_inconsistency", "_measure", "_networks", "_total", "_n_measured"]
         if not isinstance(self.model, str):
             own.append("model")
         return [*super()._excluded_save_params(), *own]

@@ -13,7 +13,7 @@ from offline_envs.dynamics import (
     disagreement_stats,
     store,
 )
-from offline_envs.dynamics.uncertainty import disagreement
+from offline_envs.dynamics.uncertainty import over_data
 from offline_envs.errors import CheckpointError, SettingsError
 from tests.toy import toy_ensemble, toy_transitions
 
@@ -51,7 +51,7 @@ def test_a_comparison_is_announced_once(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = dataset_disagreement(random_ensemble(), toy_transitions())
-    monkeypatch.setattr(disagreement, "CHUNK", 2)
+    monkeypatch.setattr(over_data, "CHUNK", 2)
     np.testing.assert_allclose(dataset_disagreement(random_ensemble(), toy_transitions()), whole, rtol=1e-5)
     assert len(set(whole.tolist())) == 9
 

@@ -51,6 +51,12 @@ MOBILE = {
         "actor_schedule": "cosine",
     },
 }
+COMBO = {
+    "algorithm": "combo",
+    "agent": "combo",
+    "real_ratio": 0.5,
+    "agent_options": {"policy_kwargs": {"net_arch": [8]}, "batch_size": 16, "n_candidates": 2},
+}
 KINDS: dict[str, dict[str, Any]] = {
     "sac": {},
     "uniform": {"rollout_actions": "uniform"},
@@ -58,6 +64,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "tqc": {"agent": "tqc"},
     "rambo": RAMBO,
     "mobile": MOBILE,
+    "combo": COMBO,
     "morel": MOREL,
 }
 

@@ -99,7 +99,11 @@ def test_a_bound_that_is_never_met_changes_nothing() -> None:
 
 
 def test_given_defaults_change_nothing() -> None:
-    own = {"actor_learning_rate": 3e-4, "critic_learning_rate": 3e-4, "temperature_learning_rate": 3e-4}
+    own: dict[str, Any] = {
+        "actor_learning_rate": 3e-4,
+        "critic_learning_rate": 3e-4,
+        "temperature_learning_rate": 3e-4,
+    }
     ours, theirs = make(FastSAC, **own), make(FastSAC)
     train_both(ours, theirs)
     assert_same(numbers(ours), numbers(theirs))

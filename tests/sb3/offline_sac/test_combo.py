@@ -26,7 +26,7 @@ MIX: dict[str, Any] = {**MIXED, "conservative_weight": BETA}
 
 
 def recorded_gap(
-    critic: Any, batch: Any, actor: torch.nn.Module, rows: torch.Tensor, generator: torch.Generator
+    critic: Any, batch: Any, actor: Any, rows: torch.Tensor, generator: torch.Generator
 ) -> torch.Tensor:
     """Sum over critics of COMBO's term, with SB3's distribution and a loop over candidates."""
     noise = torch.empty(N, 2, len(batch.obs), 3).normal_(generator=generator)

@@ -164,6 +164,18 @@ def test_the_graph_of_a_gpu_gives_the_same_numbers(monkeypatch: pytest.MonkeyPat
         assert torch.equal(captured(obs, action, *noise), measure(obs, action, noise))
 
 
+def test_the_weight_may_change_between_gradient_steps() -> None:
+    """So it can be annealed."""
+    agent = learned(inconsistency_coef=0.0)
+    agent.inconsistency_coef = 1.0
+    agent.train(1, batch_size=BATCH)
+    assert agent.logger.name_to_value["train/inconsistency"] > 0
+    agent.logger.name_to_value.clear()
+    agent.inconsistency_coef = 0.0
+    agent.train(1, batch_size=BATCH)
+    assert "train/inconsistency" not in agent.logger.name_to_value
+
+
 def test_it_resumes_exactly_and_its_file_holds_no_model(tmp_path: Path) -> None:
     agent = learned(env=envs_of(model=toy_ensemble()), model=toy_ensemble())
     agent.save(tmp_path / "agent.zip")

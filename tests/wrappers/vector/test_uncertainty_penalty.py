@@ -46,6 +46,19 @@ def test_penalised_environment_is_the_learned_one_and_the_wrapper(mode: str, out
         assert_same(play(inside, 12), play(UncertaintyPenalty(plain, **choice, step_infos=True), 12))
 
 
+def test_in_units_of_the_data_too() -> None:
+    options = toy_options(model=random_ensemble(), step_infos=True)
+    choice: Any = {"penalty_coef": 0.7, "penalty": "max_disagreement", "penalty_scale": "data"}
+    inside = gym.make_vec("PenalizedModel-v0", num_envs=N, **options, **choice)
+    outside = UncertaintyPenalty(
+        gym.make_vec("LearnedModel-v0", num_envs=N, **options), step_infos=True, **choice
+    )
+    course = play(inside, 12)
+    assert_same(course, play(outside, 12))
+    raw = play(gym.make_vec("PenalizedModel-v0", num_envs=N, **options, **{**choice, "penalty_scale": "raw"}))
+    assert raw[0][-1]["penalty"] != pytest.approx(course[0][-1]["penalty"])
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_also_where_predictions_explode_and_episodes_end(mode: str) -> None:
     ensemble = toy_ensemble(stds=((1.0, 15.0, 15.0),) * 3)

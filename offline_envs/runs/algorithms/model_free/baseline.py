@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -90,7 +89,7 @@ class ModelFree(Algorithm):
             "config": {**({} if scaler is None else {"action_scaler": scaler}), **self.run_config(settings)},
             "seed": settings.seed,
             "device": {"cpu": "cpu:0", "cuda": "cuda:0"}.get(settings.device, settings.device),
-            "dataset": str(dataset),
+            "dataset": str(dataset.resolve()),
             "folder": str(run.folder.checkpoint.resolve()),
             "obs_dim": transitions.obs_dim,
             "action_dim": transitions.action_dim,
@@ -114,16 +113,16 @@ class _Training:
         """Write the dataset, and follow the worker to its end."""
         start = self._rows[-1].gradient_steps if self._rows else 0
         arrays = d3rlpy_arrays(self._run.transitions, for_next_actions=self._algorithm.for_next_actions)
+        dataset = self._run.folder.path / DATASET_FILE
         self._progress.start()
         try:
-            with TemporaryDirectory() as shared:
-                dataset = Path(shared) / DATASET_FILE
-                np.savez(dataset, allow_pickle=False, **arrays)
-                request = self._algorithm.request(self._run, dataset, start)
-                about = {**self._worker.about, **{name: request[name] for name in ("learner", "config")}}
-                for message in self._worker.carry_out(request):
-                    self._follow(message, about)
+            np.savez(dataset, allow_pickle=False, **arrays)
+            request = self._algorithm.request(self._run, dataset, start)
+            about = {**self._worker.about, **{name: request[name] for name in ("learner", "config")}}
+            for message in self._worker.carry_out(request):
+                self._follow(message, about)
         finally:
+            dataset.unlink(missing_ok=True)
             self._progress.stop()
 
     def _follow(self, message: Message, about: Message) -> None:

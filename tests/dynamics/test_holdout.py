@@ -1,9 +1,8 @@
 import torch
 
-from offline_envs.dynamics import FitSettings, fit, read_model_card, save_ensemble
+from offline_envs.dynamics import FitSettings, Holdout, fit, read_model_card, save_ensemble
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.fitting.rows import split_rows
-from offline_envs.evaluation import Holdout
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
 
 

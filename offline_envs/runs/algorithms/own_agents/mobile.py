@@ -1,19 +1,29 @@
 """MOBILE: an agent whose targets are penalised where the model's members disagree (Sun et al. 2023)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from offline_envs.dynamics import EnsembleSettings
 from offline_envs.errors import SettingsError
-from offline_envs.runs.algorithms.model_based import ModelBased
+from offline_envs.runs.algorithms.own_agents.own_agent import WithOwnAgent
 from offline_envs.runs.run_settings import RunSettings
-from offline_envs.sb3 import MOBILE, agent_class
+
+RELEASE: Mapping[str, Any] = {
+    "actor_learning_rate": 1e-4,
+    "temperature_learning_rate": 1e-4,
+    "actor_schedule": "cosine",
+    "max_ent_coef": 1.0,
+    "entropy_backup": False,
+}
+"""Options of the agent in MOBILE's release on D4RL, whose critics learn at 3e-4 as SAC's do."""
 
 
-class InconsistencyPenalised(ModelBased):
+class InconsistencyPenalised(WithOwnAgent):
     """MOBILE: β and its other settings are options of the agent, see `offline_envs.sb3.MOBILE`."""
 
     def check(self, settings: RunSettings) -> None:
         """See `Algorithm`."""
-        if not issubclass(agent_class(settings.agent), MOBILE):
-            raise SettingsError(f"{settings.algorithm} needs the agent mobile, not {settings.agent}.")
+        super().check(settings)
         n_elites = settings.nested("ensemble", EnsembleSettings).n_elites
         if settings.model is None and n_elites < 2:
             raise SettingsError(
@@ -23,15 +33,7 @@ class InconsistencyPenalised(ModelBased):
 
 MOBILE_TRAINING = InconsistencyPenalised(
     "LearnedModel-v0",
-    defaults={
-        "agent": "mobile",
-        "agent_options": {
-            "actor_learning_rate": 1e-4,
-            "temperature_learning_rate": 1e-4,
-            "actor_schedule": "cosine",
-            "max_ent_coef": 1.0,
-            "entropy_backup": False,
-        },
-    },
+    own_agent="mobile",
+    defaults={"agent": "mobile", "agent_options": RELEASE},
 )
-"""MOBILE in the model of MBPO. Learning rates, bound of α and targets are those of its release on D4RL."""
+"""MOBILE in the model of MBPO, with the learning rates and the entropy of its release."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.dynamics import FitSettings, generator_for, split_index
+from offline_envs.dynamics.fitting.rows import generator_for, split_index
+from offline_envs.dynamics.fitting.settings import FitSettings
 
 HOLDOUT = "held-out steps"
 SEEN = "steps that the fit may have seen"
