@@ -1,4 +1,4 @@
-"""Gradient steps a second of SAC, `FastSAC` and `MOBILE`, and the products that none of them can avoid.
+"""Gradient steps a second of SAC, `FastSAC` and its subclasses, and the products that none of them can avoid.
 
 All take turns in one process, a few steps each. A figure is the median over the turns, and a ratio the median
 of the ratios within them, so that other load on the machine cancels out.
@@ -8,6 +8,7 @@ of the ratios within them, so that other load on the machine cancels out.
 - PyTorch's products: the same as `torch.bmm` computes them.
 - MOBILE: the same with a penalty from 10 successors of each of 5 elites for every row of the model; its floor
   are the products of FastSAC and those of the model, the actor and the targets at these states.
+- SAC and FastSAC with 10 critics; RAVL, which has 10 as well, with η 0 and 1; COMBO.
 - OfflineRL-Kit: `policy.learn` with batches from its two buffers.
 """
 
@@ -33,12 +34,20 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings
 from offline_envs.kernels.products import affine, input_gradient, weight_gradient
 from offline_envs.mdp import row_chunks
-from offline_envs.sb3 import MOBILE, FastSAC, MixedReplayBuffer, SB3VecEnv
+from offline_envs.sb3 import COMBO, MOBILE, RAVL, FastSAC, MixedReplayBuffer, SB3VecEnv
 
 BASE = "SAC"
 WIDTH = 256
 N_SUCCESSORS = 10
-FLOORS = {"MOBILE": "MOBILE's products"}
+N_CRITICS = 10
+N_CANDIDATES = 30
+FLOORS = {
+    "MOBILE": "MOBILE's products",
+    "COMBO": "COMBO's products",
+    **dict.fromkeys(
+        ("SAC, 10 critics", "FastSAC, 10 critics", "RAVL, η 0", "RAVL, η 1"), "10 critics' products"
+    ),
+}
 """The products that a candidate cannot avoid, where they are not those of SAC."""
 
 Updates = Callable[[int], object]
@@ -59,11 +68,21 @@ def main(
     if task not in TASKS:
         raise typer.BadParameter(f"--task must be one of {', '.join(TASKS)}, got {task!r}.")
     data = calm_transitions(TASKS[task])
+    products = partial(Products, data.obs_dim, data.action_dim, device, own=True)
     candidates: dict[str, Updates] = {
         BASE: updates_of(SAC, data, device),
         "FastSAC": updates_of(FastSAC, data, device),
-        "products": Products(data.obs_dim, data.action_dim, device, own=True),
+        "products": products(),
         "PyTorch's products": Products(data.obs_dim, data.action_dim, device, own=False),
+    }
+    candidates |= {
+        "SAC, 10 critics": updates_of(SAC, data, device, n_critics=N_CRITICS),
+        "FastSAC, 10 critics": updates_of(FastSAC, data, device, n_critics=N_CRITICS),
+        "RAVL, η 0": updates_of(RAVL, data, device, n_critics=N_CRITICS, diversity=0.0),
+        "RAVL, η 1": updates_of(RAVL, data, device, n_critics=N_CRITICS, diversity=1.0),
+        "10 critics' products": products(n_critics=N_CRITICS),
+        "COMBO": updates_of(COMBO, data, device),
+        "COMBO's products": products(learned_rows=BATCH * (1 + N_CANDIDATES)),
     }
     candidates["MOBILE"] = updates_of(MOBILE, data, device, n_successors=N_SUCCESSORS)
     candidates["MOBILE's products"] = MobileProducts(data.obs_dim, data.action_dim, device, own=True)
@@ -74,7 +93,9 @@ def main(
     Console().print(table(seconds, updates, title))
 
 
-def updates_of(kind: type[SAC], data: Transitions, device: str, **options: Any) -> Updates:
+def updates_of(
+    kind: type[SAC], data: Transitions, device: str, *, n_critics: int = 2, **options: Any
+) -> Updates:
     """Make an agent whose buffer holds the dataset and a few rows of the model."""
     model = calm_model(data.obs_dim, data.action_dim)
     envs = gym.make_vec("LearnedModel-v0", dataset=data, model=model, device=device)
@@ -85,7 +106,7 @@ def updates_of(kind: type[SAC], data: Transitions, device: str, **options: Any) 
         buffer_size=100,
         seed=0,
         device=device,
-        policy_kwargs={"net_arch": [WIDTH, WIDTH]},
+        policy_kwargs={"net_arch": [WIDTH, WIDTH], "n_critics": n_critics},
         replay_buffer_class=MixedReplayBuffer,
         replay_buffer_kwargs=replay,
         **options,
@@ -96,28 +117,41 @@ def updates_of(kind: type[SAC], data: Transitions, device: str, **options: Any) 
 
 
 class Products:
-    """The matrix products of SAC's gradient step, for two critics.
+    """The matrix products of SAC's gradient step.
 
     Args:
         obs_dim: Width of an observation.
         action_dim: Width of an action.
         device: Where they are computed.
         own: Whether to use the products of `FastSAC`.
+        n_critics: Number of critics.
+        learned_rows: Rows at which the critics learn.
     """
 
-    def __init__(self, obs_dim: int, action_dim: int, device: str, *, own: bool) -> None:
+    def __init__(
+        self,
+        obs_dim: int,
+        action_dim: int,
+        device: str,
+        *,
+        own: bool,
+        n_critics: int = 2,
+        learned_rows: int = BATCH,
+    ) -> None:
         self.own = own
         actor, critic = (obs_dim, WIDTH, WIDTH, 2 * action_dim), (obs_dim + action_dim, WIDTH, WIDTH, 1)
         # FastSAC computes the actor at obs and at next_obs in one pass.
         self.actor_forward = _network(1, 2 * BATCH, actor, device)
-        self.actor, self.critic = _network(1, BATCH, actor, device), _network(2, BATCH, critic, device)
+        self.actor = _network(1, BATCH, actor, device)
+        self.critic = _network(n_critics, BATCH, critic, device)
+        self.learned_critic = _network(n_critics, learned_rows, critic, device)
 
     def __call__(self, updates: int) -> None:
         """Compute those of that many steps: actor, targets, critics and back, critics and actor and back."""
         for _ in range(updates):
-            for network in (self.actor_forward, self.critic, self.critic, self.critic):
+            for network in (self.actor_forward, self.critic, self.learned_critic, self.critic):
                 self._forward(network)
-            self._backward(self.critic, parameters=True)
+            self._backward(self.learned_critic, parameters=True)
             self._backward(self.critic, parameters=False)
             self._backward(self.actor, parameters=True)
 

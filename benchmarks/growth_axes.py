@@ -77,12 +77,15 @@ def environments(size: int, device: str) -> Iterator[Operation]:
 
 
 def members(size: int, device: str) -> Iterator[Operation]:
-    """Members of the ensemble, all of which are penalised."""
-    settings = EnsembleSettings(n_members=size, n_elites=min(size, 5))
-    envs, obs, action = world(BATCH, settings=settings, device=device)
-    generator = torch.Generator(device).manual_seed(0)
-    yield Operation(f"step, {BATCH} rows", lambda: envs.unwrapped.mdp.step(obs, action, generator))
+    """Members of the ensemble: all of them penalised, or each the only one of its rows; and their fit."""
+    settings = EnsembleSettings(n_members=size, n_elites=size)
+    for kind in ("PenalizedModel-v0", "LearnedModel-v0"):
+        envs, obs, action = world(BATCH, settings=settings, device=device, env_id=kind)
+        generator = torch.Generator(device).manual_seed(0)
+        step = partial(envs.unwrapped.mdp.step, obs, action, generator)
+        yield Operation(f"step of {kind}, {BATCH} rows", step)
     yield gradient_step(OBS_DIM, settings, device)
+    yield scored_epoch(settings, device)
 
 
 def obs_dims(size: int, device: str) -> Iterator[Operation]:
@@ -179,11 +182,16 @@ def vector_env(
 
 
 def world(
-    n_envs: int, *, obs_dim: int = OBS_DIM, settings: EnsembleSettings | None = None, device: str
+    n_envs: int,
+    *,
+    obs_dim: int = OBS_DIM,
+    settings: EnsembleSettings | None = None,
+    device: str,
+    env_id: str = "PenalizedModel-v0",
 ) -> tuple[Any, Tensor, Tensor]:
     """Make a reset vector environment, observations and actions."""
     model = ensemble(obs_dim, settings)
-    envs = vector_env(noise(BATCH, obs_dim), model, n_envs, device, output="torch")
+    envs = vector_env(noise(BATCH, obs_dim), model, n_envs, device, env_id, output="torch")
     obs, _ = envs.reset()
     return envs, obs, torch.zeros(n_envs, ACTION_DIM, device=device)
 
@@ -194,6 +202,13 @@ def gradient_step(obs_dim: int, settings: EnsembleSettings | None, device: str) 
     n_steps = math.ceil((FIT_ROWS - holdout_size(FIT_ROWS, chosen)) / chosen.batch_size)
     call = partial(fit, data, settings, fit_settings=chosen, device=device, progress=False)
     return Operation("gradient step of the fit", call, 1 / n_steps)
+
+
+def scored_epoch(settings: EnsembleSettings, device: str) -> Operation:
+    """A fit of one epoch, whose members are scored on as many rows as by default."""
+    data, chosen = noise(5 * FitSettings().holdout), FitSettings(max_epochs=1)
+    call = partial(fit, data, settings, fit_settings=chosen, device=device, progress=False)
+    return Operation("fit of an epoch, scored", call)
 
 
 def mixed_buffer(data: Transitions, device: str) -> MixedReplayBuffer:

@@ -27,6 +27,7 @@ from offline_envs.dynamics import (
     EnsembleSettings,
     FitSettings,
     GaussianProcessSettings,
+    Holdout,
     Prediction,
     fit,
     fit_gaussian_process,
@@ -34,7 +35,7 @@ from offline_envs.dynamics import (
     read_model_card,
     save_model,
 )
-from offline_envs.evaluation import DataScale, Holdout, interval_shares, mixture_quantile
+from offline_envs.evaluation import DataScale, interval_shares, mixture_quantile
 
 EMBEDDED = "offline-envs/inverteddoublependulum-replay-v0"
 LEVELS = (0.5, 0.9)
@@ -221,9 +222,7 @@ def steps_a_second(
     model: DynamicsModel, data: Transitions, *, rows: int = 500, seconds: float = 2.0
 ) -> float:
     """Steps of `LearnedModel-v0` a second, with `rows` episodes side by side."""
-    envs: Any = gym.make_vec(
-        "LearnedModel-v0", num_envs=rows, dataset=data, model=model, termination="never", output="torch"
-    )
+    envs: Any = gym.make_vec("LearnedModel-v0", num_envs=rows, dataset=data, model=model, output="torch")
     envs.reset(seed=0)
     actions = data.actions[:rows]
     envs.step(actions)

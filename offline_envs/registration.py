@@ -12,11 +12,15 @@ HORIZON = 5
 LONG_HORIZON = 500
 """Default `max_episode_steps` of full episodes, which halts keep near the data, as in MOReL."""
 
+FILTERED_HORIZON = 100
+"""Default `max_episode_steps` of rollouts that end where a step is inconsistent, as in MOREC."""
+
 METHODS = {
     "LearnedModel-v0": ("offline_envs.methods.plain:Plain", HORIZON),
     "PenalizedModel-v0": ("offline_envs.methods.penalty:Penalty", HORIZON),
     "PessimisticModel-v0": ("offline_envs.methods.halt:Halt", LONG_HORIZON),
     "AdversarialModel-v0": ("offline_envs.methods.adversarial:Adversarial", HORIZON),
+    "ConsistentModel-v0": ("offline_envs.methods.consistent:Consistent", FILTERED_HORIZON),
 }
 """Every id of a learned environment: the import path of its method's class, and its horizon."""
 

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from offline_envs.consistency import DiscriminatorSettings, fitted_dynamics_reward
 from offline_envs.data import load_transitions
 from offline_envs.dynamics import (
     EnsembleSettings,
@@ -15,6 +17,7 @@ from offline_envs.dynamics import (
     fitted_ensemble,
     save_model,
 )
+from offline_envs.methods import consistent
 from tests.toy import toy_ensemble, toy_transitions
 
 
@@ -24,6 +27,18 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder / "minari"))
     monkeypatch.setenv("OFFLINE_ENVS_CACHE", str(folder / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def few_discriminators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in a moment the discriminators of environments that do not say how."""
+    few = DiscriminatorSettings(hidden=(8,), n_snapshots=2, steps=4, batch_size=8)
+
+    def fitted(model: Any, transitions: Any, settings: DiscriminatorSettings, **options: Any) -> Any:
+        chosen = few if settings == DiscriminatorSettings() else settings
+        return fitted_dynamics_reward(model, transitions, chosen, **options)
+
+    monkeypatch.setattr(consistent, "fitted_dynamics_reward", fitted)
 
 
 @pytest.fixture(scope="session")

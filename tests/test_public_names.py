@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from offline_envs.agents import AGENTS
 from offline_envs.cli import app
+from offline_envs.consistency import DiscriminatorSettings
 from offline_envs.dynamics import MEASURES, EnsembleSettings, FitSettings, GaussianProcessSettings
 from offline_envs.envs import ModelOptions, method_class
 from offline_envs.envs.entry_points import learned_vector_env
@@ -83,6 +84,7 @@ def test_the_settings_of_each_method_are_listed_with_their_defaults(env_id: str)
     [
         ("Ensemble", EnsembleSettings),
         ("Fit", FitSettings),
+        ("Discriminators", DiscriminatorSettings),
         ("Gaussian process", GaussianProcessSettings),
     ],
 )

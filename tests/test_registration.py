@@ -29,6 +29,7 @@ OUTPUTS = ["numpy", "torch"]
 OWN_SETTINGS: dict[str, dict[str, Any]] = {
     "LearnedModel-v0": {"member": "episode"},
     "PenalizedModel-v0": {"penalty_coef": 0.5},
+    "ConsistentModel-v0": {"penalty_coef": 0.5, "discriminator": {"steps": 3, "n_snapshots": 1}},
     "PessimisticModel-v0": {"threshold": {"quantile": 0.5}, "kappa": 30.0, "absorbing": True, "gamma": 0.9},
 }
 """Settings of each id that differ from its defaults."""
@@ -59,7 +60,13 @@ def vector_rewards_of(envs: Any, n_steps: int = 7) -> list[list[float]]:
 
 
 def test_every_environment_is_registered() -> None:
-    assert IDS == ("LearnedModel-v0", "PenalizedModel-v0", "PessimisticModel-v0", "AdversarialModel-v0")
+    assert IDS == (
+        "LearnedModel-v0",
+        "PenalizedModel-v0",
+        "PessimisticModel-v0",
+        "AdversarialModel-v0",
+        "ConsistentModel-v0",
+    )
     for env_id in IDS:
         spec = gym.spec(env_id)
         assert spec.entry_point

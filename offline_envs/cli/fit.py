@@ -139,7 +139,7 @@ def _table_of_members(card: Mapping[str, Any]) -> Table:
     table.caption = (
         f"errors in {'squared deviations of each output' if standardized else 'raw units'}; "
         f"{report['epochs']} epochs in {report['seconds']:.0f} s, stopped by {report['stopped_by']}; "
-        f"{_held_out(report)}"
+        f"{report['n_holdout']} of {report['n_holdout'] + report['n_train']} rows held out"
     )
     return table
 
@@ -154,10 +154,7 @@ def _table_of_outputs(card: Mapping[str, Any]) -> Table:
         table.add_row(name, f"{share:.5f}")
     table.caption = (
         f"share of the holdout's variance; {'exact' if card['exact'] else 'sparse'}, "
-        f"{report['epochs']} steps for each output, {report['seconds']:.0f} s in all; {_held_out(report)}"
+        f"{report['epochs']} steps for each output, {report['seconds']:.0f} s in all; "
+        f"fitted to {report['n_train']} rows, {report['n_holdout']} others held out"
     )
     return table
-
-
-def _held_out(report: Mapping[str, Any]) -> str:
-    return f"{report['n_holdout']} of {report['n_holdout'] + report['n_train']} rows held out"

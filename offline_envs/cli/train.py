@@ -24,10 +24,10 @@ Algo = Annotated[
     str | None,
     typer.Option(
         help="mopo (penalised model), mbpo (plain model), morel (halts where the model is unsure), rambo "
-        "(adversarial model), combo (conservative critic), mobile (targets penalised where members "
-        "disagree), ravl (diverse critics), neubay (truncates where the model is unsure), bc (behaviour "
-        "cloning, no model), or td3bc, iql, cql, awac, bcq, bear, crr, plas, prdc or rebrac (model-free, by "
-        "d3rlpy).",
+        "(adversarial model), morec (steps filtered by discriminators), combo (conservative critic), mobile "
+        "(targets penalised where members disagree), ravl (diverse critics), neubay (truncates where the "
+        "model is unsure), bc (behaviour cloning, no model), or td3bc, iql, cql, awac, bcq, bear, crr, plas, "
+        "prdc or rebrac (model-free, by d3rlpy).",
         show_default="mopo",
     ),
 ]
@@ -43,7 +43,7 @@ Agent = Annotated[
     str | None,
     typer.Option(
         help=f"One of {', '.join(AGENTS)}.",
-        show_default="sac; trpo for morel; combo, mobile and ravl for those",
+        show_default="sac; trpo for morel; combo for combo; mobile for mobile; ravl for ravl",
     ),
 ]
 Steps = Annotated[
@@ -59,11 +59,12 @@ Horizon = Annotated[
     typer.Option(
         help="Steps of an imagined episode, h.",
         min=1,
-        show_default="5; 500 for morel or trpo; 1000 for neubay",
+        show_default="5; 100 for morec; 500 for morel or trpo; 1000 for neubay",
     ),
 ]
 Coef = Annotated[
-    float | None, typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0")
+    float | None,
+    typer.Option(help="λ, the weight of MOPO's penalty.", min=0, show_default="1.0; 0.0 for morec"),
 ]
 Penalty = Annotated[
     str | None,

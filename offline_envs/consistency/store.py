@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
 
@@ -13,7 +13,14 @@ from offline_envs.consistency.network import Discriminators
 from offline_envs.consistency.settings import DiscriminatorSettings
 from offline_envs.consistency.training import fit_dynamics_reward, reward_identity
 from offline_envs.data import Transitions
-from offline_envs.dynamics import DISCRIMINATORS, STATE_FILE, DynamicsModel, cache_folder, cached_result
+from offline_envs.dynamics import (
+    DISCRIMINATORS,
+    STATE_FILE,
+    DynamicsModel,
+    cache_folder,
+    cached_result,
+    has_saved_form,
+)
 from offline_envs.errors import CheckpointError
 from offline_envs.files import (
     check_identity,
@@ -25,6 +32,9 @@ from offline_envs.files import (
 )
 
 _loaded: WeakValueDictionary[tuple[str, int, str], DynamicsReward] = WeakValueDictionary()
+_of_functions: WeakKeyDictionary[DynamicsModel, dict[str, DynamicsReward]] = WeakKeyDictionary()
+"""Those of models without a saved form, for as long as the model lives."""
+
 _loading = threading.Lock()
 
 
@@ -40,6 +50,7 @@ def fitted_dynamics_reward(
 
     The cache identifies the model by its current weights. Two callers in one process get the same object; a
     second process waits for the first one's training. An interrupted training resumes at its last snapshot.
+    The dynamics reward of a model without a saved form is kept for as long as the model lives.
 
     Args:
         model: The model.
@@ -57,6 +68,8 @@ def fitted_dynamics_reward(
         StorageError: The cache cannot be written; this is noticed before the training where it can be.
     """
     settings = settings or DiscriminatorSettings()
+    if not has_saved_form(model):
+        return _of_function(model, transitions, settings, progress=progress)
     identity = reward_identity(model, transitions, settings)
 
     def make(path: Path) -> None:
@@ -75,6 +88,17 @@ def fitted_dynamics_reward(
 
     path = cache_folder(cache_dir) / DISCRIMINATORS / f"{key_of(identity)}.safetensors"
     return cached_result(path, make=make, load=load, progress=progress)
+
+
+def _of_function(
+    model: DynamicsModel, transitions: Transitions, settings: DiscriminatorSettings, *, progress: bool
+) -> DynamicsReward:
+    key = key_of({"dataset": transitions.fingerprint, "settings": settings.to_json()})
+    with _loading:
+        own = _of_functions.setdefault(model, {})
+        if key not in own:
+            own[key] = fit_dynamics_reward(model, transitions, settings, progress=progress)
+        return own[key]
 
 
 def save_dynamics_reward(

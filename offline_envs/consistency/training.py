@@ -55,8 +55,8 @@ def fit_dynamics_reward(
         OfflineEnvsError: The loss is not finite.
     """
     settings = settings or DiscriminatorSettings()
-    identity = reward_identity(model, transitions, settings)
     training = Training(model, transitions, settings)
+    identity = reward_identity(model, transitions, settings) if folder is not None else {}
     if folder is not None and (saved := read_state(folder, identity)) is not None:
         training.load_state_dict(saved)
     with TrainingProgress(settings.steps, len(transitions), shown=progress) as display:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.evaluation import EpisodeRecorder, EvaluationResult, Starts, evaluate_in
-from offline_envs.mdp import LearnedMDP, ModelWorld, follow
+from offline_envs.evaluation import EpisodeRecorder, EvaluationResult, evaluate_in
+from offline_envs.mdp import LearnedMDP, ModelWorld, Starts, follow
 from offline_envs.policies import Policy, Predictor
 
 
@@ -83,7 +83,7 @@ def imagine(
         generator: Source of randomness, on the model's device.
     """
     parts = []
-    world = ModelWorld(mdp, starts.draw(n, generator), generator)
+    world = ModelWorld.starting(mdp, starts, n, generator)
     for time, (rows, obs, action, step) in enumerate(islice(follow(policy, world), horizon), start=1):
         when = torch.full_like(rows, time)
         row = (obs, action, step.raw_reward, step.next_obs, when, rows, step.terminated, step.exploded)

@@ -20,6 +20,7 @@ from offline_envs.dynamics.gaussian_process.store import fitted_gaussian_process
 from offline_envs.dynamics.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
+from offline_envs.dynamics.masked_model import MaskedModel
 from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
 from offline_envs.dynamics.model import (
     MEMBER_CHOICES,
@@ -27,6 +28,7 @@ from offline_envs.dynamics.model import (
     ModelShape,
     PredictsOwn,
     check_members,
+    has_saved_form,
     n_compared,
 )
 from offline_envs.dynamics.prediction import DELTA, REWARD, Prediction
@@ -94,6 +96,7 @@ __all__ = [
     "GaussianProcessSettings",
     "Holdout",
     "LearnedTermination",
+    "MaskedModel",
     "Measure",
     "ModelShape",
     "Normalizer",
@@ -127,6 +130,7 @@ __all__ = [
     "float32",
     "gaussian_process_folder",
     "generator_for",
+    "has_saved_form",
     "load_ensemble",
     "load_model",
     "make_optimizer",
@@ -146,7 +150,6 @@ __all__ = [
     "rows_of_fit",
     "save_ensemble",
     "save_model",
-    "scaled_disagreement",
     "scaled_spread",
     "split_index",
     "squared_error",

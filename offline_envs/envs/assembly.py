@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 
@@ -13,6 +13,7 @@ from offline_envs.dynamics import (
     EnsembleSettings,
     FitSettings,
     FunctionModel,
+    MaskedModel,
     fitted_ensemble,
     load_model,
     predictor,
@@ -23,11 +24,14 @@ from offline_envs.envs.spread import check_spread, check_variance, spread_factor
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import (
     Guard,
+    Known,
     LearnedMDP,
     Members,
     StartStates,
     find_sampler,
+    resolve_known,
     resolve_termination,
+    with_reward,
     with_spread,
 )
 from offline_envs.methods import Method, Plain
@@ -69,36 +73,52 @@ def assemble(
     check_device(options.device)
     sampler = find_sampler(options.member)
     check_spread(options.spread)
+    _check_member(method, options)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:
         method.check(settings)
         check_variance(options.spread, settings)
     transitions = task_transitions(dataset, options.task, env_id=options.env_id)
-    starts = StartStates.from_transitions(transitions, options.start, device=options.device)
-    rule = resolve_termination(
-        options.termination,
-        transitions,
-        device=options.device,
-        cache_dir=options.cache_dir,
-        progress=options.progress,
-    )
+    known = resolve_known(options.known, options.reward, transitions, device=options.device)
+    scored = with_reward(transitions, options.reward, device=options.device)
+    starts = _starts(transitions, known, options)
+    in_cache: _InCache = {"cache_dir": options.cache_dir, "progress": options.progress}
+    rule = resolve_termination(options.termination, transitions, device=options.device, **in_cache)
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
     factor = spread_factor(
         options.spread, model, transitions, source=options.model, fit_settings=fit_settings
     )
+    guard = Guard.from_transitions(scored, device=options.device)
+    if known is not None:
+        model, guard = MaskedModel(model, known.outputs), guard.trusting(known.outputs)
     own = method.own_model(model)
-    transform = method.transform(own, transitions, cache_dir=options.cache_dir, progress=options.progress)
+    own_sampler = method.sampler(own, scored, **in_cache)
+    transform = method.transform(own, scored, **in_cache)
     members = Members.of(own, method.members, predict)
-    mdp = LearnedMDP(
-        members,
-        rule,
-        Guard.from_transitions(transitions, device=options.device),
-        transform,
-        with_spread(method.sampler(own) or sampler, factor, members),
-    )
-    return Assembly(mdp, starts, transitions, method)
+    spread = with_spread(own_sampler or sampler, factor, members)
+    return Assembly(LearnedMDP(members, rule, guard, transform, spread, known), starts, scored, method)
+
+
+class _InCache(TypedDict):
+    """Where a method finds what is computed once, and whether it may say so."""
+
+    cache_dir: str | Path | None
+    progress: bool
+
+
+def _check_member(method: Method, options: ModelOptions) -> None:
+    if method.samples and options.member != ModelOptions.member:
+        raise SettingsError(
+            f"member={options.member!r} has no effect with {type(method).__name__}, which chooses among "
+            "samples of all elites itself. Leave member= out."
+        )
+
+
+def _starts(transitions: Transitions, known: Known | None, options: ModelOptions) -> StartStates:
+    replays = known is not None and known.replay is not None
+    return StartStates.from_transitions(transitions, options.start, device=options.device, with_rows=replays)
 
 
 def _fit_settings(options: ModelOptions) -> tuple[EnsembleSettings, FitSettings]:

@@ -56,6 +56,7 @@ class Episodes:
         )
         self.total_exploded = torch.zeros((), dtype=torch.int64, device=device)
         self._kept: Tensor | None = None
+        self._rows = torch.zeros_like(self.elapsed) if assembly.mdp.replay is not None else None
         self.monitor = assembly.method.monitor(n, device)
 
     @property
@@ -74,7 +75,7 @@ class Episodes:
         Args:
             actions: Actions, float32 `(n, k)`.
         """
-        step = self._mdp.step(self.obs, actions, self.generator, self._kept)
+        step = self._mdp.step(self.obs, actions, self.generator, self._kept, self._rows)
         terminated = step.terminated | self.ends
         cut = self.cuts & ~terminated
         self.ends.zero_()
@@ -84,6 +85,8 @@ class Episodes:
         self.replaced.copy_(step.replaced)
         self.total_exploded += (step.exploded & ~self._over).sum()
         self.elapsed += 1
+        if self._rows is not None and self._mdp.replay is not None:
+            self._rows.copy_(self._mdp.replay.following(self._rows))
         truncated = step.truncated | cut | (self.elapsed >= self._limit)
         self._over |= terminated | truncated
         if self.monitor is not None:
@@ -91,17 +94,25 @@ class Episodes:
         infos = step_infos(step, self._mdp.transform) if self._reports else {}
         return (step.next_obs, step.reward, terminated, truncated), infos
 
-    def restart(self, mask: Tensor, given: Tensor | None = None) -> Tensor:
+    def restart(self, mask: Tensor, given: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
         """Begin an episode in some rows; the numbers that are drawn do not depend on which.
 
         Args:
             mask: The rows, bool `(n,)`.
             given: Observations to start from, `(n, d)`; None draws them.
+            rows: Their rows of the dataset, int64 `(n,)`, where columns are replayed.
 
         Returns:
             A copy of all observations, `(n, d)`.
         """
-        obs = self._starts.draw(len(mask), self.generator) if given is None else given
+        if given is None:
+            index = self._starts.draw_index(len(mask), self.generator)
+            obs, rows = self._starts.obs[index], self._starts.rows_of(index)
+        else:
+            obs = given
+        if self._rows is not None:
+            assert rows is not None  # given observations without rows were refused
+            self._rows.copy_(torch.where(mask, rows, self._rows))
         self.obs.copy_(torch.where(mask[:, None], obs, self.obs))
         self.elapsed.masked_fill_(mask, 0)
         self._over.masked_fill_(mask, False)
@@ -141,6 +152,7 @@ class Episodes:
             "replaced": self.replaced,
             "ends": self.ends,
             "total_exploded": self.total_exploded,
+            **({} if self._rows is None else {"rows": self._rows}),
         }
 
     def _keep(self, drawn: Tensor | None, mask: Tensor) -> None:

@@ -14,7 +14,7 @@ from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes
 from offline_envs.envs.explosion_watch import ExplosionWatch
 from offline_envs.envs.parts import LearnedParts
-from offline_envs.mdp import START_OBS, as_actions, check_reset_options
+from offline_envs.mdp import as_actions, check_reset_options
 from offline_envs.settings import LARGEST_SEED
 
 Array = NDArray[np.float32]
@@ -62,7 +62,6 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
         self.observation_space, self.action_space = learned_spaces(assembly.transitions)
-        self._starts = assembly.starts
         self._episodes = Episodes(1, assembly, max_steps=float("inf"), reports=True)
         self._row = torch.ones(1, dtype=torch.bool, device=self.device)
         self._explosions = ExplosionWatch(1)
@@ -80,18 +79,19 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
 
         Args:
             seed: Restarts the random numbers, of start states and of predictions alike.
-            options: `{"obs": array (d,)}` starts from that observation.
+            options: `{"obs": array (d,)}` starts from that observation; where columns are replayed,
+                `{"row": t}` from row t of the dataset, which it follows.
 
         Raises:
             SettingsError: An unknown option, an observation of another shape, or one that is not finite.
         """
-        given = check_reset_options(options, (START_OBS,)).get(START_OBS)
-        start = None if given is None else self._starts.given(given, (self.transitions.obs_dim,))[None]
+        obs, row = self._given(check_reset_options(options, self._start_options), ())
+        start, row = (None if value is None else value[None] for value in (obs, row))
         super().reset(seed=seed)
         if seed is not None or not self._begun:
             self._episodes.generator.manual_seed(int(self.np_random.integers(LARGEST_SEED)))
             self._begun = True
-        return _observation(self._episodes.restart(self._row, start)), {}
+        return _observation(self._episodes.restart(self._row, start, row)), {}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Imagine the next step.

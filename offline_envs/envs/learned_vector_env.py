@@ -17,7 +17,7 @@ from offline_envs.envs.learned_env import learned_spaces
 from offline_envs.envs.parts import LearnedParts
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
-from offline_envs.mdp import RESET_MASK, START_OBS, as_actions, as_tensor, check_reset_options
+from offline_envs.mdp import RESET_MASK, as_actions, as_tensor, check_reset_options
 from offline_envs.settings import LARGEST_SEED, check_arguments, checked
 
 OUTPUTS = ("numpy", "torch")
@@ -65,7 +65,6 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         self.num_envs = num_envs
         self.output = output
         self._assembly = assembly
-        self._starts = assembly.starts
         self.single_observation_space, self.single_action_space = learned_spaces(assembly.transitions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -120,7 +119,8 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         Args:
             seed: Restarts the random numbers of all rows.
             options: `{"reset_mask": bool (n,)}` resets only those rows; `{"obs": (n, d)}` starts from those
-                observations (with a mask, only its rows are used).
+                observations (with a mask, only its rows are used); where columns are replayed,
+                `{"row": (n,)}` from these rows of the dataset, which they follow.
 
         Raises:
             SettingsError: An unknown option, a mask or observation of the wrong shape or type, or a list of
@@ -130,9 +130,9 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
             raise SettingsError(
                 f"seed must be one integer for the whole batch or None, got {type(seed).__name__}."
             )
-        chosen = check_reset_options(options, (RESET_MASK, START_OBS))
+        chosen = check_reset_options(options, (RESET_MASK, *self._start_options))
         mask = self._mask(chosen.get(RESET_MASK))
-        given = self._given(chosen.get(START_OBS))
+        given, dataset_rows = self._given(chosen, (self.num_envs,))
         if mask is not None:
             self._check_begun()
         super().reset(seed=None if seed is None else int(seed))
@@ -142,7 +142,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         if mask is not None and given is None:
             return self._out(self._restart(mask)), {}
         rows = torch.ones(self.num_envs, dtype=torch.bool, device=self.device) if mask is None else mask
-        return self._out(self._episodes.restart(rows, given)), {}
+        return self._out(self._episodes.restart(rows, given, dataset_rows)), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Imagine the next step of every episode.
@@ -226,9 +226,6 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
                 f"got {tensor.dtype} of shape {tuple(tensor.shape)}."
             )
         return tensor
-
-    def _given(self, obs: Any) -> Tensor | None:
-        return None if obs is None else self._starts.given(obs, (self.num_envs, self.transitions.obs_dim))
 
     def _out(self, tensor: Tensor) -> Any:
         """A result to return: a copy, since a graph writes to its own tensors again."""

@@ -9,7 +9,7 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.dynamics import DynamicsFunction, DynamicsModel
-from offline_envs.mdp import Sampler
+from offline_envs.mdp import KnownChoice, Sampler, StepFunction
 from offline_envs.settings import TypedSettings
 from offline_envs.tasks import Task, TerminationRule
 
@@ -27,6 +27,10 @@ class ModelOptions(TypedSettings):
             `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
             of (obs, action, next_obs) tensors that returns a bool tensor or array `(B,)`.
+        reward: A function of (obs, action, next_obs) tensors that returns the rewards `(B,)`, in place of
+            learned ones; it also sets those of the dataset.
+        known: Columns of the next observation that are known: column → function of (obs, action, next_obs),
+            `"kept"` or `"replayed"`; or an object with `columns`, see `KnownColumns`.
         start: `"dataset"` (any state in the data) or `"initial"` (first states of episodes).
         member: Whether a row draws the elite that it follows at every `"step"` or once an `"episode"`; or a
             `Sampler`.
@@ -49,6 +53,8 @@ class ModelOptions(TypedSettings):
     env_id: str | EnvSpec | None = None
     task: str | Task | None = None
     termination: str | TerminationRule = "auto"
+    reward: StepFunction | None = None
+    known: KnownChoice | None = None
     start: str = "dataset"
     member: str | Sampler = "step"
     spread: float | str = 1.0

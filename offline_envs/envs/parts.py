@@ -1,12 +1,17 @@
 """`LearnedParts`: what single and vector environments of a learned MDP have in common."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes
-from offline_envs.mdp import LearnedMDP
+from offline_envs.errors import SettingsError
+from offline_envs.mdp import START_OBS, START_ROW, LearnedMDP, as_tensor
 from offline_envs.methods import Method, Monitor
 
 
@@ -19,6 +24,43 @@ class LearnedParts:
 
     _assembly: Assembly
     _episodes: Episodes
+
+    @property
+    def _start_options(self) -> tuple[str, ...]:
+        """Options of a reset that choose where episodes start."""
+        return (START_OBS,) if self.mdp.replay is None else (START_OBS, START_ROW)
+
+    def _given(
+        self, options: Mapping[str, Any], shape: tuple[int, ...]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Observations `(*shape, d)` to start from and their rows of the dataset, if a caller chose them.
+
+        Raises:
+            SettingsError: Observations or rows of another shape or range, or observations without the rows
+                that replayed columns follow.
+        """
+        obs, rows = options.get(START_OBS), options.get(START_ROW)
+        if rows is not None:
+            rows = self._dataset_rows(rows, shape)
+            obs = self.transitions.obs[rows.cpu()] if obs is None else obs
+        elif obs is not None and self.mdp.replay is not None:
+            raise SettingsError(
+                "options['obs'] needs options['row'] where columns are replayed: the row of the dataset "
+                "whose recorded series the episode follows."
+            )
+        if obs is None:
+            return None, None
+        return self._assembly.starts.given(obs, (*shape, self.transitions.obs_dim)), rows
+
+    def _dataset_rows(self, rows: Any, shape: tuple[int, ...]) -> Tensor:
+        found = as_tensor(f"options[{START_ROW!r}]", rows)
+        n = len(self.transitions)
+        whole = not found.is_floating_point() and found.dtype != torch.bool and found.shape == shape
+        if not whole or not bool(((found >= 0) & (found < n)).all()):
+            raise SettingsError(
+                f"options[{START_ROW!r}] must be integers of shape {shape} from 0 to {n - 1}, got {rows!r}."
+            )
+        return found.to(self.device, torch.int64)
 
     @property
     def assembly(self) -> Assembly:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import (
+    DynamicsFunction,
     DynamicsModel,
     FitSettings,
     Holdout,
@@ -55,7 +56,7 @@ def spread_factor(
     model: DynamicsModel,
     transitions: Transitions,
     *,
-    source: DynamicsModel | Path | str | None,
+    source: DynamicsModel | DynamicsFunction | Path | str | None,
     fit_settings: FitSettings,
 ) -> float:
     """The factor that a setting means for a model.
@@ -84,7 +85,7 @@ def spread_factor(
     return fitted_spread(model.predict(obs, actions, model.elites), true)
 
 
-def _held_out(transitions: Transitions, source: DynamicsModel | Path | str) -> Tensor:
+def _held_out(transitions: Transitions, source: DynamicsModel | DynamicsFunction | Path | str) -> Tensor:
     """Rows that the fit of a given model held out, according to its card."""
     card = read_model_card(Path(source).expanduser()) if isinstance(source, str | Path) else None
     holdout = Holdout.of(transitions, card, seed=0)

@@ -10,7 +10,7 @@ from offline_envs.evaluation.model_error import (
     one_step_error,
     prediction_error,
 )
-from offline_envs.evaluation.model_return import ReturnPredictor, Starts, model_return
+from offline_envs.evaluation.model_return import ReturnPredictor, model_return
 from offline_envs.evaluation.ranking import Bin, rank_correlation, reliability_bins
 from offline_envs.evaluation.recorder import (
     EpisodeRecorder,
@@ -38,7 +38,6 @@ __all__ = [
     "ModelError",
     "PredictionError",
     "ReturnPredictor",
-    "Starts",
     "Uncertainty",
     "evaluate_in",
     "evaluate_with_error",

@@ -1,27 +1,19 @@
 """Return that a model predicts for a policy: full episodes imagined from the data's initial states."""
 
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from offline_envs.envs import LearnedVectorEnv
-from offline_envs.mdp import LearnedMDP, ModelWorld, StartStates, follow
+from offline_envs.mdp import LearnedMDP, ModelWorld, Starts, StartStates, follow
 from offline_envs.policies import Predictor, as_policy
 
 PREDICTION_SEED = 1_000
 """Seed of the imagined episodes, the same at each call, so that returns differ only by the policy."""
-
-
-class Starts(Protocol):
-    """Anything that draws start observations."""
-
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw `n` observations, `(n, d)`."""
 
 
 def model_return(
@@ -43,7 +35,7 @@ def model_return(
     device = mdp.members.elites.device
     generator = torch.Generator(device=device).manual_seed(seed)
     returns = torch.zeros(n_episodes, dtype=torch.float64, device=device)
-    world = ModelWorld(mdp.without_transform(), starts.draw(n_episodes, generator), generator)
+    world = ModelWorld.starting(mdp.without_transform(), starts, n_episodes, generator)
     for followed in islice(follow(as_policy(policy), world), max_steps):
         returns[followed.rows] += followed.step.raw_reward.double()
     result: NDArray[np.float64] = returns.cpu().numpy()
@@ -62,7 +54,9 @@ class ReturnPredictor:
     def __init__(self, learned: LearnedVectorEnv, policy: Predictor, real_env: gym.Env[Any, Any]) -> None:
         self._mdp = learned.mdp
         self._policy = policy
-        self._starts = StartStates.from_transitions(learned.transitions, "initial", device=learned.device)
+        self._starts = StartStates.from_transitions(
+            learned.transitions, "initial", device=learned.device, with_rows=self._mdp.replay is not None
+        )
         limit = None if real_env.spec is None else real_env.spec.max_episode_steps
         self._max_steps = limit or int(learned.transitions.episode_lengths.max())
 

@@ -1,6 +1,6 @@
 """The learned MDP: one batched model step, and the parts that it is composed of."""
 
-from offline_envs.mdp.following import Followed, ModelWorld, World, drop_ended, follow, keep_all
+from offline_envs.mdp.following import Followed, ModelWorld, Starts, World, drop_ended, follow, keep_all
 from offline_envs.mdp.guard import Guard
 from offline_envs.mdp.infos import (
     EXPLODED,
@@ -10,9 +10,19 @@ from offline_envs.mdp.infos import (
     RAW_REWARD,
     RESET_MASK,
     START_OBS,
+    START_ROW,
     step_infos,
 )
-from offline_envs.mdp.inputs import as_actions, as_tensor, check_reset_options
+from offline_envs.mdp.inputs import as_actions, as_numbers, as_tensor, check_reset_options
+from offline_envs.mdp.known import (
+    Known,
+    KnownChoice,
+    KnownColumns,
+    Replay,
+    StepFunction,
+    resolve_known,
+    with_reward,
+)
 from offline_envs.mdp.mdp import LearnedMDP, row_chunks
 from offline_envs.mdp.members import Members
 from offline_envs.mdp.samplers import (
@@ -39,30 +49,40 @@ __all__ = [
     "SAMPLERS",
     "STARTS",
     "START_OBS",
+    "START_ROW",
     "TERMINATIONS",
     "EliteSampler",
     "Followed",
     "FollowsMember",
     "Guard",
+    "Known",
+    "KnownChoice",
+    "KnownColumns",
     "LearnedMDP",
     "MeanSampler",
     "Members",
     "ModelWorld",
+    "Replay",
     "Sampler",
     "SpreadSampler",
     "StartStates",
+    "Starts",
     "Step",
+    "StepFunction",
     "Transform",
     "World",
     "as_actions",
+    "as_numbers",
     "as_tensor",
     "check_reset_options",
     "drop_ended",
     "find_sampler",
     "follow",
     "keep_all",
+    "resolve_known",
     "resolve_termination",
     "row_chunks",
     "step_infos",
+    "with_reward",
     "with_spread",
 ]

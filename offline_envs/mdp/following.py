@@ -1,13 +1,14 @@
 """`follow`: step a policy through a model, a vector environment, or any other world."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from offline_envs.errors import SettingsError
 from offline_envs.mdp.mdp import LearnedMDP
+from offline_envs.mdp.starts import StartStates
 from offline_envs.mdp.step import Step
 from offline_envs.policies import Policy
 
@@ -46,6 +47,13 @@ def follow(policy: Policy, world: World[Outcome]) -> Iterator[Outcome]:
         yield world.step(obs, chosen.to(torch.float32, copy=True))  # the policy may write there again
 
 
+class Starts(Protocol):
+    """Anything that draws start observations."""
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw `n` observations, `(n, d)`."""
+
+
 class Followed(NamedTuple):
     """A step of the rows that are still followed."""
 
@@ -78,6 +86,7 @@ class ModelWorld:
         obs: Where the rows start, `(n, d)`.
         generator: Source of randomness, on the model's device.
         further: Which rows are followed further, `drop_ended` or `keep_all`.
+        dataset_rows: Rows of the dataset that they start from, int64 `(n,)`, where columns are replayed.
 
     Attributes:
         obs: Where the rows that are followed are, `(m, d)`.
@@ -85,19 +94,36 @@ class ModelWorld:
     """
 
     def __init__(
-        self, mdp: LearnedMDP, obs: Tensor, generator: torch.Generator, *, further: Continue = drop_ended
+        self,
+        mdp: LearnedMDP,
+        obs: Tensor,
+        generator: torch.Generator,
+        *,
+        further: Continue = drop_ended,
+        dataset_rows: Tensor | None = None,
     ) -> None:
         self._mdp = mdp
         self._generator = generator
         self._further = further
+        self._dataset_rows = dataset_rows
         self.obs = obs
         self.rows = torch.arange(len(obs), device=obs.device)
 
+    @classmethod
+    def starting(cls, mdp: LearnedMDP, starts: Starts, n: int, generator: torch.Generator) -> Self:
+        """Follow `n` rows from states that are drawn, with their rows of the dataset if these are known."""
+        if not isinstance(starts, StartStates):
+            return cls(mdp, starts.draw(n, generator), generator)
+        index = starts.draw_index(n, generator)
+        return cls(mdp, starts.obs[index], generator, dataset_rows=starts.rows_of(index))
+
     def step(self, obs: Tensor, action: Tensor) -> Followed:
         """Advance the rows, and drop those that are not followed further."""
-        step = self._mdp.step(obs, action, self._generator)
+        step = self._mdp.step(obs, action, self._generator, rows=self._dataset_rows)
         followed = Followed(self.rows, obs, action, step)
         kept = self._further(step)
         self.obs = step.next_obs[kept]
         self.rows = self.rows[kept]
+        if self._dataset_rows is not None and self._mdp.replay is not None:
+            self._dataset_rows = self._mdp.replay.following(self._dataset_rows)[kept]
         return followed

@@ -1,6 +1,7 @@
 """`Guard`: rejects predictions that are not finite or far outside the data."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -38,6 +39,16 @@ class Guard:
         high = torch.cat([transitions.rewards.max()[None], top])
         margin = MARGIN * (high - low).clamp(min=1.0)
         return cls((low - margin).to(device), (high + margin).to(device), low[0].to(device))
+
+    def trusting(self, outputs: Sequence[int]) -> Self:
+        """The same guard, which takes every finite value of outputs that are known, not predicted.
+
+        Args:
+            outputs: Their numbers among (reward, observation).
+        """
+        low, high, largest = self.low.clone(), self.high.clone(), torch.finfo(self.low.dtype).max
+        low[list(outputs)], high[list(outputs)] = -largest, largest
+        return replace(self, low=low, high=high)
 
     def __call__(self, outcome: Tensor, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Replace the rows that lie outside the bounds or are not finite.

@@ -27,6 +27,10 @@ RESET_MASK = "reset_mask"
 START_OBS = "obs"
 """Key of `reset(options=...)`: the observation to start from, `(d,)` or, for vectors, `(n, d)`."""
 
+START_ROW = "row"
+"""Key of `reset(options=...)` where columns are replayed: the row of the dataset that an episode starts from
+and follows, an integer or, for vectors, `(n,)`."""
+
 
 def step_infos(step: Step, transform: Transform | None) -> dict[str, Tensor]:
     """The entries of a step, a fresh `(B,)` each: those of every learned MDP, and those of its method."""

@@ -1,16 +1,18 @@
 """`LearnedMDP`: the one batched model step under every learned environment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from offline_envs.dynamics import DELTA, Prediction
+from offline_envs.dynamics import DELTA
 from offline_envs.mdp.guard import Guard
+from offline_envs.mdp.known.known import Known
+from offline_envs.mdp.known.replay import Replay
 from offline_envs.mdp.members import Members
-from offline_envs.mdp.samplers import Drawn, EliteSampler, FollowsMember, MeanSampler, Sampler
+from offline_envs.mdp.samplers import EliteSampler, FollowsMember, MeanSampler, Sampler
 from offline_envs.mdp.step import Step
 from offline_envs.mdp.transform import Transform
 from offline_envs.tasks import TerminationRule
@@ -35,6 +37,7 @@ class LearnedMDP:
         guard: What ends an episode whose prediction explodes.
         transform: The method's change of a step, or None.
         sampler: How reward and next observation come out of the predictions.
+        known: What is known of a step, in place of predictions; or None.
     """
 
     members: Members
@@ -42,9 +45,15 @@ class LearnedMDP:
     guard: Guard
     transform: Transform | None = None
     sampler: Sampler = field(default_factory=EliteSampler)
+    known: Known | None = None
+
+    @property
+    def replay(self) -> Replay | None:
+        """The recorded series that episodes follow, or None."""
+        return None if self.known is None else self.known.replay
 
     def without_transform(self) -> Self:
-        """The same model without its method: raw rewards, and no end but the task's own."""
+        """The same sampled steps unchanged: raw rewards, and no end but the task's own."""
         return replace(self, transform=None)
 
     def with_means(self) -> Self:
@@ -56,7 +65,12 @@ class LearnedMDP:
         return self.sampler.begin(n, self.members, generator)
 
     def step(
-        self, obs: Tensor, action: Tensor, generator: torch.Generator, kept: Tensor | None = None
+        self,
+        obs: Tensor,
+        action: Tensor,
+        generator: torch.Generator,
+        kept: Tensor | None = None,
+        rows: Tensor | None = None,
     ) -> Step:
         """Advance `B` independent episodes by one step.
 
@@ -69,45 +83,59 @@ class LearnedMDP:
             action: Actions in the environment's units, float32 `(B, k)`.
             generator: Source of randomness, on the same device.
             kept: What each row keeps for its episode, as `begin` gives it; None where there is nothing.
+            rows: Row of the dataset that each episode follows, int64 `(B,)`, where columns are replayed.
         """
         drawn = self.sampler.draw(len(obs), self.members, generator, kept)
         # If each member computes only its own rows, a chunk needs that many times the rows.
         n_shares = len(self.members.elites) if self._asks_own else 1
-        chunks = row_chunks(obs, action, *drawn, n_shares=n_shares)
-        return Step.concatenate((self._advance(*chunk, generator=generator) for chunk in chunks), len(obs))
+        followed = () if rows is None else (rows,)
+        n = len(followed)
+        chunks = row_chunks(obs, action, *followed, *drawn, n_shares=n_shares)
+        steps = (self._advance(o, a, more[n:], generator, *more[:n]) for o, a, *more in chunks)
+        return Step.concatenate(steps, len(obs))
 
     @property
     def _asks_own(self) -> bool:
         """Whether each row needs the prediction of its own member only."""
         return self.transform is None and self.members.asks_own and isinstance(self.sampler, FollowsMember)
 
-    def _advance(self, obs: Tensor, action: Tensor, *drawn: Tensor, generator: torch.Generator) -> Step:
+    def _advance(
+        self,
+        obs: Tensor,
+        action: Tensor,
+        drawn: Sequence[Tensor],
+        generator: torch.Generator,
+        rows: Tensor | None = None,
+    ) -> Step:
+        drawn = tuple(drawn)
         if self.transform is None and isinstance(self.sampler, FollowsMember):
             own = self.members.predict_own(obs, action, self.sampler.member_of(drawn))
-            return self.conclude(obs, action, self.sampler.outcome(own, drawn))
+            return self.conclude(obs, action, self.sampler.outcome(own, drawn), rows)
         prediction = self.members.predict(obs, action)
-        step = self._sampled(obs, action, prediction, drawn, generator)
+        outcome = self.sampler(obs, action, prediction, drawn, generator)
+        step = self.conclude(obs, action, outcome, rows)
         if self.transform is None:
             return step
         return self.transform(obs, action, step, prediction, generator)
 
-    def _sampled(
-        self, obs: Tensor, action: Tensor, prediction: Prediction, drawn: Drawn, generator: torch.Generator
-    ) -> Step:
-        return self.conclude(obs, action, self.sampler(obs, action, prediction, drawn, generator))
-
-    def conclude(self, obs: Tensor, action: Tensor, outcome: Tensor) -> Step:
+    def conclude(self, obs: Tensor, action: Tensor, outcome: Tensor, rows: Tensor | None = None) -> Step:
         """The step that an outcome leads to: the guard and the termination rule are applied.
 
         Args:
             obs: Current observations, `(B, d)`.
             action: Actions, `(B, k)`.
             outcome: Sampled (reward, next_obs − obs), `(B, 1 + d)`; it is overwritten.
+            rows: Row of the dataset that each episode follows, int64 `(B,)`, where columns are replayed.
         """
         outcome[:, DELTA] += obs
+        if self.known is not None:
+            self.known.fill(outcome, obs, action, rows)
         reward, next_obs, exploded = self.guard(outcome, obs)
         terminated = self.termination(obs, action, next_obs) | exploded
-        return Step.of_model(next_obs, reward, terminated, exploded)
+        step = Step.of_model(next_obs, reward, terminated, exploded)
+        if self.replay is None or rows is None:
+            return step
+        return step._replace(truncated=self.replay.ended(rows) & ~terminated)
 
 
 def row_chunks(*tensors: Tensor, n_shares: int = 1) -> Iterator[tuple[Tensor, ...]]:

@@ -1,8 +1,9 @@
 """`StartStates`: where imagined episodes begin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Self
 
 import torch
@@ -18,6 +19,11 @@ STARTS: Registry[Callable[[Transitions], Tensor]] = Registry(
 )
 """Which observations of a dataset episodes start from, `(m, d)`, by the names that `start` takes."""
 
+ROWS: Mapping[str, Callable[[Transitions], Tensor]] = MappingProxyType(
+    {"dataset": lambda transitions: torch.arange(len(transitions)), "initial": attrgetter("episode_starts")}
+)
+"""Which rows of the dataset these observations are, int64 `(m,)`."""
+
 
 @dataclass(frozen=True)
 class StartStates:
@@ -25,12 +31,16 @@ class StartStates:
 
     Attributes:
         obs: The candidates, float32 `(m, d)`.
+        rows: Row of the dataset of each, int64 `(m,)`; None where nobody asked, or where they have none.
     """
 
     obs: Tensor
+    rows: Tensor | None = None
 
     @classmethod
-    def from_transitions(cls, transitions: Transitions, start: str, *, device: str | torch.device) -> Self:
+    def from_transitions(
+        cls, transitions: Transitions, start: str, *, device: str | torch.device, with_rows: bool = False
+    ) -> Self:
         """Take the candidates from a dataset.
 
         Args:
@@ -38,16 +48,32 @@ class StartStates:
             start: A name in `STARTS`: `"dataset"` for every observation in it (branched rollouts, Janner et
                 al. 2019) or `"initial"` for the first of each episode.
             device: Where to keep them.
+            with_rows: Whether to keep which rows of the dataset they are.
 
         Raises:
-            SettingsError: Another value of `start`.
+            SettingsError: Another value of `start`, or one whose rows are not known.
         """
-        return cls(STARTS.find(start)(transitions).to(device))
+        obs = STARTS.find(start)(transitions).to(device)
+        if not with_rows:
+            return cls(obs)
+        if start not in ROWS:
+            raise SettingsError(
+                f"Replayed columns need start={' or '.join(map(repr, ROWS))}, whose rows of the dataset are "
+                f"known, got {start!r}."
+            )
+        return cls(obs, ROWS[start](transitions).to(device))
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` observations with replacement, `(n, d)`."""
-        index = torch.randint(len(self.obs), (n,), generator=generator, device=self.obs.device)
-        return self.obs[index]
+        return self.obs[self.draw_index(n, generator)]
+
+    def draw_index(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw the numbers of `n` candidates with replacement, int64 `(n,)`."""
+        return torch.randint(len(self.obs), (n,), generator=generator, device=self.obs.device)
+
+    def rows_of(self, index: Tensor) -> Tensor | None:
+        """Rows of the dataset of some candidates, int64 `(n,)`, or None if they are not kept."""
+        return None if self.rows is None else self.rows[index]
 
     def given(self, obs: Any, shape: tuple[int, ...]) -> Tensor:
         """The observations that a caller asked to start from, as a new tensor.

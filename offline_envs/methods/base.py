@@ -70,9 +70,23 @@ class Method(JsonSettings):
         """The model that the environment steps: a shared one as it is, or a copy to change."""
         return model
 
-    def sampler(self, model: DynamicsModel) -> Sampler | None:
-        """A sampler of the method's own, instead of the one that the `member` setting names; or None."""
-        del model  # Unused.
+    @property
+    def samples(self) -> bool:
+        """Whether the method has a sampler of its own, so that the `member` setting has no effect."""
+        return type(self).sampler is not Method.sampler
+
+    def sampler(
+        self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
+    ) -> Sampler | None:
+        """Make a sampler of the method's own, instead of the one that `member` names; or None.
+
+        Args:
+            model: See `transform`, as for the others.
+            transitions: The dataset.
+            cache_dir: Folder of fitted models, or None for the user's cache.
+            progress: Whether to report long computations on standard error.
+        """
+        del model, transitions, cache_dir, progress  # Unused.
         return None
 
     def transform(

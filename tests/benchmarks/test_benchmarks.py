@@ -6,8 +6,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
+
+from tests.toy import toy_transitions
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -69,8 +72,10 @@ def test_agent_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     benchmark = script("agent_updates", monkeypatch)
     benchmark.main(task="hopper", updates=1, rounds=1)
     rows = cells(capsys.readouterr().out)
-    assert [row[0] for row in rows] == ["SAC", "FastSAC", "products", "PyTorch's products"]
-    assert all(math.isfinite(n) and n > 0 for row in rows for n in numbers(row))
+    names = [row[0] for row in rows]
+    assert names[:4] == ["SAC", "FastSAC", "products", "PyTorch's products"]
+    assert {*benchmark.FLOORS, *benchmark.FLOORS.values()} == set(names[4:])
+    assert all(math.isfinite(n) and n >= 0 for row in rows for n in numbers(row))
     assert numbers(rows[0])[1] == 1  # times itself
     assert numbers(rows[2])[2] == 100
 
@@ -92,6 +97,31 @@ def test_fit_throughput(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     rows = cells(capsys.readouterr().out)
     assert [row[0] for row in rows] == ["products", "PyTorch's products", "offline-envs fit"]
     assert all(math.isfinite(n) and n > 0 for row in rows for n in numbers(row))
+
+
+def test_consistency(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("consistency", monkeypatch)
+    ensemble, fit = '{"hidden": [8], "n_members": 2, "n_elites": 2}', '{"max_epochs": 1}'
+    small = {"ensemble": ensemble, "fit": fit, "discriminator": '{"steps": 20}'}
+    options = {"model": None, "least": 0.6, "noise": 0.1, "seed": 0, "cache_dir": None, "threads": 0}
+    benchmark.main(dataset=benchmark.EMBEDDED, starts=5, horizon=10, **small, **options)
+    printed = capsys.readouterr().out
+    rows = cells(printed)
+    assert len(rows) == 4 * 5
+    assert [row[0] for row in rows[:5]] == list(benchmark.methods("{}", 0.6))
+    plain, below = numbers(rows[0]), numbers(rows[2])
+    assert plain[3] == plain[5]  # compared with itself
+    assert below[0] <= plain[0] <= 100
+    assert "of recorded steps" in printed
+
+
+def test_states_outside_the_data_by_more_than_a_tenth_are_implausible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The toy's observations lie in 0..3 and 0..2."""
+    benchmark = script("consistency", monkeypatch)
+    obs = torch.tensor([[0.0, 0.0], [3.29, 2.0], [3.31, 1.0], [1.0, -0.21], [torch.nan, 0.0]])
+    assert benchmark.far_outside(obs, toy_transitions()).tolist() == [False, False, True, True, True]
 
 
 def test_one_markdown_section_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -117,7 +147,7 @@ def test_several_tables_of_a_script_are_sections(monkeypatch: pytest.MonkeyPatch
     "name",
     [
         *("model_step", "device_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
-        *("fit_to_error", "dataset_loading", "whole_run", "growth", "guard", "all"),
+        *("fit_to_error", "dataset_loading", "whole_run", "growth", "guard", "all", "consistency"),
     ],
 )
 def test_every_option_is_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

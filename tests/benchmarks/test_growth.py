@@ -50,7 +50,7 @@ def test_memory_is_judged_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("axis", "operations"), [("batch", 1), ("envs", 2), ("members", 2), ("rows", 9), ("dims", 2)]
+    ("axis", "operations"), [("batch", 1), ("envs", 2), ("members", 4), ("rows", 9), ("dims", 2)]
 )
 def test_every_axis_is_measured(axis: str, operations: int, monkeypatch: pytest.MonkeyPatch) -> None:
     growth = script("growth", monkeypatch)

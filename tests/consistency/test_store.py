@@ -15,7 +15,7 @@ from offline_envs.consistency import (
     save_dynamics_reward,
     store,
 )
-from offline_envs.dynamics import cache_entries
+from offline_envs.dynamics import FunctionModel, cache_entries
 from offline_envs.errors import CheckpointError
 from offline_envs.files import read_tensors, unfinished, write_tensors
 from tests.consistency.test_dynamics_reward import made_up, steps
@@ -51,7 +51,7 @@ def test_it_is_trained_once_and_then_read(tmp_path: Path, monkeypatch: pytest.Mo
 def test_other_weights_settings_and_data_have_other_files(tmp_path: Path) -> None:
     fitted(tmp_path)
     fitted(tmp_path, spreading_ensemble())
-    fitted(tmp_path, settings=DiscriminatorSettings.from_json({**QUICK.to_json(), "successor": "delta"}))
+    fitted(tmp_path, settings=DiscriminatorSettings.from_json({**QUICK.to_json(), "successor": "next_obs"}))
     assert len(list((tmp_path / "discriminators").iterdir())) == 3
 
 
@@ -77,6 +77,21 @@ def test_what_is_damaged_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="truncated"):
         load_dynamics_reward(path)
+
+
+def test_a_function_has_one_for_as_long_as_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing about a function identifies it in the cache."""
+
+    def moved(obs: torch.Tensor, action: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return obs + action, obs[:, 0]
+
+    model = FunctionModel(moved, obs_dim=2, action_dim=1)
+    first = fitted(tmp_path, model)
+    other = DiscriminatorSettings.from_json({**QUICK.to_json(), "seed": 1})
+    assert fitted(tmp_path, model, other) is not first
+    monkeypatch.setattr(store, "fit_dynamics_reward", refuse)
+    assert fitted(tmp_path, model) is first
+    assert not (tmp_path / "discriminators").exists()
 
 
 def test_a_damaged_file_in_the_cache_is_named(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from tests.toy import counting_ensemble, halting_options, right_of_six, toy_opti
 
 N = 5
 IDS = ["LearnedModel-v0", "PenalizedModel-v0", "PessimisticModel-v0", "AdversarialModel-v0"]
+KINDS = [(env_id, member) for env_id in IDS for member in ("step", "episode")]
+KINDS.append(("ConsistentModel-v0", "step"))  # it chooses among all elites itself
 MODES = ["SameStep", "NextStep", "Disabled"]
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="a CUDA graph needs a CUDA device")
@@ -60,9 +62,8 @@ def state(envs: Any) -> dict[str, Tensor]:
     }
 
 
-@pytest.mark.parametrize("member", ["step", "episode"])
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize(("env_id", "member"), KINDS)
 def test_the_same_bits_with_and_without_graphs(
     env_id: str, mode: str, member: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,14 +125,15 @@ def on_meta(value: Any) -> Any:
         return value.to("meta")
     if isinstance(value, Assembly):
         return Assembly(on_meta(value.mdp), on_meta(value.starts), value.transitions, value.method)
+    if type(value) in (list, tuple):
+        return type(value)(map(on_meta, value))
     if is_dataclass(value) and not isinstance(value, Transitions | type):
         return replace(value, **{field.name: on_meta(getattr(value, field.name)) for field in fields(value)})
     return value
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
-@pytest.mark.parametrize("member", ["step", "episode"])
-@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize(("env_id", "member"), KINDS)
 def test_nothing_is_looked_at_on_the_host(
     env_id: str, member: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,8 +181,7 @@ def run(envs: Any, n_steps: int = 10) -> list[Any]:
 
 @needs_cuda
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
-@pytest.mark.parametrize("member", ["step", "episode"])
-@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize(("env_id", "member"), KINDS)
 def test_on_cuda_a_graph_gives_the_numbers_of_plain_steps(env_id: str, member: str, precision: str) -> None:
     """The same draws; the products may round otherwise. Before the graph, while it runs, and after a seed."""
     options = {"member": member, "precision": precision}

@@ -47,8 +47,16 @@ def test_the_tables_of_the_papers_are_whole() -> None:
         ("combo-kit", 9),
         ("ravl", 12),
         ("neubay", 3),
+        ("morec", 12),
+        ("morec-mobile", 12),
     ):
         assert sum(name.startswith(f"{family}/") for name in PRESETS) == n
+
+
+def test_morecs_numbers() -> None:
+    settings = preset("morec/hopper-random").settings
+    assert (settings["penalty_coef"], settings["env_settings"]["selection"]) == (10.0, "argmax")
+    assert preset("morec/walker2d-medium-replay").settings["penalty_coef"] == 0.25
 
 
 def test_rambos_adversary_rests_on_the_datasets_of_its_table() -> None:
@@ -63,6 +71,16 @@ def test_rambos_adversary_rests_on_the_datasets_of_its_table() -> None:
         "rambo/walker2d-medium",
         "rambo/walker2d-medium-replay",
     }
+
+
+def test_morec_with_mobiles_agent_keeps_the_entropy_but_for_one_dataset() -> None:
+    found = {name: p.settings for name, p in PRESETS.items() if name.startswith("morec-mobile/")}
+    assert found["morec-mobile/walker2d-medium-replay"]["agent_options"]["inconsistency_coef"] == 0.1
+    assert {settings["agent"] for settings in found.values()} == {"mobile"}
+    without = {name for name, s in found.items() if not s["agent_options"]["entropy_backup"]}
+    assert without == {"morec-mobile/hopper-random"}
+    run = TrainSettings.for_algorithm({"dataset": "a-v0", **found["morec-mobile/walker2d-medium"]})
+    assert (run.penalty_coef, run.agent_options["buffer_size"]) == (0.0, 1_000_000)
 
 
 def test_mobiles_numbers() -> None:

@@ -11,7 +11,7 @@ from offline_envs.runs import ModelBased, TrainSettings, algorithm
     ("changes", "message"),
     [
         ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: awac, bc, bcq, "),
-        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: crossq, ddpg, fastsac, sac, td3, tqc, trpo"),
+        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: combo, crossq, ddpg, fastsac"),
         ({"penalty": "fear"}, "Unknown penalty 'fear'"),
         ({"penalty_scale": "mean"}, "Unknown penalty_scale 'mean'"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'"),
@@ -111,7 +111,7 @@ def test_trpo_learns_from_whole_episodes_whatever_the_model(name: str) -> None:
 
 
 def test_an_unknown_algorithm_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match=r"Unknown algorithm 'ppo'\. Valid: bc, mbpo"):
+    with pytest.raises(SettingsError, match=r"Unknown algorithm 'ppo'\. Valid: awac, bc"):
         TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "ppo"})
 
 

@@ -30,6 +30,8 @@ def networks(inputs: Tensor, layers: Layers, hidden: Hidden = PLAIN) -> Tensor:
         Outputs of the last layer, `(N, B, n_outputs)`.
     """
     if any(calls_onednn(weight) for weight, _ in layers):
+        if not torch.is_grad_enabled():
+            return _one_by_one(inputs, layers, hidden, None)  # keeps nothing of a hundred members
         parts = [part for pair in (*layers, *hidden.norms) for part in pair]
         apart: Tensor = _Apart.apply(inputs, hidden.activation, len(layers), *parts)  # type: ignore[no-untyped-call]
         return apart
@@ -73,20 +75,8 @@ class _Apart(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, activation: Activation, n_layers: int, *parts: Tensor) -> Tensor:
         pairs = list(zip(parts[::2], parts[1::2], strict=True))
-        (*trunk, (weight, bias)), norms = pairs[:n_layers], pairs[n_layers:]
-        outputs = inputs.new_empty(*inputs.shape[:2], weight.shape[2])
-        kept: list[Tensor] = []  # of each hidden layer, member by member: what `_back_through` needs
-        for i, hidden in enumerate(inputs):
-            for depth, (layer_weight, layer_bias) in enumerate(trunk):
-                before = linear(hidden, layer_weight[i].t(), layer_bias[i, 0])
-                if norms:
-                    gain, shift = (part[i, 0] for part in norms[depth])
-                    kept.append(before)
-                    before, *moments = torch.native_layer_norm(before, gain.shape, gain, shift, EPSILON)
-                    kept += moments
-                hidden = activation.function(before)
-                kept += [before, hidden]
-            outputs[i] = linear(hidden, weight[i].t(), bias[i, 0])
+        kept: list[Tensor] = []
+        outputs = _one_by_one(inputs, pairs[:n_layers], Hidden(activation, pairs[n_layers:]), kept)
         ctx.activation, ctx.n_layers = activation, n_layers
         ctx.save_for_backward(inputs, *(first for first, _ in pairs), *kept)
         return outputs
@@ -123,6 +113,25 @@ class _Apart(torch.autograd.Function):
             if input_grad is not None:
                 input_grad[i] = linear(descending, weights[0][i])
         return input_grad, None, None, *(part for pair in gradients for part in pair)
+
+
+def _one_by_one(inputs: Tensor, layers: Layers, hidden: Hidden, kept: list[Tensor] | None) -> Tensor:
+    """Outputs of one member after the other; `kept` gets, layer by layer, what `_back_through` needs."""
+    *trunk, (weight, bias) = layers
+    outputs = inputs.new_empty(*inputs.shape[:2], weight.shape[2])
+    for i, values in enumerate(inputs):
+        for depth, (layer_weight, layer_bias) in enumerate(trunk):
+            before = linear(values, layer_weight[i].t(), layer_bias[i, 0])
+            passed = [before]
+            if hidden.norms:
+                gain, shift = (part[i, 0] for part in hidden.norms[depth])
+                before, *moments = torch.native_layer_norm(before, gain.shape, gain, shift, EPSILON)
+                passed += [*moments, before]
+            values = hidden.activation.function(before)
+            if kept is not None:
+                kept += [*passed, values]
+        outputs[i] = linear(values, weight[i].t(), bias[i, 0])
+    return outputs
 
 
 def _back_through(

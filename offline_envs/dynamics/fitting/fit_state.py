@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
 from offline_envs.dynamics.fitting.losses import decay_factors
 from offline_envs.dynamics.fitting.settings import FitSettings
+from offline_envs.dynamics.fitting.value_consistency import ValueConsistency
 from offline_envs.errors import CheckpointError
 from offline_envs.files import differences, read_tensors, write_tensors
 
@@ -26,10 +27,16 @@ class FitState:
     Args:
         ensemble: The networks being fitted, on their device, spectral norm already added.
         fit_settings: Settings of the fit.
+        values: The values that are learned beside, if any.
     """
 
-    def __init__(self, ensemble: EnsembleDynamics, fit_settings: FitSettings) -> None:
-        self.ensemble, self.fit_settings = ensemble, fit_settings
+    def __init__(
+        self,
+        ensemble: EnsembleDynamics,
+        fit_settings: FitSettings,
+        values: ValueConsistency | None = None,
+    ) -> None:
+        self.ensemble, self.fit_settings, self.values = ensemble, fit_settings, values
         self.optimizer = make_optimizer(ensemble, fit_settings)
         self.best = {name: value.clone() for name, value in self._member_tensors().items()}
         self.best_mse = [math.inf] * ensemble.n_members
@@ -103,6 +110,8 @@ class FitState:
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"ensemble.{name}": value for name, value in self.ensemble.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        if self.values:
+            tensors |= {f"values.{name}": value for name, value in self.values.tensors().items()}
         return tensors | adam_tensors(self.ensemble, self.optimizer)
 
 

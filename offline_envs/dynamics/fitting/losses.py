@@ -4,6 +4,7 @@ Written as in MBPO's release (Janner et al. 2019), which MOPO shares: means over
 members, no factor 1/2 and no constant in the likelihood.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -34,6 +35,18 @@ def squared_error(mean: Tensor, target: Tensor) -> Tensor:
 def data_loss(mean: Tensor, logvar: Tensor | None, target: Tensor) -> Tensor:
     """Likelihood of probabilistic members, squared error of deterministic ones (`logvar` None), `(N,)`."""
     return squared_error(mean, target) if logvar is None else gaussian_nll(mean, logvar, target)
+
+
+def row_loss(mean: Tensor, logvar: Tensor | None, target: Tensor) -> Tensor:
+    """The same loss of every row, `(N, B, 1 + d)` to `(N, B)`: `data_loss` is its mean over the rows."""
+    squared = (mean - target).square()
+    return (squared if logvar is None else squared * torch.exp(-logvar) + logvar).mean(dim=-1)
+
+
+def log_likelihood(mean: Tensor, logvar: Tensor, value: Tensor) -> Tensor:
+    """Logarithm of the density of each row under independent Gaussians, `(N, B, 1 + d)` to `(N, B)`."""
+    squared = (value - mean).square() * torch.exp(-logvar)
+    return -0.5 * (squared + logvar + math.log(2 * math.pi)).sum(dim=-1)
 
 
 def weight_penalty(weights: Iterable[Tensor], factors: Iterable[float]) -> Tensor:

@@ -17,7 +17,8 @@ class FitReport:
         train_loss: Loss on the data in each epoch, mean over members and batches: `gaussian_nll` of
             probabilistic members, mean squared error of deterministic ones.
         holdout_history: Holdout mean squared error after each epoch, one value a member: with standardised
-            targets in squared deviations of each output (predicting the mean gives 1), else in raw units.
+            targets in squared deviations of each output (predicting the mean gives 1), else in raw units. A
+            fit over several steps has that of open-loop predictions, see `MultiStep.open_loop_error`.
         holdout_mse: Holdout mean squared error of the members' kept weights, N values.
         elites: Members of lowest `holdout_mse`, best first, E values.
         seconds: Time spent, over all sessions of an interrupted fit.

@@ -1,5 +1,6 @@
 """The rows that an ensemble is fitted on: one standardised matrix, split into training and holdout."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,18 +65,23 @@ def holdout_size(n: int, fit_settings: FitSettings) -> int:
 def split_index(n: int, fit_settings: FitSettings) -> tuple[Tensor, Tensor]:
     """Split a dataset into the rows that a fit trains on and the holdout: the same for the same seed.
 
+    Blocks of `rollout_steps` rows stay together, but for one block if the sizes ask for it.
+
     Args:
         n: Number of rows of the dataset.
-        fit_settings: Size of the holdout, and the seed that chooses it.
+        fit_settings: Size of the holdout and of blocks, and the seed that chooses it.
 
     Returns:
-        Training rows `(n - n_holdout,)` in random order, and holdout rows `(n_holdout,)`, int64 both.
+        Training rows `(n - n_holdout,)`, blocks in random order, and holdout rows `(n_holdout,)`, int64 both.
 
     Raises:
         DatasetError: Too few rows for a holdout.
     """
     n_holdout = holdout_size(n, fit_settings)
-    order = torch.randperm(n, generator=generator_for(fit_settings.seed, 0))
+    size = fit_settings.rollout_steps
+    blocks = torch.randperm(math.ceil(n / size), generator=generator_for(fit_settings.seed, 0))
+    order = (blocks[:, None] * size + torch.arange(size)).reshape(-1)
+    order = order[order < n]  # the last block may be shorter
     return order[:-n_holdout], order[-n_holdout:]
 
 

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: pure functions from the progress of a fit to a factor."""
+"""Schedules of learning rate and own inputs: pure functions from the progress of a fit to a factor."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ WARM_UP_STEPS = 50
 
 
 def constant(step: int, n_steps: int | None) -> float:
-    """Keep the learning rate constant, as in MOPO's release; the fit may have any length."""
+    """Keep it constant, as the learning rate is in MOPO's release; the fit may have any length."""
     del step, n_steps
     return 1.0
 
@@ -35,3 +35,22 @@ SCHEDULES: Mapping[str, Callable[[int, int | None], float]] = MappingProxyType(
     {"constant": constant, "cosine": cosine}
 )
 """Every schedule by the name that the `schedule` setting of a fit takes."""
+
+
+def linear(step: int, n_steps: int | None) -> float:
+    """Grow linearly from zero to one in the first half of the fit, and stay there.
+
+    Bengio et al. 2015 let the share of recorded inputs fall linearly, to a floor from where it stays.
+
+    Args:
+        step: Number of gradient steps already taken.
+        n_steps: Number of gradient steps of the whole fit.
+    """
+    assert n_steps is not None  # checked by FitSettings
+    return min(1.0, 2 * step / n_steps)
+
+
+OWN_SCHEDULES: Mapping[str, Callable[[int, int | None], float]] = MappingProxyType(
+    {"constant": constant, "linear": linear}
+)
+"""Every schedule by the name that the `own_schedule` setting of a fit takes."""

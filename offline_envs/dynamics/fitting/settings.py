@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
-from offline_envs.dynamics.fitting.schedules import SCHEDULES
+from offline_envs.dynamics.fitting.schedules import OWN_SCHEDULES, SCHEDULES
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import HIDDEN_DTYPES
-from offline_envs.settings import JsonSettings, check_seed
+from offline_envs.settings import JsonSettings, added_later, check_seed
+
+OWN_KINDS = ("mean", "sample")
+"""What the input of a step after the first may be, see the setting `own_kind`."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,17 @@ class FitSettings(JsonSettings):
             in float32 in any case. bfloat16 takes half to two thirds of the time on a CPU that has
             instructions for it (AMD from Zen 4, Intel with AMX or AVX512_BF16), and longer on others.
         seed: Seed of initial weights, holdout split, bootstrap and batch order.
+        rollout_steps: Steps of a window over which the loss is averaged, k, see `multi_step`. With more than
+            one, a batch consists of `batch_size` windows, an epoch takes k times as long, and members are
+            scored by the error of open-loop predictions over k steps.
+        own_inputs: Probability that the input of a step after the first is the member's own prediction.
+        own_schedule: Schedule of that probability: `"constant"`, or `"linear"` from zero up to `own_inputs`
+            in the first half of `max_epochs`.
+        own_kind: What the member's own input is: the `"mean"` of its prediction, or a `"sample"`.
+        own_gradient: Whether gradients pass through own inputs; otherwise they count as given.
+        value_weight: Weight φ of the term by which members' errors count as far as values depend on them, see
+            `value_consistency`; VIPO has 1e-4. It is in units of one over the squared reward.
+        value_discount: Discount γ of these values.
     """
 
     learning_rate: float = 1e-3
@@ -50,6 +64,13 @@ class FitSettings(JsonSettings):
     max_epochs: int | None = None
     precision: str = "float32"
     seed: int = 0
+    rollout_steps: int = added_later(1)
+    own_inputs: float = added_later(1.0)
+    own_schedule: str = added_later("linear")
+    own_kind: str = added_later("mean")
+    own_gradient: bool = added_later(True)
+    value_weight: float = added_later(0.0)
+    value_discount: float = added_later(0.99)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,7 +83,7 @@ class FitSettings(JsonSettings):
             raise unknown_name("schedule", self.schedule, SCHEDULES)
         if self.precision not in HIDDEN_DTYPES:
             raise unknown_name("precision", self.precision, HIDDEN_DTYPES)
-        if self.is_planned and self.max_epochs is None:
+        if self.schedule != "constant" and self.max_epochs is None:
             raise SettingsError(
                 f"schedule={self.schedule!r} needs max_epochs, the epochs after which the learning rate is "
                 "zero, e.g. max_epochs=16; got None."
@@ -76,8 +97,48 @@ class FitSettings(JsonSettings):
         if not 0 <= self.improvement < 1:
             raise SettingsError(f"improvement must be at least 0 and less than 1, got {self.improvement}.")
         check_seed(self.seed)
+        self._check_own_inputs()
+        self._check_value_term()
+
+    def _check_own_inputs(self) -> None:
+        if self.rollout_steps < 1:
+            raise SettingsError(f"rollout_steps must be at least 1, got {self.rollout_steps}.")
+        if not 0 <= self.own_inputs <= 1:
+            raise SettingsError(f"own_inputs must lie in 0..1, got {self.own_inputs}.")
+        if self.own_schedule not in OWN_SCHEDULES:
+            raise unknown_name("own_schedule", self.own_schedule, OWN_SCHEDULES)
+        if self.own_kind not in OWN_KINDS:
+            raise unknown_name("own_kind", self.own_kind, OWN_KINDS)
+        own = (self.own_inputs, self.own_schedule, self.own_kind, self.own_gradient)
+        if self.rollout_steps == 1 and own != (1.0, "linear", "mean", True):
+            raise SettingsError(
+                "own_inputs, own_schedule, own_kind and own_gradient are about steps after the first; with "
+                "rollout_steps=1 there is none. Choose more, e.g. rollout_steps=5, or leave them out."
+            )
+        if self._own_inputs_grow and self.max_epochs is None:
+            raise SettingsError(
+                "own_schedule='linear' needs max_epochs, in the first half of which own_inputs grow, e.g. "
+                "max_epochs=16; got None. own_schedule='constant' does without."
+            )
+
+    def _check_value_term(self) -> None:
+        if self.value_weight < 0:
+            raise SettingsError(f"value_weight must be 0 or more, got {self.value_weight}.")
+        if not 0 <= self.value_discount < 1:
+            raise SettingsError(
+                f"value_discount must be at least 0 and less than 1, got {self.value_discount}."
+            )
+        if self.value_weight and self.rollout_steps > 1:
+            raise SettingsError(
+                f"value_weight={self.value_weight:g} is for fits to single steps, not for "
+                f"rollout_steps={self.rollout_steps}. Set one of them."
+            )
+
+    @property
+    def _own_inputs_grow(self) -> bool:
+        return self.rollout_steps > 1 and self.own_schedule != "constant"
 
     @property
     def is_planned(self) -> bool:
-        """Whether the schedule ends at `max_epochs`, before which the fit must not stop."""
-        return self.schedule != "constant"
+        """Whether a schedule ends at `max_epochs`, before which the fit must not stop."""
+        return self.schedule != "constant" or self._own_inputs_grow

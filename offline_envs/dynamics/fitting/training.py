@@ -11,6 +11,7 @@ from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.ensemble.spectral_norm import (
     add_spectral_norm,
@@ -21,12 +22,20 @@ from offline_envs.dynamics.fitting.bootstrap import Bootstrap
 from offline_envs.dynamics.fitting.fit_state import Capture, FitState, set_learning_rate
 from offline_envs.dynamics.fitting.gradient_step import GradientStep
 from offline_envs.dynamics.fitting.losses import squared_error
+from offline_envs.dynamics.fitting.multi_step import MultiStep, Windows, windows_of
 from offline_envs.dynamics.fitting.progress import FitProgress
 from offline_envs.dynamics.fitting.report import FitReport, warn_of_useless_outputs
-from offline_envs.dynamics.fitting.rows import Rows, generator_for, split_rows, standardize_targets
+from offline_envs.dynamics.fitting.rows import (
+    Rows,
+    generator_for,
+    split_index,
+    split_rows,
+    standardize_targets,
+)
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.dynamics.fitting.settings import FitSettings
-from offline_envs.errors import OfflineEnvsError
+from offline_envs.dynamics.fitting.value_consistency import ValueConsistency
+from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.kernels import warn_of_emulation
 from offline_envs.settings import check_arguments
 
@@ -73,6 +82,7 @@ def fit(
     Raises:
         DatasetError: Too few rows for a holdout.
         CheckpointError: `folder` holds a damaged fit, or one of other data or settings.
+        SettingsError: `value_weight` with deterministic members.
         OfflineEnvsError: The loss is not finite.
 
     Warns:
@@ -80,25 +90,51 @@ def fit(
     """
     settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
     device = torch.device(device)
+    if fit_settings.value_weight and not settings.probabilistic:
+        raise SettingsError("value_weight needs members that predict a variance, but probabilistic=False.")
     warn_of_emulation(fit_settings.precision, device)
     ensemble = EnsembleDynamics(
         transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
     )
     rows = split_rows(transitions, ensemble.normalizer, fit_settings=fit_settings, device=device)
     scaler = standardize_targets(rows) if fit_settings.standardize_targets else None
+    windows = windows_of(
+        transitions, rows, normalizer=ensemble.normalizer, scaler=scaler, fit_settings=fit_settings
+    )
     if settings.spectral_norm:
         add_spectral_norm(ensemble, generator=generator_for(fit_settings.seed, _SPECTRAL_NORM))
-    state = FitState(ensemble.to(device), fit_settings)
+    values = _values(transitions, ensemble, scaler, fit_settings, device)
+    state = FitState(ensemble.to(device), fit_settings, values)
     keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings)) if folder else None
     if keeper:
         keeper.resume(state)
-    _train(state, rows, keeper, shown=progress)
+    _train(state, rows, windows, keeper, shown=progress)
     ensemble = _finished(state)
     report = _report(state, rows)
     if scaler:
         ensemble.rescale_outputs(scaler.mean, scaler.std)
     warn_of_useless_outputs(report)
     return Fitted(ensemble, report)
+
+
+def _values(
+    transitions: Transitions,
+    ensemble: EnsembleDynamics,
+    scaler: Normalizer | None,
+    fit_settings: FitSettings,
+    device: torch.device,
+) -> ValueConsistency | None:
+    if not fit_settings.value_weight:
+        return None
+    train, _ = split_index(len(transitions), fit_settings)
+    return ValueConsistency(
+        ensemble.n_members,
+        transitions.terminated[train],
+        ensemble.normalizer,
+        scaler or Normalizer(ensemble.n_outputs),
+        fit_settings=fit_settings,
+        device=device,
+    )
 
 
 def fit_identity(
@@ -140,7 +176,7 @@ class _Keeper:
             self._last, self._written_at = None, time.monotonic()
 
 
-def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) -> None:
+def _train(state: FitState, rows: Rows, windows: Windows, keeper: _Keeper | None, *, shown: bool) -> None:
     settings = state.fit_settings
     members = Bootstrap(
         state.ensemble.n_members,
@@ -149,7 +185,7 @@ def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) 
         replace=settings.bootstrap,
         device=rows.train.device,
     )
-    take_step = GradientStep(state, rows)
+    take_step = GradientStep(state, rows, windows.train)
     steps = math.ceil(len(rows.train) / settings.batch_size)
     display = FitProgress(
         state.ensemble.n_members, steps, max_epochs=settings.max_epochs, done=state.epoch, shown=shown
@@ -157,7 +193,7 @@ def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) 
     with display:
         try:
             while not state.stopped_by:
-                _run_epoch(state, rows, take_step, members, display)
+                _run_epoch(state, rows, windows, take_step, members, display)
                 if keeper:
                     keeper.keep(state)
         except KeyboardInterrupt:
@@ -168,13 +204,18 @@ def _train(state: FitState, rows: Rows, keeper: _Keeper | None, *, shown: bool) 
 
 
 def _run_epoch(
-    state: FitState, rows: Rows, take_step: GradientStep, members: Bootstrap, display: FitProgress
+    state: FitState,
+    rows: Rows,
+    windows: Windows,
+    take_step: GradientStep,
+    members: Bootstrap,
+    display: FitProgress,
 ) -> None:
     start = time.perf_counter()
     train_loss = _train_epoch(state, take_step, members.order(state.epoch), display)
     if state.ensemble.settings.spectral_norm:
         refine_spectral_norm(state.ensemble)
-    holdout_mse = _holdout_mse(state.ensemble, rows)
+    holdout_mse = _holdout_mse(state.ensemble, rows, windows.holdout)
     state.seconds += time.perf_counter() - start
     state.record(train_loss, holdout_mse)
     display.epoch(train_loss, holdout_mse, last=bool(state.stopped_by))
@@ -188,9 +229,11 @@ def _train_epoch(state: FitState, take_step: GradientStep, order: Tensor, displa
     batches = torch.split(order, settings.batch_size, dim=1)
     n_steps = settings.max_epochs and settings.max_epochs * len(batches)
     for done, index in enumerate(batches, start=1):
-        factor = SCHEDULES[settings.schedule](state.epoch * len(batches) + done - 1, n_steps)
-        set_learning_rate(state.optimizer, factor * settings.learning_rate)
-        total += take_step(index)
+        step = state.epoch * len(batches) + done - 1
+        set_learning_rate(
+            state.optimizer, SCHEDULES[settings.schedule](step, n_steps) * settings.learning_rate
+        )
+        total += take_step(index, step=step, n_steps=n_steps)
         if done % _STEPS_BETWEEN_LOOKS == 0:
             _require_finite(total, state)
             display.step(done)
@@ -207,8 +250,11 @@ def _require_finite(total: Tensor, state: FitState) -> None:
 
 
 @torch.no_grad()
-def _holdout_mse(ensemble: EnsembleDynamics, rows: Rows) -> list[float]:
+def _holdout_mse(ensemble: EnsembleDynamics, rows: Rows, windows: MultiStep | None = None) -> list[float]:
     """Holdout error of every member, N values, see `FitReport`."""
+    if windows:
+        open_loop: list[float] = windows.open_loop_error(ensemble.eval()).tolist()
+        return open_loop
     inputs, targets = rows.scored()
     mean, _ = ensemble.eval()(inputs.expand(ensemble.n_members, -1, -1))
     errors: list[float] = squared_error(mean, targets).tolist()

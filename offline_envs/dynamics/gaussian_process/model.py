@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.gaussian_process.kernel import Kernel
 from offline_envs.dynamics.gaussian_process.posterior import Posterior, exact_root
+from offline_envs.dynamics.gaussian_process.settings import MOST_EXACT_ROWS
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.dynamics.uncertainty.measures import Measure, max_std
 
@@ -135,6 +136,7 @@ class GaussianProcessDynamics(nn.Module):
         Raises:
             KeyError, TypeError, RuntimeError: They do not match.
         """
+        _check_shapes(card, tensors)
         if not card["exact"]:
             return cls._of(card, tensors)
         kernel = Kernel(tensors["length_scales"], tensors["variance"], tensors["noise"])
@@ -144,9 +146,6 @@ class GaussianProcessDynamics(nn.Module):
     def _of(cls, card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         n_inputs, n_outputs = card["obs_dim"] + card["action_dim"], 1 + card["obs_dim"]
         kernel = Kernel(tensors["length_scales"], tensors["variance"], tensors["noise"])
-        if kernel.length_scales.shape != (n_outputs, n_inputs):
-            shape = tuple(kernel.length_scales.shape)
-            raise RuntimeError(f"length scales of shape {shape} instead of {(n_outputs, n_inputs)}")
         posterior = Posterior(kernel, tensors["points"], tensors["weights"], tensors["root"])
         normalizer = _normalizer(n_inputs, tensors, "normalizer")
         scaler = _normalizer(n_outputs, tensors, "scaler")
@@ -164,6 +163,25 @@ class GaussianProcessDynamics(nn.Module):
         parts = [posterior(chunk) for chunk in torch.split(inputs, size)]
         mean, variance = (torch.cat(part, dim=1).T for part in zip(*parts, strict=True))
         return mean, variance
+
+
+def _check_shapes(card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors of other shapes than the card's before a matrix of the points is computed."""
+    q, n_outputs = card["obs_dim"] + card["action_dim"], 1 + card["obs_dim"]
+    m = tensors["weights"].shape[-1]
+    if m > MOST_EXACT_ROWS and card["exact"]:
+        raise RuntimeError(f"{m} rows, where an exact process has at most {MOST_EXACT_ROWS}")
+    expected: dict[str, tuple[int, ...]] = {
+        "length_scales": (n_outputs, q),
+        "variance": (n_outputs,),
+        "noise": (n_outputs,),
+        "points": (1 if card["exact"] else n_outputs, m, q),
+        "weights": (n_outputs, m),
+        **({} if card["exact"] else {"root": (n_outputs, m, m)}),
+    }
+    for name, shape in expected.items():
+        if tensors[name].shape != shape:
+            raise RuntimeError(f"{name} of shape {tuple(tensors[name].shape)} instead of {shape}")
 
 
 def _normalizer(size: int, tensors: Mapping[str, Tensor], name: str) -> Normalizer:

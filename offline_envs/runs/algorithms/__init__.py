@@ -3,16 +3,17 @@
 from offline_envs.registry import Registry
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState, merged
 from offline_envs.runs.algorithms.bc import BC
-from offline_envs.runs.algorithms.combo import COMBO_TRAINING
 from offline_envs.runs.algorithms.mbpo import MBPO
-from offline_envs.runs.algorithms.mobile import MOBILE_TRAINING
 from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
 from offline_envs.runs.algorithms.model_free import MODEL_FREE
 from offline_envs.runs.algorithms.mopo import MOPO
+from offline_envs.runs.algorithms.morec import MOREC
 from offline_envs.runs.algorithms.morel import MOREL
 from offline_envs.runs.algorithms.neubay import NEUBAY
+from offline_envs.runs.algorithms.own_agents.combo import COMBO_TRAINING
+from offline_envs.runs.algorithms.own_agents.mobile import MOBILE_TRAINING
+from offline_envs.runs.algorithms.own_agents.ravl import RAVL_TRAINING
 from offline_envs.runs.algorithms.rambo import RAMBO
-from offline_envs.runs.algorithms.ravl import RAVL_TRAINING
 
 __all__ = [
     "ALGORITHMS",
@@ -32,6 +33,7 @@ ALGORITHMS: Registry[Algorithm] = Registry(
         "mbpo": MBPO,
         "morel": MOREL,
         "rambo": RAMBO,
+        "morec": MOREC,
         "combo": COMBO_TRAINING,
         "mobile": MOBILE_TRAINING,
         "ravl": RAVL_TRAINING,

@@ -17,7 +17,7 @@ class Preset:
 
     Attributes:
         name: `<algorithm>/<dataset>` or `<algorithm>/<task>`; `<algorithm>-kit/...` for OfflineRL-Kit's,
-            `<algorithm>-trpo/...` for our own.
+            `<algorithm>-trpo/...` for our own, `morec-mobile/...` for MOREC with MOBILE's agent.
         source: Table or file that gives them, and the version of the dataset for which they were chosen.
         settings: Settings of a run by name; those left out keep the algorithm's defaults.
     """

@@ -5,6 +5,8 @@ from offline_envs.runs.presets.combo import combo
 from offline_envs.runs.presets.mbpo import mbpo
 from offline_envs.runs.presets.mobile import mobile
 from offline_envs.runs.presets.mopo import mopo, mopo_tasks, mopo_trpo
+from offline_envs.runs.presets.morec import morec
+from offline_envs.runs.presets.morec_mobile import morec_mobile
 from offline_envs.runs.presets.morel import morel
 from offline_envs.runs.presets.neubay import neubay
 from offline_envs.runs.presets.preset import Preset
@@ -22,6 +24,8 @@ PRESETS: Registry[Preset] = Registry(
             mbpo(),
             rambo(),
             morel(),
+            morec(),
+            morec_mobile(),
             combo(),
             mobile(),
             ravl(),

@@ -11,6 +11,8 @@ from offline_envs.dynamics.fitting.losses import (
     data_loss,
     decay_factors,
     gaussian_nll,
+    log_likelihood,
+    row_loss,
     squared_error,
     weight_penalty,
 )
@@ -28,6 +30,20 @@ def test_likelihood_by_hand() -> None:
 def test_members_without_variance_are_fitted_by_squared_error() -> None:
     mean, target = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
     assert torch.equal(data_loss(mean, None, target), squared_error(mean, target))
+
+
+@pytest.mark.parametrize("logvar", [None, torch.randn(2, 3, 4)])
+def test_the_loss_of_a_batch_is_the_mean_of_its_rows(logvar: torch.Tensor | None) -> None:
+    mean, target = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
+    rows = row_loss(mean, logvar, target)
+    assert rows.shape == (2, 3)
+    torch.testing.assert_close(rows.mean(dim=1), data_loss(mean, logvar, target))
+
+
+def test_log_likelihood_is_that_of_pytorchs_normal() -> None:
+    mean, logvar, value = torch.randn(3, 2, 5, 4)
+    expected = torch.distributions.Normal(mean, (logvar / 2).exp()).log_prob(value).sum(dim=-1)
+    torch.testing.assert_close(log_likelihood(mean, logvar, value), expected)
 
 
 def test_penalties_by_hand() -> None:

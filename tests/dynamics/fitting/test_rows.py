@@ -77,6 +77,15 @@ def test_rows_of_a_finished_fit_are_those_that_it_had() -> None:
     assert again.n_inputs == rows.n_inputs
 
 
+def test_rows_of_a_fit_over_several_steps_are_those_that_it_had() -> None:
+    settings = FitSettings(seed=3, rollout_steps=4, max_epochs=1)
+    normalizer = Normalizer(3)
+    rows = split_rows(linear_transitions(102), normalizer, fit_settings=settings, device=torch.device("cpu"))
+    again = rows_of_fit(linear_transitions(102), normalizer, fit_settings=settings)
+    assert torch.equal(again.train, rows.train)
+    assert torch.equal(again.holdout, rows.holdout)
+
+
 def test_only_what_never_changes_has_a_tiny_deviation() -> None:
     """A reward that is rare enough to be in the holdout alone would otherwise dominate every error."""
     data = linear_transitions(100)

@@ -1,6 +1,6 @@
 import pytest
 
-from offline_envs.dynamics.fitting.schedules import constant, cosine
+from offline_envs.dynamics.fitting.schedules import constant, cosine, linear
 
 
 def test_cosine_by_hand() -> None:
@@ -20,3 +20,7 @@ def test_a_short_fit_warms_up_in_a_tenth_of_it() -> None:
 
 def test_constant_needs_no_end() -> None:
     assert constant(10**9, None) == 1.0
+
+
+def test_own_inputs_grow_in_the_first_half() -> None:
+    assert [linear(step, 8) for step in (0, 1, 3, 4, 7)] == [0.0, 0.25, 0.75, 1.0, 1.0]

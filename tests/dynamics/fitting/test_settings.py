@@ -58,6 +58,22 @@ def test_an_invalid_shape_is_refused(values: dict[str, Any], message: str) -> No
         ({"schedule": "cosine"}, "schedule='cosine' needs max_epochs"),
         ({"weight_decay": [-1.0]}, "none of them negative"),
         ({"improvement": 1.0}, "improvement must be at least 0 and less than 1, got 1.0"),
+        ({"rollout_steps": 0}, "rollout_steps must be at least 1, got 0"),
+        ({"rollout_steps": 5}, "own_schedule='linear' needs max_epochs"),
+        ({"rollout_steps": 5, "own_inputs": 1.5}, r"own_inputs must lie in 0\.\.1, got 1.5"),
+        (
+            {"rollout_steps": 5, "own_schedule": "cosine"},
+            "Unknown own_schedule 'cosine'. Valid: constant",
+        ),
+        ({"rollout_steps": 5, "own_kind": "mode"}, "Unknown own_kind 'mode'. Valid: mean, sample"),
+        ({"own_inputs": 0.5}, "with rollout_steps=1 there is none"),
+        ({"own_gradient": False}, "with rollout_steps=1 there is none"),
+        ({"value_weight": -1.0}, "value_weight must be 0 or more, got -1.0"),
+        ({"value_discount": 1.0}, "value_discount must be at least 0 and less than 1, got 1.0"),
+        (
+            {"value_weight": 1e-4, "rollout_steps": 5, "max_epochs": 1},
+            "value_weight=0.0001 is for fits to single steps, not for rollout_steps=5",
+        ),
         ({"seed": -1}, r"seed must lie in 0\.\.9223372036854775807, got -1"),
         ({"seed": 2**70}, r"seed must lie in 0\.\."),
     ],
@@ -66,6 +82,13 @@ def test_invalid_fit_settings_are_refused(values: dict[str, Any], message: str) 
     """With improvement=1 no epoch would count, and the fit would return its initial weights."""
     with pytest.raises(SettingsError, match=message):
         FitSettings.from_json(values)
+
+
+def test_what_came_later_leaves_the_settings_of_earlier_files_as_they_were() -> None:
+    later = {"rollout_steps", "own_inputs", "own_schedule", "own_kind", "own_gradient"}
+    later |= {"value_weight", "value_discount"}
+    assert not later & FitSettings().to_json().keys()
+    assert not {"layer_norm", "activation"} & EnsembleSettings().to_json().keys()
 
 
 @pytest.mark.parametrize("n_members", [1, 2])

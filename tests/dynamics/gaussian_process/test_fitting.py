@@ -11,6 +11,7 @@ import torch
 
 from offline_envs.dynamics import (
     GaussianProcessSettings,
+    Holdout,
     cache_entries,
     fit_gaussian_process,
     fitted_gaussian_process,
@@ -21,7 +22,6 @@ from offline_envs.dynamics import (
 )
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.errors import CheckpointError, DatasetError, OfflineEnvsError, SettingsError
-from offline_envs.evaluation import Holdout
 from tests.dynamics.linear_data import NOISE, linear_transitions
 
 pytest.importorskip("gpytorch", reason="fits need the extra gp", exc_type=ImportError)

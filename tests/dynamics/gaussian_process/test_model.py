@@ -107,7 +107,16 @@ def test_a_card_of_other_dimensions_is_refused(tmp_path: Path) -> None:
     process = process_of(DATA)
     process.action_dim = 2
     save_model(tmp_path / "model", process)
-    with pytest.raises(CheckpointError, match=r"length scales of shape \(3, 3\) instead of \(3, 4\)"):
+    with pytest.raises(CheckpointError, match=r"length_scales of shape \(3, 3\) instead of \(3, 4\)"):
+        read_model(tmp_path / "model")
+
+
+def test_more_points_than_memory_holds_are_refused_before_their_matrix(tmp_path: Path) -> None:
+    process = process_of(DATA)
+    process.weights = torch.zeros(3, 10_001, dtype=torch.float64)
+    process.points = torch.zeros(1, 10_001, 3, dtype=torch.float64)
+    save_model(tmp_path / "model", process)
+    with pytest.raises(CheckpointError, match="10001 rows, where an exact process has at most 10000"):
         read_model(tmp_path / "model")
 
 

@@ -151,7 +151,7 @@ def test_its_defaults_and_what_it_uses_and_its_check_count() -> None:
 
 
 def test_its_name_is_listed_and_taken() -> None:
-    with pytest.raises(SettingsError, match="Valid: bc, counting, mbpo"):
+    with pytest.raises(SettingsError, match=r"Valid: .*\bcounting\b"):
         TrainSettings("a-v0", algorithm="ppo")
     with pytest.raises(SettingsError, match="The algorithm 'mopo' exists already"):
         ALGORITHMS.register("mopo", ALGORITHMS["counting"])

@@ -1,7 +1,7 @@
 """COMBO: an agent with a conservative critic in a model without pessimism (Yu et al. 2021)."""
 
 from offline_envs.errors import SettingsError
-from offline_envs.runs.algorithms.own_agent import WithOwnAgent
+from offline_envs.runs.algorithms.own_agents.own_agent import WithOwnAgent
 from offline_envs.runs.run_settings import RunSettings
 
 

@@ -39,6 +39,13 @@ def test_a_run_of_a_preset_has_its_weight(tiny_model: Path, tmp_path: Path) -> N
     assert agent.ent_coef == 0.2
 
 
+def test_its_agent_trains_in_morecs_model_too(tiny_model: Path, tmp_path: Path) -> None:
+    """MOREC-MOBILE (Luo et al. 2024) is MOREC's environment with MOBILE's agent."""
+    settings = mobile_settings(algorithm="morec", agent="mobile", model=str(tiny_model))
+    agent: Any = trained(settings, tmp_path)
+    assert (agent.inconsistency_coef, agent.entropy_backup) == (1.0, True)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -1,6 +1,6 @@
 """RAVL: an agent with many, diverse critics in a model without pessimism (Sims et al. 2024)."""
 
-from offline_envs.runs.algorithms.own_agent import WithOwnAgent
+from offline_envs.runs.algorithms.own_agents.own_agent import WithOwnAgent
 
 RAVL_TRAINING = WithOwnAgent(
     "LearnedModel-v0",

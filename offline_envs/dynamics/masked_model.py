@@ -1,0 +1,79 @@
+"""`MaskedModel`: a model some of whose outputs are known from elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from offline_envs.dynamics.model import DynamicsModel, PredictsOwn, has_saved_form
+from offline_envs.dynamics.prediction import Prediction
+from offline_envs.errors import SettingsError
+
+
+class MaskedModel:
+    """A model in whose known outputs all members agree, without doubt.
+
+    There a member predicts the mean over those asked, and no deviation, so that neither penalties nor
+    disagreements count them: what is known is not uncertain. Whoever knows the outputs replaces them.
+
+    Args:
+        model: The model.
+        outputs: Numbers of the known outputs of (reward, next_obs − obs).
+
+    Attributes:
+        model: The model.
+        outputs: Numbers of the known outputs, int64, on its device.
+        has_saved_form: Whether the model has one.
+    """
+
+    def __init__(self, model: DynamicsModel, outputs: Sequence[int]) -> None:
+        self.model = model
+        self.outputs = torch.tensor(sorted(outputs), dtype=torch.int64, device=model.device)
+        self.obs_dim, self.action_dim = model.obs_dim, model.action_dim
+        self.n_members, self.n_elites = model.n_members, model.n_elites
+        self.probabilistic, self.has_saved_form = model.probabilistic, has_saved_form(model)
+
+    @property
+    def elites(self) -> Tensor:
+        """See `DynamicsModel`."""
+        return self.model.elites
+
+    @property
+    def device(self) -> torch.device:
+        """See `DynamicsModel`."""
+        return self.model.device
+
+    def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
+        """See `DynamicsModel`."""
+        mean, std = self.model.predict(obs, action, members)
+        agreed = mean.index_select(-1, self.outputs).mean(dim=0, keepdim=True).expand(len(mean), -1, -1)
+        return Prediction(mean.index_copy(-1, self.outputs, agreed), std.index_fill(-1, self.outputs, 0.0))
+
+    def predict_own(self, obs: Tensor, action: Tensor, member: Tensor) -> Prediction:
+        """See `PredictsOwn`; of the known outputs, the mean is the member's own."""
+        if not isinstance(self.model, PredictsOwn):
+            return self.predict(obs, action).own(member)
+        mean, std = self.model.predict_own(obs, action, member)
+        return Prediction(mean, std.index_fill(-1, self.outputs, 0.0))
+
+    def to(self, device: torch.device | str) -> Self:
+        """See `DynamicsModel`."""
+        return type(self)(self.model.to(device), self.outputs.tolist())
+
+    def copy(self) -> Self:
+        """See `DynamicsModel`."""
+        return type(self)(self.model.copy(), self.outputs.tolist())
+
+    def card(self) -> dict[str, Any]:
+        """What identifies it in the cache, with its tensors."""
+        return {"masked": self.outputs.tolist(), "model": self.model.card()}
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """See `DynamicsModel`."""
+        return self.model.state_dict()
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
+        """It is not saved; the model in it is."""
+        raise SettingsError(f"{cls.__name__} is made by an environment: read the model in it.")

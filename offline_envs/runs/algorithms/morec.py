@@ -1,0 +1,29 @@
+"""MOREC: an agent in a model whose steps are filtered by a dynamics reward (Luo et al. 2024)."""
+
+from offline_envs.agents import AGENTS
+from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
+from offline_envs.runs.algorithms.on_policy import TRPO_FROM_CLONE
+
+RETAINED = {"agent_options": {"buffer_size": 1_000_000}}
+"""Five times the transitions of 1000 gradient steps, as in the release; MOPO keeps 25 times more."""
+
+MOREC = ModelBased(
+    "ConsistentModel-v0",
+    uses=(*IN_MODEL, "penalty_coef", "penalty_scale"),
+    env_settings=("penalty_coef", "penalty", "penalty_members", "penalty_scale"),
+    defaults={
+        "agent": "sac",
+        "penalty_coef": 0.0,
+        "horizon": 100,
+        "transitions_per_gradient_step": 200.0,
+    },
+    agent_defaults={
+        **{name: RETAINED for name, agent in AGENTS.items() if agent.off_policy},
+        "trpo": TRPO_FROM_CLONE,
+    },
+)
+"""MOREC-MOPO; without `penalty_coef`, the filter alone.
+
+As in the release, there are 200 transitions for each gradient step. The filter's settings are `env_settings`,
+e.g. `{"selection": "argmax"}`.
+"""

@@ -1,0 +1,1 @@
+"""Algorithms in `LearnedModel-v0` whose agent, not whose environment, keeps to the data."""
