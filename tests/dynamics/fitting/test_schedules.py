@@ -1,6 +1,6 @@
 import pytest
 
-from offline_envs.dynamics.fitting.schedules import constant, cosine
+from offline_envs.dynamics.fitting.schedules import constant, cosine, linear
 
 
 def test_cosine_by_hand() -> None:
