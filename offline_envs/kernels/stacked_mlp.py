@@ -73,6 +73,24 @@ class StackedMLP:
             values.append(output if depth == len(self.layers) else self._activation.apply_(output))
         return values
 
+    def outputs(self, inputs: Tensor, dtype: torch.dtype) -> Tensor:
+        """Compute the outputs alone, with hidden layers rounded to `dtype`.
+
+        Weights are rounded at every call. The last layer is not, so outputs keep the networks' own dtype.
+
+        Args:
+            inputs: As of `forward`.
+            dtype: Dtype of the hidden layers' weights, biases and activations.
+
+        Returns:
+            `(N, B, n_outputs)`.
+        """
+        *trunk, last = self.layers
+        hidden = inputs.expand(len(last.weight), -1, -1).to(dtype)
+        for layer in trunk:
+            hidden = self._activation.apply_(affine(hidden, layer.weight.to(dtype), layer.bias.to(dtype)))
+        return affine(hidden.to(last.weight.dtype), last.weight, last.bias)
+
     def backward(self, values: Sequence[Tensor], grad: Tensor) -> None:
         """Write the gradient of the parameters into `flat.gradient`.
 

@@ -25,6 +25,22 @@ def test_values_and_gradients_are_those_of_autograd(n: int, activation: type[nn.
     torch.testing.assert_close(input_grad.sum(0), inputs.grad[:, 2:])
 
 
+def test_outputs_of_rounded_layers_are_those_of_rounded_modules() -> None:
+    """Hidden weights, biases and activations have 8 significant bits; the last layer has all."""
+    members = networks(2, nn.ReLU)
+    mlp = stack(members, nn.ReLU)
+    inputs = torch.randn(4, 5, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(mlp.outputs(inputs[None], torch.float64), mlp.forward(inputs[None])[-1])
+        found = mlp.outputs(inputs[None], torch.bfloat16)
+        for member, own in zip(members, found, strict=True):
+            *trunk, last = member
+            hidden = nn.Sequential(*trunk).to(torch.bfloat16)(inputs.bfloat16())
+            torch.testing.assert_close(own, last(hidden.double()), rtol=1e-2, atol=1e-2)
+    assert found.dtype == torch.float64
+    assert not torch.equal(found, mlp.forward(inputs[None])[-1])
+
+
 def test_the_networks_stay_in_use() -> None:
     """A change of the vector changes the modules, and the other way round."""
     members = networks(2, nn.ReLU)

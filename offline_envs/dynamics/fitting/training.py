@@ -80,13 +80,14 @@ def fit(
             uninterrupted fit. None keeps nothing.
 
     Raises:
-        DatasetError: Too few rows for a holdout.
+        DatasetError: Too few rows for a holdout, or none that follow one another for `rollout_steps`.
         CheckpointError: `folder` holds a damaged fit, or one of other data or settings.
         SettingsError: `value_weight` with deterministic members.
         OfflineEnvsError: The loss is not finite.
 
     Warns:
-        UserWarning: Outputs that are predicted worse than their mean.
+        UserWarning: Outputs that are predicted worse than their mean, or windows much shorter than
+            `rollout_steps`.
     """
     settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
     device = torch.device(device)

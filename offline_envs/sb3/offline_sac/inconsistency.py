@@ -39,16 +39,24 @@ class Inconsistency:
         actor: One network from obs to means and log-deviations of actions, `2k` outputs.
         targets: The target networks, from obs and action to a value.
         action_space: Bounds of the actions, which the networks see rescaled to [−1, 1].
+        dtype: Dtype of the hidden layers of actor and target networks; None for their own.
 
     Raises:
         SettingsError: A model with a single elite.
     """
 
     def __init__(
-        self, model: DynamicsModel, actor: StackedMLP, targets: StackedMLP, action_space: Box
+        self,
+        model: DynamicsModel,
+        actor: StackedMLP,
+        targets: StackedMLP,
+        action_space: Box,
+        *,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_elites(model)
         self.model, self._actor, self._targets = model, actor, targets
+        self._dtype = dtype or actor.flat.values.dtype
         self._bounds = action_bounds(action_space, model.device)
 
     def draw(self, n_rows: int, n_successors: int, generator: torch.Generator) -> SuccessorNoise:
@@ -86,8 +94,8 @@ class Inconsistency:
 
     def _value(self, obs: Tensor, noise: Tensor) -> Tensor:
         """min_j Q̄_j(s, a) of actions that the policy samples with given noise, `(R,)`."""
-        action = squashed_sample(self._actor.forward(obs[None])[-1][0], noise).action
-        values = self._targets.forward(torch.cat([obs, action], dim=1)[None])[-1]
+        action = squashed_sample(self._actor.outputs(obs[None], self._dtype)[0], noise).action
+        values = self._targets.outputs(torch.cat([obs, action], dim=1)[None], self._dtype)
         return values.amin(dim=0)[:, 0]
 
 

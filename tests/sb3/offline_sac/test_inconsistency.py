@@ -126,9 +126,9 @@ def plain_loop(
     return torch.tensor(found, dtype=torch.float32)[:, None]
 
 
-def measure_of(agent: Any, model: EnsembleDynamics) -> Inconsistency:
+def measure_of(agent: Any, model: EnsembleDynamics, *, dtype: torch.dtype | None = None) -> Inconsistency:
     targets = stacked_critics(agent.critic_target, agent.policy.activation_fn)
-    return Inconsistency(model, stacked_actor(agent.actor), targets, agent.action_space)
+    return Inconsistency(model, stacked_actor(agent.actor), targets, agent.action_space, dtype=dtype)
 
 
 @pytest.mark.parametrize("chunk", [1024, 7])
@@ -154,6 +154,17 @@ def test_it_follows_weights_that_change() -> None:
             parameter.mul_(1.5)
     expected = plain_loop(agent, model, obs, action, noise)
     torch.testing.assert_close(measure(obs, action, noise), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_rounded_products_give_nearly_the_same() -> None:
+    agent, model = random_agent_and_model()
+    generator = torch.Generator().manual_seed(5)
+    obs, action = torch.randn(64, 3, generator=generator), torch.rand(64, 2, generator=generator) * 2 - 1
+    exact, rounded = measure_of(agent, model), measure_of(agent, model, dtype=torch.bfloat16)
+    noise = exact.draw(64, 10, generator)
+    expected, found = exact(obs, action, noise), rounded(obs, action, noise)
+    assert found.dtype == torch.float32
+    assert 0 < float((found - expected).abs().mean()) < 0.02 * float(expected.mean())
 
 
 def test_a_single_elite_is_refused() -> None:
