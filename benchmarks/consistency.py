@@ -182,7 +182,7 @@ def shares(found: Mapping[str, Imagined], title: str) -> Table:
     for name in (
         "given",
         "implausible",
-        "terminated wrongly",
+        "ended wrongly",
         "median error",
         "90 %",
         "no filter, same steps",

@@ -141,7 +141,7 @@ class FunctionModel:
 
     def _evaluated(self, obs: Tensor, action: Tensor) -> Prediction:
         with torch.no_grad():
-            returned = self._call(obs, action)
+            returned = self._call(obs.clone(), action.clone())  # a function may add to what it is given
         if not isinstance(returned, tuple | list) or len(returned) != 2:
             raise SettingsError(
                 f"A model's function must return (next_obs, reward), got {type(returned).__name__}."

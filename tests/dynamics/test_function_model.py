@@ -85,6 +85,18 @@ def test_a_module_is_evaluated_not_trained() -> None:
     assert torch.equal(copy.predict(OBS, ACTION).mean, first)
 
 
+def test_a_function_that_changes_its_input_changes_nothing_else() -> None:
+    """An environment gives it its own state."""
+
+    def adds(obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        obs += action
+        return obs, obs[:, 0]
+
+    obs = OBS.clone()
+    assert FunctionModel(adds, 2, 1).predict(obs, ACTION).mean[0, 0].tolist() == [1.5, 0.5, 0.5]
+    assert torch.equal(obs, OBS)
+
+
 @pytest.mark.parametrize("model", [pushed, pushed_arrays, FunctionModel(pushed, 2, 1)])
 def test_an_environment_steps_it(model: Any) -> None:
     env = gym.make("LearnedModel-v0", **toy_options(model=model))

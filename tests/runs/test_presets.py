@@ -128,6 +128,17 @@ def test_ravls_numbers() -> None:
     }
 
 
+def test_neubay_keeps_a_hundred_normalised_members_and_truncates() -> None:
+    settings = TrainSettings.for_algorithm(
+        {"dataset": "a-v0", **preset("neubay/hopper-medium-replay").settings}
+    )
+    assert (settings.ensemble["n_elites"], settings.ensemble["layer_norm"]) == (100, True)
+    assert settings.env_settings["on_unknown"] == "truncate"
+    assert settings.horizon == 1000
+    assert settings.agent_options["ent_coef"] == 0.2  # the release keeps it on this dataset alone
+    assert preset("neubay/walker2d-medium-replay").settings["agent_options"]["ent_coef"] == "auto_0.2"
+
+
 def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(SettingsError, match="Unknown preset 'mopo/hoper-medium'"):
         preset("mopo/hoper-medium")

@@ -68,7 +68,6 @@ def fit_gaussian_process(
     """
     settings = settings or GaussianProcessSettings()
     tune = _tuning()
-    start = time.perf_counter()
     normalizer = Normalizer(transitions.obs_dim + transitions.action_dim)
     split = FitSettings(holdout=settings.holdout, seed=settings.seed)
     rows = split_rows(transitions, normalizer, fit_settings=split, device=torch.device(device))
@@ -77,8 +76,10 @@ def fit_gaussian_process(
     first = _first_points(inputs, settings)
     outputs = TunedOutputs(folder, gp_identity(transitions, settings))
     _tune_outputs(outputs, tune, inputs, targets, first, settings=settings, shown=progress)
+    start = time.perf_counter()
     posterior = _posterior(outputs, inputs, targets, exact=not len(first))
-    report = _report(outputs, posterior, rows, n_rows=len(inputs), seconds=time.perf_counter() - start)
+    seconds = outputs.seconds() + time.perf_counter() - start
+    report = _report(outputs, posterior, rows, n_rows=len(inputs), seconds=seconds)
     warn_of_useless_outputs(report)
     process = GaussianProcessDynamics(
         transitions.action_dim,

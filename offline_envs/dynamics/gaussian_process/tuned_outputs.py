@@ -21,6 +21,7 @@ class Tuned(NamedTuple):
     noise: Tensor  # float64 ()
     points: Tensor  # Inducing points, float64 (m, q); none, (0, q), of an exact process
     losses: Tensor  # Negative log marginal likelihood of a row at each step, float64 (steps,)
+    seconds: Tensor  # Time that it took, float64 ()
 
 
 class TunedOutputs:
@@ -60,6 +61,10 @@ class TunedOutputs:
     def losses(self) -> Tensor:
         """Loss of each output at each step, float64 `(D, steps)`."""
         return self._stacked()["losses"].cpu()
+
+    def seconds(self) -> float:
+        """Time that all outputs took, also in earlier sessions."""
+        return float(self._stacked()["seconds"].sum())
 
     def _stacked(self) -> dict[str, Tensor]:
         return {name: torch.stack([getattr(t, name) for t in self._outputs]) for name in Tuned._fields}

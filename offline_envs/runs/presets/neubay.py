@@ -1,6 +1,7 @@
 """NEUBAY's presets, in its Markov form: a SAC agent without memory in the truncated model."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from offline_envs.runs.presets.preset import Preset
 
@@ -14,13 +15,21 @@ REAL_SHARES: Mapping[str, float] = {
 FIXED_TEMPERATURE = ("hopper-medium-replay",)
 """Datasets on which the release keeps SAC's temperature."""
 
+MEMBERS: Mapping[str, Any] = {
+    "n_members": 128,
+    "n_elites": 100,
+    "layer_norm": True,
+    "activation": "leaky_relu",
+}
+"""The release's ensemble, in which this package's members are as deep and wide."""
+
 
 def neubay() -> Iterator[Preset]:
     """NEUBAY in D4RL's replay datasets.
 
     The release (offline_markov.py, an ablation of the paper) differs in its critics and optimisers, see
-    `offline_envs.runs.algorithms.neubay`, and in the fit: its members have layer normalisation and leaky
-    ReLU, and its weight decay is decoupled from the gradient (AdamW).
+    `offline_envs.runs.algorithms.neubay`, and in the fit: its weight decay is decoupled from the gradient
+    (AdamW), and its bounds of the log-deviation are fixed.
     """
     source = "NEUBAY (arXiv 2512.04341), configurations of the release, in their Markov form; datasets v2"
     for dataset, share in REAL_SHARES.items():
@@ -28,7 +37,7 @@ def neubay() -> Iterator[Preset]:
             "algorithm": "neubay",
             "real_ratio": share,
             "gradient_steps": 2_000_000,
-            "ensemble": {"n_members": 128, "n_elites": 100},
+            "ensemble": MEMBERS,
             "fit": {"weight_decay": [5e-5], "bootstrap": False},
             "agent_options": {
                 "learning_rate": 1e-4,

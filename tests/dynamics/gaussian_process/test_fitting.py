@@ -22,6 +22,7 @@ from offline_envs.dynamics import (
 )
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.errors import CheckpointError, DatasetError, OfflineEnvsError, SettingsError
+from offline_envs.files import read_tensors
 from tests.dynamics.linear_data import NOISE, linear_transitions
 
 pytest.importorskip("gpytorch", reason="fits need the extra gp", exc_type=ImportError)
@@ -110,6 +111,8 @@ def test_an_interrupted_fit_resumes(
         resumed, report = fit_gaussian_process(DATA, settings, progress=False, folder=tmp_path)
     assert all(torch.equal(a, whole.state_dict()[name]) for name, a in resumed.state_dict().items())
     assert report.train_loss == expected.train_loss
+    tensors, _ = read_tensors(next(tmp_path.iterdir()))
+    assert report.seconds > float(tensors["seconds"].sum()) > 0  # of both sessions
     with pytest.raises(CheckpointError, match="belongs to a fit with other fit settings"):
         fit_gaussian_process(DATA, replace(settings, seed=3), progress=False, folder=tmp_path)
     next(tmp_path.iterdir()).write_bytes(b"no tensors")

@@ -10,7 +10,7 @@ import torch
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.data import Transitions
-from offline_envs.envs import rollout
+from offline_envs.envs import check_vector_env, rollout
 from offline_envs.errors import SettingsError
 from offline_envs.evaluation import ReturnPredictor
 from offline_envs.mdp import STARTS
@@ -84,6 +84,13 @@ def test_every_row_follows_its_own_series(start: str, mode: str) -> None:
         starts |= set(next_obs[again, 0].tolist())
         ended_before = truncated
     assert starts == ({0.0} if start == "initial" else {0.0, 1.0, 2.0})
+
+
+@pytest.mark.parametrize("output", ["numpy", "torch"])
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep", "Disabled"])
+def test_keeps_the_rules_of_vector_environments(mode: str, output: str) -> None:
+    choice = options(autoreset_mode=mode, output=output, step_infos=True)
+    check_vector_env(gym.make_vec("PenalizedModel-v0", num_envs=4, **choice), n_steps=12)
 
 
 def test_the_numbers_of_starts_are_those_without_replay() -> None:

@@ -26,6 +26,7 @@ def test_the_parts_are_the_rows_of_a_sample() -> None:
         assert is_real(data).all()
         assert not is_real(model).any()
         assert (len(data.rewards), len(model.rewards)) == ((4, 12) if n_steps else (16, 0))
+        assert whole.n_real(16) == len(data.rewards)
         for together, one, other in zip(sample[:5], data[:5], model[:5], strict=True):
             assert torch.equal(together, torch.cat([one, other]))
 
