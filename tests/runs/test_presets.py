@@ -59,6 +59,28 @@ def test_morecs_numbers() -> None:
     assert preset("morec/walker2d-medium-replay").settings["penalty_coef"] == 0.25
 
 
+@pytest.mark.parametrize(
+    ("name", "schedule", "bound"),
+    [
+        ("mopo-kit/hopper-medium", "cosine", 1.0),
+        ("morec/hopper-medium", "cosine", None),
+        ("rambo/hopper-medium", None, None),
+    ],
+)
+def test_rates_are_those_of_the_releases(name: str, schedule: str | None, bound: float | None) -> None:
+    """Actor and temperature learn at 1e-4, critics at 3e-4; MOPO's own release has 3e-4 for all."""
+    run = TrainSettings.for_algorithm({"dataset": "a-v0", **preset(name).settings})
+    options = run.agent_options
+    assert run.agent == "fastsac"
+    assert [options[f"{part}_learning_rate"] for part in ("actor", "critic", "temperature")] == [
+        1e-4,
+        3e-4,
+        1e-4,
+    ]
+    assert (options.get("actor_schedule"), options.get("max_ent_coef")) == (schedule, bound)
+    assert "agent_options" not in preset("mopo/hopper-medium").settings
+
+
 def test_rambos_adversary_rests_on_the_datasets_of_its_table() -> None:
     """Rigter et al. 2022: λ is 0 on every walker2d dataset but medium-expert, and on halfcheetah-random."""
     resting = {

@@ -1,8 +1,9 @@
 """MOPO's presets, for D4RL's locomotion datasets and for the tasks that data were not collected for."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from offline_envs.runs.presets.preset import RAW, Pair, Preset
+from offline_envs.runs.presets.preset import RATES_AND_COSINE, RAW, Pair, Preset
 
 MOPO_PAPER: Mapping[str, Pair] = {
     "halfcheetah-random": (5, 0.5),
@@ -35,13 +36,20 @@ MOPO_KIT: Mapping[str, Pair] = {
 }
 
 
+KIT_AGENT: Mapping[str, Any] = {
+    **RATES_AND_COSINE,
+    "agent_options": {**RATES_AND_COSINE["agent_options"], "max_ent_coef": 1.0},
+}
+"""OfflineRL-Kit's SAC; its bounds of log σ, −5 and 2, are not offered."""
+
+
 def mopo() -> Iterator[Preset]:
     """MOPO in D4RL's datasets, by the paper and by OfflineRL-Kit."""
     paper = "Yu et al. 2020 (arXiv v1), table of hyperparameters; datasets v0"
     kit = "OfflineRL-Kit, suggested hyperparameters of run_mopo.py; datasets v2"
-    for family, source, table, steps in (
-        ("mopo", paper, MOPO_PAPER, 1_000_000),
-        ("mopo-kit", kit, MOPO_KIT, 3_000_000),
+    for family, source, table, steps, agent in (
+        ("mopo", paper, MOPO_PAPER, 1_000_000, {}),
+        ("mopo-kit", kit, MOPO_KIT, 3_000_000, KIT_AGENT),
     ):
         for dataset, (horizon, coef) in table.items():
             settings = {
@@ -50,6 +58,7 @@ def mopo() -> Iterator[Preset]:
                 "penalty_coef": coef,
                 "fit": RAW,
                 "gradient_steps": steps,
+                **agent,
             }
             yield Preset(f"{family}/{dataset}", source, settings)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from offline_envs.runs.presets.preset import RAW, Preset
+from offline_envs.runs.presets.preset import RATES_AND_COSINE, RAW, Preset
 
 MOREC_RELEASE: Mapping[str, tuple[float, str]] = {
     "halfcheetah-random": (0.5, "softmax"),
@@ -32,5 +32,6 @@ def morec() -> Iterator[Preset]:
             "env_settings": {"selection": selection, "discriminator": {"n_snapshots": 40}},
             "fit": RAW,
             "gradient_steps": 3_000_000,
+            **RATES_AND_COSINE,
         }
         yield Preset(f"morec/{dataset}", source, settings)

@@ -10,6 +10,22 @@ Pair = tuple[int, float]
 RAW = {"standardize_targets": False}
 """Setting of the fit in which all releases, and our own runs so far, differ from the default."""
 
+RATES: Mapping[str, Any] = {
+    "agent": "fastsac",
+    "agent_options": {
+        "actor_learning_rate": 1e-4,
+        "critic_learning_rate": 3e-4,
+        "temperature_learning_rate": 1e-4,
+    },
+}
+"""SAC with the learning rates of OfflineRL-Kit, and of the releases of RAMBO and MOREC."""
+
+RATES_AND_COSINE: Mapping[str, Any] = {
+    **RATES,
+    "agent_options": {**RATES["agent_options"], "actor_schedule": "cosine"},
+}
+"""The same, with the cosine of the actor's rate that OfflineRL-Kit and MOREC have, and RAMBO has not."""
+
 
 @dataclass(frozen=True)
 class Preset:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from offline_envs.runs.presets.preset import RAW, Pair, Preset
+from offline_envs.runs.presets.preset import RATES, RAW, Pair, Preset
 
 RAMBO_RELEASE: Mapping[str, Pair] = {
     "halfcheetah-random": (5, 0.0),
@@ -47,5 +47,6 @@ def rambo() -> Iterator[Preset]:
                 "adversary": {"adv_weight": weight, "skip_if_zero": True},
                 "fit": RAMBO_FIT,
                 "gradient_steps": 2_000_000,
+                **RATES,
             }
             yield Preset(f"{family}/{dataset}", source, settings)

@@ -3,6 +3,7 @@ from dataclasses import fields
 import pytest
 
 from offline_envs.runs import ALGORITHMS, EVERY_RUN, IN_MODEL, ModelBased, TrainSettings, merged
+from offline_envs.runs.algorithms.model_free.baseline import ModelFree
 
 SETTINGS = {field.name for field in fields(TrainSettings)}
 
@@ -11,7 +12,8 @@ SETTINGS = {field.name for field in fields(TrainSettings)}
 def test_what_an_algorithm_uses_are_settings_of_a_run(name: str) -> None:
     entry = ALGORITHMS[name]
     assert len(set(entry.uses)) == len(entry.uses)
-    assert set(EVERY_RUN) <= set(entry.uses) <= SETTINGS
+    agent = set() if isinstance(entry, ModelFree) else {"agent", "agent_options"}
+    assert set(EVERY_RUN) - {"agent", "agent_options"} | agent <= set(entry.uses) <= SETTINGS
     assert ("model" in entry.uses) == isinstance(entry, ModelBased)
 
 
@@ -28,7 +30,7 @@ def test_each_setting_is_used_by_some_algorithm() -> None:
 
 def test_the_models_settings_are_those_of_mbpo() -> None:
     assert set(ALGORITHMS["mbpo"].uses) == set(IN_MODEL)
-    assert set(ALGORITHMS["mopo"].uses) - set(IN_MODEL) == {"penalty_coef"}
+    assert set(ALGORITHMS["mopo"].uses) - set(IN_MODEL) == {"penalty_coef", "penalty_scale"}
     assert set(ALGORITHMS["rambo"].uses) - set(IN_MODEL) == {"adversary", "adversary_every"}
 
 

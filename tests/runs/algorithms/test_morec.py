@@ -51,11 +51,12 @@ def test_it_trains_in_the_filtered_model(tmp_path: Path, monkeypatch: pytest.Mon
         return made[-1]
 
     monkeypatch.setattr(gym, "make_vec", kept)
-    result = train(morec_settings(penalty_coef=0.5), tmp_path, show_progress=False)
+    result = train(morec_settings(penalty_coef=0.5, seed=3), tmp_path, show_progress=False)
     method = made[0].unwrapped.method
     assert made[0].spec.id == "ConsistentModel-v0"
     assert (method.selection, method.min_dynamics_reward, method.penalty_coef) == ("argmax", 0.4, 0.5)
     assert made[0].unwrapped.max_episode_steps == 2
+    assert method.discriminator["seed"] == 3
     assert result.gradient_steps == 4
 
 
