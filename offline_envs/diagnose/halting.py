@@ -69,6 +69,18 @@ class Halting(Section):
         return f"{DISAGREEMENTS[self.name].formula} in deviations of the data"
 
     @property
+    def informative(self) -> bool:
+        """Whether members disagree anywhere on the data; a single one does not."""
+        return bool((self.data > 0).any())
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """That there is no disagreement, if so."""
+        if self.informative:
+            return ()
+        return ("Members do not disagree anywhere on the data, as a single one cannot: nothing halts.",)
+
+    @property
     def disagreement(self) -> dict[str, Tensor]:
         """Disagreement over all sets of steps by name, the data first."""
         return {DATASET: self.data, **self.imagined}
@@ -101,7 +113,9 @@ class Halting(Section):
         ]
 
     def chapters(self) -> list[Chapter]:
-        """One plot of the disagreement and of the halt rate against the threshold."""
+        """One plot of the disagreement and of the halt rate against the threshold, if there is any."""
+        if not self.informative:
+            return []
         text = (
             f"How far the predictions of all members are apart, {self.formula}, over the data and over "
             f"imagined episodes up to step {self.train_horizon}. A threshold that halts almost nothing or "
@@ -110,7 +124,9 @@ class Halting(Section):
         return [Chapter("disagreement", TITLE, text, lambda path: plot_halting(self, path), self.rows())]
 
     def advice(self) -> list[Advice]:
-        """Advice on a threshold that halts little of the data."""
+        """Advice on a threshold that halts little of the data, if there is any."""
+        if not self.informative:
+            return []
         beta = self.advised()
         threshold = self.marks[beta]
         rates = self.rates(threshold)

@@ -56,3 +56,10 @@ def test_rows_begin_with_the_marks() -> None:
 
 def test_members_that_agree_everywhere_are_no_error() -> None:
     assert halting(torch.zeros(3)).rows()[-1]["dataset steps"] == 0
+
+
+def test_a_single_member_has_no_threshold_to_advise() -> None:
+    found = halting(torch.zeros(3), policy=torch.zeros(2))
+    assert (found.chapters(), found.advice()) == ([], [])
+    assert "nothing halts" in found.notes[0]
+    assert not halting(torch.tensor([0.0, 1.0])).notes
