@@ -16,11 +16,9 @@ from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import Members, Step, Transform
 from offline_envs.methods.base import Method
 from offline_envs.methods.candidates import SELECTIONS, CandidateSampler, Score
+from offline_envs.methods.filter_counter import DYNAMICS_REWARD, FilterCounter
 from offline_envs.methods.in_turn import InTurn
 from offline_envs.methods.penalty import Penalty
-
-DYNAMICS_REWARD = "dynamics_reward"
-"""Info: how consistent the step is with the recorded dynamics, see `DynamicsReward`."""
 
 ENDS: Mapping[str, str] = MappingProxyType({"truncate": "truncated", "terminate": "terminated"})
 """What a step below the threshold does, by the names that `on_inconsistent` takes: the flag that it sets."""
@@ -117,6 +115,10 @@ class Consistent(Method):
             return end
         penalty = self._penalty().transform(model, transitions, cache_dir=cache_dir, progress=progress)
         return InTurn((penalty, end))
+
+    def monitor(self, n: int, device: torch.device) -> FilterCounter:
+        """Count the episodes that the filter ends, and warn if hardly a step passes."""
+        return FilterCounter(n, device, self.min_dynamics_reward)
 
     def _penalty(self) -> Penalty:
         return Penalty(self.penalty_coef, self.penalty, self.penalty_members, self.penalty_scale)

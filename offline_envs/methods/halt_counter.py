@@ -38,7 +38,11 @@ class HaltCounter:
     """
 
     ended = "halted"
-    """What becomes of an unknown row, for messages."""
+    """What becomes of such an episode, for messages."""
+    setting = (
+        "the threshold, e.g. β of threshold={'mean_std': β}; `offline-envs info` shows what each rule gives"
+    )
+    """What to change if the share is implausible, for messages."""
 
     def __init__(self, n: int, device: str | torch.device = "cpu") -> None:
         self.halted = torch.zeros(n, dtype=torch.bool, device=device)
@@ -132,33 +136,35 @@ class HaltCounter:
         self._judged = True
         # Halts come early, so their share of the finished episodes is larger than their share of all.
         begun = self.n_episodes + int(self._open.sum())
-        if self.n_halted < FEW * begun:
-            problem, advice = "almost nothing counts as unknown", "Lower"
-        elif self.n_halted > MANY * begun and self._too_many(begun):
-            problem, advice = "almost every episode leaves what counts as known", "Raise"
-        else:
+        verdict = self._verdict(begun)
+        if verdict is None:
             return
+        problem, change = verdict
         warnings.warn(
             f"{self.n_halted} of the first {begun} episodes were {self.ended}, at "
-            f"{self.n_steps / begun:.0f} steps an episode: {problem}. {advice} the threshold, e.g. β of "
-            "threshold={'mean_std': β}; `offline-envs info` shows what each rule gives.",
+            f"{self.n_steps / begun:.0f} steps an episode: {problem}. {change} {self.setting}.",
             stacklevel=5,
         )
 
-    def _too_many(self, begun: int) -> bool:
-        """Whether it matters that nearly all of the `begun` episodes were ended."""
-        del begun  # Unused.
-        return True
+    def _verdict(self, begun: int) -> tuple[str, str] | None:
+        """What is wrong with the halts among `begun` episodes, and the change that helps; or None."""
+        if self.n_halted < FEW * begun:
+            return "almost nothing counts as unknown", "Lower"
+        if self.n_halted > MANY * begun:
+            return "almost every episode leaves what counts as known", "Raise"
+        return None
 
 
 class TruncationCounter(HaltCounter):
     """Counts truncated episodes in the same way.
 
-    A truncation costs nothing: where the horizon is the task's, the threshold is what ends nearly every
-    episode. That is pointed out only where episodes are so short that hardly anything is imagined.
+    A truncation costs nothing: with the threshold at the data's maximum few episodes may be cut and, where
+    the horizon is the task's, the threshold may end nearly every one. Only episodes so short that hardly
+    anything is imagined are pointed out.
     """
 
     ended = "truncated"
 
-    def _too_many(self, begun: int) -> bool:
-        return self.n_steps < SHORT * begun
+    def _verdict(self, begun: int) -> tuple[str, str] | None:
+        verdict = super()._verdict(begun)
+        return verdict if self.n_halted > MANY * begun and self.n_steps < SHORT * begun else None
