@@ -23,7 +23,7 @@ class FitProgress:
         n_members: Number of members.
         steps: Gradient steps of an epoch.
         max_epochs: Upper limit of epochs, or None.
-        done: Epochs finished in earlier sessions.
+        done: Epochs that an earlier call finished.
         shown: Whether to show anything.
     """
 

@@ -63,7 +63,7 @@ class TunedOutputs:
         return self._stacked()["losses"].cpu()
 
     def seconds(self) -> float:
-        """Time that all outputs took, also in earlier sessions."""
+        """Time that all outputs took, also in earlier calls."""
         return float(self._stacked()["seconds"].sum())
 
     def _stacked(self) -> dict[str, Tensor]:
