@@ -24,7 +24,17 @@ MAX_FOLDER_MODULES = 14
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "misc"}
 SLOW_MODULES = ("torch", "stable_baselines3", "minari", "matplotlib")
 
-GROUND = {"errors", "registration", "registry", "agents", "versions", "settings", "files", "kernels"}
+GROUND = {
+    "errors",
+    "registration",
+    "registry",
+    "agents",
+    "versions",
+    "settings",
+    "files",
+    "kernels",
+    "progress",
+}
 MODEL = GROUND | {"data", "tasks", "dynamics", "policies"}
 WORLD = MODEL | {"consistency", "mdp", "methods", "envs"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -38,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plugins": {"errors"},
     "files": {"errors"},
     "kernels": {"errors"},
+    "progress": set(),
     "data": {"errors", "files", "registration", "registry"},
     "tasks": {"data", "registration", "registry", "versions", "errors"},
     "dynamics": GROUND | {"data", "tasks"},

@@ -1,22 +1,19 @@
-"""Progress of a run: a live bar on a terminal, periodic lines elsewhere, or nothing."""
+"""Progress of a run."""
 
-import time
+import math
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-SECONDS_BETWEEN_LINES = 30.0
-"""Time between lines where there is no terminal [s]."""
+from offline_envs.progress import LiveProgress
 
 
-class RunProgress:
+class RunProgress(LiveProgress):
     """Progress of a training run, on standard error.
 
     Args:
@@ -25,9 +22,7 @@ class RunProgress:
     """
 
     def __init__(self, total: int, *, shown: bool) -> None:
-        self._console = Console(stderr=True, quiet=not shown)
-        self._total = total
-        self._bar = Progress(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -35,34 +30,19 @@ class RunProgress:
             TimeRemainingColumn(),
             TextColumn("total"),
             TimeElapsedColumn(),
-            console=self._console,
-            disable=not (shown and self._console.is_terminal),
+            shown=shown,
             refresh_per_second=2,
         )
+        self._total = total
         self._task = self._bar.add_task("Training", total=total)
-        self._last_line = 0.0
-
-    def start(self) -> None:
-        """Start drawing."""
-        self._bar.start()
-
-    def stop(self) -> None:
-        """Stop drawing; a second call does nothing."""
-        self._bar.stop()
+        self._last_line = -math.inf  # the first evaluation is news
 
     def advance_to(self, gradient_steps: int) -> None:
         """Show the number of gradient steps taken."""
         self._bar.update(self._task, completed=gradient_steps)
 
-    def note(self, text: str) -> None:
-        """Print a line of text."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
     def evaluated(self, gradient_steps: int, figures: str) -> None:
         """Show the figures of an evaluation."""
         self._bar.update(self._task, completed=gradient_steps, description=figures)
-        now = time.monotonic()
-        last = gradient_steps >= self._total
-        if not self._console.is_terminal and (last or now - self._last_line > SECONDS_BETWEEN_LINES):
-            self.note(f"{gradient_steps} of {self._total} gradient steps: {figures}")
-            self._last_line = now
+        text = f"{gradient_steps} of {self._total} gradient steps: {figures}"
+        self.line(text, last=gradient_steps >= self._total)
