@@ -1,19 +1,17 @@
 """`mean_uncertainty`: the mean of a measure over a dataset, the unit of λ with `penalty_scale="data"`."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics.model import DynamicsModel, check_members, has_saved_form
-from offline_envs.dynamics.store import MEANS, cache_folder, cached_result, model_identity
+from offline_envs.dynamics.store import MEANS, cache_folder, cached_result, model_identity, read_result
 from offline_envs.dynamics.uncertainty import measures
 from offline_envs.dynamics.uncertainty.measures import MEASURES, Measure
 from offline_envs.dynamics.uncertainty.over_data import check_finite, over_dataset
-from offline_envs.errors import CheckpointError, SettingsError
-from offline_envs.files import check_identity, key_of, read_json, say, write_json
+from offline_envs.errors import SettingsError
+from offline_envs.files import key_of, say, write_json
 
 MEAN_VERSION = 1
 """Version of the files of means."""
@@ -66,8 +64,11 @@ def mean_uncertainty(
         mean = compute()
         write_json(path, {"about": {**identity, "source": transitions.source}, "mean": mean})
 
+    def load(path: Path) -> float:
+        return read_result(path, identity, lambda values: float(values["mean"]))
+
     path = cache_folder(cache_dir) / MEANS / f"{key_of(identity)}.json"
-    return cached_result(path, make=make, load=lambda path: _read(path, identity), progress=progress)
+    return cached_result(path, make=make, load=load, progress=progress)
 
 
 def _mean(
@@ -83,12 +84,3 @@ def _mean(
             "members are certain everywhere. Use another penalty=, or penalty_scale='raw'."
         )
     return mean
-
-
-def _read(path: Path, identity: Mapping[str, Any]) -> float:
-    values = read_json(path)
-    check_identity(path, identity, values.get("about"))
-    try:
-        return float(values["mean"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}).") from error

@@ -262,8 +262,11 @@ def disagreement_stats(
         stats = compute().to_json()
         write_json(path, {"about": {**identity, "source": transitions.source}, "stats": stats})
 
+    def load(path: Path) -> DisagreementStats:
+        return read_result(path, identity, lambda values: DisagreementStats.from_json(values["stats"]))
+
     path = cache_folder(cache_dir) / DISAGREEMENT_STATS / f"{key_of(identity)}.json"
-    return cached_result(path, make=make, load=lambda path: _read_stats(path, identity), progress=progress)
+    return cached_result(path, make=make, load=load, progress=progress)
 
 
 def model_identity(model: DynamicsModel) -> dict[str, Any]:
@@ -300,10 +303,22 @@ def _check_card(
     check_identity(folder, ours, theirs)
 
 
-def _read_stats(path: Path, identity: Mapping[str, Any]) -> DisagreementStats:
+def read_result(
+    path: Path, identity: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], Result]
+) -> Result:
+    """Read a JSON file of the cache that says in `about` what it is about.
+
+    Args:
+        path: The file.
+        identity: What it must be about.
+        parse: From its values to the result; it raises ValueError, TypeError or KeyError if they are none.
+
+    Raises:
+        CheckpointError: The file is damaged, or about something else.
+    """
     values = read_json(path)
     check_identity(path, identity, values.get("about"))
     try:
-        return DisagreementStats.from_json(values["stats"])
+        return parse(values)
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged ({error}).") from error

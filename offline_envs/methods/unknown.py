@@ -23,7 +23,22 @@ GAMMA = 0.99
 
 
 @dataclass(frozen=True)
-class HaltUnknown:
+class EndUnknown:
+    """What ends unknown pairs of obs and action, and reports them.
+
+    Attributes:
+        detector: What is unknown.
+    """
+
+    detector: UnknownDetector
+
+    def infos(self, step: Step) -> dict[str, Tensor]:
+        """The entries about halting, see `halt_infos`."""
+        return halt_infos(step.extras[HALTED], step.extras[DISAGREEMENT], self.detector.threshold)
+
+
+@dataclass(frozen=True)
+class HaltUnknown(EndUnknown):
     """The pessimistic MDP: an unknown pair of obs and action ends the episode with a low reward.
 
     Kidambi et al. 2020 (MOReL), section 4. The successor stays as predicted, so that it is finite; it is
@@ -37,7 +52,6 @@ class HaltUnknown:
         reward: Reward of an unknown pair, see `halt_reward`.
     """
 
-    detector: UnknownDetector
     reward: float
 
     def __call__(
@@ -54,13 +68,9 @@ class HaltUnknown:
             extras={**step.extras, HALTED: unknown, DISAGREEMENT: disagreement},
         )
 
-    def infos(self, step: Step) -> dict[str, Tensor]:
-        """The entries about halting, see `halt_infos`."""
-        return halt_infos(step.extras[HALTED], step.extras[DISAGREEMENT], self.detector.threshold)
-
 
 @dataclass(frozen=True)
-class TruncateUnknown:
+class TruncateUnknown(EndUnknown):
     """No pessimism: an unknown pair of obs and action cuts the episode, and its value is bootstrapped.
 
     NEUBAY (arXiv 2512.04341). Reward, penalty and successor stay as they are. A row that terminates by itself
@@ -70,8 +80,6 @@ class TruncateUnknown:
     Attributes:
         detector: What is unknown.
     """
-
-    detector: UnknownDetector
 
     def __call__(
         self, obs: Tensor, action: Tensor, step: Step, prediction: Prediction, generator: torch.Generator
@@ -83,10 +91,6 @@ class TruncateUnknown:
             truncated=step.truncated | (unknown & ~step.terminated),
             extras={**step.extras, HALTED: unknown, DISAGREEMENT: disagreement},
         )
-
-    def infos(self, step: Step) -> dict[str, Tensor]:
-        """The entries about halting, see `halt_infos`."""
-        return halt_infos(step.extras[HALTED], step.extras[DISAGREEMENT], self.detector.threshold)
 
 
 def halt_infos(halted: Tensor, disagreement: Tensor, threshold: float) -> dict[str, Tensor]:

@@ -10,9 +10,9 @@ from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.gaussian_process.fitting import fit_gaussian_process, gp_identity
 from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
-from offline_envs.dynamics.store import CACHE_SETTING, cache_folder, load_model
+from offline_envs.dynamics.store import cache_folder, cached_result, load_model
 from offline_envs.errors import CheckpointError
-from offline_envs.files import cached, check_identity, clear_leftovers, key_of, moved_by, unfinished
+from offline_envs.files import check_identity, clear_leftovers, key_of, unfinished
 from offline_envs.settings import check_arguments
 
 PROCESSES = "gaussian-processes"
@@ -81,5 +81,4 @@ def fitted_gaussian_process(
         return model
 
     folder = gaussian_process_folder(transitions, settings, cache_dir=cache_dir)
-    with moved_by(CACHE_SETTING):
-        return cached(folder, make=make, load=load, progress=progress)
+    return cached_result(folder, make=make, load=load, progress=progress)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from offline_envs.runs.presets.preset import RAW, Pair, Preset
+from offline_envs.runs.presets.preset import RATES_AND_COSINE, RAW, Pair, Preset
 
 COMBO_KIT: Mapping[str, Pair] = {
     "halfcheetah-medium": (5, 0.5),
@@ -19,11 +19,8 @@ COMBO_KIT: Mapping[str, Pair] = {
 """Horizon and `cql-weight`, which stands beside whole squares there: twice the β beside half squares."""
 
 KIT_AGENT: Mapping[str, Any] = {
+    **RATES_AND_COSINE["agent_options"],
     "policy_kwargs": {"net_arch": [256, 256, 256]},
-    "actor_learning_rate": 1e-4,
-    "critic_learning_rate": 3e-4,
-    "temperature_learning_rate": 1e-4,
-    "actor_schedule": "cosine",
     "entropy_backup": False,
 }
 """What OfflineRL-Kit changes in SAC for COMBO."""

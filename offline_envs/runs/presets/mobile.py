@@ -28,7 +28,7 @@ SPECIAL: Mapping[str, Mapping[str, Any]] = {
     "halfcheetah-medium-expert": {"real_ratio": 0.5},
     "walker2d-medium": {"fit": {"max_epochs": 30, **RAW}},
 }
-"""Settings that the release changes for one dataset only."""
+"""Settings that the release, and MOREC's with this agent, change for one dataset only."""
 
 
 def mobile() -> Iterator[Preset]:

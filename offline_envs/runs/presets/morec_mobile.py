@@ -1,9 +1,9 @@
 """Presets of MOREC with MOBILE's agent."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from offline_envs.runs.algorithms.own_agents.mobile import RELEASE
+from offline_envs.runs.presets.mobile import SPECIAL
 from offline_envs.runs.presets.preset import RAW, Preset
 
 MOREC_MOBILE_RELEASE: Mapping[str, float] = {
@@ -24,12 +24,6 @@ MOREC_MOBILE_RELEASE: Mapping[str, float] = {
 
 WITHOUT_ENTROPY = ("hopper-random",)
 """Datasets on which the release leaves the entropy out of the targets."""
-
-SPECIAL: Mapping[str, Mapping[str, Any]] = {
-    "halfcheetah-medium-expert": {"real_ratio": 0.5},
-    "walker2d-medium": {"fit": {"max_epochs": 30, **RAW}},
-}
-"""Settings that the release changes for one dataset only."""
 
 
 def morec_mobile() -> Iterator[Preset]:

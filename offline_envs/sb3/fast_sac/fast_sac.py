@@ -207,9 +207,13 @@ class FastSAC(SAC):
     def _is_real(self, size: int) -> Tensor:
         """Which rows of a batch are known to come from a dataset, `(size, 1)`."""
         real = torch.zeros(size, 1, device=self.device)
-        if isinstance(self.replay_buffer, MixedReplayBuffer):
-            real[: self.replay_buffer.n_real(size)] = 1
+        real[: self._n_real(size)] = 1
         return real
+
+    def _n_real(self, size: int) -> int:
+        """Number of a batch's rows that are known to come from a dataset: its first ones."""
+        buffer = self.replay_buffer
+        return buffer.n_real(size) if isinstance(buffer, MixedReplayBuffer) else 0
 
     def _log(self, losses: dict[str, float]) -> None:
         if self.ent_coef_optimizer is None:

@@ -10,7 +10,6 @@ from torch import Tensor
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import HIDDEN_DTYPES, CapturedCall, warn_of_emulation
-from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.buffers.rows import check_box
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
 from offline_envs.sb3.fast_sac.learning_rates import check_not_negative
@@ -138,8 +137,7 @@ class MOBILE(FastSAC):
         So the step that learns from them is SAC's own; U is measured with the weights from before that step.
         """
         batch = super()._batch(size)
-        buffer = self.replay_buffer
-        n_real = buffer.n_real(size) if isinstance(buffer, MixedReplayBuffer) else 0
+        n_real = self._n_real(size)
         if not self._penalised or n_real == size:
             return batch
         penalty = self.inconsistency_coef * self._measured(batch.obs[n_real:], batch.action[n_real:])
