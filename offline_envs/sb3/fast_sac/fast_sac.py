@@ -116,6 +116,7 @@ class FastSAC(SAC):
         self._refresh(step.temperature)
         step.generator.manual_seed(_seed_after(self._n_updates))
         step.gather()
+        self._real = self._is_real(batch_size)
         names, sums, taken = list[str](), torch.zeros((), device=self.device), 0
         try:
             with torch.no_grad():
@@ -200,12 +201,12 @@ class FastSAC(SAC):
             samples.rewards,
             (1 - samples.dones) * discounts,
             noise.flatten(0, 1),
-            self._is_real(size),
+            self._real,
         )
         return SACBatch(*(part.to(dtype) for part in parts))
 
     def _is_real(self, size: int) -> Tensor:
-        """Which rows of a batch are known to come from a dataset, `(size, 1)`."""
+        """Which rows of a batch are known to come from a dataset, `(size, 1)`, the same in all of a call."""
         real = torch.zeros(size, 1, device=self.device)
         real[: self._n_real(size)] = 1
         return real
@@ -223,7 +224,7 @@ class FastSAC(SAC):
             self.logger.record(f"train/{name}", value)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_gradient_step", "_policy_of_step", "_take"]
+        return [*super()._excluded_save_params(), "_gradient_step", "_policy_of_step", "_take", "_real"]
 
 
 def _captured(step: SACStep) -> Callable[[SACBatch], Losses]:
