@@ -91,7 +91,7 @@ def ensemble_folder(
     cache_dir: Path | str | None = None,
 ) -> Path:
     """Return the folder in which `fitted_ensemble` keeps the model of these arguments."""
-    settings, fit_settings = fit_choices(settings, fit_settings, initial)
+    settings, fit_settings = fit_choices(transitions, settings, fit_settings, initial)
     return _ensemble_folder(fit_identity(transitions, settings, fit_settings, initial), cache_dir)
 
 
@@ -129,7 +129,7 @@ def fitted_ensemble(
         CheckpointError: The cache holds a damaged model; the message names the folder to delete.
         StorageError: The cache cannot be written; this is noticed before the fit where it can be.
     """
-    settings, fit_settings = fit_choices(settings, fit_settings, initial)
+    settings, fit_settings = fit_choices(transitions, settings, fit_settings, initial)
     identity = fit_identity(transitions, settings, fit_settings, initial)
     folder = _ensemble_folder(identity, cache_dir)
 

@@ -79,9 +79,8 @@ def fit(
         fit_settings: Settings of the fit; None means MOPO's release.
         initial: Ensemble whose weights the fit starts from, e.g. the last one where data were appended; None
             for random weights. Inputs and targets are standardised by `transitions`, and the first weights
-            adjusted so that predictions are at first those of `initial`, see `start_from`. Adam's moments,
-            best epochs and elites start anew. The holdout is drawn anew too: rows of it that `initial` was
-            fitted to score members too well.
+            adjusted so that predictions are at first those of `initial`, see `start_from`. All else starts
+            anew, also the holdout: rows of it that `initial` was fitted to score members too well.
         device: Device of the fit and of the ensemble.
         progress: Whether to show progress on standard error.
         folder: Folder that keeps an interrupted fit. The same call resumes it, with the result of an
@@ -97,12 +96,8 @@ def fit(
         UserWarning: Outputs that are predicted worse than their mean, or windows much shorter than
             `rollout_steps`.
     """
-    settings, fit_settings = fit_choices(settings, fit_settings, initial)
+    settings, fit_settings = fit_choices(transitions, settings, fit_settings, initial)
     device = torch.device(device)
-    if fit_settings.value_weight and not settings.probabilistic:
-        raise SettingsError("value_weight needs members that predict a variance, but probabilistic=False.")
-    if initial is not None:
-        check_initial(initial, settings, transitions.obs_dim, transitions.action_dim)
     warn_of_emulation(fit_settings.precision, device)
     ensemble = EnsembleDynamics(
         transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
@@ -111,24 +106,17 @@ def fit(
     scaler = standardize_targets(rows) if fit_settings.standardize_targets else None
     if initial is not None:
         start_from(ensemble, initial, scaler)
-    windows = windows_of(
-        transitions, rows, normalizer=ensemble.normalizer, scaler=scaler, fit_settings=fit_settings
-    )
+    normalizer = ensemble.normalizer
+    windows = windows_of(transitions, rows, normalizer=normalizer, scaler=scaler, fit_settings=fit_settings)
     if settings.spectral_norm:
         add_spectral_norm(ensemble, generator=generator_for(fit_settings.seed, _SPECTRAL_NORM))
     values = _values(transitions, ensemble, scaler, fit_settings, device)
     state = FitState(ensemble.to(device), fit_settings, values)
-    identity = fit_identity(transitions, settings, fit_settings, initial)
-    keeper = _Keeper(folder, identity) if folder else None
+    keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings, initial)) if folder else None
     if keeper:
         keeper.resume(state)
     _train(state, rows, windows, keeper, shown=progress)
-    ensemble = _finished(state)
-    report = _report(state, rows)
-    if scaler:
-        ensemble.rescale_outputs(scaler.mean, scaler.std)
-    warn_of_useless_outputs(report)
-    return Fitted(ensemble, report)
+    return _finished(state, rows, scaler)
 
 
 def _values(
@@ -152,11 +140,23 @@ def _values(
 
 
 def fit_choices(
-    settings: EnsembleSettings | None, fit_settings: FitSettings | None, initial: EnsembleDynamics | None
+    transitions: Transitions,
+    settings: EnsembleSettings | None,
+    fit_settings: FitSettings | None,
+    initial: EnsembleDynamics | None,
 ) -> tuple[EnsembleSettings, FitSettings]:
-    """Return the settings that None stands for."""
-    shape = EnsembleSettings() if initial is None else initial.settings
-    return settings or shape, fit_settings or FitSettings()
+    """Return the settings of a fit, with those that None stands for.
+
+    Raises:
+        SettingsError: `value_weight` with deterministic members, or `initial` is of another shape.
+    """
+    settings = settings or (EnsembleSettings() if initial is None else initial.settings)
+    fit_settings = fit_settings or FitSettings()
+    if fit_settings.value_weight and not settings.probabilistic:
+        raise SettingsError("value_weight needs members that predict a variance, but probabilistic=False.")
+    if initial is not None:
+        check_initial(initial, settings, transitions.obs_dim, transitions.action_dim)
+    return settings, fit_settings
 
 
 def fit_identity(
@@ -287,13 +287,18 @@ def _holdout_mse(ensemble: EnsembleDynamics, rows: Rows, windows: MultiStep | No
     return errors
 
 
-def _finished(state: FitState) -> EnsembleDynamics:
+def _finished(state: FitState, rows: Rows, scaler: Normalizer | None) -> Fitted:
     ensemble = state.ensemble
     state.restore_best()
     if ensemble.settings.spectral_norm:
         bake_spectral_norm(ensemble)
     ensemble.elites.copy_(torch.tensor(state.elites()))
-    return ensemble.eval().requires_grad_(False)
+    ensemble.eval().requires_grad_(False)
+    report = _report(state, rows)
+    if scaler:
+        ensemble.rescale_outputs(scaler.mean, scaler.std)
+    warn_of_useless_outputs(report)
+    return Fitted(ensemble, report)
 
 
 def _report(state: FitState, rows: Rows) -> FitReport:
