@@ -14,6 +14,7 @@ from torch.optim import Adam, Optimizer
 
 from offline_envs.kernels import FlatAdam, FlatParameters
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
+from offline_envs.sb3.fast_sac.layer_norm_policy import with_layer_norm
 from offline_envs.sb3.fast_sac.learning_rates import (
     ACTOR_SCHEDULES,
     check_not_negative,
@@ -34,7 +35,8 @@ class FastSAC(SAC):
     are logged. On a CUDA device the step is replayed as a graph. From the same seed it draws the same random
     numbers as SAC. Either class loads what the other saved.
 
-    Networks of any depth and width with ReLU or tanh are supported, and any number of critics.
+    Networks of any depth and width with ReLU or tanh are supported, and any number of critics, with or
+    without layer norms.
 
     Further settings, all off by default, are those in which codes of offline papers differ from SAC. A
     learning rate is a number or a function of the share of the training that is left, from 1 to 0.
@@ -54,11 +56,14 @@ class FastSAC(SAC):
             there, it bounds the coefficient in use; its logarithm goes on learning.
         entropy_backup: Whether the targets' values include the entropy of the policy at the next observation.
             The codes of MOBILE and, in OfflineRL-Kit, of COMBO leave it out in D4RL's datasets.
+        critic_layer_norm: Whether each hidden layer of the critics is layer-normalised before its activation
+            (Ball et al. 2023, RLPD). Their number is `n_critics` in `policy_kwargs`.
         **kwargs: As for `stable_baselines3.SAC`.
 
     Raises:
         SettingsError: gSDE, images, dictionaries, another features extractor, activation or optimizer; a
-            negative learning rate or bound, or an unknown schedule.
+            negative learning rate or bound, or an unknown schedule; another policy than `"MlpPolicy"` with
+            `critic_layer_norm`.
 
     Example:
         >>> from offline_envs.sb3 import FastSAC
@@ -78,6 +83,7 @@ class FastSAC(SAC):
         actor_schedule: str = "constant",
         max_ent_coef: float | None = None,
         entropy_backup: bool = True,
+        critic_layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         self.actor_learning_rate = actor_learning_rate
@@ -86,6 +92,7 @@ class FastSAC(SAC):
         self.actor_schedule = actor_schedule
         self.max_ent_coef = max_ent_coef
         self.entropy_backup = entropy_backup
+        self.critic_layer_norm = critic_layer_norm
         super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
@@ -96,6 +103,8 @@ class FastSAC(SAC):
             temperature_learning_rate=self.temperature_learning_rate,
             max_ent_coef=self.max_ent_coef,
         )
+        if self.critic_layer_norm:
+            self.policy_class = with_layer_norm(self.policy_class)
         super()._setup_model()
         check_supported(self.policy, self._optimizers())
         self._gradient_step = None
