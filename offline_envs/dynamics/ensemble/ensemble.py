@@ -142,6 +142,24 @@ class EnsembleDynamics(nn.Module):
             return everyone if members is None else everyone.members(members)
         return self._apart(inputs, range(self.n_members) if members is None else members.tolist())
 
+    def predict_with_gradients(
+        self, obs: Tensor, action: Tensor, members: Tensor | None = None
+    ) -> Prediction:
+        """Predict by operations that autograd follows to any order, see `Differentiable`.
+
+        Args:
+            obs: See `predict`.
+            action: See `predict`.
+            members: See `predict`.
+        """
+        values = self.normalizer(torch.cat([obs, action], dim=-1))[None]
+        *trunk, (weight, bias) = self._layers_of(members)
+        hidden = self._hidden().of(members)
+        for depth, (layer_weight, layer_bias) in enumerate(trunk):
+            values = values.expand(len(weight), -1, -1)
+            values = hidden(depth, torch.baddbmm(layer_bias, values, layer_weight))
+        return self._gaussian(torch.baddbmm(bias, values, weight))
+
     @torch.no_grad()
     def predict_rounded(
         self, obs: Tensor, action: Tensor, members: Tensor | None = None, *, dtype: torch.dtype
