@@ -25,6 +25,7 @@ from offline_envs.sb3.rollouts.device_rollouts import with_device_rollouts
 from offline_envs.sb3.rollouts.mixin import ChoosesRolloutActions
 from offline_envs.sb3.rollouts.uniform_rollouts import with_uniform_rollouts
 from offline_envs.sb3.schedule import OffPolicySchedule, mopo_schedule
+from offline_envs.sb3.standardized_obs import StandardizedObs, standardized_by
 from offline_envs.sb3.vec_env.infos import VectorInfos
 from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 
@@ -48,6 +49,7 @@ __all__ = [
     "RealEvalCallback",
     "SB3ActorCritic",
     "SB3VecEnv",
+    "StandardizedObs",
     "VectorInfos",
     "agent_class",
     "check_values",
@@ -57,6 +59,7 @@ __all__ = [
     "mean_return_of",
     "mopo_schedule",
     "save_policy",
+    "standardized_by",
     "with_device_rollouts",
     "with_uniform_rollouts",
 ]

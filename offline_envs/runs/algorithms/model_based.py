@@ -38,7 +38,7 @@ IN_MODEL = (
     *EVERY_RUN,
     *("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings"),
     *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio"),
-    *("clone_epochs", "clone_loss"),
+    *("clone_epochs", "clone_loss", "standardize_obs"),
     *("penalty", "penalty_members"),  # the uncertainty with which the model's error is compared at the end
 )
 """Settings that every algorithm with a model uses."""
@@ -160,7 +160,7 @@ def _agent(run: Run, vec_env: SB3VecEnv, *, resumed: bool) -> BaseAlgorithm:
         kind, device = run_agent_class(settings), settings.device
         agent = load_checkpoint(kind, run.folder.checkpoint, vec_env, device=device)
     else:
-        agent = new_agent(settings, vec_env)
+        agent = new_agent(settings, vec_env, run.transitions)
     if isinstance(agent, OffPolicyAlgorithm) and isinstance(agent.replay_buffer, MixedReplayBuffer):
         agent.replay_buffer.use(run.transitions)
     return agent
