@@ -17,6 +17,7 @@ from offline_envs.dynamics.gaussian_process.fitting import FittedProcess, fit_ga
 from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
 from offline_envs.dynamics.gaussian_process.store import fitted_gaussian_process, gaussian_process_folder
+from offline_envs.dynamics.gradients import Differentiable, with_gradients
 from offline_envs.dynamics.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
@@ -81,6 +82,7 @@ __all__ = [
     "UNITS",
     "Bootstrap",
     "CacheEntry",
+    "Differentiable",
     "Disagreement",
     "DisagreementStats",
     "DynamicsFunction",
@@ -153,6 +155,7 @@ __all__ = [
     "scaled_spread",
     "split_index",
     "squared_error",
+    "with_gradients",
 ]
 
 save_ensemble = save_model
