@@ -95,7 +95,7 @@ class Episodes:
         return (step.next_obs, step.reward, terminated, truncated), infos
 
     def blank_infos(self) -> dict[str, Tensor]:
-        """The infos of a step that has not been taken: NaN, or False or 0, for what `advance` would report."""
+        """The infos of a step that was not taken: NaN, or False or 0, for what `advance` would report."""
         actions = torch.zeros((len(self.obs), self._mdp.members.model.action_dim), device=self.obs.device)
         unused = torch.Generator(self.obs.device)  # the episodes' random numbers must not depend on this
         step = self._mdp.step(self.obs, actions, unused, self._kept, self._rows)
