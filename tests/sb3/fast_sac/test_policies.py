@@ -9,7 +9,7 @@ from torch import nn
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import COMBO, FastSAC
-from offline_envs.sb3.fast_sac.layer_norm_policy import LayerNormPolicy
+from offline_envs.sb3.fast_sac.policies import LayerNormPolicy
 from tests.sb3.fast_sac.agents import MIXED, assert_same, double_precision, make, numbers, reloaded, trained
 
 SMALL = {"net_arch": [12, 8], "n_critics": 3}
@@ -95,7 +95,11 @@ def test_other_policies_are_refused() -> None:
     class Own(SACPolicy):
         pass
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(FastSAC.policy_aliases, "MlpPolicy", Own)
-        with pytest.raises(SettingsError, match="critic_layer_norm needs 'MlpPolicy' as policy, got Own"):
-            make(FastSAC, critic_layer_norm=True)
+    settings: tuple[dict[str, Any], ...] = ({"critic_layer_norm": True}, {"actor_ema_decay": 0.9})
+    for each in settings:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(FastSAC.policy_aliases, "MlpPolicy", Own)
+            with pytest.raises(
+                SettingsError, match=f"{next(iter(each))} needs 'MlpPolicy' as policy, got Own"
+            ):
+                make(FastSAC, **each)
