@@ -35,6 +35,7 @@ from offline_envs.dynamics.fitting.rows import (
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.value_consistency import ValueConsistency
+from offline_envs.dynamics.history_model import model_rows
 from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.kernels import warn_of_emulation
 from offline_envs.settings import check_arguments
@@ -71,7 +72,7 @@ def fit(
     may round a step that is replayed as a graph differently from one that is not.
 
     Args:
-        transitions: The dataset.
+        transitions: The dataset; of one with a history, the ensemble is fitted to `model_rows`.
         settings: Shape of the ensemble; None means MOPO's.
         fit_settings: Settings of the fit; None means MOPO's release.
         device: Device of the fit and of the ensemble.
@@ -82,7 +83,7 @@ def fit(
     Raises:
         DatasetError: Too few rows for a holdout, or none that follow one another for `rollout_steps`.
         CheckpointError: `folder` holds a damaged fit, or one of other data or settings.
-        SettingsError: `value_weight` with deterministic members.
+        SettingsError: `value_weight` with deterministic members, or `rollout_steps` with a history.
         OfflineEnvsError: The loss is not finite.
 
     Warns:
@@ -91,9 +92,10 @@ def fit(
     """
     settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
     device = torch.device(device)
-    if fit_settings.value_weight and not settings.probabilistic:
-        raise SettingsError("value_weight needs members that predict a variance, but probabilistic=False.")
+    _check_usable(transitions, settings, fit_settings)
     warn_of_emulation(fit_settings.precision, device)
+    keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings)) if folder else None
+    transitions = model_rows(transitions)
     ensemble = EnsembleDynamics(
         transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
     )
@@ -106,7 +108,6 @@ def fit(
         add_spectral_norm(ensemble, generator=generator_for(fit_settings.seed, _SPECTRAL_NORM))
     values = _values(transitions, ensemble, scaler, fit_settings, device)
     state = FitState(ensemble.to(device), fit_settings, values)
-    keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings)) if folder else None
     if keeper:
         keeper.resume(state)
     _train(state, rows, windows, keeper, shown=progress)
@@ -116,6 +117,16 @@ def fit(
         ensemble.rescale_outputs(scaler.mean, scaler.std)
     warn_of_useless_outputs(report)
     return Fitted(ensemble, report)
+
+
+def _check_usable(transitions: Transitions, settings: EnsembleSettings, fit_settings: FitSettings) -> None:
+    if fit_settings.value_weight and not settings.probabilistic:
+        raise SettingsError("value_weight needs members that predict a variance, but probabilistic=False.")
+    if fit_settings.rollout_steps > 1 and transitions.history > 1:
+        raise SettingsError(
+            f"rollout_steps={fit_settings.rollout_steps} feeds predictions back as observations, not into a "
+            f"history of {transitions.history}. Leave one of the two out."
+        )
 
 
 def _values(
