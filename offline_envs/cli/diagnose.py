@@ -19,10 +19,12 @@ from offline_envs.cli.options import (
     EnvId,
     EnvKwargs,
     FitJson,
+    History,
     TaskName,
     TrustDataset,
     find_policy,
     given_once,
+    history_of,
     parse_env,
     parse_json,
     parse_settings,
@@ -54,6 +56,7 @@ def diagnose(
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     trust_dataset: TrustDataset = False,
+    history: History = None,
     task: TaskName = None,
     termination: Annotated[
         str, typer.Option(help="When imagined episodes end: auto (the environment's rule), never, learned.")
@@ -87,8 +90,8 @@ def diagnose(
     given = given_once(sizes, parse_json(options, "--options"), "--options")
     settings = parse_settings(DiagnoseSettings, given, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
-    environment = parse_env(env_id, env_kwargs)
-    transitions = task_transitions(dataset, task, env_id=environment, trust_dataset=trust_dataset)
+    loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), **loading)
     followed = None if policy is None else _policy(policy, agent, transitions, settings.seed)
     choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
     assembly = assemble(transitions, options=choice)

@@ -12,9 +12,11 @@ from offline_envs.cli.options import (
     Agent,
     EnvId,
     EnvKwargs,
+    History,
     TaskName,
     TrustDataset,
     find_policy,
+    history_of,
     parse_env,
 )
 from offline_envs.errors import SettingsError
@@ -36,6 +38,7 @@ def evaluate(
         str | None, typer.Option(help="Take the environment from this dataset, and compare with its returns.")
     ] = None,
     trust_dataset: TrustDataset = False,
+    history: History = None,
     task: TaskName = None,
     agent: Agent = "sac",
     episodes: Annotated[int, typer.Option(help="Number of episodes.", min=1)] = 20,
@@ -50,6 +53,7 @@ def evaluate(
             "--dataset that names it."
         )
     env, transitions = _environment(parse_env(env_id, env_kwargs), dataset, task, trust_dataset=trust_dataset)
+    env = _with_history(env, history_of(history, policy))
     found = find_policy(
         policy,
         agent,
@@ -81,6 +85,12 @@ def _environment(
         return gym.make(known_environment(env_id).spec), None
     transitions = task_transitions(dataset, task, env_id=env_id, trust_dataset=trust_dataset)
     return transitions.make_env(), transitions
+
+
+def _with_history(env: "gym.Env[Any, Any]", history: int) -> "gym.Env[Any, Any]":
+    from offline_envs.data import HistoryObservation
+
+    return env if history == 1 else HistoryObservation(env, history)
 
 
 def _table(result: "EvaluationResult") -> Table:

@@ -46,6 +46,15 @@ TaskName = Annotated[
         help="Relabel the dataset for a task, with settings after a colon, e.g. ant-angle:degrees=45.",
     ),
 ]
+History = Annotated[
+    int | None,
+    typer.Option(
+        help="Let every observation hold the last k ones and the actions between them, for data whose "
+        "observations do not show the whole state.",
+        min=1,
+        show_default="1",
+    ),
+]
 Device = Annotated[str, typer.Option(help="Device of models and agents: cpu, cuda, cuda:1, ...")]
 EnsembleJson = Annotated[
     str, typer.Option("--ensemble", help="Settings of the ensemble as JSON, e.g. '{\"n_members\": 5}'.")
@@ -140,6 +149,24 @@ def parse_seeds(text: str) -> list[int]:
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise SettingsError(f"--seeds must be distinct and not negative, got {text!r}.")
     return seeds
+
+
+def history_of(given: int | None, policy: str | None) -> int:
+    """The history of the observations that a policy sees: the one given, or that of the policy's run.
+
+    Args:
+        given: --history.
+        policy: The policy's file; None for no policy.
+    """
+    from offline_envs.errors import CheckpointError
+    from offline_envs.runs import RunFolder
+
+    if given is not None or policy is None or not Path(policy).is_file():
+        return given or 1
+    try:
+        return RunFolder(Path(policy).resolve().parent.parent).settings().history
+    except CheckpointError:  # the file is in no run's folder
+        return 1
 
 
 def find_policy(
