@@ -122,7 +122,7 @@ def policy_from_spec(text: str, where: ActsIn) -> Predictor:
     """Make the policy that a text names.
 
     Args:
-        text: A name in `POLICIES`, alone or with settings, e.g. `"cem:horizon=25,elites=0.1"`. Values are
+        text: A name in `POLICIES`, alone or with settings, e.g. `"cem:horizon=25,elites=20"`. Values are
             read as JSON or, where that fails, as text.
         where: Context that it acts in.
 
