@@ -1,5 +1,6 @@
 """Planners: policies that look ahead in a learned MDP, on one base."""
 
+from offline_envs.planning.in_env import plan_in
 from offline_envs.planning.objective import PROPAGATIONS, Objective, TerminalValue
 from offline_envs.planning.planner import Decision, Planner
 from offline_envs.planning.sampling.base import SamplingPlanner, best
@@ -34,5 +35,6 @@ __all__ = [
     "TerminalValue",
     "best",
     "coloured",
+    "plan_in",
     "weighted_mean",
 ]
