@@ -38,8 +38,9 @@ GROUND = {
 MODEL = GROUND | {"data", "tasks", "dynamics", "policies"}
 WORLD = MODEL | {"consistency", "mdp", "planning", "methods", "envs"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "": {"registration", "data"},  # offline_envs/__init__.py; data only when first asked for
+    "": {"registration", "declared", "data"},  # offline_envs/__init__.py; data only when first asked for
     "registration": {"errors"},  # strings only
+    "declared": {"errors", "registration"},
     "errors": set(),
     "versions": set(),
     "registry": {"errors"},

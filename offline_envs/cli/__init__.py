@@ -1,7 +1,7 @@
 """The command `offline-envs`.
 
-Each command is one file, is listed below, and imports slow modules only when it runs, so that `--help` is
-quick.
+Each command is one file, except that those that only list names share one. Each is listed below, and imports
+slow modules only when it runs, so that `--help` is quick.
 """
 
 import codecs
@@ -21,9 +21,8 @@ from offline_envs.cli.diagnose import diagnose
 from offline_envs.cli.evaluate import evaluate
 from offline_envs.cli.fit import fit
 from offline_envs.cli.info import info
-from offline_envs.cli.presets import presets
+from offline_envs.cli.listings import presets, tasks
 from offline_envs.cli.relabel import relabel
-from offline_envs.cli.tasks import tasks
 from offline_envs.cli.train import train
 from offline_envs.errors import OfflineEnvsError
 from offline_envs.plugins import import_plugins, load_installed_plugins

@@ -87,6 +87,7 @@ class ModelWorld:
         generator: Source of randomness, on the model's device.
         further: Which rows are followed further, `drop_ended` or `keep_all`.
         dataset_rows: Rows of the dataset that they start from, int64 `(n,)`, where columns are replayed.
+        kept: What each row keeps for its episode, as `LearnedMDP.begin` gives it; None draws at each step.
 
     Attributes:
         obs: Where the rows that are followed are, `(m, d)`.
@@ -101,11 +102,13 @@ class ModelWorld:
         *,
         further: Continue = drop_ended,
         dataset_rows: Tensor | None = None,
+        kept: Tensor | None = None,
     ) -> None:
         self._mdp = mdp
         self._generator = generator
         self._further = further
         self._dataset_rows = dataset_rows
+        self._kept = kept
         self.obs = obs
         self.rows = torch.arange(len(obs), device=obs.device)
 
@@ -119,11 +122,13 @@ class ModelWorld:
 
     def step(self, obs: Tensor, action: Tensor) -> Followed:
         """Advance the rows, and drop those that are not followed further."""
-        step = self._mdp.step(obs, action, self._generator, rows=self._dataset_rows)
+        step = self._mdp.step(obs, action, self._generator, self._kept, self._dataset_rows)
         followed = Followed(self.rows, obs, action, step)
-        kept = self._further(step)
-        self.obs = step.next_obs[kept]
-        self.rows = self.rows[kept]
+        further = self._further(step)
+        self.obs = step.next_obs[further]
+        self.rows = self.rows[further]
+        if self._kept is not None:
+            self._kept = self._kept[further]
         if self._dataset_rows is not None and self._mdp.replay is not None:
-            self._dataset_rows = self._mdp.replay.following(self._dataset_rows)[kept]
+            self._dataset_rows = self._mdp.replay.following(self._dataset_rows)[further]
         return followed

@@ -2,14 +2,37 @@
 
 from offline_envs.planning.objective import PROPAGATIONS, Objective, TerminalValue
 from offline_envs.planning.planner import Decision, Planner
+from offline_envs.planning.sampling.base import SamplingPlanner, best
+from offline_envs.planning.sampling.cem import CEM, CEMSettings
+from offline_envs.planning.sampling.coloured_noise import coloured
+from offline_envs.planning.sampling.icem import ICEM, ICEMSettings
+from offline_envs.planning.sampling.mbop import MBOP, MBOPSettings
+from offline_envs.planning.sampling.mppi import MPPI, MPPISettings, weighted_mean
+from offline_envs.planning.sampling.prior import Prior
+from offline_envs.planning.sampling.random_shooting import RandomShooting, RandomShootingSettings
 from offline_envs.planning.settings import PlannerSettings, SamplingSettings
 
 __all__ = [
+    "CEM",
+    "ICEM",
+    "MBOP",
+    "MPPI",
     "PROPAGATIONS",
+    "CEMSettings",
     "Decision",
+    "ICEMSettings",
+    "MBOPSettings",
+    "MPPISettings",
     "Objective",
     "Planner",
     "PlannerSettings",
+    "Prior",
+    "RandomShooting",
+    "RandomShootingSettings",
+    "SamplingPlanner",
     "SamplingSettings",
     "TerminalValue",
+    "best",
+    "coloured",
+    "weighted_mean",
 ]

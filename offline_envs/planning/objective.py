@@ -99,12 +99,11 @@ class Objective:
 
         Args:
             obs: Where the plans begin, float32 `(B, d)`, on the model's device.
-            plans: Actions of N plans each, in the environment's units, float32 `(B, N, H, k)`. A plan that
-                is not finite is worth `LOST`.
+            plans: Actions of N plans each, in the environment's units, float32 `(B, N, H, k)`.
             generator: Source of randomness, on the same device.
 
         Returns:
-            Return of each plan, float64 `(B, N)`, finite.
+            Return of each plan, float64 `(B, N)`: finite, or −∞ for a plan that is not finite itself.
         """
         n, size = len(obs), max(1, ROWS // (plans.shape[1] * self.particles))
         parts = (slice(start, start + size) for start in range(0, n, size))
@@ -120,7 +119,7 @@ class Objective:
             particles.take(self.mdp.step(particles.obs, action, generator, kept), self.discount**t)
         returns = particles.returns(self.terminal_value, self.discount)
         values = returns.view(n_obs, n_plans, self.particles).mean(dim=-1)
-        return values.masked_fill(~plans.isfinite().flatten(2).all(dim=-1), LOST)
+        return values.masked_fill(~plans.isfinite().flatten(2).all(dim=-1), -torch.inf)
 
 
 class Particles:

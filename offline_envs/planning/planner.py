@@ -1,5 +1,6 @@
 """`Planner`: base of policies that plan in a learned MDP at every step."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -84,16 +85,13 @@ class Planner(TensorPolicy):
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     @classmethod
-    def from_settings(cls, where: ActsIn, settings: dict[str, Any]) -> Self:
+    def from_settings(cls, where: ActsIn, settings: Mapping[str, Any]) -> Self:
         """Make the planner that a text such as `"cem:horizon=25"` names.
 
         Raises:
-            SettingsError: There is no model to plan in, or settings that are not valid.
+            SettingsError: Settings that are not valid.
         """
-        chosen = cls.settings_type.from_json(settings)
-        if where.mdp is None:
-            raise SettingsError(f"{cls.__name__} plans in a model, and there is none.")
-        return cls(where.mdp, where.action_space, chosen, seed=where.seed)
+        return cls(where.mdp, where.action_space, cls.settings_type.from_json(settings), seed=where.seed)
 
     def improve(self, obs: Tensor, memory: Tensor) -> Decision:
         """Plan from a batch of observations; called without gradients.

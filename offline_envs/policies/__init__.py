@@ -2,7 +2,15 @@
 
 from offline_envs.policies.policy import Policy, Predictor, PredictPolicy, TensorPolicy, as_policy
 from offline_envs.policies.recorded import RecordedActions
-from offline_envs.policies.spec import POLICIES, ActsIn, is_policy_spec, policy_from_spec
+from offline_envs.policies.spec import (
+    POLICIES,
+    ActsIn,
+    InModel,
+    is_policy_spec,
+    needs_model,
+    planners,
+    policy_from_spec,
+)
 from offline_envs.policies.torchscript import TORCHSCRIPT_SUFFIX, TorchScriptPolicy
 from offline_envs.policies.uniform import UniformPolicy
 
@@ -10,6 +18,7 @@ __all__ = [
     "POLICIES",
     "TORCHSCRIPT_SUFFIX",
     "ActsIn",
+    "InModel",
     "Policy",
     "PredictPolicy",
     "Predictor",
@@ -19,5 +28,7 @@ __all__ = [
     "UniformPolicy",
     "as_policy",
     "is_policy_spec",
+    "needs_model",
+    "planners",
     "policy_from_spec",
 ]

@@ -1,5 +1,6 @@
 """`policy_from_spec`: a policy by a text such as `uniform` or `cem:horizon=25`."""
 
+import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,11 +23,14 @@ class ActsIn:
         action_space: The actions.
         seed: Seed of its randomness.
         mdp: The learned MDP, for policies that plan in it; None where there is no model.
+        load: Makes another policy from its text or file, for policies that build on one; None where there is
+            no such way.
     """
 
     action_space: Box
     seed: int = 0
     mdp: Any = None
+    load: Callable[[str], Predictor] | None = None
 
 
 MakePolicy = Callable[[ActsIn, Mapping[str, Any]], Predictor]
@@ -44,8 +48,61 @@ def uniform_policy(where: ActsIn, settings: Mapping[str, Any]) -> UniformPolicy:
     return UniformPolicy(where.action_space, torch.Generator().manual_seed(where.seed))
 
 
-POLICIES: Registry[MakePolicy] = Registry("policy", {"uniform": uniform_policy})
-"""Every policy that can be made from a text, by the name before the colon. Planners are entered here."""
+@dataclass(frozen=True)
+class InModel:
+    """A policy that plans in a learned model; its class is imported when one is made.
+
+    Attributes:
+        module: Module that holds the class.
+        class_name: Name of the class, a `Planner`: it has `from_settings(where, settings)`.
+    """
+
+    module: str
+    class_name: str
+
+    def load(self) -> Any:
+        """Import the class."""
+        return getattr(importlib.import_module(self.module), self.class_name)
+
+    def __call__(self, where: ActsIn, settings: Mapping[str, Any]) -> Predictor:
+        """Make the policy, see `MakePolicy`.
+
+        Raises:
+            SettingsError: There is no model, or settings that are not valid.
+        """
+        if where.mdp is None:
+            raise SettingsError(
+                f"{self.class_name} plans in a learned model, and none is given. Name the dataset that it is "
+                "learned from."
+            )
+        planner: Predictor = self.load().from_settings(where, settings)
+        return planner
+
+
+PLANNING = "offline_envs.planning"
+
+POLICIES: Registry[MakePolicy] = Registry(
+    "policy",
+    {
+        "uniform": uniform_policy,
+        "shooting": InModel(PLANNING, "RandomShooting"),
+        "cem": InModel(PLANNING, "CEM"),
+        "icem": InModel(PLANNING, "ICEM"),
+        "mppi": InModel(PLANNING, "MPPI"),
+        "mbop": InModel(PLANNING, "MBOP"),
+    },
+)
+"""Every policy that can be made from a text, by the name before the colon."""
+
+
+def planners() -> list[str]:
+    """Names of the policies that plan in a model, in the table's order."""
+    return [name for name, make in POLICIES.items() if isinstance(make, InModel)]
+
+
+def needs_model(text: str) -> bool:
+    """Whether a text names a policy that plans in a model."""
+    return text.partition(":")[0] in planners()
 
 
 def is_policy_spec(text: str) -> bool:

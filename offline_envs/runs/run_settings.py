@@ -13,7 +13,8 @@ from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
 from offline_envs.runs.cycle import Cycle, make_cycle
-from offline_envs.settings import LARGEST_GLOBAL_SEED, JsonSettings, check_seed
+from offline_envs.sb3 import CLONE_LOSSES
+from offline_envs.settings import LARGEST_GLOBAL_SEED, JsonSettings, added_later, check_seed
 from offline_envs.tasks import find_task
 
 Nested = TypeVar("Nested", bound=JsonSettings)
@@ -54,6 +55,8 @@ class RunSettings(JsonSettings):
         adversary: Settings of an adversary of the model by name, see `AdversarySettings`.
         adversary_every: Gradient steps of the agent between its updates.
         clone_epochs: Epochs of behaviour cloning before the agent starts, see `BehaviorCloner`.
+        clone_loss: What they minimise: `"mean"`, the distance of the deterministic action, or `"likelihood"`,
+            which fits the spread of sampled actions as well.
         n_envs: Imagined episodes advanced together.
         transitions_per_gradient_step: Model transitions collected per gradient step; 50·h if None.
         rollout_actions: Actions in imagined episodes while the agent learns: its `"policy"`'s, or `"uniform"`
@@ -95,6 +98,7 @@ class RunSettings(JsonSettings):
     adversary: Mapping[str, Any] = field(default_factory=dict)
     adversary_every: int = 1_000
     clone_epochs: int = 0
+    clone_loss: str = added_later("mean")
     n_envs: int = 500
     transitions_per_gradient_step: float | None = None
     rollout_actions: str = "policy"
@@ -119,6 +123,7 @@ class RunSettings(JsonSettings):
         super().__post_init__()
         tables: dict[str, Iterable[str]] = {
             "agent": AGENTS,
+            "clone_loss": CLONE_LOSSES,
             "rollout_actions": ROLLOUT_ACTIONS,
             "start": STARTS,
             "termination": TERMINATIONS,
@@ -142,6 +147,11 @@ class RunSettings(JsonSettings):
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
         if self.clone_epochs < 0:
             raise SettingsError(f"clone_epochs must be 0 or more, got {self.clone_epochs}.")
+        if self.clone_loss == "likelihood" and AGENTS.find(self.agent).needs_noise:
+            raise SettingsError(
+                f"clone_loss='likelihood' needs a policy that samples its actions, and {self.agent}'s is "
+                "deterministic. Use 'mean'."
+            )
 
     def _check_penalty(self) -> None:
         Penalty(self.penalty_coef, self.penalty, self.penalty_members, self.penalty_scale)

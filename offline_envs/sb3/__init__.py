@@ -15,6 +15,7 @@ from offline_envs.sb3.callbacks.real_evaluation import (
     mean_return_of,
     save_policy,
 )
+from offline_envs.sb3.clone_losses import CLONE_LOSSES
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
 from offline_envs.sb3.offline_sac.combo import COMBO
@@ -30,6 +31,7 @@ from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 __all__ = [
     "AGENTS",
     "BEST_POLICY",
+    "CLONE_LOSSES",
     "COMBO",
     "LAST_POLICY",
     "MOBILE",

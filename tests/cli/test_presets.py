@@ -9,13 +9,6 @@ from tests.cli.test_train import arguments
 from tests.runs.tiny import DEMO
 
 
-def test_presets_are_listed_with_their_source() -> None:
-    output = succeed("presets")
-    assert "mopo/hopper-medium" in output
-    assert "horizon=5" in output
-    assert "Yu et al. 2020" in output
-
-
 def test_options_go_before_the_preset_and_the_preset_before_defaults(
     tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from offline_envs.envs import ModelOptions, assemble
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import LearnedMDP, ModelWorld, drop_ended, follow, keep_all
-from tests.toy import counting_ensemble, toy_transitions
+from tests.toy import counting_ensemble, toy_ensemble, toy_transitions
 
 
 def right_of_three(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
@@ -67,3 +67,16 @@ def test_what_is_no_tensor_is_refused() -> None:
     policy: Any = lambda obs: [0.0] * len(obs)  # noqa: E731
     with pytest.raises(SettingsError, match="A policy must return a tensor, got list"):
         next(follow(policy, ModelWorld(counting_mdp(), starts(), torch.Generator())))
+
+
+def test_rows_keep_what_they_are_given_until_their_episode_ends() -> None:
+    """Members 1 and 2 move obs₀ by 1 and by 2 a step; each row follows the elite that it was given."""
+    means = ((0.0, 9.0, 0.0), (0.0, 1.0, 0.0), (0.0, 2.0, 0.0))
+    options = ModelOptions(model=toy_ensemble(means, ((1e-6,) * 3,) * 3, (1, 2)), termination="never")
+    mdp = replace(assemble(toy_transitions(), options=options).mdp, termination=right_of_three)
+    kept = torch.tensor([0, 1, 0])
+    world = ModelWorld(mdp, torch.zeros(3, 2), torch.Generator().manual_seed(0), kept=kept)
+    steps = list(follow(idle, world))
+    assert [followed.rows.tolist() for followed in steps] == [[0, 1, 2], [0, 1, 2], [0, 2]]
+    moved = [followed.step.next_obs[:, 0].round().tolist() for followed in steps]
+    assert moved == [[1, 2, 1], [2, 4, 2], [3, 3]]

@@ -173,7 +173,7 @@ def test_plans_are_ranked_by_their_share_of_lost_particles() -> None:
 
 def test_a_plan_that_is_not_finite_is_worth_nothing() -> None:
     found = Objective(world())(torch.zeros(1, 1), plans_of([0.0, torch.nan], [1.0, 1.0]), seeded())
-    assert found[0, 0] == LOST
+    assert found[0, 0] == -torch.inf
     assert found[0, 1] == -5.0
 
 

@@ -54,7 +54,9 @@ class EnsembleDynamics(nn.Module):
         self.heads = nn.ModuleList(
             MemberLinear(n, widths[-1], width, generator=generator) for width in self._head_widths()
         )
-        self.bounds = LogVarianceBounds(self.n_outputs) if settings.probabilistic else None
+        low, high = settings.logvar_bounds
+        bounds = LogVarianceBounds(self.n_outputs, low=low, high=high)
+        self.bounds = bounds if settings.probabilistic else None
         self.register_buffer("elites", torch.arange(settings.n_elites))
 
     def __deepcopy__(self, memo: dict[int, object]) -> "EnsembleDynamics":

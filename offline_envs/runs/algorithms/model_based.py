@@ -37,7 +37,8 @@ from offline_envs.sb3 import BEST_POLICY, MixedReplayBuffer, SB3VecEnv, gradient
 IN_MODEL = (
     *EVERY_RUN,
     *("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings"),
-    *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio", "clone_epochs"),
+    *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio"),
+    *("clone_epochs", "clone_loss"),
     *("penalty", "penalty_members"),  # the uncertainty with which the model's error is compared at the end
 )
 """Settings that every algorithm with a model uses."""

@@ -91,6 +91,7 @@ class AdversaryOfRun(AlgorithmState):
 RAMBO = AdversarialTraining(
     "AdversarialModel-v0",
     uses=(*IN_MODEL, "adversary", "adversary_every"),
-    defaults={"real_ratio": 0.5, "clone_epochs": 50},
+    defaults={"real_ratio": 0.5, "clone_epochs": 50, "clone_loss": "likelihood"},
+    agent_defaults={name: {"clone_loss": "mean"} for name in ("td3", "ddpg")},  # which are deterministic
 )
-"""RAMBO, with the mixture of its release."""
+"""RAMBO, with the mixture and the clone of its release."""

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from stable_baselines3 import SAC
 
 from offline_envs.data import load_transitions
@@ -48,6 +49,16 @@ def test_a_complete_clone_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="holds a run already"):
         train(clone_settings(), tmp_path, show_progress=False)
     assert train(clone_settings(), tmp_path, resume=True, show_progress=False) == result
+
+
+def test_bc_can_maximise_the_likelihood(tmp_path: Path) -> None:
+    train(clone_settings(clone_loss="likelihood"), tmp_path, show_progress=False)
+    found = SAC.load(RunFolder(tmp_path).policies / "last_policy.zip", device="cpu")
+    env = load_transitions(DEMO).make_env()
+    clone: Any = new_agent(clone_settings(), env)
+    env.close()
+    BehaviorCloner(clone, DEMO, loss="likelihood", seed=0).train(5)
+    assert torch.equal(found.policy.state_dict()["actor.log_std.bias"], clone.actor.log_std.bias)
 
 
 @pytest.mark.parametrize("agent", ["sac", "trpo"])

@@ -74,6 +74,12 @@ def test_an_adversary_that_was_stopped_resumes_where_it_stopped(
     assert counts == [6]
 
 
+@pytest.mark.parametrize(("agent", "loss"), [("sac", "likelihood"), ("tqc", "likelihood"), ("td3", "mean")])
+def test_the_clone_has_a_likelihood_where_the_policy_has_one(agent: str, loss: str) -> None:
+    settings = TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "rambo", "agent": agent})
+    assert settings.clone_loss == loss
+
+
 @pytest.mark.parametrize("at_call", [4, 6])
 def test_an_update_that_was_interrupted_is_repeated(
     at_call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,13 @@ from offline_envs.tasks import known_tasks
 from tests.cli.runner import succeed
 
 
+def test_presets_are_listed_with_their_source() -> None:
+    output = succeed("presets")
+    assert "mopo/hopper-medium" in output
+    assert "horizon=5" in output
+    assert "Yu et al. 2020" in output
+
+
 def test_every_task_is_listed_with_its_environment() -> None:
     output = succeed("tasks")
     for name, (env_id, _) in TASKS.items():

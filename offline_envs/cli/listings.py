@@ -1,4 +1,4 @@
-"""`offline-envs tasks`: the tasks that data can be relabelled for."""
+"""`offline-envs presets` and `offline-envs tasks`: what there is by name."""
 
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,29 @@ if TYPE_CHECKING:
     from offline_envs.tasks import Task
 
 
+def presets() -> None:
+    """List the presets that `offline-envs train --preset NAME` takes, with the tables they come from."""
+    from offline_envs.runs import PRESETS
+
+    table = Table(title="Presets")
+    for column in ("name", "settings", "source"):
+        table.add_column(column, overflow="fold")
+    for preset in PRESETS.values():
+        settings = ", ".join(f"{k}={v}" for k, v in preset.settings.items() if k != "algorithm")
+        table.add_row(*map(escape, (preset.name, settings, preset.source)))
+    Console().print(table)
+
+
 def tasks() -> None:
     """List the tasks: custom rewards on known environments, for data collected under another reward."""
     from offline_envs.tasks import known_tasks
 
     console = Console()
     for task in known_tasks():
-        console.print(_table(task))
+        console.print(_task_table(task))
 
 
-def _table(task: "Task") -> Table:
+def _task_table(task: "Task") -> Table:
     """Describe a task with its default settings."""
     from offline_envs.tasks import task_settings
 
