@@ -8,7 +8,7 @@ from torch import Tensor
 
 from offline_envs.errors import SettingsError
 from offline_envs.planning.planner import Decision, Planner
-from offline_envs.planning.problem import Problem, mean_model, roll_out
+from offline_envs.planning.problem import Problem, follow_plans, mean_model
 from offline_envs.planning.settings import PlannerSettings
 
 
@@ -41,9 +41,9 @@ class GradientPlanner(Planner):
     """Plans by Adam through the mean model, from several starts.
 
     As iLQR it follows the mean of the elites' means and needs a model with gradients, but first ones only.
-    Actions are clipped to their bounds after every step (projected gradients), so that optima on the bounds are
-    reached, where a squashed parametrisation has no gradient left. The best plan that was seen is kept; a plan
-    whose prediction explodes has no gradient and waits.
+    Actions are clipped to their bounds after every step (projected gradients), so that optima on the bounds
+    are reached, where a squashed parametrisation has no gradient left. The best plan that was seen is kept; a
+    plan whose prediction explodes has no gradient and waits.
     """
 
     settings_type = GradientSettings
@@ -52,9 +52,7 @@ class GradientPlanner(Planner):
     def improve(self, obs: Tensor, memory: Tensor) -> Decision:
         """See `Planner`."""
         settings = self.settings
-        problem = Problem(
-            mean_model(self.mdp), self.low, self.high, settings.discount, self.terminal_value
-        )
+        problem = Problem(mean_model(self.mdp), self.low, self.high, settings.discount, self.terminal_value)
         begun = self._begun(memory[:, 0])
         found, value = climb(
             problem,
@@ -101,7 +99,7 @@ def climb(
         scaled.requires_grad_()
         with torch.enable_grad():
             plans = problem.low + half * scaled
-            value = roll_out(problem, obs, lambda t, _, plans=plans: plans[:, t], plans.shape[1]).value
+            value = follow_plans(problem, obs, plans).value
             total = value.sum()  # of rows that have nothing to do with each other
         better = value.detach() > best_value
         best_value = torch.where(better, value.detach(), best_value)

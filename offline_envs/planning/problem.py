@@ -1,4 +1,4 @@
-"""`Problem`: what planners by gradients maximise, the return of a plan on the mean model, and trajectories."""
+"""`Problem`: what planners by gradients maximise, the return on the mean model; trajectories in it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -36,7 +36,8 @@ def mean_model(mdp: LearnedMDP) -> MeanModel:
     The MDP's method counts, with the gradient of what it subtracts from rewards. Ends have no gradients.
 
     Raises:
-        SettingsError: The model has no gradients, or the MDP replays recorded series, which a plan cannot know.
+        SettingsError: The MDP replays recorded series, which a plan cannot know; in a step, the model has no
+            gradients.
     """
     if mdp.replay is not None:
         raise SettingsError(
@@ -60,8 +61,8 @@ def mean_model(mdp: LearnedMDP) -> MeanModel:
 class Problem:
     """Finite-horizon optimal control: maximise Σ_t γ^t r(s_t, a_t) + γ^T V(s_T) within bounds of the actions.
 
-    T is the horizon, or where an episode ends before: after an end nothing is earned, and a terminal state has
-    no value, as in `Objective`.
+    T is the horizon, or where an episode ends before: after an end nothing is earned, and a terminal state
+    has no value, as in `Objective`.
 
     Attributes:
         model: The steps.
@@ -124,7 +125,12 @@ def roll_out(problem: Problem, obs: Tensor, act: Act, horizon: int) -> Trajector
         terminated = terminated | going & step.terminated
         going = going & ~(step.terminated | step.truncated)
     if problem.terminal_value is not None:
-        worth = problem.discount**length * problem.terminal_value(obs)
+        worth = problem.discount ** length.double() * problem.terminal_value(obs)
         value = value + torch.where(terminated, 0.0, worth)
     value = torch.where(lost | ~value.isfinite(), LOST, value)
     return Trajectory(torch.stack(visited), torch.stack(actions), obs, length, ~terminated, value)
+
+
+def follow_plans(problem: Problem, obs: Tensor, plans: Tensor) -> Trajectory:
+    """Follow plans `(B, H, k)` from observations `(B, d)`, whatever comes."""
+    return roll_out(problem, obs, lambda t, _: plans[:, t], plans.shape[1])

@@ -14,11 +14,14 @@ RIDGE = 1e-9
 
 
 class Changes(NamedTuple):
-    """A better plan, up to a step size α: u_t + α k_t + K_t (x − x_t)."""
+    """A better plan, up to a step size α: u_t + α k_t + K_t (x − x_t).
+
+    The change of cost that is expected is α·linear + α²·quadratic.
+    """
 
     feedforward: Tensor  # (H, B, k), k_t
     feedback: Tensor  # (H, B, k, d), K_t
-    linear: Tensor  # (B,), Σ k_tᵀ Q_u, at most 0: the change of cost that is expected is α·linear + α²·quadratic
+    linear: Tensor  # (B,), Σ k_tᵀ Q_u, at most 0
     quadratic: Tensor  # (B,), ½ Σ k_tᵀ Q_uu k_t
     valid: Tensor  # (B,), bool: whether each Q_uu was positive definite; else all of a row is zero
 
@@ -33,15 +36,13 @@ class Expansion(NamedTuple):
     uu: Tensor  # (B, k, k)
 
 
-def backward_pass(
-    problem: Problem, trajectory: Trajectory, found: Derivatives, damping: Tensor
-) -> Changes:
+def backward_pass(problem: Problem, trajectory: Trajectory, found: Derivatives, damping: Tensor) -> Changes:
     """Minimise the cost's quadratic model step by step, from the last step to the first.
 
-    Tassa, Erez and Todorov 2012, equations 5 to 11: with μ, the derivatives of Q that choose actions are those
-    of V_xx + μI, a penalty on leaving the states of the trajectory, while values are updated by those without
-    (equations 11a to 11c). Limits of the actions are those of Tassa, Mansard and Todorov 2014: k_t minimises
-    within the box, and dimensions that it holds at a bound get no feedback.
+    Tassa, Erez and Todorov 2012: with μ, the derivatives of Q that choose actions are those of V_xx + μI, a
+    penalty on leaving the states of the trajectory, while values are updated by those without. Limits of the
+    actions are those of Tassa, Mansard and Todorov 2014: k_t minimises within the box, and dimensions that it
+    holds at a bound get no feedback.
 
     Args:
         problem: What is maximised; its bounds count here.
@@ -49,7 +50,7 @@ def backward_pass(
         found: The derivatives along it.
         damping: μ of each row, at least 0, `(B,)`.
     """
-    horizon, n_rows, obs_dim = trajectory.obs.shape
+    horizon, n_rows, _ = trajectory.obs.shape
     value_x, value_xx = torch.zeros_like(found.stop_slope), torch.zeros_like(found.stop_curvature)
     gains = []
     linear = quadratic = trajectory.obs.new_zeros(n_rows)
@@ -78,7 +79,7 @@ def backward_pass(
 
 
 def expansion(step: Tensor, slope: Tensor, curvature: Tensor, value_x: Tensor, value_xx: Tensor) -> Expansion:
-    """The cost of a step and of what follows it, V, to second order; Tassa et al. 2012, equations 5.
+    """The cost of a step and of what follows it, V, to second order (Tassa et al. 2012).
 
     Args:
         step: Derivatives of the next observation, `(B, d, p)`.

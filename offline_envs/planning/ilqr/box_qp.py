@@ -16,8 +16,8 @@ SIZES = 0.6 ** torch.arange(20.0)
 def box_qp(curvature: Tensor, slope: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     """Minimise ½ xᵀHx + gᵀx for low ≤ x ≤ high.
 
-    Projected Newton: dimensions that stick to a bound against which the slope pushes are held, the others take
-    a Newton step that is clipped to the box (Bertsekas 1982; Tassa, Mansard and Todorov 2014, section III.A).
+    Projected Newton: dimensions that stick to a bound against which the slope pushes are held, the others
+    take a Newton step that is clipped to the box (Bertsekas 1982; Tassa, Mansard and Todorov 2014).
 
     Args:
         curvature: H, symmetric and positive definite, `(B, k, k)`.

@@ -36,7 +36,8 @@ def derivatives(problem: Problem, trajectory: Trajectory) -> Derivatives:
     horizon, n_rows, obs_dim = trajectory.obs.shape
     inputs = torch.cat([trajectory.obs, trajectory.action], dim=-1).flatten(0, 1)
     n_inputs = inputs.shape[1]
-    parts = [_of_steps(problem, part, obs_dim) for part in inputs.split(max(1, ROWS // n_inputs))]
+    chunks = torch.split(inputs, max(1, ROWS // n_inputs))
+    parts = [_of_steps(problem, part, obs_dim) for part in chunks]
     step, slope, curvature = (torch.cat(part) for part in zip(*parts, strict=True))
     time = torch.arange(horizon, device=inputs.device)[:, None].expand(-1, n_rows)
     finite = step.isfinite().flatten(1).all(1) & curvature.isfinite().flatten(1).all(1)
@@ -45,19 +46,16 @@ def derivatives(problem: Problem, trajectory: Trajectory) -> Derivatives:
     step = torch.where(counts[:, None, None], step, 0.0)
     slope = torch.where(counts[:, None], -slope * weight[:, None], 0.0)
     curvature = torch.where(counts[:, None, None], -curvature * weight[:, None, None], 0.0)
-    shape = (horizon, n_rows)
-    return Derivatives(
-        step.unflatten(0, shape),
-        slope.unflatten(0, shape),
-        convex(curvature).unflatten(0, shape),
-        *_of_stop(problem, trajectory),
-    )
+    each = (step, slope, convex(curvature))
+    step, slope, curvature = (part.reshape(horizon, n_rows, *part.shape[1:]) for part in each)
+    return Derivatives(step, slope, curvature, *_of_stop(problem, trajectory))
 
 
 def convex(curvature: Tensor) -> Tensor:
-    """The nearest positive semi-definite matrices to `(N, p, p)`, in Frobenius' norm, of their symmetric part."""
+    """The positive semi-definite matrices nearest to symmetric ones, `(N, p, p)`, in Frobenius' norm."""
     values, vectors = torch.linalg.eigh((curvature + curvature.mT) / 2)
-    return (vectors * values.clamp(min=0)[:, None]) @ vectors.mT
+    projected: Tensor = (vectors * values.clamp(min=0)[:, None]) @ vectors.mT
+    return projected
 
 
 def _of_steps(problem: Problem, inputs: Tensor, obs_dim: int) -> tuple[Tensor, Tensor, Tensor]:

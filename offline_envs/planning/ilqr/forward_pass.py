@@ -12,7 +12,7 @@ STEP_SIZES = tuple(1.1 ** -(i**2) for i in range(10))
 """Step sizes α in the order in which they are tried: 1, 0.91, 0.68, 0.42, ... 0.0004."""
 
 LEAST_SHARE = 1e-4
-"""Share of the expected improvement that an accepted step attains (Tassa et al. 2012, section II.D: c₁)."""
+"""Share of the expected improvement that an accepted step attains (c₁ of Tassa et al. 2012)."""
 
 
 class Searched(NamedTuple):
@@ -25,9 +25,9 @@ class Searched(NamedTuple):
 def forward_pass(problem: Problem, trajectory: Trajectory, changes: Changes) -> Searched:
     """Follow the changed plans through the model, and take each row's largest step size that improves it.
 
-    Backtracking, but the step sizes are followed together, as rows of one batch: a model step costs little more
-    for ten rows than for one. A step is accepted if it attains a share of what the quadratic model expects. A
-    trajectory in which a prediction is rejected is worth `LOST`, so it is never accepted.
+    Backtracking, but the step sizes are followed together, as rows of one batch: a model step costs little
+    more for ten rows than for one. A step is accepted if it attains a share of what the quadratic model
+    expects. A trajectory in which a prediction is rejected is worth `LOST`, so it is never accepted.
 
     Args:
         problem: What is maximised.
@@ -57,7 +57,7 @@ def forward_pass(problem: Problem, trajectory: Trajectory, changes: Changes) -> 
 
 
 def either(choose: Tensor, first: Trajectory, second: Trajectory) -> Trajectory:
-    """Take the rows of the first trajectory where `choose`, bool `(B,)`, says so, else those of the second."""
+    """The rows of the first trajectory where `choose`, bool `(B,)`, says so, else those of the second."""
 
     def mixed(name: str) -> Tensor:
         ours, theirs = getattr(first, name), getattr(second, name)

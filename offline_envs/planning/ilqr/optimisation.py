@@ -11,8 +11,7 @@ from offline_envs.planning.ilqr.forward_pass import forward_pass
 from offline_envs.planning.problem import Problem, Trajectory
 
 LEAST_DAMPING, MOST_DAMPING, FACTOR = 1e-6, 1e10, 2.0
-"""μ_min, μ_max and Δ₀ of Tassa et al. 2012, section II.F: below the least, μ is 0, and above the most, a row is
-given up."""
+"""μ_min, μ_max and Δ₀ of Tassa et al. 2012: below the least, μ is 0, and above the most, a row stays."""
 
 
 class Damping(NamedTuple):
@@ -22,7 +21,7 @@ class Damping(NamedTuple):
     factor: Tensor  # Δ, (B,)
 
     def adjusted(self, more: Tensor, less: Tensor) -> "Damping":
-        """Raise μ in some rows, bool `(B,)`, and lower it in others; Tassa et al. 2012, section II.F."""
+        """Raise μ in some rows, bool `(B,)`, and lower it in others (Tassa et al. 2012)."""
         up = (self.factor * FACTOR).clamp(min=FACTOR)
         down = (self.factor / FACTOR).clamp(max=1 / FACTOR)
         raised = (self.amount * up).clamp(min=LEAST_DAMPING)

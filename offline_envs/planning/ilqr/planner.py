@@ -8,7 +8,7 @@ from torch import Tensor
 from offline_envs.planning.ilqr.forward_pass import either
 from offline_envs.planning.ilqr.optimisation import optimise
 from offline_envs.planning.planner import Decision, Planner
-from offline_envs.planning.problem import Problem, Trajectory, mean_model, roll_out
+from offline_envs.planning.problem import Problem, Trajectory, follow_plans, mean_model
 from offline_envs.planning.settings import PlannerSettings
 
 
@@ -40,10 +40,10 @@ class ILQRSettings(PlannerSettings):
 class ILQR(Planner):
     """Iterative linear-quadratic regulator as model-predictive control.
 
-    Tassa, Erez and Todorov 2012, on the mean of the elites' means, which is smooth and without noise; limits of
-    the actions by box-constrained quadratic programs as in Tassa, Mansard and Todorov 2014. Rewards may be
-    learned, penalised or known, as long as PyTorch differentiates them twice. A plan begins from the better of
-    the last one, shifted, and the middle of the bounds; every iteration makes it better or leaves it, so a
+    Tassa, Erez and Todorov 2012, on the mean of the elites' means, which is smooth and without noise; limits
+    of the actions by box-constrained quadratic programs as in Tassa, Mansard and Todorov 2014. Rewards may be
+    learned, penalised or known, as long as PyTorch differentiates them twice. A plan begins from the better
+    of the last one, shifted, and the middle of the bounds; every iteration makes it better or leaves it, so a
     prediction that explodes costs the improvement and nothing else.
 
     An end of an episode has no gradient: a plan that ends early sees what it earns until then, and the line
@@ -74,6 +74,6 @@ class ILQR(Planner):
     def _begun(self, problem: Problem, obs: Tensor, plan: Tensor) -> Trajectory:
         """The better of a plan `(n, H, k)` and the middle of the bounds."""
         both = torch.cat([plan, self.middle.expand_as(plan)])
-        found = roll_out(problem, obs.repeat(2, 1), lambda t, _: both[:, t], self.settings.horizon)
+        found = follow_plans(problem, obs.repeat(2, 1), both)
         ours, theirs = (found.rows(rows) for rows in torch.arange(len(both), device=obs.device).chunk(2))
         return either(ours.value >= theirs.value, ours, theirs)
