@@ -1,5 +1,6 @@
 """`offline-envs evaluate`: score a policy in the real environment."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -12,9 +13,12 @@ from offline_envs.cli.options import (
     Agent,
     EnvId,
     EnvKwargs,
+    LearnedEnv,
+    LearnedKwargs,
     TaskName,
     TrustDataset,
     find_policy,
+    learned_mdp,
     parse_env,
 )
 from offline_envs.errors import SettingsError
@@ -38,10 +42,15 @@ def evaluate(
     trust_dataset: TrustDataset = False,
     task: TaskName = None,
     agent: Agent = "sac",
+    learned_env: LearnedEnv = "LearnedModel-v0",
+    learned_kwargs: LearnedKwargs = "{}",
     episodes: Annotated[int, typer.Option(help="Number of episodes.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the first episode.", min=0)] = 0,
 ) -> None:
-    """Score a policy's deterministic actions in the real environment."""
+    """Score a policy's deterministic actions in the real environment.
+
+    A planner plans in a model of --dataset, whose observations are those of the real environment.
+    """
     from offline_envs.evaluation import evaluate_in
 
     if dataset is None and (env_id is None) == (task is None):
@@ -57,6 +66,9 @@ def evaluate(
         action_space=cast("Box", env.action_space),
         owner="environment",
         seed=seed,
+        learned_mdp=None
+        if transitions is None
+        else partial(learned_mdp, transitions, learned_env, learned_kwargs),
     )
     table = _table(evaluate_in(env, found, n_episodes=episodes, seed=seed))
     env.close()

@@ -3,6 +3,7 @@
 from offline_envs.planning.gradient import GradientPlanner, GradientSettings, climb
 from offline_envs.planning.ilqr.optimisation import optimise
 from offline_envs.planning.ilqr.planner import ILQR, ILQRSettings
+from offline_envs.planning.in_env import plan_in
 from offline_envs.planning.objective import PROPAGATIONS, Objective, TerminalValue
 from offline_envs.planning.planner import Decision, Planner
 from offline_envs.planning.problem import Imagined, Problem, Trajectory, follow_plans, mean_model, roll_out
@@ -49,6 +50,7 @@ __all__ = [
     "follow_plans",
     "mean_model",
     "optimise",
+    "plan_in",
     "roll_out",
     "weighted_mean",
 ]
