@@ -98,8 +98,8 @@ MoreJson = Annotated[
         "--settings",
         help="Any other setting of a run as JSON: n_envs, transitions_per_gradient_step (default 50 times "
         "the horizon), rollout_actions (policy or uniform), real_ratio, penalty_members, env_settings, "
-        "algorithm_options, adversary, clone_epochs, clone_loss (mean or likelihood), termination, start, "
-        "eval_episodes, final_episodes; e.g. "
+        "algorithm_options, adversary, clone_epochs, clone_loss (mean or likelihood), standardize_obs, "
+        "termination, start, eval_episodes, final_episodes; e.g. "
         "'{\"real_ratio\": 0.5}'.",
     ),
 ]

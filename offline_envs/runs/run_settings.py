@@ -76,6 +76,8 @@ class RunSettings(JsonSettings):
         start: `"dataset"` or `"initial"`.
         device: Device of model and agent, e.g. `"cpu"` or `"cuda"`.
         agent_options: Further keywords of the agent's constructor.
+        standardize_obs: Whether the agent's networks see observations in deviations of the dataset, see
+            `StandardizedObs`.
         eval_every: Gradient steps between evaluations in the real environment.
         eval_episodes: Episodes of each of them.
         final_episodes: Episodes of the last evaluation.
@@ -115,6 +117,7 @@ class RunSettings(JsonSettings):
     start: str = "dataset"
     device: str = "cpu"
     agent_options: Mapping[str, Any] = field(default_factory=dict)
+    standardize_obs: bool = added_later(False)
     eval_every: int = 5_000
     eval_episodes: int = 10
     final_episodes: int = 20
