@@ -98,6 +98,8 @@ POLICIES: Registry[MakePolicy] = Registry(
         "icem": InModel(PLANNING, "ICEM"),
         "mppi": InModel(PLANNING, "MPPI"),
         "mbop": InModel(PLANNING, "MBOP"),
+        "gradient": InModel(PLANNING, "GradientPlanner"),
+        "ilqr": InModel(PLANNING, "ILQR"),
     },
 )
 """Every policy that can be made from a text, by the name before the colon."""
