@@ -9,6 +9,14 @@ from offline_envs.data import HistoryObservation
 from offline_envs.wrappers import vector
 from offline_envs.wrappers.halt_on_unknown import HaltOnUnknown
 from offline_envs.wrappers.match_spaces import MatchSpaces
+from offline_envs.wrappers.planned_actions import PlannedActions
 from offline_envs.wrappers.uncertainty_penalty import UncertaintyPenalty
 
-__all__ = ["HaltOnUnknown", "HistoryObservation", "MatchSpaces", "UncertaintyPenalty", "vector"]
+__all__ = [
+    "HaltOnUnknown",
+    "HistoryObservation",
+    "MatchSpaces",
+    "PlannedActions",
+    "UncertaintyPenalty",
+    "vector",
+]

@@ -85,13 +85,23 @@ class Planner(TensorPolicy):
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     @classmethod
-    def from_settings(cls, where: ActsIn, settings: Mapping[str, Any]) -> Self:
-        """Make the planner that a text such as `"cem:horizon=25"` names.
+    def chosen(cls, settings: Mapping[str, Any]) -> PlannerSettings:
+        """The settings of a text such as `"cem:horizon=25"`.
 
         Raises:
             SettingsError: Settings that are not valid.
         """
-        return cls(where.mdp, where.action_space, cls.settings_type.from_json(settings), seed=where.seed)
+        return cls.settings_type.from_json(settings)
+
+    @classmethod
+    def from_settings(cls, where: ActsIn, settings: Mapping[str, Any]) -> Self:
+        """Make the planner of a text; see `chosen`.
+
+        Args:
+            where: Context that it acts in, with a learned MDP.
+            settings: The settings of the text.
+        """
+        return cls(where.mdp, where.action_space, cls.chosen(settings), seed=where.seed)
 
     def improve(self, obs: Tensor, memory: Tensor) -> Decision:
         """Plan from a batch of observations; called without gradients.

@@ -1,11 +1,13 @@
 """Policies: one protocol on tensors, Stable-Baselines3's `predict`, and adapters between the two."""
 
+from offline_envs.policies.acting import Acting
 from offline_envs.policies.policy import Policy, Predictor, PredictPolicy, TensorPolicy, as_policy
 from offline_envs.policies.recorded import RecordedActions
 from offline_envs.policies.spec import (
     POLICIES,
     ActsIn,
     InModel,
+    check_policy_spec,
     is_policy_spec,
     needs_model,
     planners,
@@ -17,6 +19,7 @@ from offline_envs.policies.uniform import UniformPolicy
 __all__ = [
     "POLICIES",
     "TORCHSCRIPT_SUFFIX",
+    "Acting",
     "ActsIn",
     "InModel",
     "Policy",
@@ -27,6 +30,7 @@ __all__ = [
     "TorchScriptPolicy",
     "UniformPolicy",
     "as_policy",
+    "check_policy_spec",
     "is_policy_spec",
     "needs_model",
     "planners",

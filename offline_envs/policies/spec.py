@@ -54,7 +54,7 @@ class InModel:
 
     Attributes:
         module: Module that holds the class.
-        class_name: Name of the class, a `Planner`: it has `from_settings(where, settings)`.
+        class_name: Name of the class, a `Planner`, of which `from_settings` and `chosen` are called.
     """
 
     module: str
@@ -63,6 +63,14 @@ class InModel:
     def load(self) -> Any:
         """Import the class."""
         return getattr(importlib.import_module(self.module), self.class_name)
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that are not valid, before a model is made for the policy.
+
+        Raises:
+            SettingsError: They are not.
+        """
+        self.load().chosen(settings)
 
     def __call__(self, where: ActsIn, settings: Mapping[str, Any]) -> Predictor:
         """Make the policy, see `MakePolicy`.
@@ -90,6 +98,8 @@ POLICIES: Registry[MakePolicy] = Registry(
         "icem": InModel(PLANNING, "ICEM"),
         "mppi": InModel(PLANNING, "MPPI"),
         "mbop": InModel(PLANNING, "MBOP"),
+        "gradient": InModel(PLANNING, "GradientPlanner"),
+        "ilqr": InModel(PLANNING, "ILQR"),
     },
 )
 """Every policy that can be made from a text, by the name before the colon."""
@@ -114,13 +124,29 @@ def policy_from_spec(text: str, where: ActsIn) -> Predictor:
     """Make the policy that a text names.
 
     Args:
-        text: A name in `POLICIES`, alone or with settings, e.g. `"cem:horizon=25,elites=0.1"`. Values are
+        text: A name in `POLICIES`, alone or with settings, e.g. `"cem:horizon=25,elites=20"`. Values are
             read as JSON or, where that fails, as text.
         where: Context that it acts in.
 
     Raises:
         SettingsError: An unknown name, or settings that are not valid.
     """
+    make, settings = _read(text)
+    return make(where, settings)
+
+
+def check_policy_spec(text: str) -> None:
+    """Refuse a text that names no policy, or a planner with settings that are not valid.
+
+    Raises:
+        SettingsError: It does.
+    """
+    make, settings = _read(text)
+    if isinstance(make, InModel):
+        make.check(settings)
+
+
+def _read(text: str) -> tuple[MakePolicy, dict[str, Any]]:
     name, _, rest = text.partition(":")
     make = POLICIES.find(name)
     settings: dict[str, Any] = {}
@@ -131,7 +157,7 @@ def policy_from_spec(text: str, where: ActsIn) -> Predictor:
                 f"Settings of a policy are name=value, each once, e.g. 'cem:horizon=25'; got {text!r}."
             )
         settings[key] = _value(value)
-    return make(where, settings)
+    return make, settings
 
 
 def _value(text: str) -> Any:

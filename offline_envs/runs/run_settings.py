@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.agents import AGENTS
-from offline_envs.data import named_environment
+from offline_envs.data import check_history, named_environment
 from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
@@ -67,6 +67,8 @@ class RunSettings(JsonSettings):
         env_kwargs: Keywords of the environment `env_id` by name.
         trust_dataset: Whether the environment that the dataset's metadata describe is made as they say, which
             can run any code.
+        history: Number of recorded observations, with the actions between them, that the policy and the model
+            see as one, see `offline_envs.data.with_history`.
         task: Task whose reward the dataset gets and in whose environment the policy is scored: a name with
             settings, e.g. `"ant-angle:degrees=45"`.
         model: Folder of a fitted ensemble; if None, it is fitted or found in the cache.
@@ -109,6 +111,7 @@ class RunSettings(JsonSettings):
     env_id: str | None = None
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     trust_dataset: bool = False
+    history: int = added_later(1)
     task: str | None = None
     model: str | None = None
     ensemble: Mapping[str, Any] = field(default_factory=dict)
@@ -146,6 +149,7 @@ class RunSettings(JsonSettings):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
         check_seed(self.seed, largest=LARGEST_GLOBAL_SEED)
+        check_history(self.history)
         if not 0 <= self.real_ratio <= 1:
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
         if self.clone_epochs < 0:
@@ -219,6 +223,7 @@ class RunSettings(JsonSettings):
             "dataset": self.dataset,
             "model": self.model,
             "env_id": self.named_environment(),
+            "history": self.history,
             "task": self.task,
             "ensemble": dict(self.ensemble),
             "fit": self.fit_options(),

@@ -18,6 +18,7 @@ from offline_envs.sb3.callbacks.real_evaluation import (
 from offline_envs.sb3.clone_losses import CLONE_LOSSES
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
+from offline_envs.sb3.fast_sac.policies import current_policy
 from offline_envs.sb3.offline_sac.combo import COMBO
 from offline_envs.sb3.offline_sac.mobile import MOBILE
 from offline_envs.sb3.offline_sac.ravl import RAVL
@@ -54,6 +55,7 @@ __all__ = [
     "agent_class",
     "check_values",
     "constructor_options",
+    "current_policy",
     "evaluate_in",
     "gradient_steps",
     "mean_return_of",

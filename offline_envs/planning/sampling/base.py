@@ -7,12 +7,13 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
+from offline_envs.errors import SettingsError
 from offline_envs.mdp import LearnedMDP
 from offline_envs.planning.objective import Objective, TerminalValue
 from offline_envs.planning.planner import Planner
-from offline_envs.planning.sampling.prior import PRIOR, Prior, followed, prior_from_text
+from offline_envs.planning.sampling.prior import PRIOR, Prior, followed, prior_fields
 from offline_envs.planning.settings import PlannerSettings, SamplingSettings
-from offline_envs.policies import ActsIn
+from offline_envs.policies import ActsIn, as_policy
 
 
 class SamplingPlanner(Planner):
@@ -52,15 +53,21 @@ class SamplingPlanner(Planner):
         self.half = (self.high - self.low) / 2
 
     @classmethod
-    def from_settings(cls, where: ActsIn, settings: Mapping[str, Any]) -> Self:
-        """See `Planner`; `prior` names a policy, `prior_share` and `prior_std` are the rest of a `Prior`.
+    def chosen(cls, settings: Mapping[str, Any]) -> PlannerSettings:
+        """See `Planner`; `prior` names a policy; `prior_share`, `prior_std` are the rest of it."""
+        prior_fields(settings)
+        return super().chosen({name: v for name, v in settings.items() if not name.startswith(PRIOR)})
 
-        Raises:
-            SettingsError: Settings that are not valid, or a prior that cannot be loaded here.
-        """
-        own = cls.settings_type.from_json({n: v for n, v in settings.items() if not n.startswith(PRIOR)})
-        prior = prior_from_text(where, {n: v for n, v in settings.items() if n.startswith(PRIOR)})
-        return cls(where.mdp, where.action_space, own, seed=where.seed, prior=prior)
+    @classmethod
+    def from_settings(cls, where: ActsIn, settings: Mapping[str, Any]) -> Self:
+        """See `Planner`; the prior is made by `where.load`."""
+        policy, fields = prior_fields(settings)
+        prior = None
+        if policy is not None:
+            if where.load is None:
+                raise SettingsError(f"prior={policy} cannot be loaded here. Give prior=Prior(policy).")
+            prior = Prior(as_policy(where.load(policy)), **fields)
+        return cls(where.mdp, where.action_space, cls.chosen(settings), seed=where.seed, prior=prior)
 
     def values(self, obs: Tensor, plans: Tensor) -> Tensor:
         """Return of each plan, float64 `(n, N)`, see `Objective`."""

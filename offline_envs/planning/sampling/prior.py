@@ -9,7 +9,7 @@ from torch import Tensor
 
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import LearnedMDP
-from offline_envs.policies import ActsIn, Policy, as_policy
+from offline_envs.policies import Policy
 from offline_envs.settings import checked
 
 
@@ -35,10 +35,14 @@ class Prior:
     std: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise SettingsError(f"The share of a prior must be above 0 and at most 1, got {self.share:g}.")
-        if self.std < 0:
-            raise SettingsError(f"The deviation of a prior must be 0 or more, got {self.std:g}.")
+        _check_fields(self.share, self.std)
+
+
+def _check_fields(share: float = 1.0, std: float = 0.0) -> None:
+    if not 0 < share <= 1:
+        raise SettingsError(f"The share of a prior must be above 0 and at most 1, got {share:g}.")
+    if std < 0:
+        raise SettingsError(f"The deviation of a prior must be 0 or more, got {std:g}.")
 
 
 def followed(
@@ -90,23 +94,25 @@ PRIOR = "prior"
 """Name of the setting of a planner's text that names its prior; those of `Prior` begin with it."""
 
 
-def prior_from_text(where: ActsIn, given: Mapping[str, Any]) -> Prior | None:
-    """The prior that a planner's text names, e.g. `"cem:prior=last_policy.zip,prior_share=0.2"`; or None.
+def prior_fields(settings: Mapping[str, Any]) -> tuple[str | None, dict[str, float]]:
+    """The prior among the settings of a planner's text, e.g. of `"cem:prior=policy.zip,prior_share=0.2"`.
 
-    Args:
-        where: Context of the planner.
-        given: The settings that begin with `PRIOR`.
+    Returns:
+        The text or file of the policy, None if there is no prior, and the other fields of `Prior`.
 
     Raises:
-        SettingsError: Settings of a prior that there is not, unknown ones, or no way to load it.
+        SettingsError: An unknown setting, one of a wrong type or out of range, or any without a policy.
     """
+    given = {name: value for name, value in settings.items() if name.startswith(PRIOR)}
     names = {PRIOR: "policy", "prior_share": "share", "prior_std": "std"}
     for name in given:
         if name not in names:
             raise unknown_name("setting of a prior", name, names)
     if not given:
-        return None
-    if not isinstance(given.get(PRIOR), str) or where.load is None:
-        raise SettingsError(f"prior= must name a policy where one can be loaded, got {dict(given)}.")
-    numbers = {names[name]: checked(name, float, given[name]) for name in given if name != PRIOR}
-    return Prior(as_policy(where.load(given[PRIOR])), **numbers)
+        return None, {}
+    policy = given.pop(PRIOR, None)
+    if not isinstance(policy, str):
+        raise SettingsError(f"{PRIOR}= must name a policy, by its file or text, got {policy!r}.")
+    fields = {names[name]: checked(name, float, value) for name, value in given.items()}
+    _check_fields(**fields)
+    return policy, fields
