@@ -11,6 +11,7 @@ from offline_envs.collect.settings import CollectSettings, Kind
 
 if TYPE_CHECKING:
     from offline_envs.collect.collection import Collected, collect_dataset
+    from offline_envs.collect.planned import PlanningModel
     from offline_envs.collect.relabelled import write_relabelled
     from offline_envs.collect.writer import check_new
 
@@ -18,6 +19,7 @@ __all__ = [
     "CollectSettings",
     "Collected",
     "Kind",
+    "PlanningModel",
     "check_new",
     "collect_dataset",
     "write_relabelled",
@@ -25,6 +27,7 @@ __all__ = [
 
 _SLOW = {
     "Collected": "collection",
+    "PlanningModel": "planned",
     "check_new": "writer",
     "collect_dataset": "collection",
     "write_relabelled": "relabelled",
