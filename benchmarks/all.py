@@ -14,6 +14,7 @@ SCRIPTS = (
     "fit_throughput",
     "run_shares",
     "agent_updates",
+    "planning",
     "device_rollout",
     "dataset_loading",
     "whole_run",

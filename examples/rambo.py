@@ -68,7 +68,7 @@ def main(settings: Settings) -> float:
     transitions = load_transitions(settings.dataset)
     returns = transitions.episode_returns
     print(f"dataset: mean return {returns.mean():.0f}, best {returns.max():.0f}")
-    BehaviorCloner(agent, transitions, seed=settings.seed).train(settings.clone_steps)
+    BehaviorCloner(agent, transitions, loss="likelihood", seed=settings.seed).train(settings.clone_steps)
     adversary = AdversarialCallback(
         AdversarySettings(adv_weight=settings.adv_weight, horizon=settings.horizon),
         every=settings.adversary_every,

@@ -1,17 +1,26 @@
 """Gymnasium environments learned from a fixed dataset.
 
-Importing the package registers its environments and does nothing else; torch is imported when the first
-environment is made.
+Importing the package registers its environments and those that the project declares, and does nothing else;
+torch is imported when the first environment is made.
 """
 
 from importlib.util import find_spec
 from typing import Any
 
-from offline_envs.registration import ENV_IDS, register_all, register_method, register_task
+from offline_envs.declared import register_declared
+from offline_envs.registration import ENV_IDS, register, register_all, register_method, register_task
 
 __version__ = "0.1.0"
 
-__all__ = ["ENV_IDS", "Transitions", "__version__", "load_transitions", "register_method", "register_task"]
+__all__ = [
+    "ENV_IDS",
+    "Transitions",
+    "__version__",
+    "load_transitions",
+    "register",
+    "register_method",
+    "register_task",
+]
 
 if find_spec("offline_envs.wrappers") is None:
     # The source folder shadows an installed package where Python is started in the repository's root.
@@ -21,6 +30,7 @@ if find_spec("offline_envs.wrappers") is None:
     )
 
 register_all()
+register_declared()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,16 @@
 """The tables of environment ids. They hold only strings, so that importing the package stays cheap."""
 
+from typing import Any
+
 import gymnasium as gym
 
-from offline_envs.errors import SettingsError
+from offline_envs.errors import SettingsError, unknown_name
 
-ENTRY_POINTS = "offline_envs.envs.entry_points"
+LEARNED = "offline_envs.envs.entry_points:learned_env"
+"""Entry point of every learned environment: what its id is recognised by."""
+
+LEARNED_VECTOR = "offline_envs.envs.entry_points:learned_vector_env"
+"""Its vector entry point."""
 
 HORIZON = 5
 """Default `max_episode_steps` of branched rollouts: the longer horizon of MOPO and MBPO."""
@@ -51,7 +57,7 @@ def register_all() -> None:
     """Register every id that is not registered yet."""
     for env_id, (method, horizon) in METHODS.items():
         if env_id not in gym.registry:
-            _register(env_id, method, horizon)
+            _register(env_id, horizon, {"method": method})
     for name, (env_id, _) in TASKS.items():
         if env_id not in gym.registry:
             _register_task(name, env_id)
@@ -76,16 +82,66 @@ def register_method(env_id: str, method: str, *, max_episode_steps: int = HORIZO
             f"The environment id {env_id!r} is taken. Choose another, e.g. with a higher version."
         )
     METHODS[env_id] = (method, max_episode_steps)
-    _register(env_id, method, max_episode_steps)
+    _register(env_id, max_episode_steps, {"method": method})
 
 
-def _register(env_id: str, method: str, horizon: int) -> None:
+def register(new_id: str, base: str, /, *, max_episode_steps: int | None = None, **settings: Any) -> None:
+    """Give a learned environment and its settings an id of their own, for programs that take only an id.
+
+    A program that does not import this package reaches it as `"offline_envs:<id>"` if the id is declared in a
+    file, see `offline_envs.declared`, or else by the module that calls this function: `"my_package:<id>"`.
+
+    Args:
+        new_id: The new id, e.g. `"MyHopper-v0"`.
+        base: Id of a learned environment, e.g. `"PenalizedModel-v0"`.
+        max_episode_steps: Default horizon; that of the base if None.
+        **settings: What `gym.make(base, ...)` takes, `dataset` first of all. `gym.make(new_id, ...)` may
+            replace each of them. They are checked when an environment is made.
+
+    Raises:
+        SettingsError: The base is no learned environment, or the id is taken by another one.
+
+    Example:
+        >>> import gymnasium as gym, offline_envs
+        >>> demo = "offline-envs/inverteddoublependulum-replay-v0"
+        >>> offline_envs.register("MyPendulum-v0", "PenalizedModel-v0", dataset=demo, penalty_coef=0.5)
+        >>> env = gym.make("MyPendulum-v0")
+    """
+    if not is_learned(base):
+        raise unknown_name("learned environment", base, filter(is_learned, gym.registry))
+    spec = gym.spec(base)
+    horizon = spec.max_episode_steps if max_episode_steps is None else max_episode_steps
+    kwargs = {**spec.kwargs, **settings}
+    taken = gym.registry.get(new_id)
+    if taken is not None:
+        if is_learned(new_id) and taken.max_episode_steps == horizon and _same(taken.kwargs, kwargs):
+            return  # a module may be imported twice
+        raise SettingsError(
+            f"The environment id {new_id!r} is taken. Choose another, e.g. with a higher version."
+        )
+    _register(new_id, horizon, kwargs)
+
+
+def is_learned(env_id: str) -> bool:
+    """Whether an id is that of a learned environment: of this package, a user's method, or `register`."""
+    spec = gym.registry.get(env_id)
+    return spec is not None and spec.entry_point == LEARNED
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    try:
+        return bool(one == other)
+    except ValueError:  # arrays, which are equal element by element
+        return False
+
+
+def _register(env_id: str, horizon: int | None, kwargs: dict[str, Any]) -> None:
     gym.register(
         env_id,
-        entry_point=f"{ENTRY_POINTS}:learned_env",
-        vector_entry_point=f"{ENTRY_POINTS}:learned_vector_env",
+        entry_point=LEARNED,
+        vector_entry_point=LEARNED_VECTOR,
         max_episode_steps=horizon,
-        kwargs={"method": method},
+        kwargs=kwargs,
     )
 
 

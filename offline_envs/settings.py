@@ -4,7 +4,7 @@ import functools
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from dataclasses import field as declared
 from numbers import Integral, Real
@@ -113,7 +113,7 @@ class JsonSettings(TypedSettings):
         for name in values:
             if name not in names:
                 raise unknown_name(f"setting of {cls.__name__}", name, names)
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        return cls(**{name: tuple(v) if _is_list(v) else v for name, v in values.items()})
 
 
 def check_arguments(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -205,15 +205,25 @@ def _as_python(kind: Any, value: Any) -> Any:
 
 def _as_json(name: str, value: Mapping[str, Any]) -> Any:
     try:
-        return json.loads(json.dumps(dict(value), default=_number, allow_nan=False))
+        return json.loads(json.dumps(dict(value), default=_json_value, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{name} must hold only what JSON can: {error}.") from error
 
 
-def _number(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
+    """What `json` does not know but holds nothing else: NumPy's numbers, other mappings and sequences."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if _is_list(value):
+        return list(value)
     raise TypeError(f"{value!r} is of type {type(value).__name__}")
+
+
+def _is_list(value: Any) -> bool:
+    """Whether a value is a list, or acts as one: OmegaConf's configurations hold lists of its own."""
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | tuple)
 
 
 def _described(kind: Any) -> str:

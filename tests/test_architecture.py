@@ -36,10 +36,11 @@ GROUND = {
     "progress",
 }
 MODEL = GROUND | {"data", "tasks", "dynamics", "policies"}
-WORLD = MODEL | {"consistency", "mdp", "methods", "envs"}
+WORLD = MODEL | {"consistency", "mdp", "planning", "methods", "envs"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "": {"registration", "data"},  # offline_envs/__init__.py; data only when first asked for
+    "": {"registration", "declared", "data"},  # offline_envs/__init__.py; data only when first asked for
     "registration": {"errors"},  # strings only
+    "declared": {"errors", "registration"},
     "errors": set(),
     "versions": set(),
     "registry": {"errors"},
@@ -56,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "consistency": GROUND | {"data", "dynamics"},
     "mdp": MODEL,
     "methods": MODEL | {"mdp", "consistency"},
+    "planning": MODEL | {"mdp"},
     "envs": MODEL | {"consistency", "mdp", "methods"},
     "wrappers": WORLD,
     "evaluation": WORLD,

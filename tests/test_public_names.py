@@ -17,6 +17,7 @@ from offline_envs.consistency import DiscriminatorSettings
 from offline_envs.dynamics import MEASURES, EnsembleSettings, FitSettings, GaussianProcessSettings
 from offline_envs.envs import ModelOptions, method_class
 from offline_envs.envs.entry_points import learned_vector_env
+from offline_envs.policies import POLICIES, InModel, planners
 from offline_envs.registration import ENV_IDS, METHODS
 from offline_envs.registry import Registry
 from offline_envs.runs import ALGORITHMS
@@ -90,6 +91,15 @@ def test_the_settings_of_each_method_are_listed_with_their_defaults(env_id: str)
 )
 def test_the_settings_of_models_are_listed_with_their_defaults(heading: str, kind: Any) -> None:
     assert settings_tables()[heading] == {field.name: written(field.default) for field in fields(kind)}
+
+
+@pytest.mark.parametrize("name", planners())
+def test_the_settings_of_planners_are_listed_with_their_defaults(name: str) -> None:
+    entry = POLICIES[name]
+    assert isinstance(entry, InModel)
+    kind = entry.load().settings_type
+    assert settings_tables()[f"Planner `{name}`"] == {f.name: written(f.default) for f in fields(kind)}
+    assert f"| `{name}` | `{entry.class_name}` |" in (DOCS / "planning.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", [FastSAC, COMBO, MOBILE, RAVL], ids=lambda kind: kind.__name__)

@@ -1,4 +1,5 @@
 import json
+from collections import UserDict, UserList
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,15 @@ def test_numpys_numbers_are_numbers_wherever_they_are() -> None:
 class Grown(JsonSettings):
     count: int = 1
     name: str = added_later("a")
+
+
+def test_lists_and_mappings_of_other_packages_are_taken() -> None:
+    """As those of OmegaConf, which are neither `list` nor `dict`."""
+    given = {"widths": UserList([1, 2]), "rule": UserDict(x=1), "more": UserDict(a=UserList([UserDict(b=2)]))}
+    plain: dict[str, Any] = {"widths": [1, 2], "rule": {"x": 1}, "more": {"a": [{"b": 2}]}}
+    settings = Example.from_json(UserDict(given))
+    assert settings == Example.from_json(plain)
+    assert json.dumps(settings.to_json()) == json.dumps(Example.from_json(plain).to_json())
 
 
 def test_a_setting_added_later_is_written_only_where_it_was_changed() -> None:

@@ -19,10 +19,12 @@ from offline_envs.cli.options import (
     EnvId,
     EnvKwargs,
     FitJson,
+    History,
     TaskName,
     TrustDataset,
     find_policy,
     given_once,
+    history_of,
     parse_env,
     parse_json,
     parse_settings,
@@ -31,6 +33,7 @@ from offline_envs.cli.options import (
 if TYPE_CHECKING:
     from offline_envs.data import Transitions
     from offline_envs.diagnose import Advice
+    from offline_envs.envs import Assembly
     from offline_envs.policies import Predictor
 
 TrainHorizon = Annotated[
@@ -54,6 +57,7 @@ def diagnose(
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     trust_dataset: TrustDataset = False,
+    history: History = None,
     task: TaskName = None,
     termination: Annotated[
         str, typer.Option(help="When imagined episodes end: auto (the environment's rule), never, learned.")
@@ -79,6 +83,7 @@ def diagnose(
     from offline_envs.diagnose import diagnose as examine
     from offline_envs.envs import ModelOptions, assemble
     from offline_envs.files import check_writable, moved_by, say
+    from offline_envs.policies import check_policy_spec, needs_model
     from offline_envs.tasks import task_transitions
 
     check_free(output)
@@ -87,11 +92,17 @@ def diagnose(
     given = given_once(sizes, parse_json(options, "--options"), "--options")
     settings = parse_settings(DiagnoseSettings, given, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
-    environment = parse_env(env_id, env_kwargs)
-    transitions = task_transitions(dataset, task, env_id=environment, trust_dataset=trust_dataset)
-    followed = None if policy is None else _policy(policy, agent, transitions, settings.seed)
+    loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), **loading)
     choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
+    followed, later = None, policy is not None and needs_model(policy)
+    if later:
+        check_policy_spec(str(policy))
+    elif policy is not None:
+        followed = _policy(policy, agent, transitions, settings.seed)
     assembly = assemble(transitions, options=choice)
+    if later:
+        followed = _policy(str(policy), agent, transitions, settings.seed, assembly)
     card = _card(model, transitions, *choices)
     found = examine(
         assembly, policy=followed, card=card, settings=settings, say=lambda text: say(f"{text} …")
@@ -103,7 +114,10 @@ def diagnose(
     console.print(f"Report: {output / 'report.html'}", soft_wrap=True, markup=False)
 
 
-def _policy(policy: str, agent: str, transitions: "Transitions", seed: int) -> "Predictor":
+def _policy(
+    policy: str, agent: str, transitions: "Transitions", seed: int, assembly: "Assembly | None" = None
+) -> "Predictor":
+    """The policy; one that plans does so in the model that is diagnosed, without a penalty."""
     return find_policy(
         policy,
         agent,
@@ -111,6 +125,7 @@ def _policy(policy: str, agent: str, transitions: "Transitions", seed: int) -> "
         action_space=transitions.action_space,
         owner="dataset",
         seed=seed,
+        learned_mdp=None if assembly is None else lambda: assembly.mdp,
     )
 
 

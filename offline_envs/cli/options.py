@@ -1,19 +1,22 @@
 """Arguments and options that several commands share, and the functions that read them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from offline_envs.agents import find_saved_agent, saved_agents
-from offline_envs.errors import SettingsError
+from offline_envs.errors import SettingsError, unknown_name
 
 if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec
     from gymnasium.spaces import Box, Space
     from stable_baselines3.common.base_class import BaseAlgorithm
 
+    from offline_envs.data import Transitions
+    from offline_envs.mdp import LearnedMDP
     from offline_envs.policies import Predictor
     from offline_envs.settings import JsonSettings
 
@@ -46,6 +49,15 @@ TaskName = Annotated[
         help="Relabel the dataset for a task, with settings after a colon, e.g. ant-angle:degrees=45.",
     ),
 ]
+History = Annotated[
+    int | None,
+    typer.Option(
+        help="Let every observation hold the last k ones and the actions between them, for data whose "
+        "observations do not show the whole state.",
+        min=1,
+        show_default="1",
+    ),
+]
 Device = Annotated[str, typer.Option(help="Device of models and agents: cpu, cuda, cuda:1, ...")]
 EnsembleJson = Annotated[
     str, typer.Option("--ensemble", help="Settings of the ensemble as JSON, e.g. '{\"n_members\": 5}'.")
@@ -55,11 +67,23 @@ FitJson = Annotated[
 ]
 
 POLICY_HELP = (
-    "A .zip of Stable-Baselines3 or a TorchScript .pt that you trust (they can run code), or uniform for "
-    "uniform actions."
+    "A .zip of Stable-Baselines3 or a TorchScript .pt that you trust (they can run code), uniform for "
+    "uniform actions, or a planner with its settings, e.g. cem:horizon=25,candidates=200 (see "
+    "docs/planning.md)."
 )
 
 Agent = Annotated[str, typer.Option(help=f"Agent that saved the policy: {', '.join(saved_agents())}.")]
+
+LearnedEnv = Annotated[
+    str, typer.Option(help="Learned environment in which a planner plans, e.g. PenalizedModel-v0.")
+]
+LearnedKwargs = Annotated[
+    str,
+    typer.Option(
+        help="Its settings as JSON, those of gym.make, e.g. "
+        '\'{"model": "fitted", "penalty_coef": 2.5}\'; without a model, one is fitted or found in the cache.'
+    ),
+]
 
 INTERRUPTED = 130
 """Exit status of a process that Ctrl-C ended, as in a shell."""
@@ -142,8 +166,33 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
+def history_of(given: int | None, policy: str | None) -> int:
+    """The history of the observations that a policy sees: the one given, or that of the policy's run.
+
+    Args:
+        given: --history.
+        policy: The policy's file; None for no policy.
+    """
+    from offline_envs.errors import CheckpointError
+    from offline_envs.runs import RunFolder
+
+    if given is not None or policy is None or not Path(policy).is_file():
+        return given or 1
+    try:
+        return RunFolder(Path(policy).resolve().parent.parent).settings().history
+    except CheckpointError:  # the file is in no run's folder
+        return 1
+
+
 def find_policy(
-    policy: str, agent: str, *, obs_shape: tuple[int, ...] | None, action_space: "Box", owner: str, seed: int
+    policy: str,
+    agent: str,
+    *,
+    obs_shape: tuple[int, ...] | None,
+    action_space: "Box",
+    owner: str,
+    seed: int,
+    learned_mdp: "Callable[[], LearnedMDP] | None" = None,
 ) -> "Predictor":
     """Make or load the policy that an argument names.
 
@@ -154,6 +203,7 @@ def find_policy(
         action_space: Action space that it must have.
         owner: What has these spaces, for the message.
         seed: Seed of a policy that is not loaded.
+        learned_mdp: Makes the learned MDP for a policy that plans; None where there is no dataset.
 
     Raises:
         SettingsError: An unknown name, a missing file, or a policy for other spaces.
@@ -163,12 +213,18 @@ def find_policy(
         TORCHSCRIPT_SUFFIX,
         ActsIn,
         TorchScriptPolicy,
+        check_policy_spec,
         is_policy_spec,
+        needs_model,
         policy_from_spec,
     )
 
     if is_policy_spec(policy):
-        return policy_from_spec(policy, ActsIn(action_space, seed))
+        spaces: dict[str, Any] = {"obs_shape": obs_shape, "action_space": action_space, "owner": owner}
+        check_policy_spec(policy)
+        mdp = learned_mdp() if needs_model(policy) and learned_mdp is not None else None
+        where = ActsIn(action_space, seed, mdp, lambda text: find_policy(text, agent, **spaces, seed=seed))
+        return policy_from_spec(policy, where)
     if not Path(policy).is_file():
         raise SettingsError(
             f"There is no file {policy}, and no policy of that name. Give a .zip of Stable-Baselines3, "
@@ -181,6 +237,24 @@ def find_policy(
     _check_shape("observation", loaded.observation_space, obs_shape, owner)
     _check_shape("action", loaded.action_space, action_space.shape, owner)
     return loaded
+
+
+def learned_mdp(transitions: "Transitions", learned_env: str, learned_kwargs: str) -> "LearnedMDP":
+    """Make the MDP of --learned-env and --learned-kwargs.
+
+    Raises:
+        SettingsError: An unknown environment or setting.
+    """
+    import gymnasium as gym
+
+    from offline_envs.registration import is_learned
+
+    kwargs = parse_json(learned_kwargs, "--learned-kwargs")
+    if not is_learned(learned_env):
+        raise unknown_name("learned environment", learned_env, filter(is_learned, gym.registry))
+    env: Any = gym.make(learned_env, dataset=transitions, **kwargs)
+    mdp: LearnedMDP = env.unwrapped.mdp
+    return mdp
 
 
 def _load_policy(policy: Path, agent: str) -> "BaseAlgorithm":

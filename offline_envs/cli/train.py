@@ -13,6 +13,7 @@ from offline_envs.cli.options import (
     EnvId,
     EnvKwargs,
     FitJson,
+    History,
     TaskName,
     TrustDataset,
     parse_json,
@@ -98,7 +99,8 @@ MoreJson = Annotated[
         "--settings",
         help="Any other setting of a run as JSON: n_envs, transitions_per_gradient_step (default 50 times "
         "the horizon), rollout_actions (policy or uniform), real_ratio, penalty_members, env_settings, "
-        "algorithm_options, adversary, clone_epochs, termination, start, eval_episodes, final_episodes; e.g. "
+        "algorithm_options, adversary, clone_epochs, clone_loss (mean or likelihood), standardize_obs, "
+        "termination, start, eval_episodes, final_episodes; e.g. "
         "'{\"real_ratio\": 0.5}'.",
     ),
 ]
@@ -127,6 +129,7 @@ def train(
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     trust_dataset: TrustDataset = False,
+    history: History = None,
     task: TaskName = None,
     eval_every: EvalEvery = None,
     ensemble: EnsembleJson = "{}",
@@ -156,6 +159,7 @@ def train(
         "env_id": env_id,
         "env_kwargs": parse_json(env_kwargs, "--env-kwargs"),
         "trust_dataset": trust_dataset or None,
+        "history": history,
         "task": task,
         "eval_every": eval_every,
         "ensemble": parse_json(ensemble, "--ensemble"),
@@ -164,12 +168,16 @@ def train(
         "device": device,
     }
     more = parse_json(settings, "--settings")
-    twice = sorted(set(more) & {*options, "seed"})
-    if twice:
-        raise SettingsError(f"--settings cannot hold {', '.join(twice)}: there are options for that.")
+    _check_once(more, {*options, "seed"})
     given = {name: value for name, value in options.items() if value is not None and value != {}}
     common = TrainSettings.for_algorithm(merged(_start(preset, given), {**given, **more}))
     run_and_print(common, parse_seeds(seeds), folder, resume=resume)
+
+
+def _check_once(more: dict[str, Any], options: set[str]) -> None:
+    twice = sorted(set(more) & options)
+    if twice:
+        raise SettingsError(f"--settings cannot hold {', '.join(twice)}: there are options for that.")
 
 
 def _start(preset: str | None, given: dict[str, Any]) -> dict[str, Any]:

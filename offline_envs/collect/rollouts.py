@@ -5,7 +5,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from offline_envs.policies import Predictor
+from offline_envs.policies import Acting, Predictor
 
 
 class SpaceSamples:
@@ -47,10 +47,12 @@ def roll_out(
         done: Number of steps taken already.
         on_reset: Called after every reset but the first, with the number of steps taken.
     """
+    act = Acting(policy, deterministic=deterministic)
     obs, _ = env.reset(seed=seed)
     for step in range(done + 1, steps + 1):
-        obs, _, terminated, truncated, _ = env.step(policy.predict(obs, deterministic=deterministic)[0])
+        obs, _, terminated, truncated, _ = env.step(act(obs))
         if (terminated or truncated) and step < steps:
+            act.begin()
             obs, _ = env.reset()
             if on_reset is not None:
                 on_reset(step)

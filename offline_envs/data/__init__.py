@@ -5,6 +5,9 @@ from offline_envs.data.concatenation import concatenate
 from offline_envs.data.contents import CONTENTS, contents_entry
 from offline_envs.data.environments.named import known_environment, named_environment
 from offline_envs.data.health import Finding, data_health
+from offline_envs.data.history.layout import HistoryLayout, check_history
+from offline_envs.data.history.stacking import with_history
+from offline_envs.data.history.wrapper import HistoryObservation, after_step, history_spaces, without_past
 from offline_envs.data.loading import DatasetSource, load_transitions
 from offline_envs.data.minari_ids import MINARI_ROOT_VARIABLE, embedded_ids, minari_root
 from offline_envs.data.minari_source import episodes_checksum
@@ -19,18 +22,25 @@ __all__ = [
     "SOURCES",
     "DatasetSource",
     "Finding",
+    "HistoryLayout",
+    "HistoryObservation",
     "Source",
     "Transitions",
+    "after_step",
     "check_finite",
+    "check_history",
     "concatenate",
     "contents_entry",
     "d3rlpy_arrays",
     "data_health",
     "embedded_ids",
     "episodes_checksum",
+    "history_spaces",
     "known_environment",
     "load_transitions",
     "minari_root",
     "named_environment",
     "transitions_from_arrays",
+    "with_history",
+    "without_past",
 ]

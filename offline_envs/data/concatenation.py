@@ -45,6 +45,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         infos=_shared_infos(parts),
         source=" + ".join(part.source for part in parts),
         metadata=_shared_metadata(parts),
+        history=parts[0].history,
     )
 
 
@@ -56,6 +57,11 @@ def _check_same_dimensions(parts: Sequence[Transitions]) -> None:
                 "Datasets to concatenate must have the same dimensions: "
                 f"{first.source} has obs {first.obs_dim}, actions {first.action_dim}; "
                 f"{part.source} has obs {part.obs_dim}, actions {part.action_dim}."
+            )
+        if part.history != first.history:
+            raise DatasetError(
+                "Datasets to concatenate must have the same history: "
+                f"{first.source} has {first.history}; {part.source} has {part.history}."
             )
         if part.action_space != first.action_space:
             raise DatasetError(

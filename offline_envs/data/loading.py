@@ -15,6 +15,7 @@ from minari import MinariDataset
 from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate
 from offline_envs.data.environments.overrides import Overrides
+from offline_envs.data.history.stacking import with_history
 from offline_envs.data.minari_source import transitions_from_minari
 from offline_envs.data.sources import find_source, valid_datasets
 from offline_envs.data.transitions import Transitions
@@ -61,6 +62,7 @@ def load_transitions(
     action_space: Box | None = None,
     min_size: int = 1,
     trust_dataset: bool = False,
+    history: int = 1,
 ) -> Transitions:
     """Load a dataset once, check it, and return it as flat float32 tensors on the CPU.
 
@@ -78,17 +80,21 @@ def load_transitions(
         min_size: Smallest number of transitions accepted.
         trust_dataset: Whether `Transitions.make_env` may run whatever code the metadata name. Only for data
             whose author you trust.
+        history: Number of recorded observations that each observation of the result holds, see
+            `with_history`.
 
     Raises:
         DatasetError: The dataset cannot be found or read, is not what it claims to be, breaks a rule of
             `check_transitions`, or does not fit `env_id`.
+        SettingsError: No valid `history`.
 
     Warns:
-        UserWarning: Episodes are longer than the time limit of their environment.
+        UserWarning: Episodes are longer than the time limit of their environment, or mostly shorter than the
+            history.
     """
     transitions = _load(dataset, Overrides.of(env_id, action_space, trust_dataset=trust_dataset))
     check_size(transitions.source, len(transitions), min_size)
-    return transitions
+    return with_history(transitions, history)
 
 
 def _load(dataset: DatasetSource, overrides: Overrides) -> Transitions:

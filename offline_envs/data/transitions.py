@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from offline_envs.data.environments.making import make_real_env
 from offline_envs.data.environments.recorded import believed
+from offline_envs.data.history.layout import HistoryLayout
+from offline_envs.data.history.wrapper import HistoryObservation
 from offline_envs.errors import DatasetError
 
 TENSOR_FIELDS = ("obs", "actions", "rewards", "next_obs", "terminated", "episode_starts")
@@ -43,6 +45,8 @@ class Transitions:
             is the one that came with `next_obs[t]`, NaN where it is unknown.
         source: Description of where the data come from, for messages.
         metadata: What their files say about their origin, JSON values by name, e.g. `algorithm_name`.
+        history: Number of recorded observations that an observation holds, see `with_history`; 1 if they are
+            as recorded.
     """
 
     obs: Tensor
@@ -57,6 +61,7 @@ class Transitions:
     infos: Mapping[str, Tensor] = field(default_factory=dict)
     source: str = "arrays"
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    history: int = field(default=1, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.obs)
@@ -81,6 +86,19 @@ class Transitions:
     def action_dim(self) -> int:
         """Number of action dimensions, k."""
         return self.actions.shape[1]
+
+    @property
+    def layout(self) -> HistoryLayout:
+        """Where an observation holds what, if it has a history."""
+        return HistoryLayout.of_stacked(self.history, self.obs_dim, self.action_dim)
+
+    @cached_property
+    def newest(self) -> Self:
+        """The same steps with the newest observations only, as recorded; itself without a history."""
+        if self.history == 1:
+            return self
+        columns = self.layout.newest
+        return replace(self, obs=self.obs[:, columns], next_obs=self.next_obs[:, columns], history=1)
 
     @property
     def env_id(self) -> str | None:
@@ -119,10 +137,14 @@ class Transitions:
             tensor: Tensor = getattr(self, name)
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             digest.update(np.ascontiguousarray(tensor.numpy()).data)
+        if self.history > 1:
+            digest.update(f"history{self.history}".encode())
         return digest.hexdigest()
 
     def make_env(self, **kwargs: Any) -> gym.Env[Any, Any]:
         """Make the real environment that the data come from, e.g. to evaluate a policy.
+
+        Its observations have the history of the data's.
 
         Metadata choose no code: of what they record, only an id that is registered here, plain keywords
         and arithmetic wrappers of Gymnasium are believed, unless `load_transitions` was told
@@ -145,4 +167,5 @@ class Transitions:
         spec = self.env_spec
         if self.doubted_env_spec is not None:  # its package may have been imported since
             spec = believed(self.doubted_env_spec, self.source)
-        return make_real_env(spec, self.source, **kwargs)
+        env = make_real_env(spec, self.source, **kwargs)
+        return env if self.history == 1 else HistoryObservation(env, self.history)

@@ -35,6 +35,7 @@ def check_transitions(transitions: Transitions, *, min_size: int = 1) -> None:
     starts = fields.pop("episode_starts")
     check_shapes(source, fields)
     check_size(source, len(transitions), min_size)
+    _check_history(transitions)
     check_episode_starts(source, starts, len(transitions))
     check_infos(source, {key: value.numpy() for key, value in transitions.infos.items()}, len(transitions))
     for name in FLOAT_FIELDS:
@@ -52,6 +53,15 @@ def _check_tensors(transitions: Transitions) -> None:
                 f"{transitions.source}: {name} must be {wanted} on the CPU without a gradient, received "
                 f"{tensor.dtype} on {tensor.device}{', which requires one' * tensor.requires_grad}."
             )
+
+
+def _check_history(transitions: Transitions) -> None:
+    if transitions.history > 1 and transitions.layout.size != transitions.obs_dim:
+        raise DatasetError(
+            f"{transitions.source}: observations with a history of {transitions.history} hold so many "
+            f"observations and the actions between them; {transitions.obs_dim} columns with "
+            f"{transitions.action_dim} of an action cannot. with_history(...) makes them."
+        )
 
 
 def check_shapes(source: str, fields: Mapping[str, NDArray[Any]]) -> None:

@@ -17,6 +17,8 @@ from offline_envs.dynamics.gaussian_process.fitting import FittedProcess, fit_ga
 from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
 from offline_envs.dynamics.gaussian_process.store import fitted_gaussian_process, gaussian_process_folder
+from offline_envs.dynamics.gradients import Differentiable, with_gradients
+from offline_envs.dynamics.history_model import HistoryModel, model_rows
 from offline_envs.dynamics.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
@@ -81,6 +83,7 @@ __all__ = [
     "UNITS",
     "Bootstrap",
     "CacheEntry",
+    "Differentiable",
     "Disagreement",
     "DisagreementStats",
     "DynamicsFunction",
@@ -94,6 +97,7 @@ __all__ = [
     "FunctionModel",
     "GaussianProcessDynamics",
     "GaussianProcessSettings",
+    "HistoryModel",
     "Holdout",
     "LearnedTermination",
     "MaskedModel",
@@ -141,6 +145,7 @@ __all__ = [
     "measure",
     "mixture_nll",
     "model_identity",
+    "model_rows",
     "n_compared",
     "obs_scale",
     "output_scale",
@@ -153,6 +158,7 @@ __all__ = [
     "scaled_spread",
     "split_index",
     "squared_error",
+    "with_gradients",
 ]
 
 save_ensemble = save_model

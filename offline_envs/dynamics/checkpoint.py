@@ -16,7 +16,7 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.kinds import ENSEMBLE, MODEL_KINDS, kind_of
-from offline_envs.dynamics.model import DynamicsModel
+from offline_envs.dynamics.model import DynamicsModel, weights_digest
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import json_checksum, new_folder, read_plain_json, tensor_bytes
 from offline_envs.settings import JsonSettings, check_arguments
@@ -34,6 +34,7 @@ def save_model(
     transitions: Transitions | None = None,
     fit_settings: JsonSettings | None = None,
     report: FitReport | None = None,
+    initial: DynamicsModel | None = None,
 ) -> None:
     """Write a fitted model to `folder` atomically, replacing a model that is already there.
 
@@ -43,6 +44,7 @@ def save_model(
         transitions: The dataset it was fitted to, for the card.
         fit_settings: How it was fitted, for the card; its `holdout` and `seed` tell which rows were held out.
         report: Report of the fit, for the card.
+        initial: Model whose weights the fit started from, for the card.
 
     Raises:
         CheckpointError: `folder` holds something that is not a model.
@@ -59,6 +61,8 @@ def save_model(
         "report": report and report.to_json(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
+    if initial is not None:  # else the entry is left out, as in cards of earlier versions
+        card["initial_sha256"] = weights_digest(initial)
     card["card_sha256"] = json_checksum(card)
     files = {WEIGHTS_FILE: weights, CARD_FILE: json.dumps(card, indent=2).encode()}
     _write_folder(Path(folder), files)
@@ -71,7 +75,7 @@ def read_model_card(folder: Path | str) -> dict[str, Any]:
     Returns:
         `format_version`, `package_version`, `kind`, the entries of the model's own `card` (for an ensemble
         `obs_dim`, `action_dim`, `settings` and `elites`), `weights_sha256`, and, if given on
-        saving, `fit_settings`, `dataset` and `report` (else None).
+        saving, `fit_settings`, `dataset` and `report` (else None), and `initial_sha256`.
 
     Raises:
         CheckpointError: The folder is not a model, its card is damaged, or a newer version wrote it.

@@ -74,7 +74,7 @@ class FunctionModel:
             device = next((tensor.device for tensor in function.parameters()), device)
         self._device = torch.empty(0, device=device).device
         self._call = _taking_tensors(function, *self._zeros())
-        self.n_members = len(self._evaluated(*self._zeros()).mean)
+        self.n_members = len(self.predict(*self._zeros()).mean)
         self.probabilistic = any(isinstance(part, Distribution) for part in self._call(*self._zeros()))
         chosen = range(self.n_members) if elites is None else elites
         if not chosen or not set(chosen) <= set(range(self.n_members)):
@@ -93,6 +93,13 @@ class FunctionModel:
 
     def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
         """See `DynamicsModel`; the function computes all members."""
+        with torch.no_grad():
+            return self.predict_with_gradients(obs, action, members)
+
+    def predict_with_gradients(
+        self, obs: Tensor, action: Tensor, members: Tensor | None = None
+    ) -> Prediction:
+        """See `Differentiable`; a function of arrays gives no gradients."""
         found = self._evaluated(obs, action)
         return found if members is None else found.members(members)
 
@@ -140,8 +147,7 @@ class FunctionModel:
         return obs, action
 
     def _evaluated(self, obs: Tensor, action: Tensor) -> Prediction:
-        with torch.no_grad():
-            returned = self._call(obs.clone(), action.clone())  # a function may add to what it is given
+        returned = self._call(obs.clone(), action.clone())  # a function may add to what it is given
         if not isinstance(returned, tuple | list) or len(returned) != 2:
             raise SettingsError(
                 f"A model's function must return (next_obs, reward), got {type(returned).__name__}."
@@ -203,7 +209,7 @@ def _taking_tensors(function: DynamicsFunction, obs: Tensor, action: Tensor) -> 
         first = error
 
     def with_arrays(obs: Tensor, action: Tensor) -> Any:
-        return function(*(tensor.cpu().numpy().copy() for tensor in (obs, action)))
+        return function(*(tensor.detach().cpu().numpy().copy() for tensor in (obs, action)))
 
     try:
         with_arrays(obs, action)

@@ -14,7 +14,7 @@ from offline_envs.dynamics.fitting.settings import FitSettings
 HOLDOUT = "held-out steps"
 SEEN = "steps that the fit may have seen"
 
-_SPLIT = ("holdout", "seed")
+_SPLIT = ("holdout", "holdout_share", "rollout_steps", "seed")
 """Settings that decide the split, of every kind of model that this package fits."""
 
 
@@ -51,12 +51,18 @@ class Holdout:
         reason = _unknown(transitions, card)
         if reason is None:
             assert card is not None
-            split = {name: card["fit_settings"][name] for name in _SPLIT if name in card["fit_settings"]}
-            others, rows = split_index(len(transitions), FitSettings.from_json(split))
+            others, rows = split_index(len(transitions), _split_settings(card["fit_settings"]))
             return cls(rows, others, None)
         order = torch.randperm(len(transitions), generator=generator_for(seed, 0))
         size = max(1, min(1000, len(transitions) // 5))
         return cls(order[:size], order[size:], reason)
+
+
+def _split_settings(of_card: Mapping[str, Any]) -> FitSettings:
+    split = {name: of_card[name] for name in _SPLIT if name in of_card}
+    if "rollout_steps" in split:
+        split["own_schedule"] = "constant"  # the default needs a setting that does not matter here
+    return FitSettings.from_json(split)
 
 
 def _unknown(transitions: Transitions, card: Mapping[str, Any] | None) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from offline_envs.dynamics.gradients import with_gradients
 from offline_envs.dynamics.model import DynamicsModel, PredictsOwn, has_saved_form
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.errors import SettingsError
@@ -46,7 +47,20 @@ class MaskedModel:
 
     def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
         """See `DynamicsModel`."""
-        mean, std = self.model.predict(obs, action, members)
+        return self._masked(self.model.predict(obs, action, members))
+
+    def predict_with_gradients(
+        self, obs: Tensor, action: Tensor, members: Tensor | None = None
+    ) -> Prediction:
+        """See `Differentiable`.
+
+        Raises:
+            SettingsError: The model in it has no gradients.
+        """
+        return self._masked(with_gradients(self.model, obs, action, members))
+
+    def _masked(self, prediction: Prediction) -> Prediction:
+        mean, std = prediction
         agreed = mean.index_select(-1, self.outputs).mean(dim=0, keepdim=True).expand(len(mean), -1, -1)
         return Prediction(mean.index_copy(-1, self.outputs, agreed), std.index_fill(-1, self.outputs, 0.0))
 

@@ -1,5 +1,6 @@
 """`DynamicsModel`: the interface of a model in a learned MDP, whatever kind of network or process it is."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.errors import unknown_name
+from offline_envs.files import tensor_bytes
 
 MEMBER_CHOICES = ("all", "elites")
 """Choices of the members that are measured or compared."""
@@ -98,6 +100,11 @@ class PredictsOwn(Protocol):
 def has_saved_form(model: DynamicsModel) -> bool:
     """Whether card and tensors describe a model; one says that they do not by `has_saved_form = False`."""
     return bool(getattr(model, "has_saved_form", True))
+
+
+def weights_digest(model: DynamicsModel) -> str:
+    """SHA-256 of the tensors that the predictions of a model with a saved form depend on, in hexadecimal."""
+    return hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest()
 
 
 def n_compared(shape: ModelShape, members: str) -> int:

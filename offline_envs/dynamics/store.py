@@ -1,6 +1,5 @@
 """Fitted models in the user's cache folder: fitted once by one process, and shared within each process."""
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -23,8 +22,8 @@ from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.fit_state import STATE_FILE
 from offline_envs.dynamics.fitting.settings import FitSettings
-from offline_envs.dynamics.fitting.training import fit, fit_identity
-from offline_envs.dynamics.model import DynamicsModel, has_saved_form
+from offline_envs.dynamics.fitting.training import fit, fit_choices, fit_identity
+from offline_envs.dynamics.model import DynamicsModel, has_saved_form, weights_digest
 from offline_envs.dynamics.termination_head import (
     HEAD_VERSION,
     LearnedTermination,
@@ -43,7 +42,6 @@ from offline_envs.files import (
     moved_by,
     read_json,
     say,
-    tensor_bytes,
     unfinished,
     write_json,
 )
@@ -89,10 +87,15 @@ def ensemble_folder(
     settings: EnsembleSettings | None = None,
     *,
     fit_settings: FitSettings | None = None,
+    initial: EnsembleDynamics | None = None,
     cache_dir: Path | str | None = None,
 ) -> Path:
-    """Return the folder in which `fitted_ensemble` keeps the model of these data and settings."""
-    identity = fit_identity(transitions, settings or EnsembleSettings(), fit_settings or FitSettings())
+    """Return the folder in which `fitted_ensemble` keeps the model of these arguments."""
+    settings, fit_settings = fit_choices(transitions, settings, fit_settings, initial)
+    return _ensemble_folder(fit_identity(transitions, settings, fit_settings, initial), cache_dir)
+
+
+def _ensemble_folder(identity: Mapping[str, Any], cache_dir: Path | str | None) -> Path:
     return cache_folder(cache_dir) / ENSEMBLES / key_of({**identity, "format": FORMAT_VERSION})
 
 
@@ -102,6 +105,7 @@ def fitted_ensemble(
     settings: EnsembleSettings | None = None,
     *,
     fit_settings: FitSettings | None = None,
+    initial: EnsembleDynamics | None = None,
     device: torch.device | str = "cpu",
     cache_dir: Path | str | None = None,
     progress: bool = True,
@@ -113,8 +117,9 @@ def fitted_ensemble(
 
     Args:
         transitions: The dataset.
-        settings: Shape of the ensemble; None means MOPO's.
+        settings: Shape of the ensemble; None means that of `initial`, or MOPO's.
         fit_settings: Settings of the fit; None means MOPO's release.
+        initial: Ensemble whose weights the fit starts from, see `fit`; other weights are another fit.
         device: Device of the fit and of the ensemble.
         cache_dir: Cache folder, see `cache_folder`.
         progress: Whether to show on standard error that a fit runs or is waited for.
@@ -124,14 +129,21 @@ def fitted_ensemble(
         CheckpointError: The cache holds a damaged model; the message names the folder to delete.
         StorageError: The cache cannot be written; this is noticed before the fit where it can be.
     """
-    settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
-    folder = ensemble_folder(transitions, settings, fit_settings=fit_settings, cache_dir=cache_dir)
+    settings, fit_settings = fit_choices(transitions, settings, fit_settings, initial)
+    identity = fit_identity(transitions, settings, fit_settings, initial)
+    folder = _ensemble_folder(identity, cache_dir)
 
     def make(folder: Path) -> None:
         partial = unfinished(folder)
         clear_leftovers(partial / STATE_FILE)
         ensemble, report = fit(
-            transitions, settings, fit_settings=fit_settings, device=device, progress=progress, folder=partial
+            transitions,
+            settings,
+            fit_settings=fit_settings,
+            initial=initial,
+            device=device,
+            progress=progress,
+            folder=partial,
         )
         save_model(
             folder,
@@ -139,10 +151,11 @@ def fitted_ensemble(
             transitions=transitions,
             fit_settings=fit_settings,
             report=report,
+            initial=initial,
         )
 
     def load(folder: Path) -> EnsembleDynamics:
-        _check_card(folder, transitions, settings, fit_settings)
+        _check_card(folder, identity)
         return load_ensemble(folder, device)
 
     return cached_result(folder, make=make, load=load, progress=progress)
@@ -271,8 +284,7 @@ def disagreement_stats(
 
 def model_identity(model: DynamicsModel) -> dict[str, Any]:
     """What identifies a model by what it predicts now, whatever it was fitted to, as JSON values."""
-    weights = hashlib.sha256(tensor_bytes(model.state_dict())).hexdigest()
-    return {"weights": weights, "model": model.card()}
+    return {"weights": weights_digest(model), "model": model.card()}
 
 
 def cached_result(
@@ -288,16 +300,14 @@ def cached_result(
         return cached(path, make=make, load=load, progress=progress)
 
 
-def _check_card(
-    folder: Path, transitions: Transitions, settings: EnsembleSettings, fit_settings: FitSettings
-) -> None:
-    """Refuse the model of other data or settings, e.g. because its folder was renamed."""
+def _check_card(folder: Path, ours: Mapping[str, Any]) -> None:
+    """Refuse the model of another fit than `ours`, e.g. because its folder was renamed."""
     card = read_model_card(folder)
-    ours = fit_identity(transitions, settings, fit_settings)
     theirs = {
         "dataset": (card["dataset"] or {}).get("fingerprint"),
         "ensemble settings": card.get("settings"),
         "fit settings": card["fit_settings"],
+        "initial weights": card.get("initial_sha256"),
         "version": ours["version"],  # not in a card, but in the folder's name
     }
     check_identity(folder, ours, theirs)

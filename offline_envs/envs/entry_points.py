@@ -23,8 +23,16 @@ IGNORED = ("disable_env_checker", "order_enforce")
 RENDER_MODE = "render_mode"
 """Setting of every Gymnasium environment; a learned one has nothing to draw."""
 
+NO_DATASET = (
+    "A learned environment needs the dataset that it is learned from. Give dataset=: a Minari id, a path, "
+    'arrays or Transitions, e.g. dataset="offline-envs/inverteddoublependulum-replay-v0", which is in this '
+    "package. Where only an id can be given, register one: "
+    'offline_envs.register("MyModel-v0", "PenalizedModel-v0", dataset=...).'
+)
+"""Why an environment of this package cannot be made by its id alone."""
 
-def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any) -> LearnedEnv:
+
+def learned_env(dataset: DatasetSource | None = None, *, method: str | Method, **options: Any) -> LearnedEnv:
     """Make one learned environment.
 
     Args:
@@ -33,7 +41,7 @@ def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any)
         **options: Settings of the method and of `ModelOptions`, by name.
 
     Raises:
-        SettingsTypeError: An unknown name.
+        SettingsTypeError: An unknown name, or no dataset.
         SettingsError: A value that is not valid, or a setting that only `gym.make_vec` takes.
     """
     for name in VECTOR_OPTIONS:
@@ -47,7 +55,7 @@ def learned_env(dataset: DatasetSource, *, method: str | Method, **options: Any)
 
 def learned_vector_env(
     num_envs: int,
-    dataset: DatasetSource,
+    dataset: DatasetSource | None = None,
     *,
     method: str | Method,
     autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
@@ -71,7 +79,7 @@ def learned_vector_env(
         **options: See `learned_env`.
 
     Raises:
-        SettingsTypeError: An unknown name.
+        SettingsTypeError: An unknown name, or no dataset.
         SettingsError: A value that is not valid.
     """
     env = LearnedVectorEnv(
@@ -100,7 +108,9 @@ def method_class(path: str) -> type[Method]:
     return found
 
 
-def _assembled(dataset: DatasetSource, method: str | Method, options: Mapping[str, Any]) -> Assembly:
+def _assembled(dataset: DatasetSource | None, method: str | Method, options: Mapping[str, Any]) -> Assembly:
+    if dataset is None:
+        raise SettingsTypeError(NO_DATASET)
     kind = method_class(method) if isinstance(method, str) else type(method)
     own = [field.name for field in fields(kind)] if isinstance(method, str) else []
     known = {name: value for name, value in options.items() if name not in (*IGNORED, RENDER_MODE)}

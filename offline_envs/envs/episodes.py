@@ -94,6 +94,17 @@ class Episodes:
         infos = step_infos(step, self._mdp.transform) if self._reports else {}
         return (step.next_obs, step.reward, terminated, truncated), infos
 
+    def blank_infos(self) -> dict[str, Tensor]:
+        """The infos of a step that was not taken: NaN, or False or 0, for what `advance` would report."""
+        actions = torch.zeros((len(self.obs), self._mdp.members.model.action_dim), device=self.obs.device)
+        unused = torch.Generator(self.obs.device)  # the episodes' random numbers must not depend on this
+        step = self._mdp.step(self.obs, actions, unused, self._kept, self._rows)
+        infos = step_infos(step, self._mdp.transform)
+        return {
+            name: torch.full_like(value, torch.nan if value.is_floating_point() else 0)
+            for name, value in infos.items()
+        }
+
     def restart(self, mask: Tensor, given: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
         """Begin an episode in some rows; the numbers that are drawn do not depend on which.
 

@@ -1,5 +1,6 @@
 """`LearnedEnv`: one imagined episode at a time, as an ordinary Gymnasium environment."""
 
+from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
@@ -82,16 +83,25 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
             options: `{"obs": array (d,)}` starts from that observation; where columns are replayed,
                 `{"row": t}` from row t of the dataset, which it follows.
 
+        Returns:
+            The observation, and infos with the keys of a step's, NaN or False: recorders of episodes, as
+            Minari's `DataCollector`, want the same keys in every row.
+
         Raises:
             SettingsError: An unknown option, an observation of another shape, or one that is not finite.
         """
-        obs, row = self._given(check_reset_options(options, self._start_options), ())
-        start, row = (None if value is None else value[None] for value in (obs, row))
+        given, row = self._given(check_reset_options(options, self._start_options), ())
+        start, row = (None if value is None else value[None] for value in (given, row))
         super().reset(seed=seed)
         if seed is not None or not self._begun:
             self._episodes.generator.manual_seed(int(self.np_random.integers(LARGEST_SEED)))
             self._begun = True
-        return _observation(self._episodes.restart(self._row, start, row)), {}
+        obs = _observation(self._episodes.restart(self._row, start, row))
+        return obs, {name: _entry(value[0]) for name, value in self._blank_infos.items()}
+
+    @cached_property
+    def _blank_infos(self) -> dict[str, Tensor]:
+        return self._episodes.blank_infos()
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Imagine the next step.

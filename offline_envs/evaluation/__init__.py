@@ -1,5 +1,6 @@
 """Evaluation of policies and models: returns, recorded episodes, model errors and calibration."""
 
+from offline_envs.evaluation.aggregates import bootstrap_interval, interquartile_mean, performance_profile
 from offline_envs.evaluation.calibration import Calibration
 from offline_envs.evaluation.chunks import predict_in_chunks
 from offline_envs.evaluation.intervals import LEVELS, interval_shares, mixture_quantile
@@ -39,16 +40,19 @@ __all__ = [
     "PredictionError",
     "ReturnPredictor",
     "Uncertainty",
+    "bootstrap_interval",
     "evaluate_in",
     "evaluate_with_error",
     "info_shapes",
     "infos_of",
+    "interquartile_mean",
     "interval_shares",
     "keep_shared_infos",
     "measure_uncertainty",
     "mixture_quantile",
     "model_return",
     "one_step_error",
+    "performance_profile",
     "predict_in_chunks",
     "prediction_error",
     "rank_correlation",

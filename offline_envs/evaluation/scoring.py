@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_envs.errors import SettingsError
-from offline_envs.policies import Predictor
+from offline_envs.policies import Acting, Predictor
 from offline_envs.settings import check_arguments
 from offline_envs.tasks import ReferenceScore, normalized_score, reference_score
 
@@ -100,16 +100,16 @@ def evaluate_in(
             return evaluate_in(made, policy, n_episodes=n_episodes, seed=seed)
         finally:
             made.close()
-    act = _action_function(policy)
-    episodes = [_run_episode(env, act, seed + index) for index in range(n_episodes)]
+    episodes = [_run_episode(env, _action_function(policy), seed + index) for index in range(n_episodes)]
     returns, lengths = zip(*episodes, strict=True)
     env_id = None if env.spec is None else env.spec.id
     return EvaluationResult(np.array(returns, dtype=np.float64), np.array(lengths, dtype=np.int64), env_id)
 
 
 def _action_function(policy: Any) -> Callable[[Any], Any]:
+    """What acts in one episode, from the beginning."""
     if hasattr(policy, "predict"):
-        return lambda obs: policy.predict(obs, deterministic=True)[0]
+        return Acting(policy)
     act: Callable[[Any], Any] = policy
     return act
 

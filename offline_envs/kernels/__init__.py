@@ -1,8 +1,9 @@
-"""Fast building blocks of tensor code: matrix products, CUDA graphs, rounding, and stacked networks."""
+"""Fast building blocks of tensor code: matrix products, norms, CUDA graphs, rounding, stacked networks."""
 
 from offline_envs.kernels.captured_call import CapturedCall
 from offline_envs.kernels.flat_parameters import FlatAdam, FlatParameters
 from offline_envs.kernels.input_slopes import InputSlopes
+from offline_envs.kernels.layer_norm import layer_norm, norm_gradient, normed_rows
 from offline_envs.kernels.products import affine, calls_onednn, linear
 from offline_envs.kernels.rounding import HIDDEN_DTYPES, products_of, tf32_products, warn_of_emulation
 from offline_envs.kernels.stacked_mlp import ACTIVATIONS, Block, StackedMLP
@@ -18,7 +19,10 @@ __all__ = [
     "StackedMLP",
     "affine",
     "calls_onednn",
+    "layer_norm",
     "linear",
+    "norm_gradient",
+    "normed_rows",
     "products_of",
     "tf32_products",
     "warn_of_emulation",

@@ -1,15 +1,27 @@
 """Policies: one protocol on tensors, Stable-Baselines3's `predict`, and adapters between the two."""
 
+from offline_envs.policies.acting import Acting
 from offline_envs.policies.policy import Policy, Predictor, PredictPolicy, TensorPolicy, as_policy
 from offline_envs.policies.recorded import RecordedActions
-from offline_envs.policies.spec import POLICIES, ActsIn, is_policy_spec, policy_from_spec
+from offline_envs.policies.spec import (
+    POLICIES,
+    ActsIn,
+    InModel,
+    check_policy_spec,
+    is_policy_spec,
+    needs_model,
+    planners,
+    policy_from_spec,
+)
 from offline_envs.policies.torchscript import TORCHSCRIPT_SUFFIX, TorchScriptPolicy
 from offline_envs.policies.uniform import UniformPolicy
 
 __all__ = [
     "POLICIES",
     "TORCHSCRIPT_SUFFIX",
+    "Acting",
     "ActsIn",
+    "InModel",
     "Policy",
     "PredictPolicy",
     "Predictor",
@@ -18,6 +30,9 @@ __all__ = [
     "TorchScriptPolicy",
     "UniformPolicy",
     "as_policy",
+    "check_policy_spec",
     "is_policy_spec",
+    "needs_model",
+    "planners",
     "policy_from_spec",
 ]

@@ -48,7 +48,7 @@ class TensorPolicy:
         state: Any = None,
         episode_start: Any = None,
         deterministic: bool = True,
-    ) -> tuple[NDArray[np.float32], None]:
+    ) -> tuple[NDArray[np.float32], Any]:
         """Choose an action for one observation `(d,)` or a batch `(n, d)`; see Stable-Baselines3."""
         del state, episode_start, deterministic  # Unused: a subclass has one way to act.
         obs = torch.as_tensor(np.asarray(observation), dtype=torch.float32, device=self.device)

@@ -1,5 +1,6 @@
 """`policy_from_spec`: a policy by a text such as `uniform` or `cem:horizon=25`."""
 
+import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,11 +23,14 @@ class ActsIn:
         action_space: The actions.
         seed: Seed of its randomness.
         mdp: The learned MDP, for policies that plan in it; None where there is no model.
+        load: Makes another policy from its text or file, for policies that build on one; None where there is
+            no such way.
     """
 
     action_space: Box
     seed: int = 0
     mdp: Any = None
+    load: Callable[[str], Predictor] | None = None
 
 
 MakePolicy = Callable[[ActsIn, Mapping[str, Any]], Predictor]
@@ -44,8 +48,71 @@ def uniform_policy(where: ActsIn, settings: Mapping[str, Any]) -> UniformPolicy:
     return UniformPolicy(where.action_space, torch.Generator().manual_seed(where.seed))
 
 
-POLICIES: Registry[MakePolicy] = Registry("policy", {"uniform": uniform_policy})
-"""Every policy that can be made from a text, by the name before the colon. Planners are entered here."""
+@dataclass(frozen=True)
+class InModel:
+    """A policy that plans in a learned model; its class is imported when one is made.
+
+    Attributes:
+        module: Module that holds the class.
+        class_name: Name of the class, a `Planner`, of which `from_settings` and `chosen` are called.
+    """
+
+    module: str
+    class_name: str
+
+    def load(self) -> Any:
+        """Import the class."""
+        return getattr(importlib.import_module(self.module), self.class_name)
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that are not valid, before a model is made for the policy.
+
+        Raises:
+            SettingsError: They are not.
+        """
+        self.load().chosen(settings)
+
+    def __call__(self, where: ActsIn, settings: Mapping[str, Any]) -> Predictor:
+        """Make the policy, see `MakePolicy`.
+
+        Raises:
+            SettingsError: There is no model, or settings that are not valid.
+        """
+        if where.mdp is None:
+            raise SettingsError(
+                f"{self.class_name} plans in a learned model, and none is given. Name the dataset that it is "
+                "learned from."
+            )
+        planner: Predictor = self.load().from_settings(where, settings)
+        return planner
+
+
+PLANNING = "offline_envs.planning"
+
+POLICIES: Registry[MakePolicy] = Registry(
+    "policy",
+    {
+        "uniform": uniform_policy,
+        "shooting": InModel(PLANNING, "RandomShooting"),
+        "cem": InModel(PLANNING, "CEM"),
+        "icem": InModel(PLANNING, "ICEM"),
+        "mppi": InModel(PLANNING, "MPPI"),
+        "mbop": InModel(PLANNING, "MBOP"),
+        "gradient": InModel(PLANNING, "GradientPlanner"),
+        "ilqr": InModel(PLANNING, "ILQR"),
+    },
+)
+"""Every policy that can be made from a text, by the name before the colon."""
+
+
+def planners() -> list[str]:
+    """Names of the policies that plan in a model, in the table's order."""
+    return [name for name, make in POLICIES.items() if isinstance(make, InModel)]
+
+
+def needs_model(text: str) -> bool:
+    """Whether a text names a policy that plans in a model."""
+    return text.partition(":")[0] in planners()
 
 
 def is_policy_spec(text: str) -> bool:
@@ -57,13 +124,29 @@ def policy_from_spec(text: str, where: ActsIn) -> Predictor:
     """Make the policy that a text names.
 
     Args:
-        text: A name in `POLICIES`, alone or with settings, e.g. `"cem:horizon=25,elites=0.1"`. Values are
+        text: A name in `POLICIES`, alone or with settings, e.g. `"cem:horizon=25,elites=20"`. Values are
             read as JSON or, where that fails, as text.
         where: Context that it acts in.
 
     Raises:
         SettingsError: An unknown name, or settings that are not valid.
     """
+    make, settings = _read(text)
+    return make(where, settings)
+
+
+def check_policy_spec(text: str) -> None:
+    """Refuse a text that names no policy, or a planner with settings that are not valid.
+
+    Raises:
+        SettingsError: It does.
+    """
+    make, settings = _read(text)
+    if isinstance(make, InModel):
+        make.check(settings)
+
+
+def _read(text: str) -> tuple[MakePolicy, dict[str, Any]]:
     name, _, rest = text.partition(":")
     make = POLICIES.find(name)
     settings: dict[str, Any] = {}
@@ -74,7 +157,7 @@ def policy_from_spec(text: str, where: ActsIn) -> Predictor:
                 f"Settings of a policy are name=value, each once, e.g. 'cem:horizon=25'; got {text!r}."
             )
         settings[key] = _value(value)
-    return make(where, settings)
+    return make, settings
 
 
 def _value(text: str) -> Any:

@@ -19,6 +19,7 @@ from offline_envs.sb3 import (
     agent_class,
     check_values,
     constructor_options,
+    standardized_by,
     with_device_rollouts,
     with_uniform_rollouts,
 )
@@ -64,7 +65,8 @@ def check_agent(settings: RunSettings, transitions: Transitions) -> None:
     Raises:
         SettingsError: A value in `agent_options` that the agent does not take.
     """
-    _made(agent_class(settings.agent), settings, SB3VecEnv(_SpacesOnly(settings.n_envs, transitions)))
+    env = SB3VecEnv(_SpacesOnly(settings.n_envs, transitions))
+    _made(agent_class(settings.agent), settings, env, transitions)
 
 
 class _SpacesOnly(VectorEnv[Any, Any, Any]):
@@ -76,21 +78,26 @@ class _SpacesOnly(VectorEnv[Any, Any, Any]):
         self.single_observation_space, self.single_action_space = learned_spaces(transitions)
 
 
-def new_agent(settings: RunSettings, env: GymEnv) -> BaseAlgorithm:
+def new_agent(settings: RunSettings, env: GymEnv, transitions: Transitions) -> BaseAlgorithm:
     """Make the agent that a run starts with.
 
     Args:
         settings: The run.
         env: Environment that the agent trains in.
+        transitions: The run's dataset.
 
     Raises:
         SettingsError: A value in `agent_options` that the agent does not take.
     """
-    return _made(run_agent_class(settings), settings, env)
+    return _made(run_agent_class(settings), settings, env, transitions)
 
 
-def _made(kind: type[BaseAlgorithm], settings: RunSettings, env: GymEnv) -> BaseAlgorithm:
-    options = deepcopy(settings.agent_options)  # SB3 writes into `policy_kwargs`
+def _made(
+    kind: type[BaseAlgorithm], settings: RunSettings, env: GymEnv, transitions: Transitions
+) -> BaseAlgorithm:
+    options = dict(deepcopy(settings.agent_options))  # SB3 writes into `policy_kwargs`
+    if settings.standardize_obs:
+        options["policy_kwargs"] = {**options.get("policy_kwargs", {}), **standardized_by(transitions)}
     keywords = {**settings.cycle().keywords, **options, **_own_keywords(settings)}
     try:
         return kind("MlpPolicy", env, **keywords)
@@ -104,6 +111,6 @@ def _own_keywords(settings: RunSettings) -> dict[str, Any]:
         return keywords
     del keywords["buffer_size"]  # agent_options may change it
     # By id, not by value: these are saved with the agent, whose file would otherwise hold the dataset.
-    names = ("dataset", "real_ratio", "task")
+    names = ("dataset", "real_ratio", "task", "history")
     replay = {name: getattr(settings, name) for name in names} | {"env_id": settings.named_environment()}
     return {**keywords, "replay_buffer_class": MixedReplayBuffer, "replay_buffer_kwargs": replay}

@@ -2,16 +2,24 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from offline_envs.policies import Predictor
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow
 from offline_envs.runs.resuming.stopping import StopRequest
-from offline_envs.sb3 import EvaluationRecord, RealEvalCallback
+from offline_envs.sb3 import EvaluationRecord, EvaluationResult, RealEvalCallback, evaluate_in
 
 CHECKPOINT_SECONDS = 300.0
 """Minimum time between checkpoints during training [s]; the replay buffer makes them large."""
+
+
+class CurrentWeights(NamedTuple):
+    """The policy of an agent's current weights, where the agent's own is an average of them."""
+
+    policy: Predictor
+    predicted_return: Callable[[], float]
 
 
 class RunCallback(RealEvalCallback):
@@ -20,7 +28,8 @@ class RunCallback(RealEvalCallback):
     Args:
         folder: The run's folder.
         rows: Evaluations of an earlier, interrupted part of the run.
-        predicted_return: Gives the return that the model predicts for the current policy.
+        predicted_return: Gives the return that the model predicts for the agent's policy.
+        current: The policy of the current weights, evaluated beside an agent's that is an average.
         save: Writes a checkpoint.
         stop: Whether the run is to stop at the end of the cycle.
         progress: Shows the progress of the run.
@@ -34,6 +43,7 @@ class RunCallback(RealEvalCallback):
         *,
         rows: Sequence[MetricsRow],
         predicted_return: Callable[[], float],
+        current: CurrentWeights | None = None,
         save: Callable[[], None],
         stop: StopRequest,
         progress: RunProgress,
@@ -44,6 +54,7 @@ class RunCallback(RealEvalCallback):
         self.rows = list(rows)
         self._run_folder = folder
         self._predicted_return = predicted_return
+        self._current = current
         self._progress = progress
         self._save_checkpoint = save
         self._stop = stop
@@ -71,6 +82,7 @@ class RunCallback(RealEvalCallback):
         """Evaluate the policy in the real environment and in the model, and write a row of metrics."""
         predicted = self._predicted_return()
         self.logger.record("model/return", predicted)
+        current, current_predicted = self._evaluate_current()
         record = super().evaluate()
         result = record.result
         self.rows.append(
@@ -79,6 +91,8 @@ class RunCallback(RealEvalCallback):
                 gradient_steps=record.gradient_steps,
                 timesteps=record.timesteps,
                 predicted_return=predicted,
+                current=current,
+                current_predicted_return=current_predicted,
                 seconds=self._seconds_before + time.monotonic() - self._started,
             )
         )
@@ -86,6 +100,17 @@ class RunCallback(RealEvalCallback):
         self._progress.evaluated(record.gradient_steps, f"real return {result.mean:.0f} ± {result.std:.0f}")
         self._save_if_due()
         return record
+
+    def _evaluate_current(self) -> tuple[EvaluationResult | None, float | None]:
+        """Evaluate the current weights, in the same episodes and imagined episodes as the policy."""
+        if self._current is None:
+            return None, None
+        assert self._env is not None
+        predicted = self._current.predicted_return()
+        result = evaluate_in(self._env, self._current.policy, n_episodes=self.n_episodes, seed=self.seed)
+        self.logger.record("real/current_return", result.mean)
+        self.logger.record("model/current_return", predicted)
+        return result, predicted
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
 
@@ -26,6 +26,10 @@ class MetricsRow:
         normalized_score: D4RL's score of the mean, or None where it is not defined.
         predicted_return: Mean return that the model predicts; None without a model.
         seconds: Time since the run began, without the time between its interruptions.
+        current_return: Mean real return of the agent's current weights, where its policy is an average of
+            weights and the figures above are the average's; None elsewhere, as the next two.
+        current_length: Mean number of steps of these episodes.
+        current_predicted_return: Mean return that the model predicts for the current weights.
     """
 
     gradient_steps: int
@@ -36,6 +40,9 @@ class MetricsRow:
     normalized_score: float | None
     predicted_return: float | None
     seconds: float
+    current_return: float | None = None
+    current_length: float | None = None
+    current_predicted_return: float | None = None
 
     @classmethod
     def of(
@@ -46,6 +53,8 @@ class MetricsRow:
         seconds: float,
         timesteps: int = 0,
         predicted_return: float | None = None,
+        current: EvaluationResult | None = None,
+        current_predicted_return: float | None = None,
     ) -> Self:
         """Put the figures of an evaluation together; see the attributes."""
         return cls(
@@ -57,6 +66,9 @@ class MetricsRow:
             normalized_score=found.normalized_score,
             predicted_return=predicted_return,
             seconds=seconds,
+            current_return=None if current is None else current.mean,
+            current_length=None if current is None else current.mean_length,
+            current_predicted_return=current_predicted_return,
         )
 
     @classmethod
@@ -68,12 +80,20 @@ class MetricsRow:
 
 
 def metrics_text(rows: Sequence[MetricsRow]) -> str:
-    """All rows as CSV, under a line of column names."""
+    """All rows as CSV, under a line of column names; current weights have columns where there are figures."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=[f.name for f in fields(MetricsRow)], lineterminator="\n")
+    writer = csv.DictWriter(text, _columns(rows), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     return text.getvalue()
+
+
+def _columns(rows: Sequence[MetricsRow]) -> list[str]:
+    return [
+        field.name
+        for field in fields(MetricsRow)
+        if field.default is MISSING or any(getattr(row, field.name) is not None for row in rows)
+    ]
 
 
 def read_metrics(path: Path) -> list[MetricsRow]:

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.agents import AGENTS
-from offline_envs.data import named_environment
+from offline_envs.data import check_history, named_environment
 from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
 from offline_envs.runs.cycle import Cycle, make_cycle
-from offline_envs.settings import LARGEST_GLOBAL_SEED, JsonSettings, check_seed
+from offline_envs.sb3 import CLONE_LOSSES
+from offline_envs.settings import LARGEST_GLOBAL_SEED, JsonSettings, added_later, check_seed
 from offline_envs.tasks import find_task
 
 Nested = TypeVar("Nested", bound=JsonSettings)
@@ -54,6 +55,8 @@ class RunSettings(JsonSettings):
         adversary: Settings of an adversary of the model by name, see `AdversarySettings`.
         adversary_every: Gradient steps of the agent between its updates.
         clone_epochs: Epochs of behaviour cloning before the agent starts, see `BehaviorCloner`.
+        clone_loss: What they minimise: `"mean"`, the distance of the deterministic action, or `"likelihood"`,
+            which fits the spread of sampled actions as well.
         n_envs: Imagined episodes advanced together.
         transitions_per_gradient_step: Model transitions collected per gradient step; 50·h if None.
         rollout_actions: Actions in imagined episodes while the agent learns: its `"policy"`'s, or `"uniform"`
@@ -64,6 +67,8 @@ class RunSettings(JsonSettings):
         env_kwargs: Keywords of the environment `env_id` by name.
         trust_dataset: Whether the environment that the dataset's metadata describe is made as they say, which
             can run any code.
+        history: Number of recorded observations, with the actions between them, that the policy and the model
+            see as one, see `offline_envs.data.with_history`.
         task: Task whose reward the dataset gets and in whose environment the policy is scored: a name with
             settings, e.g. `"ant-angle:degrees=45"`.
         model: Folder of a fitted ensemble; if None, it is fitted or found in the cache.
@@ -73,6 +78,8 @@ class RunSettings(JsonSettings):
         start: `"dataset"` or `"initial"`.
         device: Device of model and agent, e.g. `"cpu"` or `"cuda"`.
         agent_options: Further keywords of the agent's constructor.
+        standardize_obs: Whether the agent's networks see observations in deviations of the dataset, see
+            `StandardizedObs`.
         eval_every: Gradient steps between evaluations in the real environment.
         eval_episodes: Episodes of each of them.
         final_episodes: Episodes of the last evaluation.
@@ -95,6 +102,7 @@ class RunSettings(JsonSettings):
     adversary: Mapping[str, Any] = field(default_factory=dict)
     adversary_every: int = 1_000
     clone_epochs: int = 0
+    clone_loss: str = added_later("mean")
     n_envs: int = 500
     transitions_per_gradient_step: float | None = None
     rollout_actions: str = "policy"
@@ -103,6 +111,7 @@ class RunSettings(JsonSettings):
     env_id: str | None = None
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     trust_dataset: bool = False
+    history: int = added_later(1)
     task: str | None = None
     model: str | None = None
     ensemble: Mapping[str, Any] = field(default_factory=dict)
@@ -111,6 +120,7 @@ class RunSettings(JsonSettings):
     start: str = "dataset"
     device: str = "cpu"
     agent_options: Mapping[str, Any] = field(default_factory=dict)
+    standardize_obs: bool = added_later(False)
     eval_every: int = 5_000
     eval_episodes: int = 10
     final_episodes: int = 20
@@ -119,6 +129,7 @@ class RunSettings(JsonSettings):
         super().__post_init__()
         tables: dict[str, Iterable[str]] = {
             "agent": AGENTS,
+            "clone_loss": CLONE_LOSSES,
             "rollout_actions": ROLLOUT_ACTIONS,
             "start": STARTS,
             "termination": TERMINATIONS,
@@ -138,10 +149,16 @@ class RunSettings(JsonSettings):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
         check_seed(self.seed, largest=LARGEST_GLOBAL_SEED)
+        check_history(self.history)
         if not 0 <= self.real_ratio <= 1:
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
         if self.clone_epochs < 0:
             raise SettingsError(f"clone_epochs must be 0 or more, got {self.clone_epochs}.")
+        if self.clone_loss == "likelihood" and AGENTS.find(self.agent).needs_noise:
+            raise SettingsError(
+                f"clone_loss='likelihood' needs a policy that samples its actions, and {self.agent}'s is "
+                "deterministic. Use 'mean'."
+            )
 
     def _check_penalty(self) -> None:
         Penalty(self.penalty_coef, self.penalty, self.penalty_members, self.penalty_scale)
@@ -206,6 +223,7 @@ class RunSettings(JsonSettings):
             "dataset": self.dataset,
             "model": self.model,
             "env_id": self.named_environment(),
+            "history": self.history,
             "task": self.task,
             "ensemble": dict(self.ensemble),
             "fit": self.fit_options(),

@@ -15,8 +15,10 @@ from offline_envs.sb3.callbacks.real_evaluation import (
     mean_return_of,
     save_policy,
 )
+from offline_envs.sb3.clone_losses import CLONE_LOSSES
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
+from offline_envs.sb3.fast_sac.policies import current_policy
 from offline_envs.sb3.offline_sac.combo import COMBO
 from offline_envs.sb3.offline_sac.mobile import MOBILE
 from offline_envs.sb3.offline_sac.ravl import RAVL
@@ -24,12 +26,14 @@ from offline_envs.sb3.rollouts.device_rollouts import with_device_rollouts
 from offline_envs.sb3.rollouts.mixin import ChoosesRolloutActions
 from offline_envs.sb3.rollouts.uniform_rollouts import with_uniform_rollouts
 from offline_envs.sb3.schedule import OffPolicySchedule, mopo_schedule
+from offline_envs.sb3.standardized_obs import StandardizedObs, standardized_by
 from offline_envs.sb3.vec_env.infos import VectorInfos
 from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
 
 __all__ = [
     "AGENTS",
     "BEST_POLICY",
+    "CLONE_LOSSES",
     "COMBO",
     "LAST_POLICY",
     "MOBILE",
@@ -46,15 +50,18 @@ __all__ = [
     "RealEvalCallback",
     "SB3ActorCritic",
     "SB3VecEnv",
+    "StandardizedObs",
     "VectorInfos",
     "agent_class",
     "check_values",
     "constructor_options",
+    "current_policy",
     "evaluate_in",
     "gradient_steps",
     "mean_return_of",
     "mopo_schedule",
     "save_policy",
+    "standardized_by",
     "with_device_rollouts",
     "with_uniform_rollouts",
 ]

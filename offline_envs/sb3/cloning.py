@@ -11,8 +11,9 @@ from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor
 
 from offline_envs.data import DatasetSource, Transitions
-from offline_envs.errors import SettingsError
+from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.sb3.buffers.rows import check_box, flat_size, scale_action
+from offline_envs.sb3.clone_losses import CLONE_LOSSES, check_samples, squared_distance
 from offline_envs.settings import check_arguments, check_seed
 from offline_envs.tasks import Task, task_transitions
 
@@ -24,11 +25,13 @@ CHUNK = 10_000
 
 
 class BehaviorCloner:
-    """Supervised learning of a policy, by the squared distance of its deterministic action to the data's.
+    """Supervised learning of a policy from the actions of a dataset.
 
-    MOReL's release starts its policy like this (Kidambi et al. 2020). RAMBO's release maximises the
-    log-likelihood instead (Rigter et al. 2022), which also narrows the policy's distribution; here
-    exploration keeps its initial width. On its own it is the baseline BC.
+    By default it minimises the squared distance of the deterministic action, as MOReL's release does at the
+    start (Kidambi et al. 2020); sampled actions keep the spread of a new policy, which for SAC is more than
+    half of the range. With `loss="likelihood"` it maximises the likelihood of the data's actions, as RAMBO's
+    release does (Rigter et al. 2022), so that the spread becomes that of the data. On its own it is the
+    baseline BC.
 
     Distances are in the units of the policy's output: [−1, 1] where it squashes its actions (SAC, TD3, TQC,
     CrossQ), else the environment's.
@@ -38,6 +41,8 @@ class BehaviorCloner:
         dataset: Anything that `offline_envs.data.load_transitions` accepts.
         batch_size: Rows of a gradient step.
         learning_rate: Adam's step size.
+        loss: `"mean"`, the squared distance of the deterministic action, or `"likelihood"`, which also fits
+            the spread of sampled actions and needs a policy that has one: any but those of TD3 and DDPG.
         seed: Seed of the holdout and of the batches.
         env_id: Environment of the data, where their metadata do not name it.
         task: Task that the agent is for. Its reward is not used, but it may have fewer observation dimensions
@@ -47,8 +52,8 @@ class BehaviorCloner:
         gradient_steps: Gradient steps taken so far.
 
     Raises:
-        SettingsError: A number that is not positive, a single step, or spaces that are not those of the
-            dataset.
+        SettingsError: A number that is not positive, a single step, an unknown loss or one that the policy
+            does not have, or spaces that are not those of the dataset.
 
     Example:
         >>> from stable_baselines3 import SAC
@@ -69,6 +74,7 @@ class BehaviorCloner:
         *,
         batch_size: int = 256,
         learning_rate: float = 1e-3,
+        loss: str = "mean",
         seed: int = 0,
         env_id: str | EnvSpec | None = None,
         task: str | Task | None = None,
@@ -78,6 +84,10 @@ class BehaviorCloner:
                 f"batch_size and learning_rate must be positive, got {batch_size} and {learning_rate}."
             )
         check_seed(seed)
+        if loss not in CLONE_LOSSES:
+            raise unknown_name("loss", loss, CLONE_LOSSES)
+        if loss == "likelihood":
+            check_samples(agent.policy)
         transitions = task_transitions(dataset, task, env_id=env_id)
         if len(transitions) < 2:
             raise SettingsError(
@@ -91,6 +101,7 @@ class BehaviorCloner:
         n_holdout = max(1, int(HOLDOUT_SHARE * len(obs)))
         self._holdout, self._train = order[:n_holdout], order[n_holdout:]
         self._obs, self._action, self._batch_size = obs, action, batch_size
+        self._loss = CLONE_LOSSES[loss]
         self._optimizer = torch.optim.Adam(self._policy.parameters(), lr=learning_rate)
 
     @property
@@ -113,7 +124,8 @@ class BehaviorCloner:
         self._policy.set_training_mode(True)
         for _ in range(gradient_steps):
             draw = torch.randint(len(self._train), (self._batch_size,), generator=self._generator)
-            loss = self._squared_distance(self._train[draw.to(self._train.device)]).mean()
+            rows = self._train[draw.to(self._train.device)]
+            loss = self._loss(self._policy, self._obs[rows], self._action[rows]).mean()
             self._optimizer.zero_grad()
             torch.autograd.backward(loss)
             self._optimizer.step()
@@ -127,12 +139,9 @@ class BehaviorCloner:
     def error(self) -> float:
         """Mean squared distance on the holdout, per action dimension, in the policy's own units."""
         self._policy.set_training_mode(False)
-        distances = [self._squared_distance(rows) for rows in torch.split(self._holdout, CHUNK)]
+        chunks = torch.split(self._holdout, CHUNK)
+        distances = [squared_distance(self._policy, self._obs[rows], self._action[rows]) for rows in chunks]
         return float(torch.cat(distances).mean())
-
-    def _squared_distance(self, rows: Tensor) -> Tensor:
-        action = self._policy._predict(self._obs[rows], deterministic=True)
-        return (action - self._action[rows]).square().mean(dim=1)
 
 
 def _targets(agent: BaseAlgorithm, transitions: Transitions) -> Tensor:

@@ -68,6 +68,14 @@ def test_run_shares(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     assert environment + buffer + policy + loop + gradient == pytest.approx(100, abs=0.5)
 
 
+def test_planning(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("planning", monkeypatch)
+    benchmark.main(candidates=50, particles=2, horizon=2, environment=["LearnedModel-v0"], seconds=0.0)
+    [row] = cells(capsys.readouterr().out)
+    assert row[:2] == ["LearnedModel-v0", "100"]
+    assert all(math.isfinite(n) and n > 0 for n in numbers(row))
+
+
 def test_agent_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = script("agent_updates", monkeypatch)
     benchmark.main(task="hopper", updates=1, rounds=1)

@@ -88,3 +88,38 @@ def test_a_policy_that_is_neither_a_file_nor_known_is_refused() -> None:
     message = fail("evaluate", "unifrom", "--env-id", "InvertedDoublePendulum-v5")
     assert "There is no file unifrom, and no policy of that name. Give a .zip of Stable-" in message
     assert "uniform" in message
+
+
+SMALL_PLAN = "horizon=2,candidates=8,elites=2,iterations=1,particles=2"
+SMALL_FIT = '{"fit": {"max_epochs": 1}, "ensemble": {"hidden": [8]}, "progress": false}'
+
+
+def test_a_planner_is_scored() -> None:
+    """It plans in a model of the dataset, with the method of the learned environment."""
+    call = ("evaluate", f"cem:{SMALL_PLAN}", "--dataset", DEMO, "--episodes", 1)
+    where = ("--learned-env", "PenalizedModel-v0", "--learned-kwargs", SMALL_FIT)
+    first = succeed(*call, *where)
+    assert "1 episodes of" in first
+    assert first == succeed(*call, *where)
+
+
+def test_a_planner_that_cannot_plan_is_refused_before_a_fit(policy: Path) -> None:
+    assert "plans in a learned model, and none is given" in fail("evaluate", "cem", "--env-id", "Hopper-v5")
+    assert "Unknown setting of CEMSettings" in fail("evaluate", "cem:horizont=3", "--dataset", DEMO)
+    assert "give prior=" in fail(
+        "evaluate",
+        "mbop",
+        "--dataset",
+        DEMO,
+        "--learned-kwargs",
+        SMALL_FIT,
+    )
+    assert "Unknown learned environment 'Hopper-v5'" in fail(
+        "evaluate", "cem", "--dataset", DEMO, "--learned-env", "Hopper-v5"
+    )
+
+
+def test_a_planner_takes_the_proposals_of_a_saved_policy(policy: Path) -> None:
+    text = f"mppi:horizon=2,candidates=8,iterations=1,particles=2,prior={policy},prior_share=0.5"
+    output = succeed("evaluate", text, "--dataset", DEMO, "--episodes", 1, "--learned-kwargs", SMALL_FIT)
+    assert "1 episodes of" in output

@@ -1,3 +1,6 @@
+from typing import Any
+
+import pytest
 import torch
 
 from offline_envs.dynamics import FitSettings, Holdout, fit, read_model_card, save_ensemble
@@ -6,10 +9,11 @@ from offline_envs.dynamics.fitting.rows import split_rows
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
 
 
-def test_the_card_gives_exactly_the_rows_that_the_fit_held_out(tmp_path: object) -> None:
+@pytest.mark.parametrize("more", [{}, {"holdout_share": 0.15}, {"rollout_steps": 4, "max_epochs": 2}])
+def test_the_card_gives_exactly_the_rows_that_the_fit_held_out(more: dict[str, Any]) -> None:
     """Any other rows would make the calibration look better than it is."""
     transitions = linear_transitions(100)
-    fit_settings = FitSettings(seed=7, holdout=15)
+    fit_settings = FitSettings(seed=7, holdout=15, **more)
     card = {
         "fit_settings": fit_settings.to_json(),
         "dataset": {"fingerprint": transitions.fingerprint, "source": "linear"},

@@ -27,12 +27,24 @@ def test_spaces_are_those_of_the_data() -> None:
 def test_step_returns_plain_scalars_and_a_float32_array() -> None:
     env = make_bare("PenalizedModel-v0")
     obs, info = env.reset(seed=0)
-    assert (obs.dtype, obs.shape, info) == (np.float32, (2,), {})
+    assert (obs.dtype, obs.shape) == (np.float32, (2,))
     obs, reward, terminated, truncated, info = env.step(ACTION)
     assert (obs.dtype, obs.shape) == (np.float32, (2,))
     assert [type(value) for value in (reward, terminated, truncated)] == [float, bool, bool]
     assert [type(value) for value in info.values()] == [float, float, bool]
     assert list(info) == ["raw_reward", "penalty", "exploded"]
+
+
+@pytest.mark.parametrize("env_id", ["PenalizedModel-v0", "PessimisticModel-v0"])
+def test_infos_of_a_reset_have_the_keys_and_types_of_a_step_and_say_nothing(env_id: str) -> None:
+    """Recorders of episodes want the same in every row."""
+    env = make_bare(env_id)
+    _, before = env.reset(seed=0)
+    _, _, _, _, after = env.step(ACTION)
+    assert [(name, type(value)) for name, value in before.items()] == [
+        (name, type(value)) for name, value in after.items()
+    ]
+    assert all(value is False or np.isnan(value) for value in before.values())
 
 
 @pytest.mark.parametrize("env_id", ["LearnedModel-v0", "PenalizedModel-v0"])

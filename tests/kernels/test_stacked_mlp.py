@@ -7,8 +7,11 @@ from tests.kernels.networks import networks, stack
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
 @pytest.mark.parametrize("n", [1, 3])
-def test_values_and_gradients_are_those_of_autograd(n: int, activation: type[nn.Module]) -> None:
-    members = networks(n, activation)
+@pytest.mark.parametrize("normed", [False, True])
+def test_values_and_gradients_are_those_of_autograd(
+    n: int, activation: type[nn.Module], *, normed: bool
+) -> None:
+    members = networks(n, activation, normed=normed)
     mlp = stack(members, activation)
     inputs = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     weights = torch.randn(n, 4, 2, dtype=torch.float64)
@@ -25,9 +28,10 @@ def test_values_and_gradients_are_those_of_autograd(n: int, activation: type[nn.
     torch.testing.assert_close(input_grad.sum(0), inputs.grad[:, 2:])
 
 
-def test_outputs_of_rounded_layers_are_those_of_rounded_modules() -> None:
+@pytest.mark.parametrize("normed", [False, True])
+def test_outputs_of_rounded_layers_are_those_of_rounded_modules(*, normed: bool) -> None:
     """Hidden weights, biases and activations have 8 significant bits; the last layer has all."""
-    members = networks(2, nn.ReLU)
+    members = networks(2, nn.ReLU, normed=normed)
     mlp = stack(members, nn.ReLU)
     inputs = torch.randn(4, 5, dtype=torch.float64)
     with torch.no_grad():

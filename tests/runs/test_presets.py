@@ -1,5 +1,6 @@
 import pytest
 
+from offline_envs.dynamics import FitSettings
 from offline_envs.errors import SettingsError
 from offline_envs.runs import DEMO, DEMO_SMOKE, PRESETS, TrainSettings, merged, preset
 
@@ -92,6 +93,19 @@ def test_rambos_adversary_rests_on_the_datasets_of_its_table() -> None:
         "rambo/walker2d-random",
         "rambo/walker2d-medium",
         "rambo/walker2d-medium-replay",
+    }
+
+
+def test_rambos_release_has_a_model_and_a_clone_of_its_own() -> None:
+    run = TrainSettings.for_algorithm({"dataset": "a-v0", **preset("rambo/hopper-medium").settings})
+    assert (run.clone_epochs, run.clone_loss) == (50, "likelihood")
+    assert run.ensemble == {"logvar_bounds": [-6.0, 1.0]}
+    fit = FitSettings.from_json(run.fit)
+    assert (fit.learning_rate, fit.patience, fit.bound_weight, fit.holdout_share) == (3e-4, 10, 1e-3, 0.1)
+    assert preset("rambo-kit/hopper-medium").settings["fit"] == {
+        "learning_rate": 3e-4,
+        "patience": 10,
+        "bound_weight": 1e-3,
     }
 
 

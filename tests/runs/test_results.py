@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,15 @@ gradient_steps,timesteps,real_return,real_std,real_length,normalized_score,predi
 
 def test_the_text_of_two_rows() -> None:
     assert metrics_text(ROWS) == TEXT
+
+
+def test_figures_of_current_weights_have_columns_where_there_are_any(tmp_path: Path) -> None:
+    averaged = replace(ROWS[1], current_return=80.0, current_length=11.0, current_predicted_return=5.0)
+    header, *lines = metrics_text([ROWS[0], averaged]).splitlines()
+    assert header == TEXT.splitlines()[0] + ",current_return,current_length,current_predicted_return"
+    assert [line.split(",")[8:] for line in lines] == [["", "", ""], ["80.0", "11.0", "5.0"]]
+    (tmp_path / "metrics.csv").write_text(metrics_text([ROWS[0], averaged]))
+    assert read_metrics(tmp_path / "metrics.csv") == [ROWS[0], averaged]
 
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:

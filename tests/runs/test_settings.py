@@ -35,6 +35,8 @@ from offline_envs.runs import ModelBased, TrainSettings, algorithm
         ({"env_settings": {"max_episode_steps": 9}}, "env_settings cannot hold 'max_episode_steps'"),
         ({"algorithm": "morel", "env_settings": {"gamma": 0.9}}, "env_settings cannot hold 'gamma'"),
         ({"clone_epochs": -1}, "clone_epochs must be 0 or more, got -1"),
+        ({"clone_loss": "mode"}, "Unknown clone_loss 'mode'. Valid: likelihood, mean"),
+        ({"clone_loss": "likelihood", "agent": "td3"}, "and td3's is deterministic. Use 'mean'."),
         ({"agent": "trpo", "transitions_per_gradient_step": 499}, "must be at least n_envs=500, got 499"),
         ({"model": 3}, "model must be of type str | None, got 3"),
         ({"ensemble": [1]}, "ensemble must be settings by name"),

@@ -64,10 +64,11 @@ class Overrides:
         return transitions
 
     def _check_obs(self, transitions: Transitions, env: KnownEnvironment) -> None:
-        if env.obs_dim != transitions.obs_dim:
+        recorded = transitions.newest.obs_dim
+        if env.obs_dim != recorded:
             keywords = f" with {env.spec.kwargs}" if env.spec.kwargs else ""
             raise DatasetError(
-                f"{transitions.source} has {transitions.obs_dim} observation dimensions, but "
+                f"{transitions.source} has {recorded} observation dimensions, but "
                 f"{env.spec.id}{keywords} has {env.obs_dim}. Pass the env_id= that the data come from, with "
                 "its keywords: an EnvSpec, or --env-kwargs."
             )

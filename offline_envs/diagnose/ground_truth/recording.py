@@ -16,7 +16,7 @@ from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.dynamics import generator_for
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.evaluation import DataScale
-from offline_envs.policies import Predictor
+from offline_envs.policies import Acting, Predictor
 
 SAME_REWARD = 0.01
 """Median reward difference, in deviations of the data, below which two reward functions are the same."""
@@ -150,10 +150,13 @@ def replay_windows(simulator: Simulator, recorded: Windows, scale: DataScale) ->
 
 def policy_windows(simulator: Simulator, starts: Tensor, policy: Predictor, horizon: int) -> Windows:
     """Let a policy act in the simulator from `starts`, `(n, d)`, on the simulator's observations."""
+    act = Acting(policy)
 
     def choose(i: int, t: int, obs: NDArray[np.float32]) -> NDArray[np.float32]:
-        del i, t  # Unused.
-        chosen: NDArray[np.float32] = np.asarray(policy.predict(obs, deterministic=True)[0], np.float32)
+        del i  # Unused: starts come one after the other.
+        if t == 0:
+            act.begin()
+        chosen: NDArray[np.float32] = np.asarray(act(obs), np.float32)
         return chosen
 
     lengths = torch.full((len(starts),), horizon)

@@ -54,7 +54,9 @@ class EnsembleDynamics(nn.Module):
         self.heads = nn.ModuleList(
             MemberLinear(n, widths[-1], width, generator=generator) for width in self._head_widths()
         )
-        self.bounds = LogVarianceBounds(self.n_outputs) if settings.probabilistic else None
+        low, high = settings.logvar_bounds
+        bounds = LogVarianceBounds(self.n_outputs, low=low, high=high)
+        self.bounds = bounds if settings.probabilistic else None
         self.register_buffer("elites", torch.arange(settings.n_elites))
 
     def __deepcopy__(self, memo: dict[int, object]) -> "EnsembleDynamics":
@@ -139,6 +141,24 @@ class EnsembleDynamics(nn.Module):
             everyone = self._gaussian(self._together(inputs, None))
             return everyone if members is None else everyone.members(members)
         return self._apart(inputs, range(self.n_members) if members is None else members.tolist())
+
+    def predict_with_gradients(
+        self, obs: Tensor, action: Tensor, members: Tensor | None = None
+    ) -> Prediction:
+        """Predict by operations that autograd follows to any order, see `Differentiable`.
+
+        Args:
+            obs: See `predict`.
+            action: See `predict`.
+            members: See `predict`.
+        """
+        values = self.normalizer(torch.cat([obs, action], dim=-1))[None]
+        *trunk, (weight, bias) = self._layers_of(members)
+        hidden = self._hidden().of(members)
+        for depth, (layer_weight, layer_bias) in enumerate(trunk):
+            values = values.expand(len(weight), -1, -1)
+            values = hidden(depth, torch.baddbmm(layer_bias, values, layer_weight))
+        return self._gaussian(torch.baddbmm(bias, values, weight))
 
     @torch.no_grad()
     def predict_rounded(

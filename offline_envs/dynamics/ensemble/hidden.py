@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-EPSILON = 1e-5
-"""Added to the variance that layer normalisation divides by, as in PyTorch."""
+from offline_envs.kernels import layer_norm
 
 SLOPE = 0.01
 """Slope of the leaky ReLU below zero."""
@@ -79,8 +78,7 @@ class Hidden(NamedTuple):
         """Normalise and activate the product of hidden layer `depth`, `(N, B, width)`, in its own dtype."""
         if self.norms:
             gain, shift = (part.to(product.dtype) for part in self.norms[depth])
-            normed = functional.layer_norm(product, product.shape[-1:], eps=EPSILON)
-            product = torch.addcmul(shift, normed, gain)
+            product = layer_norm(product, gain, shift)
         return self.activation.function(product, inplace=inplace)
 
     def of(self, members: Tensor | int | None) -> "Hidden":

@@ -77,7 +77,7 @@ class LogVarianceBounds(nn.Module):
         high: Initial upper bound.
     """
 
-    def __init__(self, n_outputs: int, *, low: float = -10.0, high: float = 0.5) -> None:
+    def __init__(self, n_outputs: int, *, low: float, high: float) -> None:
         super().__init__()
         self.low = nn.Parameter(torch.full((n_outputs,), low))
         self.high = nn.Parameter(torch.full((n_outputs,), high))

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from offline_envs.dynamics.ensemble.hidden import EPSILON, PLAIN, Activation, Hidden
-from offline_envs.kernels import calls_onednn, linear
+from offline_envs.dynamics.ensemble.hidden import PLAIN, Activation, Hidden
+from offline_envs.kernels import calls_onednn, linear, norm_gradient, normed_rows
 
 Layers = Sequence[tuple[Tensor, Tensor]]
 """Weight `(N, n_inputs, n_outputs)` and bias `(N, 1, n_outputs)` of each layer."""
@@ -125,7 +125,7 @@ def _one_by_one(inputs: Tensor, layers: Layers, hidden: Hidden, kept: list[Tenso
             passed = [before]
             if hidden.norms:
                 gain, shift = (part[i, 0] for part in hidden.norms[depth])
-                before, *moments = torch.native_layer_norm(before, gain.shape, gain, shift, EPSILON)
+                before, *moments = normed_rows(before, gain, shift)
                 passed += [*moments, before]
             values = hidden.activation.function(before)
             if kept is not None:
@@ -142,7 +142,4 @@ def _back_through(
     if gain is None:
         return (grad,)
     product, mean, rstd = kept[:3]
-    found: tuple[Tensor, ...] = torch.ops.aten.native_layer_norm_backward(
-        grad, product, gain.shape, mean, rstd, gain, gain, (True, True, True)
-    )
-    return found
+    return norm_gradient(grad, product, mean, rstd, gain)

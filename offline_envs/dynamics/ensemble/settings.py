@@ -26,6 +26,8 @@ class EnsembleSettings(JsonSettings):
             member's own.
         activation: Activation of the hidden layers: `"silu"` (MOPO) or `"leaky_relu"`. NEUBAY
             (arXiv 2512.04341) has the latter with `layer_norm`.
+        logvar_bounds: Initial lower and upper bound of every output's log-variance, in the units of the fit's
+            targets. They are learned; RAMBO's release (Rigter et al. 2022) starts from (−6, 1).
     """
 
     n_members: int = 7
@@ -36,6 +38,7 @@ class EnsembleSettings(JsonSettings):
     spectral_norm: bool = False
     layer_norm: bool = added_later(False)
     activation: str = added_later("silu")
+    logvar_bounds: tuple[float, ...] = added_later((-10.0, 0.5))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,6 +57,10 @@ class EnsembleSettings(JsonSettings):
             )
         if self.activation not in ACTIVATIONS:
             raise unknown_name("activation", self.activation, ACTIVATIONS)
+        if len(self.logvar_bounds) != 2 or not self.logvar_bounds[0] < self.logvar_bounds[1]:
+            raise SettingsError(
+                f"logvar_bounds must be a lower and a higher number, got {self.logvar_bounds}."
+            )
         if self.spectral_norm and self.layer_norm:
             raise SettingsError(
                 "layer_norm undoes the scale of every hidden layer, so spectral_norm would bound nothing. "

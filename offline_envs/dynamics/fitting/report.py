@@ -78,5 +78,5 @@ def warn_of_useless_outputs(report: FitReport) -> None:
             f"On the holdout, the model predicts {', '.join(poor)} worse than the mean of the data does "
             "(unexplained share of the variance, 1 is the mean). It may be noise, or need more epochs or "
             "data; with standardize_targets=False, units far from 1 cause it.",
-            stacklevel=4,  # past the check of the arguments of `fit`
+            stacklevel=5,  # past `_finished`, `fit` and the check of its arguments
         )

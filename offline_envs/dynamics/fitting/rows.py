@@ -14,7 +14,7 @@ from offline_envs.dynamics.prediction import DELTA, REWARD
 from offline_envs.errors import DatasetError
 
 SMALLEST_HOLDOUT = 10
-"""Fewest rows by which members are ranked; a dataset holds at least five times as many."""
+"""Fewest rows by which members are ranked."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,19 @@ def generator_for(seed: int, *stream: int) -> torch.Generator:
 
 
 def holdout_size(n: int, fit_settings: FitSettings) -> int:
-    """Return the number of holdout rows: the setting, at most a fifth of the `n` rows.
+    """Return the number of holdout rows: the setting, at most `holdout_share` of the `n` rows.
 
     Raises:
         DatasetError: Too few rows for a holdout.
     """
-    if n < 5 * SMALLEST_HOLDOUT:
+    share = fit_settings.holdout_share
+    smallest = math.ceil(SMALLEST_HOLDOUT / share)
+    if n < smallest:
         raise DatasetError(
-            f"A fit needs at least {5 * SMALLEST_HOLDOUT} transitions, a fifth of which score the members; "
-            f"got {n}."
+            f"A fit needs at least {smallest} transitions, of which holdout_share={share:g} score the "
+            f"members; got {n}."
         )
-    return min(fit_settings.holdout, n // 5)
+    return min(fit_settings.holdout, int(share * n))
 
 
 def split_index(n: int, fit_settings: FitSettings) -> tuple[Tensor, Tensor]:

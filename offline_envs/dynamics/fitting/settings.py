@@ -20,7 +20,7 @@ class FitSettings(JsonSettings):
         schedule: Learning-rate schedule: `"constant"`, or `"cosine"` down to zero after `max_epochs`, which
             reaches the same error in fewer epochs with a higher `learning_rate`, such as 4e-3.
         batch_size: Rows a member sees in one gradient step.
-        holdout: Rows kept out to score members, at most a fifth of the dataset.
+        holdout: Rows kept out to score members, at most `holdout_share` of the dataset.
         weight_decay: Factor of half the squared weights added to the loss: one a hidden layer, then one for
             the heads. More hidden layers than values repeat the last hidden one, fewer take the first.
         bound_weight: Factor of the term that pulls the log-variance bounds together.
@@ -49,6 +49,7 @@ class FitSettings(JsonSettings):
         value_weight: Weight φ of the term by which members' errors count as far as values depend on them, see
             `value_consistency`; VIPO has 1e-4. It is in units of one over the squared reward.
         value_discount: Discount γ of these values.
+        holdout_share: Largest share of the dataset that is kept out; RAMBO's release has a tenth.
     """
 
     learning_rate: float = 1e-3
@@ -71,6 +72,7 @@ class FitSettings(JsonSettings):
     own_gradient: bool = added_later(True)
     value_weight: float = added_later(0.0)
     value_discount: float = added_later(0.99)
+    holdout_share: float = added_later(0.2)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,11 +96,16 @@ class FitSettings(JsonSettings):
             )
         if self.bound_weight < 0:
             raise SettingsError(f"bound_weight must be 0 or more, got {self.bound_weight}.")
-        if not 0 <= self.improvement < 1:
-            raise SettingsError(f"improvement must be at least 0 and less than 1, got {self.improvement}.")
         check_seed(self.seed)
+        self._check_scoring()
         self._check_own_inputs()
         self._check_value_term()
+
+    def _check_scoring(self) -> None:
+        if not 0 <= self.improvement < 1:
+            raise SettingsError(f"improvement must be at least 0 and less than 1, got {self.improvement}.")
+        if not 0 < self.holdout_share <= 0.5:
+            raise SettingsError(f"holdout_share must lie above 0, up to 0.5, got {self.holdout_share}.")
 
     def _check_own_inputs(self) -> None:
         if self.rollout_steps < 1:

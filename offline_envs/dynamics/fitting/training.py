@@ -18,6 +18,7 @@ from offline_envs.dynamics.ensemble.spectral_norm import (
     bake_spectral_norm,
     refine_spectral_norm,
 )
+from offline_envs.dynamics.ensemble.warm_start import check_initial, start_from
 from offline_envs.dynamics.fitting.bootstrap import Bootstrap
 from offline_envs.dynamics.fitting.fit_state import Capture, FitState, set_learning_rate
 from offline_envs.dynamics.fitting.gradient_step import GradientStep
@@ -35,6 +36,8 @@ from offline_envs.dynamics.fitting.rows import (
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.value_consistency import ValueConsistency
+from offline_envs.dynamics.history_model import model_dims, model_rows
+from offline_envs.dynamics.model import weights_digest
 from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.kernels import warn_of_emulation
 from offline_envs.settings import check_arguments
@@ -61,6 +64,7 @@ def fit(
     settings: EnsembleSettings | None = None,
     *,
     fit_settings: FitSettings | None = None,
+    initial: EnsembleDynamics | None = None,
     device: torch.device | str = "cpu",
     progress: bool = True,
     folder: Path | str | None = None,
@@ -71,9 +75,13 @@ def fit(
     may round a step that is replayed as a graph differently from one that is not.
 
     Args:
-        transitions: The dataset.
-        settings: Shape of the ensemble; None means MOPO's.
+        transitions: The dataset; of one with a history, the ensemble is fitted to `model_rows`.
+        settings: Shape of the ensemble; None means that of `initial`, or MOPO's.
         fit_settings: Settings of the fit; None means MOPO's release.
+        initial: Ensemble whose weights the fit starts from, e.g. the last one where data were appended; None
+            for random weights. Inputs and targets are standardised by `transitions`, and the first weights
+            adjusted so that predictions are at first those of `initial`, see `start_from`. All else starts
+            anew, also the holdout: rows of it that `initial` was fitted to score members too well.
         device: Device of the fit and of the ensemble.
         progress: Whether to show progress on standard error.
         folder: Folder that keeps an interrupted fit. The same call resumes it, with the result of an
@@ -82,40 +90,36 @@ def fit(
     Raises:
         DatasetError: Too few rows for a holdout, or none that follow one another for `rollout_steps`.
         CheckpointError: `folder` holds a damaged fit, or one of other data or settings.
-        SettingsError: `value_weight` with deterministic members.
+        SettingsError: `value_weight` with deterministic members, `rollout_steps` with a history, or `initial`
+            is of another shape.
         OfflineEnvsError: The loss is not finite.
 
     Warns:
         UserWarning: Outputs that are predicted worse than their mean, or windows much shorter than
             `rollout_steps`.
     """
-    settings, fit_settings = settings or EnsembleSettings(), fit_settings or FitSettings()
+    settings, fit_settings = fit_choices(transitions, settings, fit_settings, initial)
     device = torch.device(device)
-    if fit_settings.value_weight and not settings.probabilistic:
-        raise SettingsError("value_weight needs members that predict a variance, but probabilistic=False.")
     warn_of_emulation(fit_settings.precision, device)
+    keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings, initial)) if folder else None
+    transitions = model_rows(transitions)
     ensemble = EnsembleDynamics(
         transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
     )
     rows = split_rows(transitions, ensemble.normalizer, fit_settings=fit_settings, device=device)
     scaler = standardize_targets(rows) if fit_settings.standardize_targets else None
-    windows = windows_of(
-        transitions, rows, normalizer=ensemble.normalizer, scaler=scaler, fit_settings=fit_settings
-    )
+    if initial is not None:
+        start_from(ensemble, initial, scaler)
+    normalizer = ensemble.normalizer
+    windows = windows_of(transitions, rows, normalizer=normalizer, scaler=scaler, fit_settings=fit_settings)
     if settings.spectral_norm:
         add_spectral_norm(ensemble, generator=generator_for(fit_settings.seed, _SPECTRAL_NORM))
     values = _values(transitions, ensemble, scaler, fit_settings, device)
     state = FitState(ensemble.to(device), fit_settings, values)
-    keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings)) if folder else None
     if keeper:
         keeper.resume(state)
     _train(state, rows, windows, keeper, shown=progress)
-    ensemble = _finished(state)
-    report = _report(state, rows)
-    if scaler:
-        ensemble.rescale_outputs(scaler.mean, scaler.std)
-    warn_of_useless_outputs(report)
-    return Fitted(ensemble, report)
+    return _finished(state, rows, scaler)
 
 
 def _values(
@@ -138,16 +142,46 @@ def _values(
     )
 
 
+def fit_choices(
+    transitions: Transitions,
+    settings: EnsembleSettings | None,
+    fit_settings: FitSettings | None,
+    initial: EnsembleDynamics | None,
+) -> tuple[EnsembleSettings, FitSettings]:
+    """Return the settings of a fit, with those that None stands for.
+
+    Raises:
+        SettingsError: `value_weight` with deterministic members, `rollout_steps` with a history, or `initial`
+            is of another shape.
+    """
+    settings = settings or (EnsembleSettings() if initial is None else initial.settings)
+    fit_settings = fit_settings or FitSettings()
+    if fit_settings.value_weight and not settings.probabilistic:
+        raise SettingsError("value_weight needs members that predict a variance, but probabilistic=False.")
+    if fit_settings.rollout_steps > 1 and transitions.history > 1:
+        raise SettingsError(
+            f"rollout_steps={fit_settings.rollout_steps} feeds predictions back as observations, not into a "
+            f"history of {transitions.history}. Leave one of the two out."
+        )
+    if initial is not None:
+        check_initial(initial, settings, *model_dims(transitions))
+    return settings, fit_settings
+
+
 def fit_identity(
-    transitions: Transitions, settings: EnsembleSettings, fit_settings: FitSettings
+    transitions: Transitions,
+    settings: EnsembleSettings,
+    fit_settings: FitSettings,
+    initial: EnsembleDynamics | None = None,
 ) -> dict[str, Any]:
-    """Return everything that a fit depends on, as JSON values: dataset, settings, version."""
-    return {
+    """Return everything that a fit depends on, as JSON values: dataset, settings, version, first weights."""
+    identity = {
         "dataset": transitions.fingerprint,
         "ensemble settings": settings.to_json(),
         "fit settings": fit_settings.to_json(),
         "version": FIT_VERSION,
     }
+    return identity if initial is None else identity | {"initial weights": weights_digest(initial)}
 
 
 class _Keeper:
@@ -262,13 +296,18 @@ def _holdout_mse(ensemble: EnsembleDynamics, rows: Rows, windows: MultiStep | No
     return errors
 
 
-def _finished(state: FitState) -> EnsembleDynamics:
+def _finished(state: FitState, rows: Rows, scaler: Normalizer | None) -> Fitted:
     ensemble = state.ensemble
     state.restore_best()
     if ensemble.settings.spectral_norm:
         bake_spectral_norm(ensemble)
     ensemble.elites.copy_(torch.tensor(state.elites()))
-    return ensemble.eval().requires_grad_(False)
+    ensemble.eval().requires_grad_(False)
+    report = _report(state, rows)
+    if scaler:
+        ensemble.rescale_outputs(scaler.mean, scaler.std)
+    warn_of_useless_outputs(report)
+    return Fitted(ensemble, report)
 
 
 def _report(state: FitState, rows: Rows) -> FitReport:

@@ -107,9 +107,14 @@ class Known:
                 )
             next_obs.index_copy_(1, self.replay.index, self.replay.values(rows))
         for part in self.parts:
-            next_obs.index_copy_(1, part.index, part.values(obs, action, next_obs))
+            next_obs.index_copy_(1, part.index, part.values(obs, action, _read(next_obs)))
         if self.reward is not None:
-            outcome[:, REWARD] = rewards_of(self.reward, obs, action, next_obs)
+            outcome[:, REWARD] = rewards_of(self.reward, obs, action, _read(next_obs))
+
+
+def _read(next_obs: Tensor) -> Tensor:
+    """What a function may read: a copy where autograd needs it again after it was overwritten."""
+    return next_obs.clone() if next_obs.requires_grad else next_obs
 
 
 def rewards_of(reward: StepFunction, obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:

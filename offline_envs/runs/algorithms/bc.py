@@ -3,7 +3,7 @@
 import time
 
 from offline_envs.runs.agent import new_agent
-from offline_envs.runs.algorithms.base import Algorithm
+from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm
 from offline_envs.runs.plots import plot_learning_curve
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow, TrainResult
@@ -20,8 +20,8 @@ class BehaviourCloning(Algorithm):
     def train(self, run: Run) -> TrainResult:
         """Clone the dataset's behaviour, and score the policy on the way and at the end."""
         settings, folder = run.settings, run.folder
-        agent = new_agent(settings, run.real_env)
-        cloner = BehaviorCloner(agent, run.transitions, seed=settings.seed)
+        agent = new_agent(settings, run.real_env, run.transitions)
+        cloner = BehaviorCloner(agent, run.transitions, loss=settings.clone_loss, seed=settings.seed)
         progress = RunProgress(settings.gradient_steps, shown=run.show_progress)
         started = time.monotonic()
         rows: list[MetricsRow] = []
@@ -49,6 +49,7 @@ class BehaviourCloning(Algorithm):
 
 
 BC = BehaviourCloning(
+    uses=(*EVERY_RUN, "clone_loss", "standardize_obs"),
     defaults={"gradient_steps": 50_000},
     agent_defaults={"trpo": {"transitions_per_gradient_step": 25_000.0, "agent_options": {"batch_size": 50}}},
 )

@@ -13,9 +13,10 @@ def clone_policy(run: ModelRun) -> None:
     Args:
         run: The run; its agent is changed in place.
     """
-    cloner = BehaviorCloner(run.agent, run.transitions, seed=run.settings.seed)
+    settings = run.settings
+    cloner = BehaviorCloner(run.agent, run.transitions, loss=settings.clone_loss, seed=settings.seed)
     for _ in track(
-        range(run.settings.clone_epochs),
+        range(settings.clone_epochs),
         "Cloning the dataset's behaviour",
         console=Console(stderr=True, quiet=not run.show_progress),
         disable=not run.show_progress,

@@ -23,7 +23,7 @@ from offline_envs.files import copy_folder, delete, read_json, write_json, write
 from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
 from offline_envs.runs.algorithms.cloning import clone_policy
-from offline_envs.runs.callback import RunCallback
+from offline_envs.runs.callback import CurrentWeights, RunCallback
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import RunProgress
@@ -32,12 +32,20 @@ from offline_envs.runs.resuming.checkpoint import has_checkpoint, load_checkpoin
 from offline_envs.runs.resuming.stopping import stop_request
 from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED, ModelRun, Run, model_folder
 from offline_envs.runs.run_settings import RunSettings
-from offline_envs.sb3 import BEST_POLICY, MixedReplayBuffer, SB3VecEnv, gradient_steps, mean_return_of
+from offline_envs.sb3 import (
+    BEST_POLICY,
+    MixedReplayBuffer,
+    SB3VecEnv,
+    current_policy,
+    gradient_steps,
+    mean_return_of,
+)
 
 IN_MODEL = (
     *EVERY_RUN,
     *("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings"),
-    *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio", "clone_epochs"),
+    *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio"),
+    *("clone_epochs", "clone_loss", "standardize_obs"),
     *("penalty", "penalty_members"),  # the uncertainty with which the model's error is compared at the end
 )
 """Settings that every algorithm with a model uses."""
@@ -121,7 +129,7 @@ class ModelBased(Algorithm):
         """Make environments of the run's dataset, which already has the reward of its task."""
         settings, folder = run.settings, run.folder
         options = self.make_vec_options(settings)
-        options |= {"dataset": run.transitions, "env_id": None, "task": None}
+        options |= {"dataset": run.transitions, "env_id": None, "task": None, "history": 1}
         if folder.model.exists():
             options |= {"model": str(folder.model), "ensemble": None, "fit": None}
         output = "torch" if collects_on_device(settings) else "numpy"
@@ -159,7 +167,7 @@ def _agent(run: Run, vec_env: SB3VecEnv, *, resumed: bool) -> BaseAlgorithm:
         kind, device = run_agent_class(settings), settings.device
         agent = load_checkpoint(kind, run.folder.checkpoint, vec_env, device=device)
     else:
-        agent = new_agent(settings, vec_env)
+        agent = new_agent(settings, vec_env, run.transitions)
     if isinstance(agent, OffPolicyAlgorithm) and isinstance(agent.replay_buffer, MixedReplayBuffer):
         agent.replay_buffer.use(run.transitions)
     return agent
@@ -213,6 +221,7 @@ def _evaluation(run: ModelRun, rows: Sequence[MetricsRow], **options: Any) -> Ru
         run.folder,
         rows=rows,
         predicted_return=run.predictor.mean,
+        current=_current_weights(run),
         env=run.real_env,
         every=settings.eval_every,
         n_episodes=settings.eval_episodes,
@@ -221,6 +230,13 @@ def _evaluation(run: ModelRun, rows: Sequence[MetricsRow], **options: Any) -> Ru
         best_return=mean_return_of(run.folder.policies / BEST_POLICY),
         **options,
     )
+
+
+def _current_weights(run: ModelRun) -> CurrentWeights | None:
+    policy = current_policy(run.agent)
+    if policy is None:
+        return None
+    return CurrentWeights(policy, ReturnPredictor(run.learned, policy, run.real_env).mean)
 
 
 def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:

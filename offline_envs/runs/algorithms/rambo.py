@@ -31,6 +31,11 @@ class AdversarialTraining(ModelBased):
             raise SettingsError(
                 f"{settings.algorithm} needs an agent with critics Q(s, a), not {settings.agent}."
             )
+        if settings.history > 1:
+            raise SettingsError(
+                f"{settings.algorithm} changes the ensemble itself, which a history of {settings.history} "
+                "keeps behind known columns. Leave history out."
+            )
         if "gamma" in settings.adversary:
             raise SettingsError("adversary cannot hold 'gamma': it is the agent's, see agent_options.")
         ratio = settings.nested("adversary", AdversarySettings).steps_per_update
@@ -91,6 +96,7 @@ class AdversaryOfRun(AlgorithmState):
 RAMBO = AdversarialTraining(
     "AdversarialModel-v0",
     uses=(*IN_MODEL, "adversary", "adversary_every"),
-    defaults={"real_ratio": 0.5, "clone_epochs": 50},
+    defaults={"real_ratio": 0.5, "clone_epochs": 50, "clone_loss": "likelihood"},
+    agent_defaults={name: {"clone_loss": "mean"} for name in ("td3", "ddpg")},  # which are deterministic
 )
-"""RAMBO, with the mixture of its release."""
+"""RAMBO, with the mixture and the clone of its release."""

@@ -1,8 +1,16 @@
-"""RAMBO's presets."""
+"""RAMBO's presets.
+
+Both codes standardise observations by the dataset before anything else, and fit their models to steps and
+rewards in those units. Here the fit standardises its targets instead, so that bounds of log-variances are in
+deviations of each output, and the agent sees observations as they are. How the adversary differs is in
+`AdversarySettings`: ended episodes restart, very large gradients are clipped, and it stops once it has left
+the data.
+"""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from offline_envs.runs.presets.preset import RATES, RAW, Pair, Preset
+from offline_envs.runs.presets.preset import RATES, Pair, Preset
 
 RAMBO_RELEASE: Mapping[str, Pair] = {
     "halfcheetah-random": (5, 0.0),
@@ -31,22 +39,31 @@ RAMBO_KIT: Mapping[str, Pair] = {
     "walker2d-medium-expert": (2, 3e-4),
 }
 
-RAMBO_FIT = {"learning_rate": 3e-4, "patience": 10, "bound_weight": 0.001, **RAW}
-"""Settings of the fit that RAMBO's release changes."""
+KIT_MODEL: Mapping[str, Any] = {"fit": {"learning_rate": 3e-4, "patience": 10, "bound_weight": 0.001}}
+"""What both codes change of MOPO's fit."""
+
+RELEASE_MODEL: Mapping[str, Any] = {
+    "ensemble": {"logvar_bounds": [-6.0, 1.0]},
+    "fit": {**KIT_MODEL["fit"], "holdout_share": 0.1},
+}
+"""What RAMBO's release changes of MOPO's model and fit."""
 
 
 def rambo() -> Iterator[Preset]:
     """RAMBO in D4RL's datasets, by the release and by OfflineRL-Kit."""
     release = "Rigter et al. 2022, per-dataset configurations of the release; datasets v2"
     kit = "OfflineRL-Kit, suggested hyperparameters of run_rambo.py; datasets v2"
-    for family, source, table in (("rambo", release, RAMBO_RELEASE), ("rambo-kit", kit, RAMBO_KIT)):
+    for family, source, table, model in (
+        ("rambo", release, RAMBO_RELEASE, RELEASE_MODEL),
+        ("rambo-kit", kit, RAMBO_KIT, KIT_MODEL),
+    ):
         for dataset, (horizon, weight) in table.items():
             settings = {
                 "algorithm": "rambo",
                 "horizon": horizon,
                 "adversary": {"adv_weight": weight, "skip_if_zero": True},
-                "fit": RAMBO_FIT,
                 "gradient_steps": 2_000_000,
+                **model,
                 **RATES,
             }
             yield Preset(f"{family}/{dataset}", source, settings)

@@ -16,10 +16,12 @@ from offline_envs.kernels import FlatAdam, FlatParameters
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.fast_sac.learning_rates import (
     ACTOR_SCHEDULES,
+    check_decay,
     check_not_negative,
     check_schedule,
     rate_at,
 )
+from offline_envs.sb3.fast_sac.policies import AveragedPolicy, policy_with
 from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, Losses, SACBatch, SACParts, SACStep
 from offline_envs.sb3.fast_sac.support import check_supported, stacked_actor, stacked_critics
 from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
@@ -34,7 +36,8 @@ class FastSAC(SAC):
     are logged. On a CUDA device the step is replayed as a graph. From the same seed it draws the same random
     numbers as SAC. Either class loads what the other saved.
 
-    Networks of any depth and width with ReLU or tanh are supported, and any number of critics.
+    Networks of any depth and width with ReLU or tanh are supported, and any number of critics, with or
+    without layer norms.
 
     Further settings, all off by default, are those in which codes of offline papers differ from SAC. A
     learning rate is a number or a function of the share of the training that is left, from 1 to 0.
@@ -54,11 +57,18 @@ class FastSAC(SAC):
             there, it bounds the coefficient in use; its logarithm goes on learning.
         entropy_backup: Whether the targets' values include the entropy of the policy at the next observation.
             The codes of MOBILE and, in OfflineRL-Kit, of COMBO leave it out in D4RL's datasets.
+        critic_layer_norm: Whether each hidden layer of the critics is layer-normalised before its activation
+            (Ball et al. 2023, RLPD). Their number is `n_critics` in `policy_kwargs`.
+        actor_ema_decay: Decay δ of an exponential moving average of the actor's weights, θ̄ ← δ θ̄ + (1 − δ) θ
+            after each gradient step, from the weights before the first one. `predict` with
+            `deterministic=True` acts by the average, and so do evaluations and the saved agent; rollouts and
+            learning do not, so training is the same with and without. None for no average.
         **kwargs: As for `stable_baselines3.SAC`.
 
     Raises:
         SettingsError: gSDE, images, dictionaries, another features extractor, activation or optimizer; a
-            negative learning rate or bound, or an unknown schedule.
+            negative learning rate or bound, or an unknown schedule; a decay that is not below 1; another
+            policy than `"MlpPolicy"` with `critic_layer_norm` or `actor_ema_decay`.
 
     Example:
         >>> from offline_envs.sb3 import FastSAC
@@ -78,6 +88,8 @@ class FastSAC(SAC):
         actor_schedule: str = "constant",
         max_ent_coef: float | None = None,
         entropy_backup: bool = True,
+        critic_layer_norm: bool = False,
+        actor_ema_decay: float | None = None,
         **kwargs: Any,
     ) -> None:
         self.actor_learning_rate = actor_learning_rate
@@ -86,6 +98,8 @@ class FastSAC(SAC):
         self.actor_schedule = actor_schedule
         self.max_ent_coef = max_ent_coef
         self.entropy_backup = entropy_backup
+        self.critic_layer_norm = critic_layer_norm
+        self.actor_ema_decay = actor_ema_decay
         super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
@@ -95,6 +109,10 @@ class FastSAC(SAC):
             critic_learning_rate=self.critic_learning_rate,
             temperature_learning_rate=self.temperature_learning_rate,
             max_ent_coef=self.max_ent_coef,
+        )
+        check_decay(self.actor_ema_decay)
+        self.policy_class = policy_with(
+            self.policy_class, layer_norm=self.critic_layer_norm, average=self.actor_ema_decay is not None
         )
         super()._setup_model()
         check_supported(self.policy, self._optimizers())
@@ -114,6 +132,8 @@ class FastSAC(SAC):
             self._take = _captured(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
         step = self._gradient_step
         self._refresh(step.temperature)
+        if self._n_updates == 0 and isinstance(self.policy, AveragedPolicy):
+            self.policy.start_average()
         step.generator.manual_seed(_seed_after(self._n_updates))
         step.gather()
         self._real = self._is_real(batch_size)
@@ -126,6 +146,7 @@ class FastSAC(SAC):
                     taken += 1
                     if index % self.target_update_interval == 0:
                         step.follow(self.tau)
+                    step.average(self.actor_ema_decay or 0.0)
         finally:  # an agent that was interrupted may be saved
             step.count(taken)
         self._n_updates += gradient_steps
@@ -171,6 +192,7 @@ class FastSAC(SAC):
             self._temperature(),
             torch.Generator(self.device),
             self.entropy_backup,
+            stacked_actor(self.policy.averaged_actor) if isinstance(self.policy, AveragedPolicy) else None,
         )
 
     def _temperature(self) -> FixedTemperature | LearnedTemperature:

@@ -45,6 +45,8 @@ class SACParts(NamedTuple):
     """Random numbers beside the batch's `noise`. Soft Actor-Critic needs none."""
     entropy_backup: bool = True
     """Whether the targets' values include the entropy of the policy at the next observation."""
+    averaged_actor: StackedMLP | None = None
+    """An average of the actor's weights, if there is to be one."""
 
 
 Losses = dict[str, Tensor]
@@ -71,7 +73,7 @@ class SACStep:
     def __init__(self, parts: SACParts) -> None:
         self.actor, self.critics, self.targets = parts.actor, parts.critics, parts.targets
         self.temperature, self.generator = parts.temperature, parts.generator
-        self.entropy_backup = parts.entropy_backup
+        self.entropy_backup, self.averaged_actor = parts.entropy_backup, parts.averaged_actor
         self.actor_adam, self.critic_adam = parts.actor_adam, parts.critic_adam
         self.adams = [parts.actor_adam, parts.critic_adam]
         if isinstance(parts.temperature, LearnedTemperature):
@@ -81,6 +83,8 @@ class SACStep:
     def gather(self) -> None:
         """Read current weights and optimizer states; to be called before steps."""
         self.targets.flat.gather()
+        if self.averaged_actor is not None:
+            self.averaged_actor.flat.gather()
         for adam in self.adams:
             adam.gather()
 
@@ -111,6 +115,15 @@ class SACStep:
     def follow(self, tau: float) -> None:
         """Move the targets towards the critics: θ̄ ← (1 − τ) θ̄ + τ θ."""
         self.targets.flat.values.lerp_(self.critics.flat.values, tau)
+
+    def average(self, decay: float) -> None:
+        """Move the averaged actor, if any, towards the actor: θ̄ ← δ θ̄ + (1 − δ) θ.
+
+        Args:
+            decay: δ.
+        """
+        if self.averaged_actor is not None:
+            self.averaged_actor.flat.values.lerp_(self.actor.flat.values, 1 - decay)
 
     def _target(self, batch: SACBatch, action: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
         """Compute r + γ (1 − done) (min_j Q̄_j(s′, a′) − α log π(a′|s′)), `(B, 1)`; perhaps without log π."""

@@ -1,6 +1,7 @@
 """Checks of the agents that `FastSAC` supports, and their networks in its form."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from stable_baselines3.common.policies import ContinuousCritic
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.sac.policies import Actor, SACPolicy
-from torch import nn
+from torch import Tensor, nn
 
 from offline_envs.errors import SettingsError
 from offline_envs.kernels import ACTIVATIONS, Block, StackedMLP
@@ -54,19 +55,27 @@ def _reasons(policy: SACPolicy, optimizers: list[torch.optim.Optimizer]) -> Iter
 def stacked_actor(actor: Actor) -> StackedMLP:
     """The actor as one network with the means' and the log-deviations' heads side by side."""
     heads: list[Any] = [actor.mu, actor.log_std]
-    layers = [*([layer] for layer in _linear(actor.latent_pi)), heads]
-    return StackedMLP([_block(layer) for layer in layers], 1, actor.activation_fn)
+    layers = [*([layer] for layer in _layers(actor.latent_pi, nn.Linear)), heads]
+    return StackedMLP([Block(*_parameters(layer)) for layer in layers], 1, actor.activation_fn)
 
 
 def stacked_critics(critic: ContinuousCritic, activation: type[nn.Module]) -> StackedMLP:
-    """All critics as one batch of networks."""
-    layers = zip(*(_linear(network) for network in critic.q_networks), strict=True)
-    return StackedMLP([_block(list(layer)) for layer in layers], critic.n_critics, activation)
+    """All critics as one batch of networks, layer-normalised or not."""
+    linear, norms = (
+        zip(*(_layers(network, kind) for network in critic.q_networks), strict=True)
+        for kind in (nn.Linear, nn.LayerNorm)
+    )
+    blocks = [
+        Block(*_parameters(layers), *_parameters(own))
+        for layers, own in zip_longest(linear, norms, fillvalue=())
+    ]
+    return StackedMLP(blocks, critic.n_critics, activation)
 
 
-def _linear(network: nn.Module) -> list[nn.Linear]:
-    return [layer for layer in network.children() if isinstance(layer, nn.Linear)]
+def _layers(network: nn.Module, kind: type[nn.Module]) -> list[Any]:
+    return [layer for layer in network.children() if isinstance(layer, kind)]
 
 
-def _block(layers: list[nn.Linear]) -> Block:
-    return Block([layer.weight for layer in layers], [layer.bias for layer in layers])
+def _parameters(layers: Sequence[Any]) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights and biases, or gains and shifts, of layers of one kind."""
+    return [layer.weight for layer in layers], [layer.bias for layer in layers]

@@ -33,7 +33,8 @@ class RAVL(FastSAC):
         **kwargs: As for `FastSAC`.
 
     Raises:
-        SettingsError: See `FastSAC`; a negative η; or η > 0 with one critic or another activation than ReLU.
+        SettingsError: See `FastSAC`; a negative η; or η > 0 with one critic, layer norms or another
+            activation than ReLU.
 
     Example:
         >>> from offline_envs.sb3 import RAVL
@@ -61,6 +62,11 @@ class RAVL(FastSAC):
         if self.policy.activation_fn is not nn.ReLU:
             raise SettingsError(
                 f"diversity needs ReLU as activation_fn, got {self.policy.activation_fn.__name__}."
+            )
+        if self.critic_layer_norm:
+            raise SettingsError(
+                "diversity needs critics that are linear around every input, got critic_layer_norm=True. "
+                "Set diversity=0 or critic_layer_norm=False."
             )
 
     def _make_step(self, parts: SACParts) -> SACStep:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -70,3 +72,15 @@ def test_rescaled_outputs_are_shifted_and_scaled(probabilistic: bool, separate_h
     after = ensemble.predict(obs, action)
     torch.testing.assert_close(after.mean, before.mean * factor + shift, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(after.std, before.std * factor, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("given", "low", "high"), [({}, -10.0, 0.5), ({"logvar_bounds": (-6, 1)}, -6.0, 1.0)]
+)
+def test_bounds_of_the_log_variance_start_where_they_are_set(
+    given: dict[str, Any], low: float, high: float
+) -> None:
+    bounds = EnsembleDynamics(OBS_DIM, ACTION_DIM, settings=EnsembleSettings(hidden=(4,), **given)).bounds
+    assert bounds is not None
+    assert bounds.low.tolist() == [low] * (1 + OBS_DIM)
+    assert bounds.high.tolist() == [high] * (1 + OBS_DIM)

@@ -15,7 +15,7 @@ def test_initial_weights_are_truncated_at_two_deviations() -> None:
 
 
 def test_bounds_are_soft_and_formula_exact() -> None:
-    bounds = LogVarianceBounds(1)
+    bounds = LogVarianceBounds(1, low=-10.0, high=0.5)
     logvar = torch.tensor([[-100.0], [-3.0], [100.0]], requires_grad=True)
     bounded = bounds(logvar)
     high = 0.5 - functional.softplus(0.5 - logvar)

@@ -49,7 +49,7 @@ def test_log_likelihood_is_that_of_pytorchs_normal() -> None:
 def test_penalties_by_hand() -> None:
     weights = [torch.full((2, 1, 3), 2.0), torch.ones(2, 3, 1)]
     assert weight_penalty(weights, [0.5, 1.0]).item() == 0.25 * 24 + 0.5 * 6
-    bounds = LogVarianceBounds(4).requires_grad_(False)
+    bounds = LogVarianceBounds(4, low=-10.0, high=0.5).requires_grad_(False)
     assert float(bound_penalty(bounds, 0.01)) == pytest.approx(0.01 * 4 * 10.5)
     assert bound_penalty(None, 0.01) == 0.0
 

@@ -68,6 +68,14 @@ def test_holdout_is_at_most_a_fifth() -> None:
         holdout_size(49, FitSettings())
 
 
+def test_holdout_may_be_another_share() -> None:
+    """A tenth, as in RAMBO's release."""
+    settings = FitSettings(holdout_share=0.1)
+    assert [holdout_size(n, settings) for n in (100, 600, 100_000)] == [10, 60, 1000]
+    with pytest.raises(DatasetError, match=r"at least 100 transitions, of which holdout_share=0\.1 .*got 99"):
+        holdout_size(99, settings)
+
+
 def test_rows_of_a_finished_fit_are_those_that_it_had() -> None:
     """Other rows would mix the holdout into training, and other scales would change the model."""
     rows, normalizer = split(3)

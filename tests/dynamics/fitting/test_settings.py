@@ -8,6 +8,12 @@ from offline_envs.errors import SettingsError
 from tests.dynamics.linear_data import QUICK, linear_transitions
 
 
+def test_settings_added_later_change_no_file_or_cache_key_of_before() -> None:
+    assert not {"logvar_bounds", "layer_norm"} & EnsembleSettings().to_json().keys()
+    assert not {"holdout_share", "rollout_steps"} & FitSettings().to_json().keys()
+    assert EnsembleSettings(logvar_bounds=(-6, 1)).to_json()["logvar_bounds"] == [-6.0, 1.0]
+
+
 def test_defaults_are_those_of_mopo() -> None:
     settings, fit_settings = EnsembleSettings(), FitSettings()
     assert (settings.n_members, settings.n_elites, settings.hidden) == (7, 5, (200,) * 4)
@@ -38,6 +44,8 @@ def test_settings_survive_json(settings: EnsembleSettings | FitSettings) -> None
         ({"spectral_norm": True, "separate_heads": False}, "needs separate_heads=True"),
         ({"activation": "relu"}, "Unknown activation 'relu'. Valid: leaky_relu, silu"),
         ({"spectral_norm": True, "layer_norm": True}, "spectral_norm would bound nothing"),
+        ({"logvar_bounds": [1, -6]}, r"logvar_bounds must be a lower and a higher number, got \(1.0, -6.0\)"),
+        ({"logvar_bounds": [1]}, "logvar_bounds must be a lower and a higher number"),
     ],
 )
 def test_an_invalid_shape_is_refused(values: dict[str, Any], message: str) -> None:
@@ -58,6 +66,7 @@ def test_an_invalid_shape_is_refused(values: dict[str, Any], message: str) -> No
         ({"schedule": "cosine"}, "schedule='cosine' needs max_epochs"),
         ({"weight_decay": [-1.0]}, "none of them negative"),
         ({"improvement": 1.0}, "improvement must be at least 0 and less than 1, got 1.0"),
+        ({"holdout_share": 0.6}, "holdout_share must lie above 0, up to 0.5, got 0.6"),
         ({"rollout_steps": 0}, "rollout_steps must be at least 1, got 0"),
         ({"rollout_steps": 5}, "own_schedule='linear' needs max_epochs"),
         ({"rollout_steps": 5, "own_inputs": 1.5}, r"own_inputs must lie in 0\.\.1, got 1.5"),

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from stable_baselines3 import SAC
 
 from offline_envs.data import load_transitions
@@ -50,6 +51,16 @@ def test_a_complete_clone_is_not_overwritten(tmp_path: Path) -> None:
     assert train(clone_settings(), tmp_path, resume=True, show_progress=False) == result
 
 
+def test_bc_can_maximise_the_likelihood(tmp_path: Path) -> None:
+    train(clone_settings(clone_loss="likelihood"), tmp_path, show_progress=False)
+    found = SAC.load(RunFolder(tmp_path).policies / "last_policy.zip", device="cpu")
+    env = load_transitions(DEMO).make_env()
+    clone: Any = new_agent(clone_settings(), env, load_transitions(DEMO))
+    env.close()
+    BehaviorCloner(clone, DEMO, loss="likelihood", seed=0).train(5)
+    assert torch.equal(found.policy.state_dict()["actor.log_std.bias"], clone.actor.log_std.bias)
+
+
 @pytest.mark.parametrize("agent", ["sac", "trpo"])
 def test_a_run_can_start_from_a_clone(agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its score before the first gradient step is the clone's, worked out here from an agent of its own."""
@@ -63,7 +74,7 @@ def test_a_run_can_start_from_a_clone(agent: str, tmp_path: Path, monkeypatch: p
     assert [row.gradient_steps for row in rows] == [0, 2, 4, 6]
 
     env = load_transitions(DEMO).make_env()
-    clone = new_agent(settings, env)
+    clone = new_agent(settings, env, load_transitions(DEMO))
     BehaviorCloner(clone, DEMO, seed=settings.seed).train(6)
     found = evaluate_in(env, clone, n_episodes=1, seed=EVALUATION_SEED)
     env.close()

@@ -4,15 +4,19 @@ from typing import Any
 
 import pytest
 import torch
+from stable_baselines3 import SAC
 
 from offline_envs.adversary import Adversary
+from offline_envs.data import load_transitions
 from offline_envs.dynamics import load_ensemble
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.algorithms.rambo import MOVED_MODEL
+from offline_envs.runs.run import FINAL_SEED
+from offline_envs.sb3 import evaluate_in
 from tests.runs.resuming.test_resume import signalled
 from tests.runs.test_training import interrupted
-from tests.runs.tiny import ENSEMBLE, FIT, tiny_settings
+from tests.runs.tiny import DEMO, ENSEMBLE, FIT, tiny_settings
 
 
 def rambo_settings(**changes: Any) -> TrainSettings:
@@ -72,6 +76,26 @@ def test_an_adversary_that_was_stopped_resumes_where_it_stopped(
     counts = counted_steps(monkeypatch)
     train(rambo_settings(), tmp_path, resume=True, show_progress=False)
     assert counts == [6]
+
+
+@pytest.mark.parametrize(("agent", "loss"), [("sac", "likelihood"), ("tqc", "likelihood"), ("td3", "mean")])
+def test_the_clone_has_a_likelihood_where_the_policy_has_one(agent: str, loss: str) -> None:
+    settings = TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "rambo", "agent": agent})
+    assert settings.clone_loss == loss
+
+
+def test_a_policy_of_standardised_observations_is_scored_from_its_file(tmp_path: Path) -> None:
+    """Interrupted and resumed: without the dataset's numbers in the file, policy and score would not fit."""
+    with interrupted(Adversary, "_step", at_call=3):
+        train(rambo_settings(standardize_obs=True), tmp_path, show_progress=False)
+    result = train(rambo_settings(standardize_obs=True), tmp_path, resume=True, show_progress=False)
+    data = load_transitions(DEMO)
+    policy = SAC.load(RunFolder(tmp_path).policies / "last_policy.zip", device="cpu")
+    extractor: Any = policy.actor.features_extractor
+    torch.testing.assert_close(extractor.mean, data.obs.mean(dim=0))
+    torch.testing.assert_close(extractor.std, data.obs.std(dim=0, correction=0))
+    found = evaluate_in(data.make_env, policy, n_episodes=2, seed=FINAL_SEED)
+    assert result.real_return == pytest.approx(found.mean)
 
 
 @pytest.mark.parametrize("at_call", [4, 6])

@@ -57,10 +57,17 @@ COMBO = {
     "real_ratio": 0.5,
     "agent_options": {"policy_kwargs": {"net_arch": [8]}, "batch_size": 16, "n_candidates": 2},
 }
+AVERAGED = {
+    "policy_kwargs": {"net_arch": [8]},
+    "batch_size": 16,
+    "actor_ema_decay": 0.5,
+    "critic_layer_norm": True,
+}
 KINDS: dict[str, dict[str, Any]] = {
     "sac": {},
     "uniform": {"rollout_actions": "uniform"},
     "fastsac": {"agent": "fastsac"},
+    "averaged": {"agent": "fastsac", "agent_options": AVERAGED},
     "tqc": {"agent": "tqc"},
     "rambo": RAMBO,
     "mobile": MOBILE,

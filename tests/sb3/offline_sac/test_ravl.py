@@ -108,6 +108,7 @@ def test_it_is_saved_and_resumes_exactly(tmp_path: Path) -> None:
         ({"diversity": "1"}, "diversity must be of type float, got '1'"),
         ({"policy_kwargs": {"n_critics": 1}}, "diversity needs at least 2 critics, got n_critics=1"),
         ({"policy_kwargs": {"activation_fn": nn.Tanh}}, "diversity needs ReLU as activation_fn, got Tanh"),
+        ({"critic_layer_norm": True}, "diversity needs critics .* got critic_layer_norm=True"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(settings: dict[str, Any], message: str) -> None:

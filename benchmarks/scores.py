@@ -1,0 +1,112 @@
+"""Scores of archived runs: a table a dataset, one over datasets, learning curves and a performance profile.
+
+`scores.py add ARCHIVE dataset/method/seed-n RUN` keeps a run, `scores.py show ARCHIVE` prints the tables as
+Markdown. Scores over datasets are in units of the batch: 0 is its mean episode, 100 its best.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from run_archive import ArchivedRun, add_run, read_runs
+from score_plots import plot_curves, plot_profiles
+
+from offline_envs.evaluation import bootstrap_interval, interquartile_mean
+
+LAST = 10
+"""Evaluations at the end of a run that stand for what its policy is worth: one is a draw."""
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.command()
+def add(
+    archive: Annotated[Path, typer.Argument(help="Zip of runs; made if there is none.")],
+    name: Annotated[str, typer.Argument(help="dataset/method/seed-n")],
+    run: Annotated[Path, typer.Argument(help="Folder of a complete run.")],
+) -> None:
+    """Keep settings, result and metrics of a run."""
+    add_run(archive, name, run)
+
+
+@app.command()
+def show(
+    archive: Annotated[Path, typer.Argument(help="Zip of runs.")],
+    images: Annotated[Path | None, typer.Option(help="Folder for learning curves and the profile.")] = None,
+) -> None:
+    """Print the tables, and draw the plots if a folder is given."""
+    runs = read_runs(archive)
+    for dataset, found in _grouped(runs, "dataset").items():
+        print(f"\n### {dataset}\n\n{dataset_table(found)}")
+        if images is not None:
+            plot_curves(_grouped(found, "method"), images / f"curves_{dataset}.png")
+    scores = {method: _scores(found) for method, found in _grouped(runs, "method").items()}
+    print(f"\n### All datasets\n\n{method_table(scores)}")
+    if images is not None:
+        plot_profiles(scores, images / "profiles.png")
+
+
+def dataset_table(runs: Sequence[ArchivedRun]) -> str:
+    """Markdown: what each method's policies return on one dataset, over seeds."""
+    lines = [
+        f"Mean episode {runs[0].result['dataset_mean']:.0f}, best {runs[0].result['dataset_best']:.0f}.\n",
+        f"| method | seeds | last policy | normalised | last {LAST} evaluations | best |",
+        "|---|---|---|---|---|---|",
+    ]
+    for method, found in _grouped(runs, "method").items():
+        finals = [run.result["real_return"] for run in found]
+        normal = [run.result["normalized_score"] for run in found]
+        tail = np.concatenate([run.returns[-LAST:] for run in found])
+        score = "" if None in normal else f"{np.mean(normal):.1f}"
+        best = max(max(run.returns) for run in found)
+        lines.append(
+            f"| {method} | {len(found)} | {_spread(finals)} | {score} | {_spread(tail)} | {best:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def method_table(scores: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> str:
+    """Markdown: interquartile mean over datasets and seeds of each method, with its interval."""
+    lines = ["| method | datasets | runs | interquartile mean | 95 % |", "|---|---|---|---|---|"]
+    for method, by_dataset in scores.items():
+        runs = list(by_dataset.values())
+        low, high = bootstrap_interval(runs)
+        middle = interquartile_mean(np.concatenate(runs))
+        count = sum(map(len, runs))
+        lines.append(f"| {method} | {len(runs)} | {count} | {middle:.0f} | {low:.0f} to {high:.0f} |")
+    return "\n".join(lines)
+
+
+def share_of_best(run: ArchivedRun, value: float) -> float:
+    """A return in units of the batch: 0 is its mean episode, 100 its best."""
+    mean, best = run.result["dataset_mean"], run.result["dataset_best"]
+    return float(100 * (value - mean) / (best - mean))
+
+
+def _scores(runs: Sequence[ArchivedRun]) -> dict[str, NDArray[np.float64]]:
+    """Dataset → final scores of its seeds."""
+    return {
+        dataset: np.array([share_of_best(run, run.result["real_return"]) for run in found])
+        for dataset, found in _grouped(runs, "dataset").items()
+    }
+
+
+def _grouped(runs: Sequence[ArchivedRun], key: str) -> dict[str, list[ArchivedRun]]:
+    """Runs by dataset or by method, in alphabetical order."""
+
+    def value(run: ArchivedRun) -> str:
+        return str(getattr(run, key))
+
+    return {name: list(group) for name, group in groupby(sorted(runs, key=value), key=value)}
+
+
+def _spread(values: Sequence[float] | NDArray[np.float64]) -> str:
+    return f"{np.mean(values):.0f} ± {np.std(values):.0f}" if len(values) > 1 else f"{values[0]:.0f}"
+
+
+if __name__ == "__main__":
+    app()

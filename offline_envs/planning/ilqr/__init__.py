@@ -1,0 +1,1 @@
+"""iLQR on the mean model: derivatives, backward pass, forward pass, and the planner."""

@@ -1,0 +1,1 @@
+"""Planners that sample candidate plans and evaluate each by particles, one file each."""
