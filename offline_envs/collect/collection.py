@@ -226,7 +226,7 @@ def _make(env_id: str, settings: CollectSettings) -> gym.Env[Any, Any]:
 
 
 def _identity(
-    env: gym.Env[Any, Any], settings: CollectSettings, learned: PlanningModel | None
+    env: gym.Env[Any, Any], settings: CollectSettings, learned: PlanningModel | None = None
 ) -> dict[str, Any]:
     """Everything that determines the dataset: environment, settings, the policy's file, and versions.
 
