@@ -121,6 +121,29 @@ def check_film(tmp_path: Path) -> None:
     assert stills.read_bytes().startswith(PNG)
 
 
+def check_loop(name: str, tmp_path: Path, **settings: Any) -> str:
+    """Run a loop with its own smallest budget; the curve that it wrote."""
+    example = load(name)
+    given = {**example.SMOKE, "folder": tmp_path / "curves", **settings}
+    assert math.isfinite(example.main(example.Settings(**given)))
+    assert (tmp_path / "curves" / "curves.png").read_bytes().startswith(PNG)
+    (curve,) = (tmp_path / "curves").glob("*.csv")
+    return f"{curve.name} {curve.read_text().count(chr(10)) - 1}"
+
+
+def check_pets_loop(tmp_path: Path) -> None:
+    assert check_loop("pets_loop", tmp_path / "each", rounds=2) == "pets-1.5-seed0.csv 2"
+    assert check_loop("pets_loop", tmp_path / "plans", replan_every=2) == "pets-1.0-seed0.csv 1"
+
+
+def check_mbpo_online(tmp_path: Path) -> None:
+    assert check_loop("mbpo_online", tmp_path) == "mbpo-seed0.csv 2"
+
+
+def check_sac_alone(tmp_path: Path) -> None:
+    assert check_loop("sac_alone", tmp_path) == "sac-seed0.csv 2"
+
+
 CHECKS: dict[str, Callable[[Path], None]] = {
     "train_dynamics": check_train_dynamics,
     "single_env": check_single_env,
@@ -132,6 +155,9 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     "ant_angle": check_ant_angle,
     "ant_path": check_ant_path,
     "film": check_film,
+    "pets_loop": check_pets_loop,
+    "mbpo_online": check_mbpo_online,
+    "sac_alone": check_sac_alone,
 }
 
 

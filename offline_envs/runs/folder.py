@@ -26,6 +26,7 @@ from offline_envs.files import (
 )
 from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
 from offline_envs.runs.run_settings import RunSettings
+from offline_envs.sb3 import LAST_POLICY
 from offline_envs.versions import versions
 
 MOVED_BY = "folder= (--folder)"
@@ -33,6 +34,10 @@ MOVED_BY = "folder= (--folder)"
 
 NOT_SEALED = ("checkpoint", "plots", "tensorboard", ".lock")
 """What may change or disappear once a run is complete."""
+
+
+FINAL_POLICIES = (LAST_POLICY, "last_policy.pt")
+"""Files of a run's policy: of Stable-Baselines3's agents, and of model-free ones as TorchScript."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,11 @@ class RunFolder:
     def policies(self) -> Path:
         """Best and last policy."""
         return self.path / "policies"
+
+    @property
+    def final_policies(self) -> tuple[Path, ...]:
+        """Where the run's policy may be, by its kind; the first of these that exists."""
+        return tuple(self.policies / name for name in FINAL_POLICIES)
 
     @property
     def plots(self) -> Path:
