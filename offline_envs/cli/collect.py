@@ -25,6 +25,15 @@ AgentName = Annotated[
     ),
 ]
 
+PolicyOrPlanner = Annotated[
+    str | None,
+    typer.Option(
+        help="Stable-Baselines3 .zip to roll out instead of training; it can run code: trust it. Or a "
+        "planner, e.g. cem:horizon=15, in a model of --learned-from."
+    ),
+]
+LearnedFrom = Annotated[str | None, typer.Option(help="Dataset in whose model a planner plans.")]
+
 
 def collect(
     env_id: Annotated[str, typer.Argument(help="Gymnasium environment, e.g. Hopper-v5.")],
@@ -40,14 +49,8 @@ def collect(
     seed: Annotated[int, typer.Option(help="The same seed gives the same dataset.", min=0)] = 0,
     agent: AgentName = "sac",
     net_arch: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "256,256",
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            help="Stable-Baselines3 .zip to roll out instead of training; it can run code: trust it. Or a "
-            "planner, e.g. cem:horizon=15, in a model of --learned-from."
-        ),
-    ] = None,
-    learned_from: Annotated[str | None, typer.Option(help="Dataset in whose model a planner plans.")] = None,
+    policy: PolicyOrPlanner = None,
+    learned_from: LearnedFrom = None,
     learned_env: LearnedEnv = "LearnedModel-v0",
     learned_kwargs: LearnedKwargs = "{}",
     train_steps: Annotated[
@@ -80,9 +83,8 @@ def collect(
         deterministic=deterministic,
         env_kwargs=parse_json(env_kwargs, "--env-kwargs"),
     )
-    learned = None
-    if settings.plans and learned_from is not None:
-        learned = _planning_model(learned_from, learned_env, learned_kwargs)
+    plans = settings.plans and learned_from is not None
+    learned = _planning_model(str(learned_from), learned_env, learned_kwargs) if plans else None
     console = Console()
     try:
         collected = _collect_with_progress(env_id, dataset_id, settings, learned, output_root, console)
