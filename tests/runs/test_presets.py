@@ -132,7 +132,7 @@ def test_rambos_adversary_rests_on_the_datasets_of_its_table() -> None:
 
 def test_rambos_release_has_a_model_and_a_clone_of_its_own() -> None:
     run = TrainSettings.for_algorithm({"dataset": "a-v0", **preset("rambo/hopper-medium").settings})
-    assert (run.clone_epochs, run.clone_loss) == (50, "likelihood")
+    assert (run.clone_epochs, run.clone_loss, run.standardize_obs) == (50, "likelihood", True)
     assert run.ensemble == {"logvar_bounds": [-6.0, 1.0]}
     fit = FitSettings.from_json(run.fit)
     assert (fit.learning_rate, fit.patience, fit.bound_weight, fit.holdout_share) == (3e-4, 10, 1e-3, 0.1)

@@ -1,8 +1,8 @@
 """RAMBO's presets.
 
 Both codes standardise observations by the dataset before anything else, and fit their models to steps and
-rewards in those units. Here the fit standardises its targets instead, so that bounds of log-variances are in
-deviations of each output, and the agent sees observations as they are. How the adversary differs is in
+rewards in those units. Here the agent's networks do so, and the fit standardises its targets, so that bounds
+of log-variances are in deviations of each output. How the adversary differs is in
 `AdversarySettings`: ended episodes restart, very large gradients are clipped, and it stops once it has left
 the data.
 """
@@ -53,7 +53,7 @@ KIT_ROLLOUTS = 200
 KIT_RETAINED = 5_000
 """Gradient steps whose rollouts its buffer holds."""
 
-DIFFERS = "the agent sees observations as they are, there in deviations of the data; see AdversarySettings"
+DIFFERS = "steps are fitted in their own deviations, there in those of observations; see AdversarySettings"
 KIT_DIFFERS = (
     f"{DIFFERS}; {LOG_STD}; the policy is cloned by likelihood, there by the distance of sampled actions"
 )
@@ -76,6 +76,7 @@ def _common(horizon: int, weight: float) -> dict[str, Any]:
         "algorithm": "rambo",
         "horizon": horizon,
         "adversary": {"adv_weight": weight, "skip_if_zero": True},
+        "standardize_obs": True,
         "gradient_steps": 2_000_000,
     }
 
