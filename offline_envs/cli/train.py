@@ -89,6 +89,14 @@ EvalEvery = Annotated[
         show_default="5000; 10 for trpo in a model",
     ),
 ]
+Choose = Annotated[
+    str | None,
+    typer.Option(
+        help="Which evaluated policy the run ends with: last, or the best by model (its return with "
+        "pessimism), model_raw (without) or critics (their value of first observations).",
+        show_default="last",
+    ),
+]
 AgentJson = Annotated[
     str,
     typer.Option("--agent-options", help="Keywords of the agent as JSON, e.g. '{\"learning_rate\": 1e-4}'."),
@@ -132,6 +140,7 @@ def train(
     history: History = None,
     task: TaskName = None,
     eval_every: EvalEvery = None,
+    choose: Choose = None,
     ensemble: EnsembleJson = "{}",
     fit: FitJson = "{}",
     agent_options: AgentJson = "{}",
@@ -162,6 +171,7 @@ def train(
         "history": history,
         "task": task,
         "eval_every": eval_every,
+        "choose": choose,
         "ensemble": parse_json(ensemble, "--ensemble"),
         "fit": parse_json(fit, "--fit"),
         "agent_options": parse_json(agent_options, "--agent-options"),

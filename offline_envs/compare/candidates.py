@@ -13,7 +13,7 @@ from offline_envs.runs import RunFolder, RunSettings
 from offline_envs.sb3 import agent_class
 from offline_envs.tasks import task_transitions
 
-SAME = ("dataset", "task", "env_id", "env_kwargs")
+SAME = ("dataset", "task", "env_id", "env_kwargs", "history")
 """Settings that the runs of a comparison must share, because they decide the data and what returns mean."""
 
 
@@ -90,13 +90,14 @@ def find_candidates(folders: Sequence[Path]) -> list[Candidate]:
 
 
 def transitions_of(candidate: Candidate) -> Transitions:
-    """The dataset of a run, with the reward of its task if it has one."""
+    """The dataset of a run, with the reward of its task and the history that it has."""
     settings = candidate.settings
     return task_transitions(
         settings.dataset,
         settings.task,
         env_id=settings.named_environment(),
         trust_dataset=settings.trust_dataset,
+        history=settings.history,
     )
 
 

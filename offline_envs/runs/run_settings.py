@@ -12,6 +12,7 @@ from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
+from offline_envs.runs.choice.figures import CHOICES, LAST
 from offline_envs.runs.cycle import Cycle, make_cycle
 from offline_envs.sb3 import CLONE_LOSSES
 from offline_envs.settings import LARGEST_GLOBAL_SEED, JsonSettings, added_later, check_seed
@@ -82,6 +83,8 @@ class RunSettings(JsonSettings):
             `StandardizedObs`.
         eval_every: Gradient steps between evaluations in the real environment.
         eval_episodes: Episodes of each of them.
+        choose: Which of the evaluated policies the run ends with: the `"last"`, or the one of the best figure
+            of `CHOICES`, none of which asks the real environment.
         final_episodes: Episodes of the last evaluation.
 
     Raises:
@@ -123,12 +126,14 @@ class RunSettings(JsonSettings):
     standardize_obs: bool = added_later(False)
     eval_every: int = 5_000
     eval_episodes: int = 10
+    choose: str = added_later(LAST)
     final_episodes: int = 20
 
     def __post_init__(self) -> None:
         super().__post_init__()
         tables: dict[str, Iterable[str]] = {
             "agent": AGENTS,
+            "choose": (LAST, *CHOICES),
             "clone_loss": CLONE_LOSSES,
             "rollout_actions": ROLLOUT_ACTIONS,
             "start": STARTS,
@@ -158,6 +163,11 @@ class RunSettings(JsonSettings):
             raise SettingsError(
                 f"clone_loss='likelihood' needs a policy that samples its actions, and {self.agent}'s is "
                 "deterministic. Use 'mean'."
+            )
+
+        if self.choose == "critics" and not AGENTS.find(self.agent).off_policy:
+            raise SettingsError(
+                f"choose='critics' needs critics Q(s, a), and {self.agent} has none. Use 'model'."
             )
 
     def _check_penalty(self) -> None:

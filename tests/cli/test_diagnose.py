@@ -11,7 +11,7 @@ from tests.runs.tiny import DEMO
 
 SMALL = ("--horizon", 6, "--train-horizon", 3, "--options")
 SIZES = json.dumps({"rows": 200, "rollouts": 20, "starts": 30, "episodes": 1})
-NAMES = ("disagreement", "foresight", "intervals", "penalty", "reach", "reliability")
+NAMES = ("disagreement", "foresight", "intervals", "memory", "penalty", "reach", "reliability")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_report_with_a_policy_is_complete(tiny_model: Path, policy: Path, tmp_
     assert files == {"report.html", "advice.json", *pictures}
     assert [path.name for path in folder.parent.iterdir()] == ["report"]
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 6
+    assert page.count("data:image/png;base64,") == 7
     advice = json.loads((folder / "advice.json").read_text(encoding="utf-8"))
     assert advice["advice"][0]["topic"] == "horizon"
     assert advice["settings"]["rollouts"] == 20
