@@ -13,8 +13,8 @@ from offline_envs.collect.settings import CollectSettings, Kind
 
 if TYPE_CHECKING:
     from offline_envs.collect.collection import Collected, collect_dataset
-    from offline_envs.collect.planned import PlanningModel
     from offline_envs.collect.growing import GrowingDataset
+    from offline_envs.collect.planned import PlanningModel
     from offline_envs.collect.relabelled import write_relabelled
     from offline_envs.collect.writer import check_new
 
