@@ -144,6 +144,11 @@ def check_sac_alone(tmp_path: Path) -> None:
     assert check_loop("sac_alone", tmp_path) == "sac-seed0.csv 2"
 
 
+def check_mbmf(tmp_path: Path) -> None:
+    assert check_loop("mbmf", tmp_path / "imitating") == "mbmf-seed0.csv 2"
+    assert check_loop("mbmf", tmp_path / "scratch", imitate=False) == "trpo-seed0.csv 2"
+
+
 CHECKS: dict[str, Callable[[Path], None]] = {
     "train_dynamics": check_train_dynamics,
     "single_env": check_single_env,
@@ -158,6 +163,7 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     "pets_loop": check_pets_loop,
     "mbpo_online": check_mbpo_online,
     "sac_alone": check_sac_alone,
+    "mbmf": check_mbmf,
 }
 
 
