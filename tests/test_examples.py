@@ -184,6 +184,11 @@ def check_plant_with_delay(tmp_path: Path) -> None:
     assert all(-1000 < score < 0 for score in scores.values())
 
 
+def check_mbmf(tmp_path: Path) -> None:
+    assert check_loop("mbmf", tmp_path / "imitating") == "mbmf-seed0.csv 2"
+    assert check_loop("mbmf", tmp_path / "scratch", imitate=False) == "trpo-seed0.csv 2"
+
+
 CHECKS: dict[str, Callable[[Path], None]] = {
     "train_dynamics": check_train_dynamics,
     "single_env": check_single_env,
@@ -200,6 +205,7 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     "sac_alone": check_sac_alone,
     "heated_pipe": check_heated_pipe,
     "plant_with_delay": check_plant_with_delay,
+    "mbmf": check_mbmf,
 }
 
 
