@@ -107,9 +107,17 @@ MoreJson = Annotated[
         "--settings",
         help="Any other setting of a run as JSON: n_envs, transitions_per_gradient_step (default 50 times "
         "the horizon), rollout_actions (policy or uniform), real_ratio, penalty_members, env_settings, "
-        "algorithm_options, adversary, clone_epochs, clone_loss (mean or likelihood), standardize_obs, "
-        "termination, start, eval_episodes, final_episodes; e.g. "
+        "algorithm_options, adversary, clone_epochs, clone_loss (mean or likelihood), clone_rounds, "
+        "clone_rows, clone_horizon, standardize_obs, termination, start, eval_episodes, final_episodes; e.g. "
         "'{\"real_ratio\": 0.5}'.",
+    ),
+]
+CloneFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--clone-from",
+        help="Planner that the agent imitates in the model before it trains, with its settings, e.g. "
+        "icem:horizon=10; needs clone_epochs in --settings.",
     ),
 ]
 Resume = Annotated[
@@ -145,6 +153,7 @@ def train(
     fit: FitJson = "{}",
     agent_options: AgentJson = "{}",
     settings: MoreJson = "{}",
+    clone_from: CloneFrom = None,
     device: Device = "cpu",
     resume: Resume = False,
 ) -> None:
@@ -176,6 +185,7 @@ def train(
         "fit": parse_json(fit, "--fit"),
         "agent_options": parse_json(agent_options, "--agent-options"),
         "device": device,
+        "clone_from": clone_from,
     }
     more = parse_json(settings, "--settings")
     _check_once(more, {*options, "seed"})

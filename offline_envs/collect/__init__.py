@@ -1,4 +1,6 @@
-"""Collection of datasets: a policy's steps, or another dataset with the reward of a task, in Minari's format.
+"""Collection of datasets: a policy's steps, or another dataset with the reward of a task.
+
+They are written in Minari's format, or grow in memory for loops that collect and fit in turn.
 
 The settings are imported with the package, because the command line reads them before it knows whether the
 slow imports are needed; everything else is imported on first use.
@@ -11,13 +13,17 @@ from offline_envs.collect.settings import CollectSettings, Kind
 
 if TYPE_CHECKING:
     from offline_envs.collect.collection import Collected, collect_dataset
+    from offline_envs.collect.growing import GrowingDataset
+    from offline_envs.collect.planned import PlanningModel
     from offline_envs.collect.relabelled import write_relabelled
     from offline_envs.collect.writer import check_new
 
 __all__ = [
     "CollectSettings",
     "Collected",
+    "GrowingDataset",
     "Kind",
+    "PlanningModel",
     "check_new",
     "collect_dataset",
     "write_relabelled",
@@ -25,6 +31,8 @@ __all__ = [
 
 _SLOW = {
     "Collected": "collection",
+    "PlanningModel": "planned",
+    "GrowingDataset": "growing",
     "check_new": "writer",
     "collect_dataset": "collection",
     "write_relabelled": "relabelled",

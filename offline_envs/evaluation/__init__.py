@@ -3,6 +3,7 @@
 from offline_envs.evaluation.aggregates import bootstrap_interval, interquartile_mean, performance_profile
 from offline_envs.evaluation.calibration import Calibration
 from offline_envs.evaluation.chunks import predict_in_chunks
+from offline_envs.evaluation.curves import LearningCurve, plot_curves
 from offline_envs.evaluation.intervals import LEVELS, interval_shares, mixture_quantile
 from offline_envs.evaluation.model_error import (
     ModelError,
@@ -36,6 +37,7 @@ __all__ = [
     "EnvSource",
     "EpisodeRecorder",
     "EvaluationResult",
+    "LearningCurve",
     "ModelError",
     "PredictionError",
     "ReturnPredictor",
@@ -53,6 +55,7 @@ __all__ = [
     "model_return",
     "one_step_error",
     "performance_profile",
+    "plot_curves",
     "predict_in_chunks",
     "prediction_error",
     "rank_correlation",

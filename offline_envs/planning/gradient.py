@@ -26,7 +26,7 @@ class GradientSettings(PlannerSettings):
         SettingsError: A number below 1, or a learning rate that is not positive.
     """
 
-    candidates: int = 16
+    candidates: int = 8
     steps: int = 40
     learning_rate: float = 0.1
 

@@ -12,6 +12,7 @@ from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
+from offline_envs.policies import check_policy_spec
 from offline_envs.runs.choice.figures import CHOICES, LAST
 from offline_envs.runs.cycle import Cycle, make_cycle
 from offline_envs.sb3 import CLONE_LOSSES
@@ -30,6 +31,9 @@ COUNTS = (
     "eval_every",
     "eval_episodes",
     "final_episodes",
+    "clone_rounds",
+    "clone_rows",
+    "clone_horizon",
 )
 """Settings that must be at least 1."""
 
@@ -58,6 +62,11 @@ class RunSettings(JsonSettings):
         clone_epochs: Epochs of behaviour cloning before the agent starts, see `BehaviorCloner`.
         clone_loss: What they minimise: `"mean"`, the distance of the deterministic action, or `"likelihood"`,
             which fits the spread of sampled actions as well.
+        clone_from: Policy that is imitated in place of the dataset's behaviour, a planner by name with its
+            settings such as `"icem:horizon=10"`, see `Imitator`; None for the dataset.
+        clone_rounds: Rounds of imitation; `clone_epochs` are those of each.
+        clone_rows: Imagined episodes that are followed together in each round.
+        clone_horizon: Their steps.
         n_envs: Imagined episodes advanced together.
         transitions_per_gradient_step: Model transitions collected per gradient step; 50·h if None.
         rollout_actions: Actions in imagined episodes while the agent learns: its `"policy"`'s, or `"uniform"`
@@ -106,6 +115,10 @@ class RunSettings(JsonSettings):
     adversary_every: int = 1_000
     clone_epochs: int = 0
     clone_loss: str = added_later("mean")
+    clone_from: str | None = added_later(None)
+    clone_rounds: int = added_later(4)
+    clone_rows: int = added_later(100)
+    clone_horizon: int = added_later(10)
     n_envs: int = 500
     transitions_per_gradient_step: float | None = None
     rollout_actions: str = "policy"
@@ -148,6 +161,7 @@ class RunSettings(JsonSettings):
         self.cycle()
         self._check_penalty()
         self._check_model()
+        self._check_expert()
 
     def _check_ranges(self) -> None:
         for name in COUNTS:
@@ -182,6 +196,20 @@ class RunSettings(JsonSettings):
         )
         for name, kind in parts:
             self.nested(name, kind)
+
+    def _check_expert(self) -> None:
+        if self.clone_from is None:
+            names = ("clone_rounds", "clone_rows", "clone_horizon")
+            changed = [name for name in names if getattr(self, name) != getattr(type(self), name)]
+            if changed:
+                raise SettingsError(f"{', '.join(changed)}: only with clone_from, a planner to imitate.")
+            return
+        check_policy_spec(self.clone_from)
+        if self.clone_epochs < 1:
+            raise SettingsError(
+                f"clone_from={self.clone_from!r} needs clone_epochs, the epochs of each fit to its actions, "
+                "e.g. 20; got 0."
+            )
 
     def nested(self, name: str, kind: type[Nested]) -> Nested:
         """Convert the mapping in the field `name` to the class of its settings.

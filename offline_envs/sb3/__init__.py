@@ -19,6 +19,7 @@ from offline_envs.sb3.clone_losses import CLONE_LOSSES
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
 from offline_envs.sb3.fast_sac.policies import current_policy
+from offline_envs.sb3.imitation import Imitator
 from offline_envs.sb3.offline_sac.combo import COMBO
 from offline_envs.sb3.offline_sac.mobile import MOBILE
 from offline_envs.sb3.offline_sac.ravl import RAVL
@@ -45,6 +46,7 @@ __all__ = [
     "EvaluationRecord",
     "EvaluationResult",
     "FastSAC",
+    "Imitator",
     "MixedReplayBuffer",
     "OffPolicySchedule",
     "RealEvalCallback",

@@ -111,6 +111,7 @@ def open_loop_error(
     groups: Mapping[str, slice],
     *,
     generator: torch.Generator,
+    columns: slice = slice(None),
     repeated: Windows | None = None,
     without_reward: Collection[str] = (),
 ) -> OpenLoopError:
@@ -123,6 +124,7 @@ def open_loop_error(
         scale: Deviations of the data, the unit of errors.
         groups: Observation dimensions that belong together.
         generator: Source of randomness, on the model's device.
+        columns: Observation dimensions that count; the past in a history is known, and would hide errors.
         repeated: Result of the same actions in the simulator, if `windows` were recorded.
         without_reward: Forecasts whose rewards are another quantity and are not compared.
     """
@@ -136,7 +138,7 @@ def open_loop_error(
     curves = {
         (who, group): growth(error)
         for who, forecast in forecasts.items()
-        for group, error in group_errors(windows, forecast, scale, groups).items()
+        for group, error in group_errors(windows, forecast, scale, groups, columns).items()
         if group != REWARD_GROUP or who not in without_reward
     }
     model, noisy, still = (curves[who, ALL_GROUP] for who in (MEAN, SAMPLED, STILL))
@@ -152,7 +154,11 @@ def open_loop_error(
 
 
 def group_errors(
-    windows: Windows, forecast: Forecast, scale: DataScale, groups: Mapping[str, slice]
+    windows: Windows,
+    forecast: Forecast,
+    scale: DataScale,
+    groups: Mapping[str, slice],
+    columns: slice = slice(None),
 ) -> dict[str, Tensor]:
     """Error of each step by group of dimensions, in deviations of the data.
 
@@ -162,12 +168,16 @@ def group_errors(
         scale: Deviations of the data.
         groups: Names of observation dimensions that belong together; a group of all dimensions and one of the
             reward are added.
+        columns: Dimensions that count as all.
 
     Returns:
         Root mean square over the group's dimensions, float64 `(n, h)`, NaN after an episode's end.
     """
     missed = ((forecast.obs - windows.obs[:, 1:]) / scale.obs_std).double()
-    errors = {ALL_GROUP: _rms(missed), **{name: _rms(missed[..., part]) for name, part in groups.items()}}
+    errors = {
+        ALL_GROUP: _rms(missed[..., columns]),
+        **{name: _rms(missed[..., part]) for name, part in groups.items()},
+    }
     errors[REWARD_GROUP] = ((forecast.rewards - windows.rewards) / scale.reward_std).double().abs()
     return {name: error.masked_fill(~windows.present, torch.nan) for name, error in errors.items()}
 

@@ -52,6 +52,7 @@ class HorizonReport(Section):
         truth, mdp, scale = evidence.truth, evidence.assembly.mdp, evidence.scale
         generator = device_generator(evidence.assembly, evidence.settings, 4)
         simulation = truth.simulation
+        newest = slice(0, evidence.transitions.newest.obs_dim)
         foreign, own = ((), ()) if truth.same_reward else ((SIMULATOR,), (SAMPLED, MEAN, STILL))
         recorded = open_loop_error(
             RECORDED,
@@ -60,6 +61,7 @@ class HorizonReport(Section):
             scale,
             {} if simulation is None else simulation.groups,
             generator=generator,
+            columns=newest,
             repeated=None if simulation is None else simulation.repeated,
             without_reward=foreign,
         )
@@ -72,6 +74,7 @@ class HorizonReport(Section):
                 scale,
                 simulation.groups,
                 generator=generator,
+                columns=newest,
                 without_reward=own,
             )
             errors.append(chosen)

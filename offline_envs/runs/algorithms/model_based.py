@@ -48,7 +48,8 @@ IN_MODEL = (
     *EVERY_RUN,
     *("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings"),
     *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio"),
-    *("clone_epochs", "clone_loss", "standardize_obs", "choose"),
+    *("clone_epochs", "clone_loss", "clone_from", "clone_rounds", "clone_rows", "clone_horizon"),
+    *("standardize_obs", "choose"),
     *("penalty", "penalty_members"),  # the uncertainty with which the model's error is compared at the end
 )
 """Settings that every algorithm with a model uses."""

@@ -216,10 +216,11 @@ class FastSAC(SAC):
         noise = torch.empty(2, *samples.actions.shape, dtype=dtype, device=self.device)
         for part in noise:  # one after the other, as SAC draws them
             part.normal_()
+        features = self.actor.features_extractor
         parts = (
-            samples.observations.flatten(1),
+            features(samples.observations.to(dtype)),
             samples.actions,
-            samples.next_observations.flatten(1),
+            features(samples.next_observations.to(dtype)),
             samples.rewards,
             (1 - samples.dones) * discounts,
             noise.flatten(0, 1),

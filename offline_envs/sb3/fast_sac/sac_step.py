@@ -15,7 +15,7 @@ class SACBatch(NamedTuple):
     """The inputs of a gradient step."""
 
     obs: Tensor
-    """`(B, d)`."""
+    """As the networks see them, `(B, d)`."""
     action: Tensor
     """In [−1, 1], `(B, k)`."""
     next_obs: Tensor

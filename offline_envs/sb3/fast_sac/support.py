@@ -14,6 +14,10 @@ from torch import Tensor, nn
 
 from offline_envs.errors import SettingsError
 from offline_envs.kernels import ACTIVATIONS, Block, StackedMLP
+from offline_envs.sb3.standardized_obs import StandardizedObs
+
+EXTRACTORS = (FlattenExtractor, StandardizedObs)
+"""Features extractors, the same for all networks of an agent."""
 
 ADAM_OPTIONS = ("amsgrad", "maximize", "decoupled_weight_decay")
 """Options of Adam that change its step."""
@@ -38,8 +42,9 @@ def _reasons(policy: SACPolicy, optimizers: list[torch.optim.Optimizer]) -> Iter
     if actor.use_sde:
         yield "needs independent noise, got use_sde=True"
     extractor = policy.features_extractor_class
-    if extractor is not FlattenExtractor:
-        yield f"needs FlattenExtractor as features_extractor_class, got {extractor.__name__}"
+    if extractor not in EXTRACTORS:
+        names = " or ".join(kind.__name__ for kind in EXTRACTORS)
+        yield f"needs {names} as features_extractor_class, got {extractor.__name__}"
     if policy.activation_fn not in ACTIVATIONS:
         names = " or ".join(kind.__name__ for kind in ACTIVATIONS)
         yield f"needs {names} as activation_fn, got {policy.activation_fn.__name__}"

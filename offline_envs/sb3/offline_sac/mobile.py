@@ -16,6 +16,7 @@ from offline_envs.sb3.fast_sac.learning_rates import check_not_negative
 from offline_envs.sb3.fast_sac.sac_step import SACBatch, SACParts, SACStep
 from offline_envs.sb3.offline_sac.agent_model import model_of_agent
 from offline_envs.sb3.offline_sac.inconsistency import Inconsistency, SuccessorNoise, check_elites
+from offline_envs.sb3.standardized_obs import StandardizedObs
 from offline_envs.settings import check_arguments
 
 INCONSISTENCIES = ("targets", "values")
@@ -109,6 +110,11 @@ class MOBILE(FastSAC):
         if self._penalised:
             warn_of_emulation(self.precision, self.device)
         super()._setup_model()
+        if self.policy.features_extractor_class is StandardizedObs:
+            raise SettingsError(
+                "MOBILE asks its model about the observations that its networks see, so StandardizedObs "
+                "(standardize_obs in a run) cannot be used."
+            )
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """See `FastSAC`; the mean of U over the rows of the model is logged as `train/inconsistency`."""

@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from offline_envs.diagnose.ground_truth.windows import recorded_windows
+from offline_envs.diagnose.ground_truth.windows import Windows, recorded_windows
 from offline_envs.diagnose.horizon.forecasts import (
+    Forecast,
     mean_forecast,
     no_change,
     sampled_forecast,
@@ -73,3 +74,12 @@ def test_the_trusted_horizon_by_hand(
 ) -> None:
     tensors = torch.tensor(error), torch.tensor(baseline), torch.tensor(n)
     assert trusted_horizon(*tensors, limit=0.5, least=5) == expected
+
+
+def test_the_past_in_a_history_hides_no_errors() -> None:
+    """Columns that are known are right: an error of 2 in the other one would otherwise count √2."""
+    obs = torch.zeros(1, 2, 2)
+    windows = Windows(obs, torch.zeros(1, 1, 1), torch.zeros(1, 1), torch.tensor([1]))
+    forecast = Forecast(torch.tensor([[[2.0, 0.0]]]), torch.zeros(1, 1))
+    assert group_errors(windows, forecast, UNIT, {})["observation"].item() == pytest.approx(2**0.5)
+    assert group_errors(windows, forecast, UNIT, {}, slice(0, 1))["observation"].item() == 2

@@ -13,6 +13,7 @@ import offline_envs  # noqa: F401  registers the environments
 from offline_envs.data import with_history
 from offline_envs.dynamics import FunctionModel
 from offline_envs.errors import SettingsError
+from tests.hidden import mass_on_a_spring
 from tests.toy import right_of_six, toy_ensemble, toy_options, toy_transitions
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*history is repeated")
@@ -163,3 +164,12 @@ def test_a_model_of_whole_histories_is_taken_as_it_is() -> None:
     obs, reward, *_ = env.step(np.array([0.5], np.float32))
     assert obs.tolist() == [1, 2, 0.5, 0, 1, 0, 0, 1]
     assert reward == 1
+
+
+def test_noise_is_calibrated_by_what_is_learned() -> None:
+    """Over all columns, of which half are known without a deviation, the likelihood would be infinite."""
+    data, fit = mass_on_a_spring(hidden=True, n_episodes=10), {"max_epochs": 1, "holdout": 100}
+    shape = {"n_members": 2, "n_elites": 2, "hidden": [8]}
+    given: dict[str, Any] = {"termination": "never", "history": 2, "ensemble": shape, "fit": fit}
+    env: Any = gym.make("LearnedModel-v0", dataset=data, spread="calibrated", progress=False, **given)
+    assert 0.1 < env.unwrapped.mdp.sampler.factor < 10

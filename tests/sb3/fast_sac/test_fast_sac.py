@@ -14,9 +14,14 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import nn
 
 from offline_envs.errors import SettingsError
-from offline_envs.sb3 import FastSAC, MixedReplayBuffer
+from offline_envs.sb3 import FastSAC, MixedReplayBuffer, StandardizedObs
 from tests.sb3.fast_sac.agents import assert_same, double_precision, make, numbers, reloaded
 from tests.sb3.toy import toy_transitions
+
+STANDARDIZED = {
+    "features_extractor_class": StandardizedObs,
+    "features_extractor_kwargs": {"mean": [0.5, -1.0], "std": [2.0, 0.25]},
+}
 
 
 @pytest.fixture
@@ -63,6 +68,8 @@ def test_it_learns_what_sac_learns_in_single_precision() -> None:
         {"policy_kwargs": {"n_critics": 1, "net_arch": [70, 70]}},
         {"policy_kwargs": {"net_arch": [8], "share_features_extractor": True}},
         {"policy_kwargs": {"net_arch": [8], "optimizer_kwargs": {"weight_decay": 0.1, "betas": (0.5, 0.8)}}},
+        {"policy_kwargs": {"net_arch": [8], **STANDARDIZED}},
+        {"policy_kwargs": {"net_arch": [8], "share_features_extractor": True, **STANDARDIZED}},
         {"n_steps": 3},
         {"replay_buffer_kwargs": {"handle_timeout_termination": False}},
         {
@@ -187,7 +194,7 @@ class OwnExtractor(FlattenExtractor):
         ({"policy_kwargs": {"activation_fn": nn.ELU}}, "ReLU or Tanh as activation_fn, got ELU"),
         (
             {"policy_kwargs": {"features_extractor_class": OwnExtractor}},
-            "FlattenExtractor as features_extractor_class, got OwnExtractor",
+            "FlattenExtractor or StandardizedObs as features_extractor_class, got OwnExtractor",
         ),
         ({"policy_kwargs": {"optimizer_class": torch.optim.SGD}}, "plain torch.optim.Adam, got SGD"),
         ({"policy_kwargs": {"optimizer_kwargs": {"amsgrad": True}}}, "plain .* got Adam with amsgrad=True"),

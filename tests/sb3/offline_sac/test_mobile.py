@@ -18,6 +18,7 @@ from offline_envs.sb3 import (
     FastSAC,
     MixedReplayBuffer,
     SB3VecEnv,
+    standardized_by,
     with_device_rollouts,
     with_uniform_rollouts,
 )
@@ -269,6 +270,7 @@ def test_it_collects_in_every_way(with_other: Any) -> None:
         ({"n_successors": 0}, "n_successors must be at least 1, got 0"),
         ({"inconsistency_of": "rewards"}, "Unknown inconsistency_of 'rewards'"),
         ({"inconsistency_coef": "high"}, "inconsistency_coef must be of type float, got 'high'"),
+        ({"policy_kwargs": standardized_by(toy_transitions())}, "StandardizedObs .* cannot be used"),
     ],
 )
 def test_other_settings_are_refused(settings: dict[str, Any], message: str) -> None:

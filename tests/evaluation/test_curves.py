@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from offline_envs.errors import DatasetError
+from offline_envs.evaluation import EvaluationResult, LearningCurve, plot_curves
+
+
+def result(*returns: float) -> EvaluationResult:
+    return EvaluationResult(np.array(returns), np.ones(len(returns), dtype=np.int64), None)
+
+
+def test_a_curve_is_a_table_of_real_steps_and_returns(tmp_path: Path) -> None:
+    """The mean of 1 and 3 is 2, their deviation 1."""
+    curve = LearningCurve(tmp_path / "new" / "pets-seed0.csv")
+    curve.add(100, result(1.0, 3.0))
+    curve.add(200, result(5.0))
+    text = "real_steps,real_return,real_std,n_episodes\n100,2.0,1.0,2\n200,5.0,0.0,1\n"
+    assert curve.path.read_text() == text
+    LearningCurve(tmp_path / "new" / "sac-seed0.csv").add(100, result(0.0))
+    plot_curves(tmp_path / "new", tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="holds no learning curves"):
+        plot_curves(tmp_path, tmp_path / "curves.png")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DatasetError, match=r"other.csv is no learning curve; its columns must be real_steps"):
+        plot_curves(tmp_path, tmp_path / "curves.png")
