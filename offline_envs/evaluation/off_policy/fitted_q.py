@@ -46,7 +46,7 @@ class FittedQSettings(JsonSettings):
     target_every: int = 100
     batch_size: int = 256
     learning_rate: float = 3e-4
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: tuple[int, ...] = (128, 128)
     n_critics: int = 2
     seed: int = 0
 
