@@ -43,7 +43,7 @@ class Settings:
             "bc": {"gradient_steps": 20_000, "eval_every": 5_000},
             "mopo": {
                 **{"agent": "fastsac", "gradient_steps": 20_000, "horizon": 10},
-                **{"transitions_per_gradient_step": 50.0, "eval_every": 2_000},
+                **{"transitions_per_gradient_step": 50.0, "agent_options": {"buffer_size": 500_000}},
             },
         }
     )
