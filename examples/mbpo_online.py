@@ -22,6 +22,8 @@ from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSetting
 from offline_envs.evaluation import LearningCurve, evaluate_in, plot_curves
 from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, mopo_schedule
 
+FIT = {"batch_size": 32, "learning_rate": 2e-3, "schedule": "cosine"}  # few rows, so small batches
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -39,8 +41,8 @@ class Settings:
     eval_steps: int = 300
     net_arch: tuple[int, ...] = (64, 64)
     ensemble: Mapping[str, Any] = field(default_factory=lambda: {"hidden": [128, 128, 128]})
-    fit: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 60})
-    refit: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 20})
+    fit: Mapping[str, Any] = field(default_factory=lambda: {**FIT, "max_epochs": 60})
+    refit: Mapping[str, Any] = field(default_factory=lambda: {**FIT, "max_epochs": 20})
     folder: Path = Path("runs/loops")
     seed: int = 0
 

@@ -66,8 +66,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diagnose": WORLD | {"evaluation"},
     "sb3": WORLD | {"wrappers", "adversary", "evaluation"},
     "runs": WORLD | {"wrappers", "collect", "adversary", "evaluation", "sb3"},
+    "compare": WORLD | {"evaluation", "sb3", "runs"},
     "__main__": {"cli"},
-    "cli": WORLD | {"plugins", "wrappers", "adversary", "evaluation", "sb3", "runs", "collect", "diagnose"},
+    "cli": WORLD
+    | {"plugins", "wrappers", "adversary", "evaluation", "sb3", "runs", "compare", "collect", "diagnose"},
 }
 """Part → parts it may import. Every part may import itself and the package's version."""
 

@@ -3,6 +3,7 @@
 import importlib.util
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
 from PIL import Image
 from stable_baselines3 import SAC
 
+from offline_envs import load_transitions
 from offline_envs.collect import CollectSettings, Kind
 from offline_envs.collect.collection import collect_dataset
 from offline_envs.dynamics import read_model
@@ -149,6 +151,44 @@ def check_mbmf(tmp_path: Path) -> None:
     assert check_loop("mbmf", tmp_path / "scratch", imitate=False) == "trpo-seed0.csv 2"
 
 
+def check_heated_pipe(tmp_path: Path) -> None:
+    """The warmth that is lost, the delay of ten steps, and the controller that follows its set-point."""
+    example = load("heated_pipe")
+    env = example.HeatedPipe()
+    env.reset(seed=0)
+    warm = env.heat
+    before = env.cells.copy() + np.arange(10)
+    env.cells[:] = before
+    course, entered = [], []
+    for _ in range(10):
+        env.step(np.ones(1))
+        course.append(float(env.cells[-1]))
+        entered.append(float(env.inlet + env.heat))
+    cooled = [10 + 0.99**n * (before[9 - n] - 10) for n in range(1, 10)]
+    assert course == pytest.approx([*cooled, 10 + 0.99**9 * (entered[0] - 10)])
+    assert env.heat == pytest.approx(70 + 0.75**10 * (warm - 70))
+    data = tmp_path / "data" / "pipe.npz"
+    assert -300 < example.main(example.Settings(data, n_episodes=2)) < -50
+    found = load_transitions(data, env_id=example.ENV_ID)
+    assert found.episode_lengths.tolist() == [500, 500]
+    assert found.make_env().observation_space.shape == (2,)
+
+
+def check_plant_with_delay(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        example = load("plant_with_delay")
+    scores = example.main(replace(example.SMOKE, folder=tmp_path / "runs"))
+    assert list(scores) == [
+        "controller",
+        "bc with history=1",
+        "mopo with history=1",
+        "bc with history=4",
+        "mopo with history=4",
+    ]
+    assert all(-1000 < score < 0 for score in scores.values())
+
+
 CHECKS: dict[str, Callable[[Path], None]] = {
     "train_dynamics": check_train_dynamics,
     "single_env": check_single_env,
@@ -164,6 +204,8 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     "mbpo_online": check_mbpo_online,
     "sac_alone": check_sac_alone,
     "mbmf": check_mbmf,
+    "heated_pipe": check_heated_pipe,
+    "plant_with_delay": check_plant_with_delay,
 }
 
 

@@ -92,6 +92,14 @@ def counting_ensemble() -> EnsembleDynamics:
     return toy_ensemble(((1.0, 1.0, 0.0),) * 3, ((1e-6,) * 3,) * 3)
 
 
+def quiet_ensemble() -> EnsembleDynamics:
+    """Make an ensemble with almost no noise, whose elites 2 and 0 pay 4 and 1 a step.
+
+    Member 1 moves obs₁ by 6; the average of the moves is (0, 2), from which it is 4 away.
+    """
+    return toy_ensemble(((1.0, 0.1, 0.0), (2.0, 0.0, 6.0), (4.0, -0.1, 0.0)), ((1e-6,) * 3,) * 3)
+
+
 def toy_options(**changes: Any) -> dict[str, Any]:
     """Settings of `gym.make` and `gym.make_vec` for the toys, with some of them changed."""
     return {"dataset": toy_transitions(), "model": toy_ensemble(), "termination": "never", **changes}

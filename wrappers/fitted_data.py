@@ -26,5 +26,6 @@ def fitted_data(
     if source is None:
         raise SettingsError(f"{needed_by} needs dataset=, the data that the model was fitted to.")
     transitions = load_transitions(source)
-    resolve_model(model, transitions.obs_dim, transitions.action_dim, device=str(model.device))
+    dimensions = (transitions.obs_dim, transitions.action_dim)
+    resolve_model(model, *dimensions, device=str(model.device), history=transitions.history)
     return transitions

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from offline_envs import __version__
 from offline_envs.cli.cache import cache
 from offline_envs.cli.collect import collect
+from offline_envs.cli.compare import compare
 from offline_envs.cli.demo import demo
 from offline_envs.cli.diagnose import diagnose
 from offline_envs.cli.evaluate import evaluate
@@ -93,7 +94,7 @@ def load_plugins(
     import_plugins(modules or ())
 
 
-for command in (demo, info, fit, diagnose, train, presets, tasks, relabel, evaluate, collect):
+for command in (demo, info, fit, diagnose, train, presets, tasks, relabel, evaluate, compare, collect):
     app.command(command.__name__)(command)
 app.add_typer(cache, name="cache")
 

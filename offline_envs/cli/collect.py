@@ -10,12 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from offline_envs.agents import online_agents, saved_agents
-from offline_envs.cli.options import INTERRUPTED, parse_json
+from offline_envs.cli.options import INTERRUPTED, LearnedEnv, LearnedKwargs, learned_mdp, parse_json
 from offline_envs.collect import CollectSettings, Kind
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
-    from offline_envs.collect import Collected
+    from offline_envs.collect import Collected, PlanningModel
 
 AgentName = Annotated[
     str,
@@ -24,6 +24,15 @@ AgentName = Annotated[
         f"saved it, also {', '.join(name for name in saved_agents() if name not in online_agents())}."
     ),
 ]
+
+PolicyOrPlanner = Annotated[
+    str | None,
+    typer.Option(
+        help="Stable-Baselines3 .zip to roll out instead of training; it can run code: trust it. Or a "
+        "planner, e.g. cem:horizon=15, in a model of --learned-from."
+    ),
+]
+LearnedFrom = Annotated[str | None, typer.Option(help="Dataset in whose model a planner plans.")]
 
 
 def collect(
@@ -40,12 +49,10 @@ def collect(
     seed: Annotated[int, typer.Option(help="The same seed gives the same dataset.", min=0)] = 0,
     agent: AgentName = "sac",
     net_arch: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "256,256",
-    policy: Annotated[
-        Path | None,
-        typer.Option(
-            help="Stable-Baselines3 .zip to roll out instead of training; it can run code: trust it."
-        ),
-    ] = None,
+    policy: PolicyOrPlanner = None,
+    learned_from: LearnedFrom = None,
+    learned_env: LearnedEnv = "LearnedModel-v0",
+    learned_kwargs: LearnedKwargs = "{}",
     train_steps: Annotated[
         int | None,
         typer.Option(help="Training steps for medium and expert.", show_default="100000", min=1),
@@ -76,17 +83,36 @@ def collect(
         deterministic=deterministic,
         env_kwargs=parse_json(env_kwargs, "--env-kwargs"),
     )
+    plans = settings.plans and learned_from is not None
+    learned = _planning_model(str(learned_from), learned_env, learned_kwargs) if plans else None
     console = Console()
     try:
-        collected = _collect_with_progress(env_id, dataset_id, settings, output_root, console)
+        collected = _collect_with_progress(env_id, dataset_id, settings, learned, output_root, console)
     except KeyboardInterrupt:
         console.print("Interrupted. Run the same command again to resume.")
         raise typer.Exit(INTERRUPTED) from None
     console.print(_table(collected))
 
 
+def _planning_model(dataset: str, learned_env: str, learned_kwargs: str) -> "PlanningModel":
+    from offline_envs.collect import PlanningModel
+    from offline_envs.data import load_transitions
+    from offline_envs.dynamics import model_identity
+
+    transitions = load_transitions(dataset)
+    mdp = learned_mdp(transitions, learned_env, learned_kwargs)
+    method = {"env": learned_env, "kwargs": parse_json(learned_kwargs, "--learned-kwargs")}
+    weights = model_identity(mdp.members.model)["weights"]
+    return PlanningModel(mdp, {**method, "dataset": transitions.fingerprint, "weights": weights})
+
+
 def _collect_with_progress(
-    env_id: str, dataset_id: str, settings: CollectSettings, output_root: Path | None, console: Console
+    env_id: str,
+    dataset_id: str,
+    settings: CollectSettings,
+    learned: "PlanningModel | None",
+    output_root: Path | None,
+    console: Console,
 ) -> "Collected":
     from offline_envs.collect import collect_dataset
     from offline_envs.data import minari_root
@@ -102,6 +128,7 @@ def _collect_with_progress(
             dataset_id,
             settings=settings,
             output_root=root,
+            learned=learned,
             on_step=lambda: progress.advance(task),
             on_resume=lambda done: progress.reset(task, completed=done),
         )

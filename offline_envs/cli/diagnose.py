@@ -19,10 +19,12 @@ from offline_envs.cli.options import (
     EnvId,
     EnvKwargs,
     FitJson,
+    History,
     TaskName,
     TrustDataset,
     find_policy,
     given_once,
+    history_of,
     parse_env,
     parse_json,
     parse_settings,
@@ -31,7 +33,7 @@ from offline_envs.cli.options import (
 if TYPE_CHECKING:
     from offline_envs.data import Transitions
     from offline_envs.diagnose import Advice
-    from offline_envs.envs import Assembly
+    from offline_envs.envs import Assembly, ModelOptions
     from offline_envs.policies import Predictor
 
 TrainHorizon = Annotated[
@@ -55,6 +57,7 @@ def diagnose(
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     trust_dataset: TrustDataset = False,
+    history: History = None,
     task: TaskName = None,
     termination: Annotated[
         str, typer.Option(help="When imagined episodes end: auto (the environment's rule), never, learned.")
@@ -78,9 +81,8 @@ def diagnose(
     """Compare a model with held-out data, the simulator and a policy, and advise on its settings."""
     from offline_envs.diagnose import DiagnoseSettings, advise, check_free, write_report
     from offline_envs.diagnose import diagnose as examine
-    from offline_envs.envs import ModelOptions, assemble
+    from offline_envs.envs import ModelOptions
     from offline_envs.files import check_writable, moved_by, say
-    from offline_envs.policies import check_policy_spec, needs_model
     from offline_envs.tasks import task_transitions
 
     check_free(output)
@@ -89,17 +91,10 @@ def diagnose(
     given = given_once(sizes, parse_json(options, "--options"), "--options")
     settings = parse_settings(DiagnoseSettings, given, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
-    environment = parse_env(env_id, env_kwargs)
-    transitions = task_transitions(dataset, task, env_id=environment, trust_dataset=trust_dataset)
+    loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), **loading)
     choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
-    followed, later = None, policy is not None and needs_model(policy)
-    if later:
-        check_policy_spec(str(policy))
-    elif policy is not None:
-        followed = _policy(policy, agent, transitions, settings.seed)
-    assembly = assemble(transitions, options=choice)
-    if later:
-        followed = _policy(str(policy), agent, transitions, settings.seed, assembly)
+    assembly, followed = _model_and_policy(transitions, choice, policy, agent, settings.seed)
     card = _card(model, transitions, *choices)
     found = examine(
         assembly, policy=followed, card=card, settings=settings, say=lambda text: say(f"{text} …")
@@ -109,6 +104,21 @@ def diagnose(
     console = Console()
     console.print(_table(advise(found), transitions))
     console.print(f"Report: {output / 'report.html'}", soft_wrap=True, markup=False)
+
+
+def _model_and_policy(
+    transitions: "Transitions", options: "ModelOptions", policy: str | None, agent: str, seed: int
+) -> "tuple[Assembly, Predictor | None]":
+    """The model, and a policy that is checked before it is fitted."""
+    from offline_envs.envs import assemble
+    from offline_envs.policies import check_policy_spec, needs_model
+
+    if policy is not None and needs_model(policy):
+        check_policy_spec(policy)
+        assembly = assemble(transitions, options=options)
+        return assembly, _policy(policy, agent, transitions, seed, assembly)
+    followed = None if policy is None else _policy(policy, agent, transitions, seed)
+    return assemble(transitions, options=options), followed
 
 
 def _policy(

@@ -13,11 +13,13 @@ from offline_envs.cli.options import (
     Agent,
     EnvId,
     EnvKwargs,
+    History,
     LearnedEnv,
     LearnedKwargs,
     TaskName,
     TrustDataset,
     find_policy,
+    history_of,
     learned_mdp,
     parse_env,
 )
@@ -40,6 +42,7 @@ def evaluate(
         str | None, typer.Option(help="Take the environment from this dataset, and compare with its returns.")
     ] = None,
     trust_dataset: TrustDataset = False,
+    history: History = None,
     task: TaskName = None,
     agent: Agent = "sac",
     learned_env: LearnedEnv = "LearnedModel-v0",
@@ -58,7 +61,8 @@ def evaluate(
             "Give the real environment by --env-id, e.g. Hopper-v5, by --task, e.g. ant-angle, or by a "
             "--dataset that names it."
         )
-    env, transitions = _environment(parse_env(env_id, env_kwargs), dataset, task, trust_dataset=trust_dataset)
+    loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
+    env, transitions = _environment(parse_env(env_id, env_kwargs), dataset, task, **loading)
     found = find_policy(
         policy,
         agent,
@@ -79,7 +83,12 @@ def evaluate(
 
 
 def _environment(
-    env_id: "str | EnvSpec | None", dataset: str | None, task: str | None, *, trust_dataset: bool
+    env_id: "str | EnvSpec | None",
+    dataset: str | None,
+    task: str | None,
+    *,
+    trust_dataset: bool,
+    history: int,
 ) -> "tuple[gym.Env[Any, Any], Transitions | None]":
     import gymnasium as gym
 
@@ -87,12 +96,18 @@ def _environment(
     from offline_envs.tasks import find_task, real_env_spec, task_transitions
 
     if dataset is None and task is not None:
-        return gym.make(real_env_spec(find_task(task))), None
+        return _with_history(gym.make(real_env_spec(find_task(task))), history), None
     if dataset is None:
         assert env_id is not None
-        return gym.make(known_environment(env_id).spec), None
-    transitions = task_transitions(dataset, task, env_id=env_id, trust_dataset=trust_dataset)
+        return _with_history(gym.make(known_environment(env_id).spec), history), None
+    transitions = task_transitions(dataset, task, env_id=env_id, trust_dataset=trust_dataset, history=history)
     return transitions.make_env(), transitions
+
+
+def _with_history(env: "gym.Env[Any, Any]", history: int) -> "gym.Env[Any, Any]":
+    from offline_envs.data import HistoryObservation
+
+    return env if history == 1 else HistoryObservation(env, history)
 
 
 def _table(result: "EvaluationResult") -> Table:

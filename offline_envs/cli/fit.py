@@ -17,6 +17,7 @@ from offline_envs.cli.options import (
     EnvId,
     EnvKwargs,
     FitJson,
+    History,
     TaskName,
     given_once,
     parse_env,
@@ -84,6 +85,7 @@ def fit(
     ] = "ensemble",
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
+    history: History = None,
     task: TaskName = None,
     seed: Annotated[
         int | None, typer.Option(help="The same seed gives the same model.", min=0, show_default="0")
@@ -104,7 +106,7 @@ def fit(
     check_device(device)
     shape, choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
     job = FITTERS.find(kind)(shape, given_once({"seed": seed}, choices, "--fit"), device)
-    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), history=history or 1)
     folder = job.folder(transitions)
     console = Console(soft_wrap=True, highlight=False)
     if folder.exists():

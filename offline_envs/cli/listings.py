@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def presets() -> None:
-    """List the presets that `offline-envs train --preset NAME` takes, with the tables they come from."""
+    """List the presets that `offline-envs train --preset NAME` takes, their sources, and what differs."""
     from offline_envs.runs import PRESETS
 
     table = Table(title="Presets")
-    for column in ("name", "settings", "source"):
+    for column in ("name", "settings", "source", "what differs"):
         table.add_column(column, overflow="fold")
     for preset in PRESETS.values():
         settings = ", ".join(f"{k}={v}" for k, v in preset.settings.items() if k != "algorithm")
-        table.add_row(*map(escape, (preset.name, settings, preset.source)))
+        table.add_row(*map(escape, (preset.name, settings, preset.source, preset.differs)))
     Console().print(table)
 
 

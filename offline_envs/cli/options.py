@@ -49,6 +49,15 @@ TaskName = Annotated[
         help="Relabel the dataset for a task, with settings after a colon, e.g. ant-angle:degrees=45.",
     ),
 ]
+History = Annotated[
+    int | None,
+    typer.Option(
+        help="Let every observation hold the last k ones and the actions between them, for data whose "
+        "observations do not show the whole state.",
+        min=1,
+        show_default="1",
+    ),
+]
 Device = Annotated[str, typer.Option(help="Device of models and agents: cpu, cuda, cuda:1, ...")]
 EnsembleJson = Annotated[
     str, typer.Option("--ensemble", help="Settings of the ensemble as JSON, e.g. '{\"n_members\": 5}'.")
@@ -157,6 +166,24 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
+def history_of(given: int | None, policy: str | None) -> int:
+    """The history of the observations that a policy sees: the one given, or that of the policy's run.
+
+    Args:
+        given: --history.
+        policy: The policy's file; None for no policy.
+    """
+    from offline_envs.errors import CheckpointError
+    from offline_envs.runs import RunFolder
+
+    if given is not None or policy is None or not Path(policy).is_file():
+        return given or 1
+    try:
+        return RunFolder(Path(policy).resolve().parent.parent).settings().history
+    except CheckpointError:  # the file is in no run's folder
+        return 1
+
+
 def find_policy(
     policy: str,
     agent: str,
@@ -220,11 +247,11 @@ def learned_mdp(transitions: "Transitions", learned_env: str, learned_kwargs: st
     """
     import gymnasium as gym
 
-    from offline_envs.registration import ENV_IDS
+    from offline_envs.registration import is_learned
 
     kwargs = parse_json(learned_kwargs, "--learned-kwargs")
-    if learned_env not in ENV_IDS:
-        raise unknown_name("learned environment", learned_env, ENV_IDS)
+    if not is_learned(learned_env):
+        raise unknown_name("learned environment", learned_env, filter(is_learned, gym.registry))
     env: Any = gym.make(learned_env, dataset=transitions, **kwargs)
     mdp: LearnedMDP = env.unwrapped.mdp
     return mdp

@@ -105,6 +105,9 @@ def result_table(found: SeedResults, title: str) -> Table:
     if predicted:
         _add(table, "predicted by the model", [f"{p:.0f}" for p in predicted], "")
     cells = [f"{r.real_return:.0f} ± {r.real_std:.0f}" for r in results]
+    steps = [f"{r.chosen_step}" for r in results if r.chosen_step is not None]
+    if steps:
+        _add(table, f"gradient steps, chosen by {results[0].chosen_by}", steps, "")
     real, score = found.real_return, found.normalized_score
     _add(table, f"real, {results[0].n_episodes} episodes", cells, f"{real.mean:.0f} ± {real.std:.0f}")
     if score is not None:

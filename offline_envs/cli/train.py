@@ -13,6 +13,7 @@ from offline_envs.cli.options import (
     EnvId,
     EnvKwargs,
     FitJson,
+    History,
     TaskName,
     TrustDataset,
     parse_json,
@@ -88,6 +89,14 @@ EvalEvery = Annotated[
         show_default="5000; 10 for trpo in a model",
     ),
 ]
+Choose = Annotated[
+    str | None,
+    typer.Option(
+        help="Which evaluated policy the run ends with: last, or the best by model (its return with "
+        "pessimism), model_raw (without) or critics (their value of first observations).",
+        show_default="last",
+    ),
+]
 AgentJson = Annotated[
     str,
     typer.Option("--agent-options", help="Keywords of the agent as JSON, e.g. '{\"learning_rate\": 1e-4}'."),
@@ -136,8 +145,10 @@ def train(
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     trust_dataset: TrustDataset = False,
+    history: History = None,
     task: TaskName = None,
     eval_every: EvalEvery = None,
+    choose: Choose = None,
     ensemble: EnsembleJson = "{}",
     fit: FitJson = "{}",
     agent_options: AgentJson = "{}",
@@ -166,8 +177,10 @@ def train(
         "env_id": env_id,
         "env_kwargs": parse_json(env_kwargs, "--env-kwargs"),
         "trust_dataset": trust_dataset or None,
+        "history": history,
         "task": task,
         "eval_every": eval_every,
+        "choose": choose,
         "ensemble": parse_json(ensemble, "--ensemble"),
         "fit": parse_json(fit, "--fit"),
         "agent_options": parse_json(agent_options, "--agent-options"),
@@ -175,12 +188,16 @@ def train(
         "clone_from": clone_from,
     }
     more = parse_json(settings, "--settings")
-    twice = sorted(set(more) & {*options, "seed"})
-    if twice:
-        raise SettingsError(f"--settings cannot hold {', '.join(twice)}: there are options for that.")
+    _check_once(more, {*options, "seed"})
     given = {name: value for name, value in options.items() if value is not None and value != {}}
     common = TrainSettings.for_algorithm(merged(_start(preset, given), {**given, **more}))
     run_and_print(common, parse_seeds(seeds), folder, resume=resume)
+
+
+def _check_once(more: dict[str, Any], options: set[str]) -> None:
+    twice = sorted(set(more) & options)
+    if twice:
+        raise SettingsError(f"--settings cannot hold {', '.join(twice)}: there are options for that.")
 
 
 def _start(preset: str | None, given: dict[str, Any]) -> dict[str, Any]:

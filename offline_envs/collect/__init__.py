@@ -14,6 +14,7 @@ from offline_envs.collect.settings import CollectSettings, Kind
 if TYPE_CHECKING:
     from offline_envs.collect.collection import Collected, collect_dataset
     from offline_envs.collect.growing import GrowingDataset
+    from offline_envs.collect.planned import PlanningModel
     from offline_envs.collect.relabelled import write_relabelled
     from offline_envs.collect.writer import check_new
 
@@ -22,6 +23,7 @@ __all__ = [
     "Collected",
     "GrowingDataset",
     "Kind",
+    "PlanningModel",
     "check_new",
     "collect_dataset",
     "write_relabelled",
@@ -29,6 +31,7 @@ __all__ = [
 
 _SLOW = {
     "Collected": "collection",
+    "PlanningModel": "planned",
     "GrowingDataset": "growing",
     "check_new": "writer",
     "collect_dataset": "collection",

@@ -15,6 +15,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from offline_envs.collect.agents import load_agent, new_agent, policy_digest
 from offline_envs.collect.learning import learn
+from offline_envs.collect.planned import PlanningModel, ReseededPlanner
 from offline_envs.collect.recorded_phase import CHECKPOINT_STEPS, RecordedPhase
 from offline_envs.collect.rollouts import SpaceSamples, mean_random_return, roll_out
 from offline_envs.collect.settings import CollectSettings, Kind
@@ -29,7 +30,7 @@ from offline_envs.collect.writer import ROOT_SETTING, Provenance, check_new, wri
 from offline_envs.data import minari_root
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.files import moved_by
-from offline_envs.policies import Predictor
+from offline_envs.policies import ActsIn, Predictor, policy_from_spec
 from offline_envs.settings import check_arguments
 from offline_envs.versions import versions
 
@@ -63,6 +64,7 @@ def collect_dataset(
     *,
     settings: CollectSettings,
     output_root: Path | None = None,
+    learned: PlanningModel | None = None,
     checkpoint_steps: int = CHECKPOINT_STEPS,
     on_step: Callable[[], None] | None = None,
     on_resume: Callable[[int], None] | None = None,
@@ -79,6 +81,7 @@ def collect_dataset(
         dataset_id: Minari id of the new dataset, with a version.
         settings: What to collect.
         output_root: Minari root to write under; None for Minari's own folder.
+        learned: What a planner plans in, if `settings.policy` is one.
         checkpoint_steps: Fewest steps between checkpoints, which are written at ends of episodes.
         on_step: Called after every environment step of training and recording, not of evaluations:
             `settings.training_length + settings.steps` times.
@@ -96,14 +99,14 @@ def collect_dataset(
     folder = unfinished_folder(dataset_id, root)
     _check_place(dataset_id, root, folder)
     env = _make(env_id, settings)
-    with moved_by(ROOT_SETTING), claimed(folder, _identity(env, settings)):
+    with moved_by(ROOT_SETTING), claimed(folder, _identity(env, settings, learned)):
         training, recording = (
             RecordedPhase(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
             for name, steps in (("training", settings.training_length), ("recording", settings.steps))
         )
         if on_resume is not None:
             on_resume(training.done + recording.done)
-        _record(training, recording, settings)
+        _record(training, recording, settings, learned)
         env.close()
         collected = _write(dataset_id, root, folder, recording, settings)
         remove(folder)
@@ -121,7 +124,12 @@ def _check_place(dataset_id: str, root: Path, folder: Path) -> None:
         raise DatasetError(f"{error} {folder} holds what is left of an interrupted collection.") from error
 
 
-def _record(training: RecordedPhase, recording: RecordedPhase, settings: CollectSettings) -> None:
+def _record(
+    training: RecordedPhase,
+    recording: RecordedPhase,
+    settings: CollectSettings,
+    learned: PlanningModel | None,
+) -> None:
     if recording.is_complete:
         return
     env = recording.recorder
@@ -131,9 +139,23 @@ def _record(training: RecordedPhase, recording: RecordedPhase, settings: Collect
         case Kind.RANDOM:
             _roll_out(recording, SpaceSamples(env, settings.seed), settings)
         case Kind.MEDIUM | Kind.EXPERT:
-            policy = settings.policy
-            agent = _train(training, settings) if policy is None else load_agent(settings, policy, env)
-            _roll_out(recording, agent, settings)
+            _roll_out(recording, _policy(training, settings, env, learned), settings)
+
+
+def _policy(
+    training: RecordedPhase,
+    settings: CollectSettings,
+    env: gym.Env[Any, Any],
+    learned: PlanningModel | None,
+) -> Predictor:
+    text = settings.policy
+    if text is None:
+        return _train(training, settings)
+    if not settings.plans:
+        return load_agent(settings, Path(text), env)
+    space, mdp = env.action_space, None if learned is None else learned.mdp
+    assert isinstance(space, Box)
+    return ReseededPlanner(lambda seed: policy_from_spec(str(text), ActsIn(space, seed, mdp)))
 
 
 def _roll_out(phase: RecordedPhase, policy: Predictor, settings: CollectSettings) -> None:
@@ -203,7 +225,9 @@ def _make(env_id: str, settings: CollectSettings) -> gym.Env[Any, Any]:
     return env
 
 
-def _identity(env: gym.Env[Any, Any], settings: CollectSettings) -> dict[str, Any]:
+def _identity(
+    env: gym.Env[Any, Any], settings: CollectSettings, learned: PlanningModel | None = None
+) -> dict[str, Any]:
     """Everything that determines the dataset: environment, settings, the policy's file, and versions.
 
     Raises:
@@ -217,9 +241,25 @@ def _identity(env: gym.Env[Any, Any], settings: CollectSettings) -> dict[str, An
         raise SettingsError(
             f"Keywords of the environment must be JSON values, got {dict(settings.env_kwargs)}: {error}"
         ) from error
-    policy = None if settings.policy is None else policy_digest(settings.policy)
+    policy = _policy_identity(settings, learned)
     of_env = {"env_kwargs": spec.pop("kwargs"), "env": spec}
     return asdict(settings) | of_env | {"policy": policy, "versions": versions()}
+
+
+def _policy_identity(settings: CollectSettings, learned: PlanningModel | None) -> Any:
+    """The digest of a policy's file, or a planner's text and model; None if an agent is trained.
+
+    Raises:
+        SettingsError: A planner without a model.
+        CheckpointError: The file cannot be read.
+    """
+    if settings.policy is None:
+        return None
+    if not settings.plans:
+        return policy_digest(Path(settings.policy))
+    if learned is None:
+        raise SettingsError(f"{settings.policy} plans in a learned model: give the dataset that it is of.")
+    return {"planner": str(settings.policy), "model": dict(learned.identity)}
 
 
 def _provenance(env: gym.Env[Any, Any], settings: CollectSettings, n_episodes: int) -> Provenance:
@@ -228,10 +268,16 @@ def _provenance(env: gym.Env[Any, Any], settings: CollectSettings, n_episodes: i
         env_spec=env.spec,
         observation_space=_as_float32(env.observation_space),
         action_space=_as_float32(env.action_space),
-        algorithm="random" if settings.kind is Kind.RANDOM else settings.agent.upper(),
+        algorithm=_algorithm(settings),
         description=f"{_story(env.spec.id, settings)} {settings.steps} steps, {n_episodes} episodes, "
         f"seed {settings.seed}. Written by offline-envs collect.",
     )
+
+
+def _algorithm(settings: CollectSettings) -> str:
+    if settings.plans:
+        return str(settings.policy)
+    return "random" if settings.kind is Kind.RANDOM else settings.agent.upper()
 
 
 def _story(env_id: str, settings: CollectSettings) -> str:
@@ -241,6 +287,8 @@ def _story(env_id: str, settings: CollectSettings) -> str:
             return f"Uniform actions in {env_id}."
         case Kind.REPLAY:
             return f"{agent} ({widths}) from scratch in {env_id}: every step of its training, in order."
+    if settings.plans:
+        return f"The planner {settings.policy}, called {settings.kind}, in {env_id}."
     how = "mean actions" if settings.deterministic else "sampled actions"
     if settings.policy is not None:
         return f"A loaded {agent} policy called {settings.kind} in {env_id}, {how}."

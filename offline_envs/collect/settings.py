@@ -35,8 +35,9 @@ class CollectSettings(TypedSettings):
         agent: Agent that is trained, one with a replay buffer, or that saved `policy`; see
             `offline_envs.agents.AGENTS` and `saved_agents`.
         net_arch: Widths of the hidden layers of actor and critics.
-        policy: A policy saved by Stable-Baselines3 (.zip) to roll out instead of training one. Loading it
-            runs code stored in the file: load only files you trust.
+        policy: What to roll out instead of training: a policy saved by Stable-Baselines3 (.zip), or the text
+            of a planner, e.g. `"cem:horizon=15"`. Loading a file runs code stored in it: load only files you
+            trust.
         train_steps: Length of the training behind `medium` and `expert`, in steps; None for 100 000.
         deterministic: Roll out the policy's mean action instead of sampling.
         env_kwargs: Keywords of the environment.
@@ -50,7 +51,7 @@ class CollectSettings(TypedSettings):
     seed: int = 0
     agent: str = "sac"
     net_arch: tuple[int, ...] = (256, 256)
-    policy: Path | None = None
+    policy: Path | str | None = None
     train_steps: int | None = None
     deterministic: bool = False
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +74,10 @@ class CollectSettings(TypedSettings):
                 f"{self.agent}. Valid: {', '.join(online_agents())}; or give a policy that {self.agent} "
                 "saved."
             )
+        if self.plans:
+            from offline_envs.policies import check_policy_spec
+
+            check_policy_spec(str(self.policy))
         if self.policy is not None and not self.rolls_out_policy:
             raise SettingsError(f"policy is for kinds medium and expert, got kind {self.kind}.")
         if self.train_steps is not None and not self.trains_first:
@@ -85,6 +90,13 @@ class CollectSettings(TypedSettings):
     def rolls_out_policy(self) -> bool:
         """Whether the steps come from one fixed policy."""
         return self.kind in (Kind.MEDIUM, Kind.EXPERT)
+
+    @property
+    def plans(self) -> bool:
+        """Whether the policy is a planner, which needs a model."""
+        from offline_envs.policies import needs_model  # torch, which the command line starts without
+
+        return self.policy is not None and needs_model(str(self.policy))
 
     @property
     def trains_first(self) -> bool:

@@ -5,7 +5,7 @@ from offline_envs.data.concatenation import concatenate
 from offline_envs.data.contents import CONTENTS, contents_entry
 from offline_envs.data.environments.named import known_environment, named_environment
 from offline_envs.data.health import Finding, data_health
-from offline_envs.data.history.layout import HistoryLayout
+from offline_envs.data.history.layout import HistoryLayout, check_history
 from offline_envs.data.history.stacking import with_history
 from offline_envs.data.history.wrapper import HistoryObservation, after_step, history_spaces, without_past
 from offline_envs.data.loading import DatasetSource, load_transitions
@@ -28,6 +28,7 @@ __all__ = [
     "Transitions",
     "after_step",
     "check_finite",
+    "check_history",
     "concatenate",
     "contents_entry",
     "d3rlpy_arrays",

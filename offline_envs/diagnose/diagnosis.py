@@ -9,10 +9,12 @@ from offline_envs.diagnose.coverage import Coverage
 from offline_envs.diagnose.evidence import Evidence
 from offline_envs.diagnose.halting import Halting
 from offline_envs.diagnose.horizon import HorizonReport
+from offline_envs.diagnose.markov import MarkovReport
 from offline_envs.diagnose.penalty import PenaltyReport
 
 SECTIONS: tuple[type[Section], ...] = (
     HorizonReport,
+    MarkovReport,
     PenaltyReport,
     Halting,
     CalibrationReport,

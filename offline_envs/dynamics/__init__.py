@@ -18,6 +18,7 @@ from offline_envs.dynamics.gaussian_process.model import GaussianProcessDynamics
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
 from offline_envs.dynamics.gaussian_process.store import fitted_gaussian_process, gaussian_process_folder
 from offline_envs.dynamics.gradients import Differentiable, with_gradients
+from offline_envs.dynamics.history_model import HistoryModel, model_rows
 from offline_envs.dynamics.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
 from offline_envs.dynamics.kinds import MODEL_KINDS
@@ -96,6 +97,7 @@ __all__ = [
     "FunctionModel",
     "GaussianProcessDynamics",
     "GaussianProcessSettings",
+    "HistoryModel",
     "Holdout",
     "LearnedTermination",
     "MaskedModel",
@@ -143,6 +145,7 @@ __all__ = [
     "measure",
     "mixture_nll",
     "model_identity",
+    "model_rows",
     "n_compared",
     "obs_scale",
     "output_scale",

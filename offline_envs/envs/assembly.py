@@ -6,13 +6,14 @@ from typing import NamedTuple, TypedDict
 
 import torch
 
-from offline_envs.data import DatasetSource, Transitions
+from offline_envs.data import DatasetSource, HistoryLayout, Transitions
 from offline_envs.dynamics import (
     DynamicsFunction,
     DynamicsModel,
     EnsembleSettings,
     FitSettings,
     FunctionModel,
+    HistoryModel,
     MaskedModel,
     fitted_ensemble,
     load_model,
@@ -79,7 +80,7 @@ def assemble(
     if options.model is None:
         method.check(settings)
         check_variance(options.spread, settings)
-    transitions = task_transitions(dataset, options.task, env_id=options.env_id)
+    transitions = task_transitions(dataset, options.task, env_id=options.env_id, history=options.history)
     known = resolve_known(options.known, options.reward, transitions, device=options.device)
     scored = with_reward(transitions, options.reward, device=options.device)
     starts = _starts(transitions, known, options)
@@ -130,8 +131,9 @@ def _fit_settings(options: ModelOptions) -> tuple[EnsembleSettings, FitSettings]
 def _model(
     transitions: Transitions, settings: EnsembleSettings, fit_settings: FitSettings, options: ModelOptions
 ) -> DynamicsModel:
-    if options.model is None:
-        return fitted_ensemble(
+    model = options.model
+    if model is None:
+        model = fitted_ensemble(
             transitions,
             settings,
             fit_settings=fit_settings,
@@ -139,15 +141,29 @@ def _model(
             cache_dir=options.cache_dir,
             progress=options.progress,
         )
-    model = resolve_model(options.model, transitions.obs_dim, transitions.action_dim, device=options.device)
-    warn_of_other_data(options.model, transitions)
-    return model
+    dimensions = (transitions.obs_dim, transitions.action_dim)
+    found = resolve_model(model, *dimensions, device=options.device, history=transitions.history)
+    warn_of_other_data(model, transitions)
+    return found
 
 
 def resolve_model(
-    model: str | Path | DynamicsModel | DynamicsFunction, obs_dim: int, action_dim: int, *, device: str
+    model: str | Path | DynamicsModel | DynamicsFunction,
+    obs_dim: int,
+    action_dim: int,
+    *,
+    device: str,
+    history: int = 1,
 ) -> DynamicsModel:
     """Load a model, or take a function as one, and check its observation and action dimensions.
+
+    Args:
+        model: Folder of a model, the model, or a function.
+        obs_dim: Observation dimensions that are needed, those of a history included.
+        action_dim: Action dimensions that are needed.
+        device: Device of the model.
+        history: Number of recorded observations in one. A model that was fitted to data with this history is
+            taken as a `HistoryModel`; one of whole observations stays as it is.
 
     Raises:
         CheckpointError: The folder holds no readable model.
@@ -159,10 +175,14 @@ def resolve_model(
         loaded = model
     else:
         loaded = FunctionModel(model, obs_dim, action_dim, device=device)
+    layout = HistoryLayout.of_stacked(history, obs_dim, action_dim)
+    if history > 1 and HistoryModel.fits(loaded, layout):
+        loaded = HistoryModel(loaded, layout)
     if (loaded.obs_dim, loaded.action_dim) != (obs_dim, action_dim):
         raise SettingsError(
             f"The model has {loaded.obs_dim} observation and {loaded.action_dim} action dimensions, "
-            f"but {obs_dim} and {action_dim} are needed."
+            f"but {obs_dim} and {action_dim} are needed, with a history of {history}. A model needs the "
+            "history= of its fit."
         )
     if loaded.device == torch.empty(0, device=device).device:
         return loaded

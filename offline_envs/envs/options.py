@@ -23,6 +23,8 @@ class ModelOptions(TypedSettings):
             `FunctionModel` takes; if None, an ensemble is fitted once and kept in the user's cache.
         env_id: Environment that the data come from, if the dataset does not name it: an id, or a
             specification with keywords.
+        history: Number of recorded observations in one of the environment, with the actions between them, see
+            `with_history`: for data whose observations do not show the whole state.
         task: Task whose reward the data get instead of their own: a name with settings, e.g.
             `"ant-angle:degrees=45"`, or a `Task`.
         termination: `"auto"` (exact rule of the known environments), `"never"`, `"learned"`, or a function
@@ -51,6 +53,7 @@ class ModelOptions(TypedSettings):
 
     model: str | Path | DynamicsModel | DynamicsFunction | None = None
     env_id: str | EnvSpec | None = None
+    history: int = 1
     task: str | Task | None = None
     termination: str | TerminationRule = "auto"
     reward: StepFunction | None = None

@@ -13,6 +13,7 @@ from offline_envs.dynamics import (
     FitSettings,
     Holdout,
     ModelShape,
+    Prediction,
     fitted_spread,
     read_model_card,
     split_index,
@@ -82,7 +83,9 @@ def spread_factor(
         for tensor in (transitions.obs, transitions.actions, transitions.rewards, transitions.next_obs)
     )
     true = torch.cat([rewards[:, None], next_obs - obs], dim=1)
-    return fitted_spread(model.predict(obs, actions, model.elites), true)
+    learned = slice(0, 1 + transitions.newest.obs_dim)  # how a history moves is known
+    mean, std = model.predict(obs, actions, model.elites)
+    return fitted_spread(Prediction(mean[..., learned], std[..., learned]), true[:, learned])
 
 
 def _held_out(transitions: Transitions, source: DynamicsModel | DynamicsFunction | Path | str) -> Tensor:

@@ -17,15 +17,15 @@ def mixture_quantile(prediction: Prediction, true: Tensor) -> Tensor:
     integral transform; Dawid 1984).
 
     Args:
-        prediction: Gaussians of N members, `(N, B, 1 + d)`, of positive deviation.
+        prediction: Gaussians of N members, `(N, B, 1 + d)`.
         true: True outcome, `(B, 1 + d)`.
 
     Returns:
-        F(y), float64 `(B, 1 + d)`.
+        F(y), float64 `(B, 1 + d)`; NaN where no member leaves a doubt, as of what is known.
     """
     z = (true.double() - prediction.mean.double()) / prediction.std.double()
-    below: Tensor = torch.special.ndtr(z)
-    return below.mean(dim=0)
+    below: Tensor = torch.special.ndtr(z).nan_to_num(nan=0.0)  # what a broken model predicts is outside
+    return below.mean(dim=0).masked_fill((prediction.std == 0).all(dim=0), torch.nan)
 
 
 def interval_shares(quantile: Tensor, levels: tuple[float, ...] = LEVELS) -> Tensor:
@@ -36,7 +36,8 @@ def interval_shares(quantile: Tensor, levels: tuple[float, ...] = LEVELS) -> Ten
         levels: Nominal probabilities p; the interval is where |F(y) − 1/2| ≤ p/2.
 
     Returns:
-        Observed shares, float64 `(len(levels), D)`.
+        Observed shares, float64 `(len(levels), D)`; of the rows that have a quantile, NaN if none has.
     """
-    distance = (quantile - 0.5).abs()
-    return torch.stack([(distance <= level / 2).double().mean(dim=0) for level in levels])
+    distance, missing = (quantile - 0.5).abs(), quantile.isnan()
+    inside = [(distance <= level / 2).double().masked_fill(missing, torch.nan) for level in levels]
+    return torch.stack([part.nanmean(dim=0) for part in inside])

@@ -7,8 +7,10 @@ import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from offline_envs.envs import LearnedVectorEnv
+from offline_envs.evaluation.off_policy.model_based import imagined_returns
 from offline_envs.mdp import LearnedMDP, ModelWorld, Starts, StartStates, follow
 from offline_envs.policies import Predictor, as_policy
 
@@ -71,3 +73,20 @@ class ReturnPredictor:
             seed=PREDICTION_SEED,
         )
         return float(returns.mean())
+
+    @property
+    def initial_obs(self) -> Tensor:
+        """First observations of the data's episodes, `(e, d)`, on the model's device."""
+        return self._starts.obs
+
+    def pessimistic_mean(self, n_episodes: int = 4) -> float:
+        """Mean with the method's pessimism over `n_episodes` imagined episodes of each elite."""
+        found = imagined_returns(
+            self._mdp,
+            self._starts,
+            self._policy,
+            n_episodes=n_episodes,
+            max_steps=self._max_steps,
+            seed=PREDICTION_SEED,
+        )
+        return found.estimate(pessimistic=True).value

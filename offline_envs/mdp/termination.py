@@ -13,6 +13,7 @@ from torch import Tensor
 from offline_envs.data import Transitions
 from offline_envs.dynamics import fitted_termination
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.mdp.known.history import of_newest
 from offline_envs.tasks import TerminationRule, never, termination_rule
 
 CHUNK = 100_000
@@ -104,6 +105,8 @@ def resolve_termination(
 ) -> TerminationRule:
     """Turn the `termination` setting of an environment into a rule, and check it against the dataset.
 
+    Of data with a history, a rule sees the newest observations.
+
     Args:
         option: `"auto"` for the exact rule of the dataset's environment, `"never"`, `"learned"` for a
             classifier trained on the dataset, or a function of (obs, action, next_obs) tensors that returns
@@ -120,18 +123,19 @@ def resolve_termination(
         SettingsError: An unknown option, `"auto"` for an environment without a known rule, or a function that
             does not return one bool a row.
     """
+    recorded = transitions.newest
     if callable(option):
-        rule: TerminationRule = option if _gives_tensors(option, transitions, device) else ArrayRule(option)
+        rule: TerminationRule = option if _gives_tensors(option, recorded, device) else ArrayRule(option)
     elif option == "auto":
         rule = _known_rule(transitions)
     elif option == "never":
         rule = never
     elif option == "learned":
-        rule = fitted_termination(transitions, device=device, cache_dir=cache_dir, progress=progress)
+        rule = fitted_termination(recorded, device=device, cache_dir=cache_dir, progress=progress)
     else:
         raise unknown_name("termination", option, (*TERMINATIONS, "a callable"))
-    _warn_if_different(rule, transitions, device)
-    return rule
+    _warn_if_different(rule, recorded, device)
+    return of_newest(rule, transitions)
 
 
 def _gives_tensors(rule: TerminationRule, transitions: Transitions, device: str | torch.device) -> bool:

@@ -25,6 +25,7 @@ class Adversarial(Method):
         """
         if not isinstance(model, EnsembleDynamics):
             raise SettingsError(
-                f"An adversary changes an ensemble by its gradients, got {type(model).__name__}."
+                f"An adversary changes an ensemble by its gradients, got {type(model).__name__}: leave out "
+                "reward=, known= and history=, and models of another kind."
             )
         return model.copy().requires_grad_(True)

@@ -29,7 +29,7 @@ class Predictor(Protocol):
     """Anything with Stable-Baselines3's `predict`, e.g. an agent, its policy, or a policy of this package."""
 
     def predict(self, observation: Any, *, deterministic: bool) -> tuple[Any, Any]:
-        """Choose an action for one observation `(d,)` or for a batch; the second value is ignored."""
+        """Choose an action for one observation `(d,)` or for a batch; the second is a state, see `Acting`."""
 
 
 class TensorPolicy:

@@ -10,6 +10,7 @@ from offline_envs.runs.algorithms import (
     algorithm,
     merged,
 )
+from offline_envs.runs.choice.figures import CHOICES
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_returns
 from offline_envs.runs.presets.demo import DEMO, DEMO_SMOKE
@@ -24,6 +25,7 @@ from offline_envs.runs.training import check_possible, train
 
 __all__ = [
     "ALGORITHMS",
+    "CHOICES",
     "DEMO",
     "DEMO_SMOKE",
     "EVERY_RUN",

@@ -111,6 +111,6 @@ def _own_keywords(settings: RunSettings) -> dict[str, Any]:
         return keywords
     del keywords["buffer_size"]  # agent_options may change it
     # By id, not by value: these are saved with the agent, whose file would otherwise hold the dataset.
-    names = ("dataset", "real_ratio", "task")
+    names = ("dataset", "real_ratio", "task", "history")
     replay = {name: getattr(settings, name) for name in names} | {"env_id": settings.named_environment()}
     return {**keywords, "replay_buffer_class": MixedReplayBuffer, "replay_buffer_kwargs": replay}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from offline_envs.policies import Predictor
+from offline_envs.runs.choice.policy_choice import PolicyChoice
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow
@@ -29,6 +30,7 @@ class RunCallback(RealEvalCallback):
         folder: The run's folder.
         rows: Evaluations of an earlier, interrupted part of the run.
         predicted_return: Gives the return that the model predicts for the agent's policy.
+        choice: Keeps the policy of the best figure; None if the run takes its last one.
         current: The policy of the current weights, evaluated beside an agent's that is an average.
         save: Writes a checkpoint.
         stop: Whether the run is to stop at the end of the cycle.
@@ -43,6 +45,7 @@ class RunCallback(RealEvalCallback):
         *,
         rows: Sequence[MetricsRow],
         predicted_return: Callable[[], float],
+        choice: PolicyChoice | None = None,
         current: CurrentWeights | None = None,
         save: Callable[[], None],
         stop: StopRequest,
@@ -54,6 +57,7 @@ class RunCallback(RealEvalCallback):
         self.rows = list(rows)
         self._run_folder = folder
         self._predicted_return = predicted_return
+        self._choice = choice
         self._current = current
         self._progress = progress
         self._save_checkpoint = save
@@ -82,6 +86,7 @@ class RunCallback(RealEvalCallback):
         """Evaluate the policy in the real environment and in the model, and write a row of metrics."""
         predicted = self._predicted_return()
         self.logger.record("model/return", predicted)
+        figure = self._consider()
         current, current_predicted = self._evaluate_current()
         record = super().evaluate()
         result = record.result
@@ -93,6 +98,7 @@ class RunCallback(RealEvalCallback):
                 predicted_return=predicted,
                 current=current,
                 current_predicted_return=current_predicted,
+                choice_figure=figure,
                 seconds=self._seconds_before + time.monotonic() - self._started,
             )
         )
@@ -100,6 +106,14 @@ class RunCallback(RealEvalCallback):
         self._progress.evaluated(record.gradient_steps, f"real return {result.mean:.0f} ± {result.std:.0f}")
         self._save_if_due()
         return record
+
+    def _consider(self) -> float | None:
+        """Keep the policy if it is the best by the run's choice, whose figure is returned."""
+        if self._choice is None:
+            return None
+        figure = self._choice.consider(self.model)
+        self.logger.record("model/choice_figure", figure)
+        return figure
 
     def _evaluate_current(self) -> tuple[EvaluationResult | None, float | None]:
         """Evaluate the current weights, in the same episodes and imagined episodes as the policy."""

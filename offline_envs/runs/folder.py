@@ -24,8 +24,10 @@ from offline_envs.files import (
     write_json,
     write_text,
 )
+from offline_envs.runs.choice.policy_choice import CHOSEN_POLICY
 from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
 from offline_envs.runs.run_settings import RunSettings
+from offline_envs.sb3 import LAST_POLICY
 from offline_envs.versions import versions
 
 MOVED_BY = "folder= (--folder)"
@@ -33,6 +35,10 @@ MOVED_BY = "folder= (--folder)"
 
 NOT_SEALED = ("checkpoint", "plots", "tensorboard", ".lock")
 """What may change or disappear once a run is complete."""
+
+
+FINAL_POLICIES = (CHOSEN_POLICY, LAST_POLICY, "last_policy.pt")
+"""Files of a run's policy: the one that it chose, else the last one, model-free ones as TorchScript."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,18 @@ class RunFolder:
 
     @property
     def policies(self) -> Path:
-        """Best and last policy."""
+        """Best and last policy, and the one that the run chose."""
         return self.path / "policies"
+
+    @property
+    def chosen_policy(self) -> Path:
+        """The policy that the run chose; there is none if it takes its last one."""
+        return self.policies / CHOSEN_POLICY
+
+    @property
+    def final_policies(self) -> tuple[Path, ...]:
+        """Where the run's policy may be, by its kind; the first of these that exists."""
+        return tuple(self.policies / name for name in FINAL_POLICIES)
 
     @property
     def plots(self) -> Path:

@@ -30,6 +30,7 @@ class MetricsRow:
             weights and the figures above are the average's; None elsewhere, as the next two.
         current_length: Mean number of steps of these episodes.
         current_predicted_return: Mean return that the model predicts for the current weights.
+        choice_figure: Figure by which the run chooses its policy; None if it takes the last one.
     """
 
     gradient_steps: int
@@ -43,6 +44,7 @@ class MetricsRow:
     current_return: float | None = None
     current_length: float | None = None
     current_predicted_return: float | None = None
+    choice_figure: float | None = None
 
     @classmethod
     def of(
@@ -55,6 +57,7 @@ class MetricsRow:
         predicted_return: float | None = None,
         current: EvaluationResult | None = None,
         current_predicted_return: float | None = None,
+        choice_figure: float | None = None,
     ) -> Self:
         """Put the figures of an evaluation together; see the attributes."""
         return cls(
@@ -69,6 +72,7 @@ class MetricsRow:
             current_return=None if current is None else current.mean,
             current_length=None if current is None else current.mean_length,
             current_predicted_return=current_predicted_return,
+            choice_figure=choice_figure,
         )
 
     @classmethod
@@ -80,7 +84,7 @@ class MetricsRow:
 
 
 def metrics_text(rows: Sequence[MetricsRow]) -> str:
-    """All rows as CSV, under a line of column names; current weights have columns where there are figures."""
+    """All rows as CSV, under a line of column names; what few runs have gets a column where it is known."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _columns(rows), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -119,8 +123,8 @@ class TrainResult:
         seed: Seed of the run.
         dataset_mean: Mean episode return of the dataset.
         dataset_best: Best episode return of the dataset.
-        predicted_return: Return that the model predicts for the last policy; None without a model.
-        real_return: Mean real return of the last policy.
+        predicted_return: Return that the model predicts for the run's policy; None without a model.
+        real_return: Mean real return of the run's policy: the last one, or the one that it chose.
         real_std: Standard deviation of its episodes.
         n_episodes: Number of real episodes.
         normalized_score: D4RL's score of the mean, or None where it is not defined.
@@ -129,6 +133,8 @@ class TrainResult:
             one of them is constant.
         n_exploded: Imagined steps whose prediction was rejected, since the run was started or last resumed.
         gradient_steps: Gradient steps taken.
+        chosen_by: Figure by which the run's policy was chosen, see `CHOICES`, or `"last"`.
+        chosen_step: Gradient steps that this policy had taken; None for the last one.
     """
 
     seed: int
@@ -143,6 +149,8 @@ class TrainResult:
     rank_correlation: float | None
     n_exploded: int
     gradient_steps: int
+    chosen_by: str = "last"
+    chosen_step: int | None = None
 
     @classmethod
     def of(
@@ -155,6 +163,7 @@ class TrainResult:
         predicted_return: float | None = None,
         rank_correlation: float | None = None,
         n_exploded: int = 0,
+        chosen_step: int | None = None,
     ) -> Self:
         """Put the figures of a run together; see the attributes."""
         return cls(
@@ -170,4 +179,6 @@ class TrainResult:
             rank_correlation=rank_correlation,
             n_exploded=n_exploded,
             gradient_steps=gradient_steps,
+            chosen_by=settings.choose,
+            chosen_step=chosen_step,
         )

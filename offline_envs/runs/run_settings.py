@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.agents import AGENTS
-from offline_envs.data import named_environment
+from offline_envs.data import check_history, named_environment
 from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
 from offline_envs.policies import check_policy_spec
+from offline_envs.runs.choice.figures import CHOICES, LAST
 from offline_envs.runs.cycle import Cycle, make_cycle
 from offline_envs.sb3 import CLONE_LOSSES
 from offline_envs.settings import LARGEST_GLOBAL_SEED, JsonSettings, added_later, check_seed
@@ -76,6 +77,8 @@ class RunSettings(JsonSettings):
         env_kwargs: Keywords of the environment `env_id` by name.
         trust_dataset: Whether the environment that the dataset's metadata describe is made as they say, which
             can run any code.
+        history: Number of recorded observations, with the actions between them, that the policy and the model
+            see as one, see `offline_envs.data.with_history`.
         task: Task whose reward the dataset gets and in whose environment the policy is scored: a name with
             settings, e.g. `"ant-angle:degrees=45"`.
         model: Folder of a fitted ensemble; if None, it is fitted or found in the cache.
@@ -89,6 +92,8 @@ class RunSettings(JsonSettings):
             `StandardizedObs`.
         eval_every: Gradient steps between evaluations in the real environment.
         eval_episodes: Episodes of each of them.
+        choose: Which of the evaluated policies the run ends with: the `"last"`, or the one of the best figure
+            of `CHOICES`, none of which asks the real environment.
         final_episodes: Episodes of the last evaluation.
 
     Raises:
@@ -122,6 +127,7 @@ class RunSettings(JsonSettings):
     env_id: str | None = None
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     trust_dataset: bool = False
+    history: int = added_later(1)
     task: str | None = None
     model: str | None = None
     ensemble: Mapping[str, Any] = field(default_factory=dict)
@@ -133,12 +139,14 @@ class RunSettings(JsonSettings):
     standardize_obs: bool = added_later(False)
     eval_every: int = 5_000
     eval_episodes: int = 10
+    choose: str = added_later(LAST)
     final_episodes: int = 20
 
     def __post_init__(self) -> None:
         super().__post_init__()
         tables: dict[str, Iterable[str]] = {
             "agent": AGENTS,
+            "choose": (LAST, *CHOICES),
             "clone_loss": CLONE_LOSSES,
             "rollout_actions": ROLLOUT_ACTIONS,
             "start": STARTS,
@@ -160,6 +168,7 @@ class RunSettings(JsonSettings):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
         check_seed(self.seed, largest=LARGEST_GLOBAL_SEED)
+        check_history(self.history)
         if not 0 <= self.real_ratio <= 1:
             raise SettingsError(f"real_ratio must be between 0 and 1, got {self.real_ratio}.")
         if self.clone_epochs < 0:
@@ -168,6 +177,11 @@ class RunSettings(JsonSettings):
             raise SettingsError(
                 f"clone_loss='likelihood' needs a policy that samples its actions, and {self.agent}'s is "
                 "deterministic. Use 'mean'."
+            )
+
+        if self.choose == "critics" and not AGENTS.find(self.agent).off_policy:
+            raise SettingsError(
+                f"choose='critics' needs critics Q(s, a), and {self.agent} has none. Use 'model'."
             )
 
     def _check_penalty(self) -> None:
@@ -247,6 +261,7 @@ class RunSettings(JsonSettings):
             "dataset": self.dataset,
             "model": self.model,
             "env_id": self.named_environment(),
+            "history": self.history,
             "task": self.task,
             "ensemble": dict(self.ensemble),
             "fit": self.fit_options(),

@@ -8,6 +8,7 @@ from offline_envs.agents import AGENTS, off_policy_agents
 from offline_envs.envs import VECTOR_OPTIONS
 from offline_envs.errors import SettingsError
 from offline_envs.runs.algorithms import ALGORITHMS, Algorithm, algorithm
+from offline_envs.runs.choice.figures import LAST
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.settings import checked
 
@@ -38,6 +39,11 @@ class TrainSettings(RunSettings):
                 raise SettingsError(
                     f"env_settings cannot hold {name!r}: a run sets it from its own settings."
                 )
+        if self.choose != LAST and "choose" not in chosen.uses:
+            raise SettingsError(
+                f"{self.algorithm} has no model to choose a policy by, so choose must be {LAST!r}, got "
+                f"{self.choose!r}."
+            )
         if self.algorithm_options:
             chosen.own_settings(self)
         if self.rollout_actions == "uniform":

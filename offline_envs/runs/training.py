@@ -64,7 +64,7 @@ def check_possible(settings: TrainSettings) -> Transitions:
         settings: The run.
 
     Returns:
-        The dataset, with the reward of the run's task if it has one.
+        The dataset, with the reward of the run's task and the history that it has.
 
     Raises:
         OfflineEnvsError: See `train`.
@@ -76,9 +76,11 @@ def check_possible(settings: TrainSettings) -> Transitions:
         settings.task,
         env_id=settings.named_environment(),
         trust_dataset=settings.trust_dataset,
+        history=settings.history,
     )
     transitions.make_env().close()
     check_agent(settings, transitions)
     if settings.model is not None:
-        resolve_model(settings.model, transitions.obs_dim, transitions.action_dim, device=settings.device)
+        dimensions = (transitions.obs_dim, transitions.action_dim)
+        resolve_model(settings.model, *dimensions, device=settings.device, history=settings.history)
     return transitions

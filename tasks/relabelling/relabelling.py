@@ -12,7 +12,14 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
 
-from offline_envs.data import DatasetSource, Transitions, check_finite, known_environment, load_transitions
+from offline_envs.data import (
+    DatasetSource,
+    Transitions,
+    check_finite,
+    known_environment,
+    load_transitions,
+    with_history,
+)
 from offline_envs.tasks.base_env import without_reward_terms
 from offline_envs.tasks.finding import find_task
 from offline_envs.tasks.relabelling.needed_infos import REWARD, InfoSource, find_info
@@ -143,14 +150,16 @@ def task_transitions(
     *,
     env_id: str | EnvSpec | None = None,
     trust_dataset: bool = False,
+    history: int = 1,
 ) -> Transitions:
     """Load a dataset as it is, or with the reward of a task: `load_transitions` or `relabel`.
 
-    The environment of a task is never the metadata's, so that `trust_dataset` changes nothing for it.
+    The environment of a task is never the metadata's, so that `trust_dataset` changes nothing for it. Its
+    reward is computed before observations get a `history`, see `with_history`.
     """
     if task is None:
-        return load_transitions(dataset, env_id=env_id, trust_dataset=trust_dataset)
-    return relabel(dataset, task, env_id=env_id)
+        return load_transitions(dataset, env_id=env_id, trust_dataset=trust_dataset, history=history)
+    return with_history(relabel(dataset, task, env_id=env_id), history)
 
 
 def _warn_of(infos: Iterable[InfoSource], whose: str) -> None:

@@ -11,7 +11,7 @@ from tests.runs.tiny import DEMO
 
 SMALL = ("--horizon", 6, "--train-horizon", 3, "--options")
 SIZES = json.dumps({"rows": 200, "rollouts": 20, "starts": 30, "episodes": 1})
-NAMES = ("disagreement", "foresight", "intervals", "penalty", "reach", "reliability")
+NAMES = ("disagreement", "foresight", "intervals", "memory", "penalty", "reach", "reliability")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_report_with_a_policy_is_complete(tiny_model: Path, policy: Path, tmp_
     assert files == {"report.html", "advice.json", *pictures}
     assert [path.name for path in folder.parent.iterdir()] == ["report"]
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 6
+    assert page.count("data:image/png;base64,") == 7
     advice = json.loads((folder / "advice.json").read_text(encoding="utf-8"))
     assert advice["advice"][0]["topic"] == "horizon"
     assert advice["settings"]["rollouts"] == 20
@@ -51,6 +51,16 @@ def test_a_report_with_a_policy_is_complete(tiny_model: Path, policy: Path, tmp_
     simulated = [row for row in growth if row["forecast"] == "simulator" and row["step"] == "1"]
     assert simulated
     assert all(float(row["90 %"]) < 1e-3 for row in simulated)
+
+
+def test_a_planner_is_followed_in_the_model_that_is_diagnosed(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    sizes = json.dumps({"rows": 50, "rollouts": 3, "starts": 3, "episodes": 1})
+    planner = "cem:horizon=2,candidates=6,elites=2,iterations=1,particles=2"
+    given = ("--model", tiny_model, "--policy", planner, "--output", folder)
+    succeed("diagnose", DEMO, *given, *SMALL, sizes)
+    sources = {row["source"] for row in read(folder / "reliability.csv")}
+    assert "real policy steps" in sources
 
 
 def test_without_policy_and_environment_the_report_says_what_is_missing(
@@ -74,6 +84,7 @@ def test_what_cannot_be_diagnosed_is_refused(tiny_model: Path, policy: Path, tmp
         *given, "--seed", 1, "--options", '{"seed": 2}'
     )
     assert "There is no file" in fail(*given, "--policy", tmp_path / "none.zip")
+    assert "Unknown propagation 'ts3'" in fail(*given, "--policy", "cem:propagation=ts3")
     assert "cannot be loaded as a policy of td3" in fail(*given, "--policy", policy, "--agent", "td3")
     pendulum = tmp_path / "pendulum.zip"
     TD3("MlpPolicy", "Pendulum-v1", policy_kwargs={"net_arch": [8]}, buffer_size=10).save(pendulum)

@@ -120,3 +120,13 @@ def test_invalid_options_are_refused_before_the_fit(toy_dataset: str) -> None:
     assert "Unknown dataset 'no/such-v0'" in fail("fit", "no/such-v0")
     assert "device='abacus' cannot be used" in fail("fit", DEMO, "--device", "abacus")
     assert "needs at least 50 transitions" in fail("fit", toy_dataset, *TINY)
+
+
+def test_fit_and_diagnose_with_a_history(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    succeed("fit", DEMO, *TINY, "--history", 2, "--output", model)
+    assert read_model(model).action_dim == 1 + 9 + 1
+    sizes = json.dumps({"rows": 200, "rollouts": 20, "starts": 30, "episodes": 1})
+    given = ("--model", model, "--horizon", 5, "--options", sizes, "--output", tmp_path / "report")
+    assert "Report:" in succeed("diagnose", DEMO, "--history", 2, *given)
+    assert "needs the history= of its fit" in fail("diagnose", DEMO, *given[:-1], tmp_path / "other")

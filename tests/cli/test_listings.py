@@ -8,6 +8,7 @@ def test_presets_are_listed_with_their_source() -> None:
     assert "mopo/hopper-medium" in output
     assert "horizon=5" in output
     assert "Yu et al. 2020" in output
+    assert "what differs" in output
 
 
 def test_every_task_is_listed_with_its_environment() -> None:

@@ -44,6 +44,7 @@ def collect(root: Path, interruption: Interruption | None = None, **settings: An
     return collect_dataset(
         settings.pop("env_id", ENV_ID),
         "test/it-v0",
+        learned=settings.pop("learned", None),
         settings=CollectSettings(**{**SMALL, **settings}),
         output_root=root,
         checkpoint_steps=30,

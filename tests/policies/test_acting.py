@@ -17,9 +17,9 @@ class Counting:
 class Forgetful:
     """Takes no state, as a user's policy may."""
 
-    def predict(self, observation: Any, *, deterministic: bool) -> tuple[Any, None]:
+    def predict(self, observation: Any, *, deterministic: bool) -> tuple[Any, str]:
         del deterministic  # Unused.
-        return observation, None
+        return observation, "of use to its author"
 
 
 def test_a_state_is_passed_on_within_an_episode() -> None:
@@ -30,7 +30,7 @@ def test_a_state_is_passed_on_within_an_episode() -> None:
     assert Acting(Counting(), deterministic=False)(0.0) == (0, False)
 
 
-def test_a_policy_without_a_state_is_given_none() -> None:
+def test_a_policy_that_takes_no_state_is_given_none() -> None:
     act = Acting(Forgetful())
     obs = np.ones(2)
     assert act(obs) is obs

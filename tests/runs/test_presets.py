@@ -66,6 +66,7 @@ def test_morecs_numbers() -> None:
         ("mopo-kit/hopper-medium", "cosine", 1.0),
         ("morec/hopper-medium", "cosine", None),
         ("rambo/hopper-medium", None, None),
+        ("rambo-kit/hopper-medium", None, 1.0),
     ],
 )
 def test_rates_are_those_of_the_releases(name: str, schedule: str | None, bound: float | None) -> None:
@@ -79,7 +80,40 @@ def test_rates_are_those_of_the_releases(name: str, schedule: str | None, bound:
         1e-4,
     ]
     assert (options.get("actor_schedule"), options.get("max_ent_coef")) == (schedule, bound)
-    assert "agent_options" not in preset("mopo/hopper-medium").settings
+
+
+@pytest.mark.parametrize("name", ["mopo/walker2d-medium", "mopo/hopper-medium", "mbpo/halfcheetah-medium"])
+def test_mopos_agent_is_that_of_its_release(name: str) -> None:
+    """All rates are 3e-4, SAC's default, and the target entropy is −3 for every body."""
+    run = TrainSettings.for_algorithm({"dataset": "a-v0", **preset(name).settings})
+    assert run.agent_options == {"target_entropy": -3.0}
+    assert (run.agent, run.real_ratio, run.transitions_ratio) == ("sac", 0.05, 250.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio"),
+    [
+        ("rambo/hopper-random", 100.0),
+        ("rambo-kit/walker2d-medium-expert", 400.0),
+        ("ravl/hopper-random", 250.0),
+    ],
+)
+def test_imagined_transitions_for_each_gradient_step(name: str, ratio: float) -> None:
+    """50 000 rollouts of k steps every 1000 gradient steps, in OfflineRL-Kit's RAMBO every 250.
+
+    Buffers hold the rollouts of 5000 gradient steps.
+    """
+    run = TrainSettings.for_algorithm({"dataset": "a-v0", **preset(name).settings})
+    assert run.transitions_ratio == ratio
+    buffer_size = {**run.cycle().keywords, **run.agent_options}["buffer_size"]
+    assert buffer_size == 5000 * ratio
+
+
+def test_what_a_preset_does_not_follow_is_said() -> None:
+    silent = {name for name, found in PRESETS.items() if not found.differs}
+    assert {name.split("/")[0] for name in silent} == {"mbpo", "mopo-trpo"}
+    assert "the release has horizon 5 and λ 1" in preset("mopo/hopper-medium-replay").differs
+    assert "between −5 and 2" in preset("mopo-kit/hopper-medium").differs
 
 
 def test_rambos_adversary_rests_on_the_datasets_of_its_table() -> None:
@@ -106,7 +140,9 @@ def test_rambos_release_has_a_model_and_a_clone_of_its_own() -> None:
         "learning_rate": 3e-4,
         "patience": 10,
         "bound_weight": 1e-3,
+        "holdout_share": 0.1,
     }
+    assert "ensemble" not in preset("rambo-kit/hopper-medium").settings
 
 
 def test_morec_with_mobiles_agent_keeps_the_entropy_but_for_one_dataset() -> None:

@@ -19,8 +19,8 @@ class HistoryObservation(VectorWrapper):
     """Let every observation hold a history; see `offline_envs.wrappers.HistoryObservation`.
 
     Works in every autoreset mode, with arrays. A row that restarts begins a new history: within the step in
-    same-step mode, whose `infos["final_obs"]` get the history of the episode that ended; at the following step
-    in next-step mode; at a reset by `reset_mask` where rows do not restart by themselves.
+    same-step mode, whose `infos["final_obs"]` get the history of the episode that ended; at the following
+    step in next-step mode; at a reset by `reset_mask` where rows do not restart by themselves.
 
     Args:
         env: The vector environment; a learned one takes `history=` itself.
@@ -53,7 +53,7 @@ class HistoryObservation(VectorWrapper):
         self._finished = np.zeros(env.num_envs, dtype=np.bool_)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Start every row, or those of `options["reset_mask"]`, with a history that repeats its first values."""
+        """Start every row, or those of `options["reset_mask"]`, with a fresh history."""
         given = (options or {}).get(RESET_MASK)
         mask = (
             None if given is None else np.array(given)
@@ -78,7 +78,7 @@ class HistoryObservation(VectorWrapper):
         return self._obs.copy(), rewards, terminations, truncations, infos
 
     def _fresh(self, obs: Any) -> NDArray[Any]:
-        return without_past(obs, self.env.single_action_space, self.layout)  # type: ignore[arg-type]
+        return without_past(obs, self.env.single_action_space, self.layout)
 
     def _with_final(self, infos: dict[str, Any], actions: Any, before: NDArray[Any]) -> dict[str, Any]:
         """The infos, whose last observations of episodes get their history."""

@@ -36,6 +36,7 @@ from offline_envs.dynamics.fitting.rows import (
 from offline_envs.dynamics.fitting.schedules import SCHEDULES
 from offline_envs.dynamics.fitting.settings import FitSettings
 from offline_envs.dynamics.fitting.value_consistency import ValueConsistency
+from offline_envs.dynamics.history_model import model_dims, model_rows
 from offline_envs.dynamics.model import weights_digest
 from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.kernels import warn_of_emulation
@@ -74,7 +75,7 @@ def fit(
     may round a step that is replayed as a graph differently from one that is not.
 
     Args:
-        transitions: The dataset.
+        transitions: The dataset; of one with a history, the ensemble is fitted to `model_rows`.
         settings: Shape of the ensemble; None means that of `initial`, or MOPO's.
         fit_settings: Settings of the fit; None means MOPO's release.
         initial: Ensemble whose weights the fit starts from, e.g. the last one where data were appended; None
@@ -89,7 +90,8 @@ def fit(
     Raises:
         DatasetError: Too few rows for a holdout, or none that follow one another for `rollout_steps`.
         CheckpointError: `folder` holds a damaged fit, or one of other data or settings.
-        SettingsError: `value_weight` with deterministic members, or `initial` is of another shape.
+        SettingsError: `value_weight` with deterministic members, `rollout_steps` with a history, or `initial`
+            is of another shape.
         OfflineEnvsError: The loss is not finite.
 
     Warns:
@@ -99,6 +101,8 @@ def fit(
     settings, fit_settings = fit_choices(transitions, settings, fit_settings, initial)
     device = torch.device(device)
     warn_of_emulation(fit_settings.precision, device)
+    keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings, initial)) if folder else None
+    transitions = model_rows(transitions)
     ensemble = EnsembleDynamics(
         transitions.obs_dim, transitions.action_dim, settings=settings, seed=fit_settings.seed
     )
@@ -112,7 +116,6 @@ def fit(
         add_spectral_norm(ensemble, generator=generator_for(fit_settings.seed, _SPECTRAL_NORM))
     values = _values(transitions, ensemble, scaler, fit_settings, device)
     state = FitState(ensemble.to(device), fit_settings, values)
-    keeper = _Keeper(folder, fit_identity(transitions, settings, fit_settings, initial)) if folder else None
     if keeper:
         keeper.resume(state)
     _train(state, rows, windows, keeper, shown=progress)
@@ -148,14 +151,20 @@ def fit_choices(
     """Return the settings of a fit, with those that None stands for.
 
     Raises:
-        SettingsError: `value_weight` with deterministic members, or `initial` is of another shape.
+        SettingsError: `value_weight` with deterministic members, `rollout_steps` with a history, or `initial`
+            is of another shape.
     """
     settings = settings or (EnsembleSettings() if initial is None else initial.settings)
     fit_settings = fit_settings or FitSettings()
     if fit_settings.value_weight and not settings.probabilistic:
         raise SettingsError("value_weight needs members that predict a variance, but probabilistic=False.")
+    if fit_settings.rollout_steps > 1 and transitions.history > 1:
+        raise SettingsError(
+            f"rollout_steps={fit_settings.rollout_steps} feeds predictions back as observations, not into a "
+            f"history of {transitions.history}. Leave one of the two out."
+        )
     if initial is not None:
-        check_initial(initial, settings, transitions.obs_dim, transitions.action_dim)
+        check_initial(initial, settings, *model_dims(transitions))
     return settings, fit_settings
 
 

@@ -17,6 +17,7 @@ from offline_envs.dynamics.gaussian_process.posterior import Posterior, exact_po
 from offline_envs.dynamics.gaussian_process.progress import OutputProgress
 from offline_envs.dynamics.gaussian_process.settings import GaussianProcessSettings
 from offline_envs.dynamics.gaussian_process.tuned_outputs import TunedOutputs
+from offline_envs.dynamics.history_model import model_rows
 from offline_envs.errors import OfflineEnvsError
 from offline_envs.settings import check_arguments
 
@@ -47,7 +48,7 @@ def fit_gaussian_process(
     Needs gpytorch: `pip install 'offline-envs[gp]'`.
 
     Args:
-        transitions: The dataset.
+        transitions: The dataset; of one with a history, the process is fitted to `model_rows`.
         settings: Settings of the fit; None means the defaults.
         device: Device of the fit and of the process.
         progress: Whether to show progress on standard error.
@@ -68,13 +69,14 @@ def fit_gaussian_process(
     """
     settings = settings or GaussianProcessSettings()
     tune = _tuning()
+    outputs = TunedOutputs(folder, gp_identity(transitions, settings))
+    transitions = model_rows(transitions)
     normalizer = Normalizer(transitions.obs_dim + transitions.action_dim)
     split = FitSettings(holdout=settings.holdout, seed=settings.seed)
     rows = split_rows(transitions, normalizer, fit_settings=split, device=torch.device(device))
     scaler = standardize_targets(rows)
     inputs, targets = (part[0] for part in rows.batch(_chosen(rows, settings)[None]))
     first = _first_points(inputs, settings)
-    outputs = TunedOutputs(folder, gp_identity(transitions, settings))
     _tune_outputs(outputs, tune, inputs, targets, first, settings=settings, shown=progress)
     start = time.perf_counter()
     posterior = _posterior(outputs, inputs, targets, exact=not len(first))

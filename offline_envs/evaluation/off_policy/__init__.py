@@ -14,8 +14,10 @@ from offline_envs.evaluation.off_policy.estimate import Estimate
 from offline_envs.evaluation.off_policy.fitted_q import (
     FittedQ,
     FittedQSettings,
+    estimate_of_values,
     fit_q,
     fitted_q_estimate,
+    initial_values,
     policy_actions,
 )
 from offline_envs.evaluation.off_policy.importance import IMPORTANCE_FORMS, importance_sampling
@@ -39,12 +41,14 @@ __all__ = [
     "SmoothedPolicy",
     "WeightedEpisodes",
     "doubly_robust",
+    "estimate_of_values",
     "expected_values",
     "fit_behaviour",
     "fit_q",
     "fitted_q_estimate",
     "imagined_returns",
     "importance_sampling",
+    "initial_values",
     "log_prob_of_steps",
     "log_ratios",
     "policy_actions",

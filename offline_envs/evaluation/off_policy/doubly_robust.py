@@ -34,20 +34,20 @@ class EpisodeValues:
     v: Tensor
 
     @classmethod
-    def of(cls, transitions: Transitions, q: Tensor, v: Tensor, next_v: Tensor, *, grid: EpisodeGrid) -> Self:
+    def of(cls, transitions: Transitions, q: Tensor, v: Tensor, after: Tensor, *, grid: EpisodeGrid) -> Self:
         """Place the values of a dataset's steps in a grid.
 
         Args:
             transitions: The dataset.
             q: Q̂ of each pair, `(n,)`.
             v: V̂ of each observation, `(n,)`.
-            next_v: V̂ of each next observation, `(n,)`; it is not used where the MDP ended.
+            after: V̂ of what follows each row of `grid.last_rows`, `(e,)`; it is not used where
+                the MDP ended.
             grid: The grid.
         """
-        last = grid.last_rows
-        after = torch.where(transitions.terminated[last], 0.0, next_v.double()[last])
-        padded = torch.cat([grid.place(v), torch.zeros(len(last), 1, dtype=torch.float64)], dim=1)
-        return cls(grid.place(q), padded.scatter(1, grid.filled.sum(1, keepdim=True), after[:, None]))
+        followed = torch.where(transitions.terminated[grid.last_rows], 0.0, after.double())[:, None]
+        padded = torch.cat([grid.place(v), torch.zeros_like(followed)], dim=1)
+        return cls(grid.place(q), padded.scatter(1, grid.filled.sum(1, keepdim=True), followed))
 
     def take(self, index: Tensor) -> Self:
         """Those of some episodes, int64 `(m,)`."""

@@ -167,11 +167,19 @@ def fitted_q_estimate(
         policy: The policy.
         bootstrap: How the interval is made; None means the defaults.
     """
+    return estimate_of_values(initial_values(q, transitions, policy), gamma=q.gamma, bootstrap=bootstrap)
+
+
+def initial_values(q: FittedQ, transitions: Transitions, policy: Policy) -> Tensor:
+    """Q̂(s₀, π(s₀)) by each critic for each initial observation, float64 `(n_critics, e)`."""
     obs = transitions.initial_obs
-    each = q.each(obs, policy_actions(policy, obs)).double()
+    return q.each(obs, policy_actions(policy, obs)).double()
+
+
+def estimate_of_values(each: Tensor, *, gamma: float, bootstrap: Bootstrap | None = None) -> Estimate:
+    """The estimate of `fitted_q_estimate` from the result of `initial_values`."""
     interval = (bootstrap or Bootstrap()).of_mean(each.mean(0))
-    members = tuple(each.mean(1).tolist())
-    return Estimate(float(each.mean()), interval, q.gamma, None, members=members)
+    return Estimate(float(each.mean()), interval, gamma, None, members=tuple(each.mean(1).tolist()))
 
 
 def policy_actions(policy: Policy, obs: Tensor) -> Tensor:

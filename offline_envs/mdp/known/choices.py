@@ -10,6 +10,7 @@ from torch import Tensor
 
 from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.mdp.known.history import moved_past, of_newest
 from offline_envs.mdp.known.known import Known, KnownColumns, Part, StepFunction, rewards_of
 from offline_envs.mdp.known.replay import Replay
 
@@ -37,6 +38,9 @@ def resolve_known(
 ) -> Known | None:
     """Turn the settings of an environment into what is known of its steps; None if nothing is.
 
+    Columns and functions are about recorded observations: of data with a history, about the newest. How the
+    older ones move is known in addition.
+
     Args:
         known: See `KnownChoice`.
         reward: The reward function, or None for a learned reward.
@@ -50,20 +54,22 @@ def resolve_known(
         SettingsError: Columns that do not exist or are given twice, another choice, or a function that
             returns something else than it should.
     """
+    given = None if reward is None else of_newest(reward, transitions)
+    past = moved_past(transitions, device=device)
     if known is None or known == {}:
-        return None if reward is None else Known(reward=reward)
-    parts, replayed = _parts(known, transitions.obs_dim)
+        return None if given is None and not past else Known(past, reward=given)
+    parts, replayed = _parts(known, transitions.newest.obs_dim)
     columns = [column for names, _ in parts for column in names] + replayed
     if len(set(columns)) < len(columns):
         raise SettingsError(f"A column of known must be given once, got {sorted(columns)}.")
-    found = Known(
-        tuple(Part(names, torch.tensor(names, device=device), function) for names, function in parts),
-        Replay.of(transitions, replayed, device=device) if replayed else None,
-        reward,
+    own = tuple(
+        Part(names, torch.tensor(names, device=device), of_newest(function, transitions))
+        for names, function in parts
     )
-    for part in found.parts:
+    for part in own:
         _compare(part, transitions, device)
-    return found
+    replay = Replay.of(transitions, replayed, device=device) if replayed else None
+    return Known((*past, *own), replay, given)
 
 
 def with_reward(
@@ -76,6 +82,7 @@ def with_reward(
     """
     if reward is None:
         return transitions
+    reward = of_newest(reward, transitions)
     found = torch.cat([rewards_of(reward, *chunk).cpu() for _, chunk in _chunks(transitions, device)])
     broken = int((~found.isfinite()).sum())
     if broken:

@@ -22,6 +22,7 @@ EVERY_RUN = (
     "env_id",
     "env_kwargs",
     "trust_dataset",
+    "history",
     "task",
     "device",
     "agent_options",

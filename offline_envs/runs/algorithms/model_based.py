@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_cla
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
 from offline_envs.runs.algorithms.cloning import clone_policy
 from offline_envs.runs.callback import CurrentWeights, RunCallback
+from offline_envs.runs.choice.figures import CHOICES, LAST
+from offline_envs.runs.choice.policy_choice import CHOSEN_POLICY, PolicyChoice, best_row
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import RunProgress
@@ -46,7 +49,7 @@ IN_MODEL = (
     *("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings"),
     *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio"),
     *("clone_epochs", "clone_loss", "clone_from", "clone_rounds", "clone_rows", "clone_horizon"),
-    "standardize_obs",
+    *("standardize_obs", "choose"),
     *("penalty", "penalty_members"),  # the uncertainty with which the model's error is compared at the end
 )
 """Settings that every algorithm with a model uses."""
@@ -130,7 +133,7 @@ class ModelBased(Algorithm):
         """Make environments of the run's dataset, which already has the reward of its task."""
         settings, folder = run.settings, run.folder
         options = self.make_vec_options(settings)
-        options |= {"dataset": run.transitions, "env_id": None, "task": None}
+        options |= {"dataset": run.transitions, "env_id": None, "task": None, "history": 1}
         if folder.model.exists():
             options |= {"model": str(folder.model), "ensemble": None, "fit": None}
         output = "torch" if collects_on_device(settings) else "numpy"
@@ -190,6 +193,7 @@ def _learn(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> 
         All evaluations.
     """
     timesteps, own = _timesteps_left(run.settings, run.agent), list(state.callbacks())
+    choice = _choice(run, rows)
     if timesteps == 0:
         return list(rows)
     progress = RunProgress(run.settings.gradient_steps, shown=run.show_progress)
@@ -198,12 +202,14 @@ def _learn(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> 
         write_text(folder / METRICS_FILE, metrics_text(evaluation.rows))
         write_json(folder / MODEL_FILE, _model_of(run))
         state.save(folder)
+        if choice is not None:
+            choice.save(folder)
 
     def save() -> None:
         save_checkpoint(run.agent, run.vec_env, run.folder.checkpoint, more=more)
 
     with stop_request(lambda: progress.note(STOPPING)) as stop:
-        evaluation = _evaluation(run, rows, save=save, stop=stop, progress=progress)
+        evaluation = _evaluation(run, rows, choice=choice, save=save, stop=stop, progress=progress)
         callbacks: list[BaseCallback] = [*own, evaluation]
         try:
             # SB3 would log after a number of imagined episodes; the evaluations log instead.
@@ -233,6 +239,23 @@ def _evaluation(run: ModelRun, rows: Sequence[MetricsRow], **options: Any) -> Ru
     )
 
 
+def _choice(run: ModelRun, rows: Sequence[MetricsRow]) -> PolicyChoice | None:
+    """What keeps the chosen policy; None if the run takes its last one."""
+    if run.settings.choose == LAST:
+        return None
+    figure = partial(CHOICES.find(run.settings.choose), run.predictor, run.agent)
+    return PolicyChoice(run.folder.chosen_policy, figure, rows, saved=run.folder.checkpoint / CHOSEN_POLICY)
+
+
+def _chosen(run: ModelRun, rows: Sequence[MetricsRow]) -> tuple[BaseAlgorithm, int | None]:
+    """The agent with the run's policy, and the gradient steps of one that is not the last."""
+    row = best_row(rows)
+    if run.settings.choose == LAST or row is None:
+        return run.agent, None
+    kind = run_agent_class(run.settings)
+    return kind.load(run.folder.chosen_policy, device=run.settings.device), row.gradient_steps
+
+
 def _current_weights(run: ModelRun) -> CurrentWeights | None:
     policy = current_policy(run.agent)
     if policy is None:
@@ -248,11 +271,12 @@ def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:
 
 
 def _score(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> TrainResult:
-    """Score the last policy, draw the plots, write the result, and remove the checkpoint."""
+    """Score the run's policy, draw the plots, write the result, and remove the checkpoint."""
     settings, folder = run.settings, run.folder
+    agent, chosen_step = _chosen(run, rows)
     result, error = evaluate_with_error(
         run.real_env,
-        run.agent,
+        agent,
         run.learned.ensemble,
         penalty=settings.penalty,
         penalty_members=settings.penalty_members,
@@ -267,7 +291,8 @@ def _score(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> 
         run.transitions,
         result,
         gradient_steps=gradient_steps(run.agent),
-        predicted_return=run.predictor.mean(),
+        predicted_return=ReturnPredictor(run.learned, agent, run.real_env).mean(),
+        chosen_step=chosen_step,
         rank_correlation=error.rank_correlation,
         n_exploded=run.learned.n_exploded,
     )

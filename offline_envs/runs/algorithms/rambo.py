@@ -31,6 +31,11 @@ class AdversarialTraining(ModelBased):
             raise SettingsError(
                 f"{settings.algorithm} needs an agent with critics Q(s, a), not {settings.agent}."
             )
+        if settings.history > 1:
+            raise SettingsError(
+                f"{settings.algorithm} changes the ensemble itself, which a history of {settings.history} "
+                "keeps behind known columns. Leave history out."
+            )
         if "gamma" in settings.adversary:
             raise SettingsError("adversary cannot hold 'gamma': it is the agent's, see agent_options.")
         ratio = settings.nested("adversary", AdversarySettings).steps_per_update

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from offline_envs.runs.presets.preset import RATES_AND_COSINE, RAW, Pair, Preset
+from offline_envs.runs.presets.preset import LOG_STD, RATES_AND_COSINE, RAW, Pair, Preset
 
 COMBO_KIT: Mapping[str, Pair] = {
     "halfcheetah-medium": (5, 0.5),
@@ -17,6 +17,8 @@ COMBO_KIT: Mapping[str, Pair] = {
     "walker2d-medium-expert": (1, 5.0),
 }
 """Horizon and `cql-weight`, which stands beside whole squares there: twice the β beside half squares."""
+
+DIFFERS = f"the soft maximum is over all 30 actions of a state, there over three at a time; {LOG_STD}"
 
 KIT_AGENT: Mapping[str, Any] = {
     **RATES_AND_COSINE["agent_options"],
@@ -38,4 +40,4 @@ def combo() -> Iterator[Preset]:
             "fit": RAW,
             "gradient_steps": 1_000_000,
         }
-        yield Preset(f"combo-kit/{dataset}", source, settings)
+        yield Preset(f"combo-kit/{dataset}", source, settings, DIFFERS)

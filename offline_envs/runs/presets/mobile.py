@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from offline_envs.runs.presets.preset import RAW, Pair, Preset
+from offline_envs.runs.presets.preset import LOG_STD, RAW, Pair, Preset
 
 MOBILE_RELEASE: Mapping[str, Pair] = {
     "halfcheetah-random": (5, 0.5),
@@ -46,4 +46,4 @@ def mobile() -> Iterator[Preset]:
             "gradient_steps": 3_000_000,
             **SPECIAL.get(dataset, {}),
         }
-        yield Preset(f"mobile/{dataset}", source, settings)
+        yield Preset(f"mobile/{dataset}", source, settings, LOG_STD)

@@ -21,6 +21,12 @@ MOREC_RELEASE: Mapping[str, tuple[float, str]] = {
 """λ and the choice among candidates."""
 
 
+DIFFERS = (
+    "discriminators are trained as in offline_envs.consistency, their own training is not published; what is "
+    "cut is bootstrapped, as in the paper, in the release it counts as ended; samples are not clipped to ±25"
+)
+
+
 def morec() -> Iterator[Preset]:
     """MOREC-MOPO in D4RL's datasets, with the release's number of discriminators."""
     source = "Luo et al. 2024, launch scripts of the release for MOREC-MOPO; datasets v2"
@@ -34,4 +40,4 @@ def morec() -> Iterator[Preset]:
             "gradient_steps": 3_000_000,
             **RATES_AND_COSINE,
         }
-        yield Preset(f"morec/{dataset}", source, settings)
+        yield Preset(f"morec/{dataset}", source, settings, DIFFERS)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from offline_envs.runs.algorithms.own_agents.mobile import RELEASE
 from offline_envs.runs.presets.mobile import SPECIAL
-from offline_envs.runs.presets.preset import RAW, Preset
+from offline_envs.runs.presets.morec import DIFFERS
+from offline_envs.runs.presets.preset import LOG_STD, RAW, Preset
 
 MOREC_MOBILE_RELEASE: Mapping[str, float] = {
     "halfcheetah-random": 0.25,
@@ -47,4 +48,4 @@ def morec_mobile() -> Iterator[Preset]:
             "gradient_steps": 3_000_000,
             **SPECIAL.get(dataset, {}),
         }
-        yield Preset(f"morec-mobile/{dataset}", source, settings)
+        yield Preset(f"morec-mobile/{dataset}", source, settings, f"{DIFFERS}; {LOG_STD}")

@@ -24,6 +24,12 @@ MEMBERS: Mapping[str, Any] = {
 """The release's ensemble, in which this package's members are as deep and wide."""
 
 
+DIFFERS = (
+    "the agent is not recurrent; targets are the minimum of all ten critics, there of two drawn ones; losses "
+    "are squared, there Huber's; the fit's weight decay is Adam's, there AdamW's; bounds of log σ are learned"
+)
+
+
 def neubay() -> Iterator[Preset]:
     """NEUBAY in D4RL's replay datasets.
 
@@ -47,4 +53,4 @@ def neubay() -> Iterator[Preset]:
                 "policy_kwargs": {"n_critics": 10, "net_arch": [256, 256]},
             },
         }
-        yield Preset(f"neubay/{dataset}", source, settings)
+        yield Preset(f"neubay/{dataset}", source, settings, DIFFERS)

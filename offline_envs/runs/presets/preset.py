@@ -27,6 +27,10 @@ RATES_AND_COSINE: Mapping[str, Any] = {
 """The same, with the cosine of the actor's rate that OfflineRL-Kit and MOREC have, and RAMBO has not."""
 
 
+LOG_STD = "log σ of the policy lies between −20 and 2, there between −5 and 2"
+"""What the codes of OfflineRL-Kit, MOBILE and RAVL have of their own in a policy, and cannot be set here."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """Settings of a run and their source.
@@ -36,8 +40,11 @@ class Preset:
             `<algorithm>-trpo/...` for our own, `morec-mobile/...` for MOREC with MOBILE's agent.
         source: Table or file that gives them, and the version of the dataset for which they were chosen.
         settings: Settings of a run by name; those left out keep the algorithm's defaults.
+        differs: What of the source these settings do not follow, as far as it is known. In all, 500 episodes
+            are imagined at a time, where codes imagine 2000 to 50 000, with as many transitions in all.
     """
 
     name: str
     source: str
     settings: Mapping[str, Any]
+    differs: str = ""

@@ -10,7 +10,7 @@ the data.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from offline_envs.runs.presets.preset import RATES, Pair, Preset
+from offline_envs.runs.presets.preset import LOG_STD, RATES, Pair, Preset
 
 RAMBO_RELEASE: Mapping[str, Pair] = {
     "halfcheetah-random": (5, 0.0),
@@ -39,31 +39,48 @@ RAMBO_KIT: Mapping[str, Pair] = {
     "walker2d-medium-expert": (2, 3e-4),
 }
 
-KIT_MODEL: Mapping[str, Any] = {"fit": {"learning_rate": 3e-4, "patience": 10, "bound_weight": 0.001}}
+KIT_MODEL: Mapping[str, Any] = {
+    "fit": {"learning_rate": 3e-4, "patience": 10, "bound_weight": 0.001, "holdout_share": 0.1}
+}
 """What both codes change of MOPO's fit."""
 
-RELEASE_MODEL: Mapping[str, Any] = {
-    "ensemble": {"logvar_bounds": [-6.0, 1.0]},
-    "fit": {**KIT_MODEL["fit"], "holdout_share": 0.1},
-}
+RELEASE_MODEL: Mapping[str, Any] = {"ensemble": {"logvar_bounds": [-6.0, 1.0]}, **KIT_MODEL}
 """What RAMBO's release changes of MOPO's model and fit."""
+
+KIT_ROLLOUTS = 200
+"""Rollouts started for each gradient step: 50 000 every 250 steps, where others have every 1000."""
+
+KIT_RETAINED = 5_000
+"""Gradient steps whose rollouts its buffer holds."""
+
+DIFFERS = "the agent sees observations as they are, there in deviations of the data; see AdversarySettings"
+KIT_DIFFERS = (
+    f"{DIFFERS}; {LOG_STD}; the policy is cloned by likelihood, there by the distance of sampled actions"
+)
 
 
 def rambo() -> Iterator[Preset]:
     """RAMBO in D4RL's datasets, by the release and by OfflineRL-Kit."""
     release = "Rigter et al. 2022, per-dataset configurations of the release; datasets v2"
     kit = "OfflineRL-Kit, suggested hyperparameters of run_rambo.py; datasets v2"
-    for family, source, table, model in (
-        ("rambo", release, RAMBO_RELEASE, RELEASE_MODEL),
-        ("rambo-kit", kit, RAMBO_KIT, KIT_MODEL),
-    ):
-        for dataset, (horizon, weight) in table.items():
-            settings = {
-                "algorithm": "rambo",
-                "horizon": horizon,
-                "adversary": {"adv_weight": weight, "skip_if_zero": True},
-                "gradient_steps": 2_000_000,
-                **model,
-                **RATES,
-            }
-            yield Preset(f"{family}/{dataset}", source, settings)
+    for dataset, (horizon, weight) in RAMBO_RELEASE.items():
+        settings = {**_common(horizon, weight), **RELEASE_MODEL, **RATES}
+        yield Preset(f"rambo/{dataset}", release, settings, DIFFERS)
+    for dataset, (horizon, weight) in RAMBO_KIT.items():
+        settings = {**_common(horizon, weight), **KIT_MODEL, **_kit_agent(horizon)}
+        yield Preset(f"rambo-kit/{dataset}", kit, settings, KIT_DIFFERS)
+
+
+def _common(horizon: int, weight: float) -> dict[str, Any]:
+    return {
+        "algorithm": "rambo",
+        "horizon": horizon,
+        "adversary": {"adv_weight": weight, "skip_if_zero": True},
+        "gradient_steps": 2_000_000,
+    }
+
+
+def _kit_agent(horizon: int) -> dict[str, Any]:
+    ratio = KIT_ROLLOUTS * horizon
+    options = {**RATES["agent_options"], "max_ent_coef": 1.0, "buffer_size": KIT_RETAINED * ratio}
+    return {**RATES, "agent_options": options, "transitions_per_gradient_step": float(ratio)}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from offline_envs.runs.presets.mopo import MOPO_PAPER
-from offline_envs.runs.presets.preset import RAW, Preset
+from offline_envs.runs.presets.preset import LOG_STD, RAW, Preset
 
 
 def ravl() -> Iterator[Preset]:
@@ -18,4 +18,4 @@ def ravl() -> Iterator[Preset]:
             "fit": RAW,
             "gradient_steps": 3_000_000,
         }
-        yield Preset(f"ravl/{dataset}", source, settings)
+        yield Preset(f"ravl/{dataset}", source, settings, f"{LOG_STD}; weights start as PyTorch draws them")

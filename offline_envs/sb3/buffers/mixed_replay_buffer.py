@@ -55,6 +55,7 @@ class MixedReplayBuffer(ReplayBuffer):
             environment, so that the two share one copy in memory.
         task: Task whose reward replaces that of the dataset's rows, the same as that of the environment: a
             name with settings, or a `Task`.
+        history: Number of recorded observations in one, the same as that of the environment.
 
     Raises:
         SettingsError: An invalid setting.
@@ -75,6 +76,7 @@ class MixedReplayBuffer(ReplayBuffer):
         real_ratio: float = 0.05,
         env_id: str | EnvSpec | None = None,
         task: str | Task | None = None,
+        history: int = 1,
     ) -> None:
         _check_settings(optimize_memory_usage, dataset, real_ratio)
         # ReplayBuffer's own constructor would allocate a second, NumPy, storage.
@@ -86,6 +88,7 @@ class MixedReplayBuffer(ReplayBuffer):
         self.real_ratio = real_ratio
         self.env_id = env_id
         self.task = task
+        self.history = history
         self.layout = RowLayout(
             flat_size(check_box("observation", observation_space)),
             flat_size(check_box("action", action_space)),
@@ -112,7 +115,7 @@ class MixedReplayBuffer(ReplayBuffer):
         The settings stay as they are, and so does what `agent.save` and `save_replay_buffer` write.
 
         Args:
-            transitions: Result of `task_transitions(dataset, task, env_id=env_id)` for the buffer's settings.
+            transitions: Result of `task_transitions` for the buffer's settings.
 
         Raises:
             SettingsError: The rows are there already, or the transitions have other dimensions.
@@ -254,7 +257,8 @@ class MixedReplayBuffer(ReplayBuffer):
         """Return dataset and ring, read and allocated at the first call, on the current device."""
         if self._rows is None:
             assert self.dataset is not None
-            self._fill(task_transitions(self.dataset, self.task, env_id=self.env_id))
+            options: dict[str, Any] = {"env_id": self.env_id, "history": self.history}
+            self._fill(task_transitions(self.dataset, self.task, **options))
         assert self._rows is not None
         # SB3 changes `device` when it loads a buffer.
         if self._rows.device.type != self.device.type:
@@ -294,7 +298,7 @@ class MixedReplayBuffer(ReplayBuffer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         model_rows, real_rows = state.pop("_model_rows"), state.pop("_real_rows")
-        self.__dict__.update({"task": None, **state})  # files of version 0.1.0 have no task
+        self.__dict__.update({"task": None, "history": 1, **state})  # older files have none
         self._rows, self._unpickled = None, model_rows
         if not torch.cuda.is_available():
             self.device = torch.device("cpu")

@@ -116,9 +116,8 @@ def test_values_are_placed_and_end_with_the_mdp() -> None:
     changed = {**vars(toy), "terminated": terminated}
     transitions = Transitions(**{n: v for n, v in changed.items() if n in Transitions.__dataclass_fields__})
     numbers = torch.arange(9.0)
-    placed = EpisodeValues.of(
-        transitions, 10 + numbers, numbers, 100 + numbers, grid=EpisodeGrid.of(transitions, 4)
-    )
+    after = torch.tensor([102.0, 105.0, 108.0])
+    placed = EpisodeValues.of(transitions, 10 + numbers, numbers, after, grid=EpisodeGrid.of(transitions, 4))
     assert placed.q.tolist() == [[10, 11, 12, 0], [13, 14, 15, 0], [16, 17, 18, 0]]
     assert placed.v.tolist() == [[0, 1, 2, 102, 0], [3, 4, 5, 0, 0], [6, 7, 8, 108, 0]]
 

@@ -9,7 +9,13 @@ from offline_envs.errors import SettingsError
 from offline_envs.evaluation import model_return
 from offline_envs.evaluation.off_policy.model_based import ImaginedReturns, imagined_returns
 from offline_envs.methods import Halt, Method, Penalty
-from tests.toy import counting_ensemble, spreading_ensemble, toy_ensemble, toy_transitions
+from tests.toy import (
+    counting_ensemble,
+    quiet_ensemble,
+    spreading_ensemble,
+    toy_ensemble,
+    toy_transitions,
+)
 
 
 class Idle:
@@ -30,11 +36,6 @@ def world(model: Any, method: Method | None = None, termination: Any = "never") 
 
 def returns(made: Assembly, **options: Any) -> ImaginedReturns:
     return imagined_returns(made.mdp, made.starts, Idle(), **{"n_episodes": 4, "max_steps": 10, **options})
-
-
-def quiet_ensemble() -> Any:
-    """Two elites: member 2 pays 4 a step and member 0 pays 1, up to noise of 1e-6."""
-    return toy_ensemble(((1.0, 0.1, 0.0), (2.0, 0.0, 6.0), (4.0, -0.1, 0.0)), ((1e-6,) * 3,) * 3)
 
 
 def test_an_episode_keeps_its_elite() -> None:

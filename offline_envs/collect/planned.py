@@ -1,0 +1,46 @@
+"""`PlanningModel` and `ReseededPlanner`: a planner that collects steps, in a collection that resumes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from offline_envs.policies import Predictor
+
+LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class PlanningModel:
+    """What a planner plans in.
+
+    Attributes:
+        mdp: A `LearnedMDP` of the environment's observations and actions.
+        identity: What identifies it, as JSON values: two with the same identity give the same plans.
+    """
+
+    mdp: Any
+    identity: Mapping[str, Any]
+
+
+class ReseededPlanner:
+    """A planner that is made anew for every episode, with a seed from torch's global generator.
+
+    That generator is part of every checkpoint and a planner's own is not, so an interrupted collection
+    goes on with the same plans.
+
+    Args:
+        make: Makes the planner from a seed.
+    """
+
+    def __init__(self, make: Callable[[int], Predictor]) -> None:
+        self._make = make
+        self._planner: Any = None
+
+    def predict(self, observation: Any, state: Any = None, *, deterministic: bool) -> tuple[Any, Any]:
+        """Plan; an episode begins where there is no state."""
+        if state is None:
+            self._planner = self._make(int(torch.randint(LARGEST, ())))
+        action, state = self._planner.predict(observation, state, deterministic=deterministic)
+        return action, state

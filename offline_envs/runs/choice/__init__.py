@@ -1,0 +1,1 @@
+"""How a run chooses its policy among those that it evaluates, without the real environment."""
