@@ -1,7 +1,7 @@
 """`offline-envs train`: train a policy inside a learned model, and score it in the real environment."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from offline_envs.cli.options import (
     parse_seeds,
 )
 from offline_envs.errors import SettingsError
+
+if TYPE_CHECKING:
+    from offline_envs.runs import TrainSettings
 
 Algo = Annotated[
     str | None,
@@ -162,7 +165,6 @@ def train(
     Interrupt it with Ctrl-C; run the same command with --resume to resume.
     """
     from offline_envs.cli.seeds import run_and_print
-    from offline_envs.runs import TrainSettings, merged
 
     options = {
         "dataset": dataset,
@@ -187,11 +189,17 @@ def train(
         "device": device,
         "clone_from": clone_from,
     }
-    more = parse_json(settings, "--settings")
+    common = _settings(preset, options, parse_json(settings, "--settings"))
+    run_and_print(common, parse_seeds(seeds), folder, resume=resume)
+
+
+def _settings(preset: str | None, options: dict[str, Any], more: dict[str, Any]) -> "TrainSettings":
+    """The settings of all seeds: the preset's, over them those of options and of --settings."""
+    from offline_envs.runs import TrainSettings, merged
+
     _check_once(more, {*options, "seed"})
     given = {name: value for name, value in options.items() if value is not None and value != {}}
-    common = TrainSettings.for_algorithm(merged(_start(preset, given), {**given, **more}))
-    run_and_print(common, parse_seeds(seeds), folder, resume=resume)
+    return TrainSettings.for_algorithm(merged(_start(preset, given), {**given, **more}))
 
 
 def _check_once(more: dict[str, Any], options: set[str]) -> None:
