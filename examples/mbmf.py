@@ -22,6 +22,8 @@ from offline_envs.evaluation import LearningCurve, evaluate_in, plot_curves
 from offline_envs.planning import plan_in
 from offline_envs.sb3 import Imitator
 
+FIT = {"batch_size": 32, "learning_rate": 2e-3, "schedule": "cosine"}  # few rows, so small batches
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -41,7 +43,7 @@ class Settings:
     net_arch: tuple[int, ...] = (64, 64)
     log_std_init: float = -1.5
     ensemble: Mapping[str, Any] = field(default_factory=lambda: {"hidden": [128, 128, 128]})
-    fit: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 60})
+    fit: Mapping[str, Any] = field(default_factory=lambda: {**FIT, "max_epochs": 60})
     folder: Path = Path("runs/loops")
     seed: int = 0
 

@@ -1,8 +1,7 @@
 """Online MBPO (Dyna; Janner et al. 2019): collect with the agent, fit, train it in the model, repeat.
 
 The ensemble is fitted from the weights of the last fit to all real steps so far; the agent then trains on
-short imagined episodes that begin in them. The curve is written beside those of the other loops, and all are
-drawn.
+short imagined episodes that begin in them. The curve is written beside those of the other loops.
 
     python examples/mbpo_online.py [--seed 0] [--smoke]
 """
@@ -22,6 +21,8 @@ from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSetting
 from offline_envs.evaluation import LearningCurve, evaluate_in, plot_curves
 from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, mopo_schedule
 
+FIT = {"batch_size": 32, "learning_rate": 2e-3, "schedule": "cosine"}  # few rows, so small batches
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -39,8 +40,8 @@ class Settings:
     eval_steps: int = 300
     net_arch: tuple[int, ...] = (64, 64)
     ensemble: Mapping[str, Any] = field(default_factory=lambda: {"hidden": [128, 128, 128]})
-    fit: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 60})
-    refit: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 20})
+    fit: Mapping[str, Any] = field(default_factory=lambda: {**FIT, "max_epochs": 60})
+    refit: Mapping[str, Any] = field(default_factory=lambda: {**FIT, "max_epochs": 20})
     folder: Path = Path("runs/loops")
     seed: int = 0
 
@@ -68,35 +69,31 @@ def mbpo(settings: Settings) -> Iterator[tuple[int, SAC]]:
             progress=False,
         )
         agent = agent_in(model, data.transitions, agent, settings)
-        agent.learn(
-            settings.gradient_steps * settings.transitions_per_gradient_step, reset_num_timesteps=False
-        )
+        steps = settings.gradient_steps * settings.transitions_per_gradient_step
+        agent.learn(steps, reset_num_timesteps=False)
         yield len(data), agent
         data.collect(agent, settings.steps_per_round)
 
 
 def agent_in(model: EnsembleDynamics, data: Transitions, agent: SAC | None, settings: Settings) -> SAC:
-    """The agent, new or with the weights of the last round, in the new model; old rollouts are dropped."""
+    """The agent of the last round, or a new one, in the new model; old rollouts are dropped."""
     ratio = settings.transitions_per_gradient_step
-    schedule = mopo_schedule(settings.n_envs, settings.horizon, transitions_per_gradient_step=ratio)
-    schedule["buffer_size"] = settings.gradient_steps * ratio
-    replay = {"dataset": data, "real_ratio": settings.real_ratio}
+    size = settings.gradient_steps * ratio
     options: dict[str, Any] = {"dataset": data, "model": model, "max_episode_steps": settings.horizon}
-    envs = gym.make_vec("LearnedModel-v0", num_envs=settings.n_envs, progress=False, **options)
-    fresh = SAC(
-        "MlpPolicy",
-        SB3VecEnv(envs),
-        replay_buffer_class=MixedReplayBuffer,
-        replay_buffer_kwargs=replay,
-        policy_kwargs={"net_arch": list(settings.net_arch)},
-        seed=settings.seed,
-        device="cpu",
-        **schedule,
-    )
-    if agent is not None:
-        parameters: Any = agent.get_parameters()  # SB3's annotation of `set_parameters` is narrower
-        fresh.set_parameters(parameters)
-    return fresh
+    envs = SB3VecEnv(gym.make_vec("LearnedModel-v0", settings.n_envs, progress=False, **options))
+    replay: dict[str, Any] = {"dataset": data, "real_ratio": settings.real_ratio}
+    if agent is None:
+        schedule = mopo_schedule(settings.n_envs, settings.horizon, transitions_per_gradient_step=ratio)
+        schedule["buffer_size"] = size
+        policy = {"net_arch": list(settings.net_arch)}
+        buffer: dict[str, Any] = {"replay_buffer_class": MixedReplayBuffer, "replay_buffer_kwargs": replay}
+        return SAC(
+            "MlpPolicy", envs, policy_kwargs=policy, seed=settings.seed, device="cpu", **buffer, **schedule
+        )
+    agent.set_env(envs)
+    spaces = (agent.observation_space, agent.action_space)
+    agent.replay_buffer = MixedReplayBuffer(size, *spaces, "cpu", settings.n_envs, **replay)
+    return agent
 
 
 def main(settings: Settings) -> float:

@@ -21,6 +21,8 @@ from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSetting
 from offline_envs.evaluation import LearningCurve, evaluate_in, plot_curves
 from offline_envs.planning import Planner, plan_in
 
+FIT = {"batch_size": 32, "learning_rate": 2e-3, "schedule": "cosine"}  # few rows, so small batches
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -34,8 +36,8 @@ class Settings:
     rounds: int = 12
     eval_steps: int = 300
     ensemble: Mapping[str, Any] = field(default_factory=lambda: {"hidden": [128, 128, 128]})
-    fit: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 60})
-    refit: Mapping[str, Any] = field(default_factory=lambda: {"max_epochs": 20})
+    fit: Mapping[str, Any] = field(default_factory=lambda: {**FIT, "max_epochs": 60})
+    refit: Mapping[str, Any] = field(default_factory=lambda: {**FIT, "max_epochs": 20})
     folder: Path = Path("runs/loops")
     seed: int = 0
 

@@ -1,12 +1,14 @@
 """Learn to control the pipe of `heated_pipe.py` from its controller's records, with and without a history.
 
-python examples/plant_with_delay.py --smoke    # tries everything in a minute
-python examples/plant_with_delay.py
+What the last observation shows is not enough to predict the next, which a diagnosis of the model says.
+
+    python examples/plant_with_delay.py --smoke     # tries everything in a minute
+    python examples/plant_with_delay.py --seed 1    # another model and other agents, from the same batch
 """
 
-import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,10 @@ class Settings:
     algorithms: Mapping[str, Mapping[str, Any]] = field(
         default_factory=lambda: {
             "bc": {"gradient_steps": 20_000, "eval_every": 5_000},
-            "mopo": {"agent": "fastsac", "gradient_steps": 50_000, "horizon": 10},
+            "mopo": {
+                **{"agent": "fastsac", "gradient_steps": 20_000, "horizon": 10},
+                **{"transitions_per_gradient_step": 50.0, "agent_options": {"buffer_size": 500_000}},
+            },
         }
     )
 
@@ -63,7 +68,7 @@ def main(settings: Settings) -> dict[str, float]:
     """Record, diagnose and train; return the mean returns of the controller and of each run's last policy."""
     settings.folder.mkdir(parents=True, exist_ok=True)
     data = settings.folder / "data.npz"
-    np.savez(data, **controlled(settings.n_episodes, noise=0.05, seed=settings.seed))
+    np.savez(data, **controlled(settings.n_episodes, noise=0.05, seed=0))
     n = settings.scored_episodes
     scores = {CONTROLLER: float(controlled(n, noise=0.0, seed=2_000)["rewards"].sum()) / n}
     for history in settings.histories:
@@ -71,7 +76,8 @@ def main(settings: Settings) -> dict[str, float]:
         for algorithm, changes in settings.algorithms.items():
             name = f"{algorithm} with history={history}"
             chosen = run_settings(settings, data, history, {"algorithm": algorithm, **changes})
-            result = train(chosen, settings.folder / name.replace(" ", "-"), resume=True)
+            run = settings.folder / f"seed-{settings.seed}" / name.replace(" ", "-")
+            result = train(chosen, run, resume=True)
             scores[name] = result.real_return
     for name, score in scores.items():
         print(f"{name}: {score:.1f}")
@@ -103,4 +109,8 @@ def run_settings(settings: Settings, data: Path, history: int, changes: Mapping[
 
 
 if __name__ == "__main__":
-    main(SMOKE if "--smoke" in sys.argv else Settings())
+    parser = ArgumentParser()
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    main(replace(SMOKE if given.smoke else Settings(), seed=given.seed))

@@ -177,29 +177,35 @@ def train(
         "penalty_scale": penalty_scale,
         "model": model,
         "env_id": env_id,
-        "env_kwargs": parse_json(env_kwargs, "--env-kwargs"),
         "trust_dataset": trust_dataset or None,
         "history": history,
         "task": task,
         "eval_every": eval_every,
         "choose": choose,
-        "ensemble": parse_json(ensemble, "--ensemble"),
-        "fit": parse_json(fit, "--fit"),
-        "agent_options": parse_json(agent_options, "--agent-options"),
+        **_parsed(env_kwargs=env_kwargs, ensemble=ensemble, fit=fit, agent_options=agent_options),
         "device": device,
         "clone_from": clone_from,
     }
-    common = _settings(preset, options, parse_json(settings, "--settings"))
-    run_and_print(common, parse_seeds(seeds), folder, resume=resume)
+    chosen = _settings(preset, options, parse_json(settings, "--settings"))
+    run_and_print(chosen, parse_seeds(seeds), folder, resume=resume)
 
 
 def _settings(preset: str | None, options: dict[str, Any], more: dict[str, Any]) -> "TrainSettings":
-    """The settings of all seeds: the preset's, over them those of options and of --settings."""
+    """Settings of the run: of the preset, then the options that were given and those of --settings.
+
+    Raises:
+        SettingsError: A setting that is given twice, or see `TrainSettings`.
+    """
     from offline_envs.runs import TrainSettings, merged
 
     _check_once(more, {*options, "seed"})
     given = {name: value for name, value in options.items() if value is not None and value != {}}
     return TrainSettings.for_algorithm(merged(_start(preset, given), {**given, **more}))
+
+
+def _parsed(**texts: str) -> dict[str, Any]:
+    """Values of options that are JSON, by the names of their settings."""
+    return {name: parse_json(text, f"--{name.replace('_', '-')}") for name, text in texts.items()}
 
 
 def _check_once(more: dict[str, Any], options: set[str]) -> None:

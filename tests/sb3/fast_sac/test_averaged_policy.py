@@ -11,7 +11,9 @@ from stable_baselines3 import SAC
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import COMBO, BehaviorCloner, FastSAC, SB3ActorCritic, current_policy
+from offline_envs.sb3.fast_sac import fast_sac
 from offline_envs.sb3.fast_sac.policies import AveragedLayerNormPolicy
+from tests.fake_graph import use_fake_graphs
 from tests.sb3.fast_sac.agents import MIXED, assert_same, make, numbers, reloaded, trained
 from tests.sb3.toy import toy_transitions
 
@@ -123,3 +125,17 @@ def test_subclasses_have_it_too() -> None:
 def test_other_decays_are_refused(decay: float) -> None:
     with pytest.raises(SettingsError, match=f"actor_ema_decay must be at least 0 and below 1, got {decay}"):
         make(FastSAC, actor_ema_decay=decay)
+
+
+def test_its_captured_step_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The average moves outside the graph; layer norms are inside."""
+    use_fake_graphs(monkeypatch)
+    eager, captured = (make(FastSAC, actor_ema_decay=0.9, critic_layer_norm=True) for _ in range(2))
+    eager.set_random_seed(3)
+    eager.train(10, batch_size=16)
+    captured.set_random_seed(3)
+    captured.train(0, batch_size=16)  # makes the step
+    assert captured._gradient_step is not None
+    captured._take = fast_sac._captured(captured._gradient_step)
+    captured.train(10, batch_size=16)
+    assert_same(numbers(captured), numbers(eager))
