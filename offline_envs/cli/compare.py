@@ -80,9 +80,9 @@ def _policies(found: "Comparison") -> Table:
     for name in ("", "run", "policy"):
         table.add_column(name)
     table.add_column("real return", justify="right")
-    for number, candidate in enumerate(found.candidates, start=1):
-        names = candidate.name, candidate.policy_file.name
-        table.add_row(str(number), *map(escape, names), _number(candidate.real_return))
+    for number, judged in enumerate(found.policies, start=1):
+        names = judged.name, judged.policy_file.name
+        table.add_row(str(number), *map(escape, names), _number(judged.real_return))
     return table
 
 
@@ -90,10 +90,10 @@ def _estimates(found: "Comparison") -> Table:
     """One row an estimator, one column a policy; under each row what is estimated, under all the weights."""
     table = Table(title="Estimated returns")
     table.add_column("estimator", style="bold")
-    for number in range(1, len(found.candidates) + 1):
+    for number in range(1, len(found.policies) + 1):
         table.add_column(str(number), justify="right")
-    each = [found.estimates[candidate.name] for candidate in found.candidates]
-    table.add_row("real return", *(_number(candidate.real_return) for candidate in found.candidates))
+    each = [found.estimates[judged.name] for judged in found.policies]
+    table.add_row("real return", *(_number(judged.real_return) for judged in found.policies))
     table.add_section()
     for name in dict.fromkeys(name for estimates in each for name in estimates):
         values = [estimates[name].value if name in estimates else None for estimates in each]
@@ -111,7 +111,7 @@ def _choices(found: "Comparison") -> Table:
     table = Table(title="Which policy each rule picks")
     for name in ("rule", "picks", "real return", "regret at 1", "regret at 5", "rank correlation"):
         table.add_column(name, justify="left" if name == "rule" else "right")
-    numbers = {candidate.name: str(n) for n, candidate in enumerate(found.candidates, start=1)}
+    numbers = {judged.name: str(n) for n, judged in enumerate(found.policies, start=1)}
     for choice in found.choices:
         picked = "-" if choice.picked is None else numbers[choice.picked]
         regrets = [_number(choice.regrets.get(k), "-") for k in (1, 5)]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from offline_envs.compare.candidates import Candidate, find_candidates, transitions_of
 from offline_envs.compare.choice import Choice, Estimates, ReturnRange, choices, verdict
 from offline_envs.compare.estimators import ESTIMATORS
 from offline_envs.compare.evidence import Evidence
+from offline_envs.compare.run_policies import RunPolicy, find_policies, transitions_of
 from offline_envs.compare.settings import CompareSettings
 from offline_envs.data import Transitions
 from offline_envs.dynamics import read_model_card
@@ -25,14 +25,14 @@ class Comparison:
     """All estimates of several policies.
 
     Attributes:
-        candidates: The policies.
+        policies: The policies.
         estimates: Estimates of each by its name, themselves by the name of the estimator.
         choices: What each rule chooses.
         verdict: Whether any rule chose well, in a sentence.
         returns: Worst and best episode return of the dataset.
     """
 
-    candidates: Sequence[Candidate]
+    policies: Sequence[RunPolicy]
     estimates: dict[str, Estimates]
     choices: list[Choice]
     verdict: str
@@ -40,15 +40,15 @@ class Comparison:
 
     @classmethod
     def of(
-        cls, candidates: Sequence[Candidate], estimates: dict[str, Estimates], transitions: Transitions
+        cls, policies: Sequence[RunPolicy], estimates: dict[str, Estimates], transitions: Transitions
     ) -> "Comparison":
         """Draw the conclusions from estimates."""
         recorded = transitions.episode_returns
         returns = ReturnRange(float(recorded.min()), float(recorded.max()))
-        truth = {candidate.name: candidate.real_return for candidate in candidates}
+        truth = {judged.name: judged.real_return for judged in policies}
         found = choices(estimates, truth, returns)
         known = [value for value in truth.values() if value is not None]
-        return cls(candidates, estimates, found, verdict(found, known), returns)
+        return cls(policies, estimates, found, verdict(found, known), returns)
 
 
 def compare_runs(
@@ -65,7 +65,7 @@ def compare_runs(
     continues where an interrupted one was, and one with more runs keeps the estimates that there are.
 
     Args:
-        folders: Folders of runs of one dataset, see `find_candidates`.
+        folders: Folders of runs of one dataset, see `find_policies`.
         output: Folder to write to.
         settings: How policies are compared; None means the defaults.
         estimators: Names in `ESTIMATORS`; None means all.
@@ -84,19 +84,19 @@ def compare_runs(
     chosen = list(ESTIMATORS if estimators is None else dict.fromkeys(estimators))
     for name in chosen:
         ESTIMATORS.find(name)
-    candidates = find_candidates(folders)
+    policies = find_policies(folders)
     _check_output(output)
     if settings.model is not None:
         read_model_card(settings.model)
     elif any(ESTIMATORS[name].needs_model for name in chosen):
-        _warn_of_models(candidates)
-    transitions = transitions_of(candidates[0])
+        _warn_of_models(policies)
+    transitions = transitions_of(policies[0])
     with locked(output / LOCK, busy=lambda: _refuse(output), protects=output):
         estimates: dict[str, Estimates] = {}
-        for candidate in candidates:
-            evidence = Evidence(candidate, transitions, settings, output / WORK)
-            estimates[candidate.name] = _estimates(evidence, chosen, output / ESTIMATES, say)
-    return Comparison.of(candidates, estimates, transitions)
+        for judged in policies:
+            evidence = Evidence(judged, transitions, settings, output / WORK)
+            estimates[judged.name] = _estimates(evidence, chosen, output / ESTIMATES, say)
+    return Comparison.of(policies, estimates, transitions)
 
 
 def _estimates(
@@ -106,10 +106,10 @@ def _estimates(
     for name in names:
         if ESTIMATORS[name].needs_model and evidence.model is None:
             continue
-        path = folder / evidence.candidate.name / f"{name}.json"
+        path = folder / evidence.judged.name / f"{name}.json"
         known = _read(path, evidence.identity)
         if known is None:
-            say(f"{evidence.candidate.name}: {name} …")
+            say(f"{evidence.judged.name}: {name} …")
             known = ESTIMATORS[name].judge(evidence)
             write_json(path, {"estimate": known.to_json(), "of": evidence.identity})
         found[name] = known
@@ -139,9 +139,9 @@ def _refuse(output: Path) -> None:
     raise SettingsError(f"{output} is in use by {holder(output / LOCK)}. Wait for it, or choose another.")
 
 
-def _warn_of_models(candidates: Sequence[Candidate]) -> None:
-    models = {read_model_card(c.model)["weights_sha256"] for c in candidates if c.model is not None}
-    without = [c.name for c in candidates if c.model is None]
+def _warn_of_models(policies: Sequence[RunPolicy]) -> None:
+    models = {read_model_card(p.model)["weights_sha256"] for p in policies if p.model is not None}
+    without = [p.name for p in policies if p.model is None]
     if len(models) > 1 or (models and without):
         lacking = f", {len(without)} of them in none" if without else ""
         warnings.warn(

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from offline_envs.compare.candidates import Candidate
+from offline_envs.compare.run_policies import RunPolicy
 from offline_envs.compare.settings import CompareSettings
 from offline_envs.data import Transitions
 from offline_envs.dynamics import read_model_card
@@ -35,16 +35,16 @@ from offline_envs.policies import Policy, as_policy
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that estimators read of one candidate.
+    """All that estimators read of one policy.
 
     Attributes:
-        candidate: The candidate.
+        judged: The policy that is judged, with its run.
         transitions: The dataset.
         settings: How policies are compared.
         work: Folder of what is kept, so that an interrupted comparison need not compute it again.
     """
 
-    candidate: Candidate
+    judged: RunPolicy
     transitions: Transitions
     settings: CompareSettings
     work: Path
@@ -52,24 +52,24 @@ class Evidence:
     @property
     def model(self) -> str | None:
         """Folder of the model that judges the policy; None if there is none."""
-        return self.settings.model or self.candidate.model
+        return self.settings.model or self.judged.model
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything that the estimates depend on, as JSON values."""
         weights = None if self.model is None else read_model_card(self.model)["weights_sha256"]
         return {
-            "policy": self.candidate.policy_checksum,
+            "policy": self.judged.policy_checksum,
             "data": self.transitions.fingerprint,
             "weights": weights,
-            "termination": self.candidate.settings.termination,
+            "termination": self.judged.settings.termination,
             "settings": {n: v for n, v in self.settings.to_json().items() if n != "model"},
         }
 
     @cached_property
     def policy(self) -> Policy:
         """The policy's deterministic actions."""
-        return as_policy(self.candidate.load_policy(self.transitions))
+        return as_policy(self.judged.load_policy(self.transitions))
 
     @cached_property
     def bootstrap(self) -> Bootstrap:
@@ -138,7 +138,7 @@ class Evidence:
     @cached_property
     def imagined(self) -> ImaginedReturns:
         """Full episodes in each elite of the model that judges."""
-        run = self.candidate.settings
+        run = self.judged.settings
         options = ModelOptions(
             model=self.model,
             start="initial",

@@ -36,16 +36,16 @@ def figures(found: Comparison) -> dict[str, Any]:
     return {
         "policies": [
             {
-                "name": candidate.name,
-                "run": str(candidate.folder.path),
-                "policy": candidate.policy_file.name,
-                "real_return": candidate.real_return,
+                "name": judged.name,
+                "run": str(judged.folder.path),
+                "policy": judged.policy_file.name,
+                "real_return": judged.real_return,
                 "estimates": {
                     name: {**estimate.to_json(), "estimates": estimate.estimates}
-                    for name, estimate in found.estimates[candidate.name].items()
+                    for name, estimate in found.estimates[judged.name].items()
                 },
             }
-            for candidate in found.candidates
+            for judged in found.policies
         ],
         "rules": [
             {
@@ -65,14 +65,14 @@ def figures(found: Comparison) -> dict[str, Any]:
 
 def _plot(found: Comparison) -> Figure:
     """One panel an estimator, one line a policy, the truly best at the top where that is known."""
-    order = sorted(found.candidates, key=lambda c: (c.real_return is not None, c.real_return or 0.0))
-    names = [candidate.name for candidate in order]
+    order = sorted(found.policies, key=lambda p: (p.real_return is not None, p.real_return or 0.0))
+    names = [judged.name for judged in order]
     estimators = list(dict.fromkeys(name for each in found.estimates.values() for name in each))
     size = (PANEL[0] * (len(estimators) + 1) + 1.0, PANEL[1] * len(names) + 1.4)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle("What each estimator says of each policy")
     real, *panels = figure.subplots(1, len(estimators) + 1, sharey=True, squeeze=False)[0]
-    known = [(name, c.real_return) for name, c in zip(names, order, strict=True) if c.real_return is not None]
+    known = [(name, p.real_return) for name, p in zip(names, order, strict=True) if p.real_return is not None]
     real.plot([value for _, value in known], [names.index(name) for name, _ in known], "o", color="C2")
     real.set(title="real return", yticks=range(len(names)), yticklabels=names)
     for panel, estimator in zip(panels, estimators, strict=True):

@@ -24,6 +24,7 @@ from offline_envs.files import (
     write_json,
     write_text,
 )
+from offline_envs.runs.choice.figures import LAST
 from offline_envs.runs.choice.policy_choice import CHOSEN_POLICY
 from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
 from offline_envs.runs.run_settings import RunSettings
@@ -37,8 +38,8 @@ NOT_SEALED = ("checkpoint", "plots", "tensorboard", ".lock")
 """What may change or disappear once a run is complete."""
 
 
-FINAL_POLICIES = (CHOSEN_POLICY, LAST_POLICY, "last_policy.pt")
-"""Files of a run's policy: the one that it chose, else the last one, model-free ones as TorchScript."""
+LAST_POLICIES = (LAST_POLICY, "last_policy.pt")
+"""Files of a run's last policy: of Stable-Baselines3's agents, and of model-free ones as TorchScript."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,14 @@ class RunFolder:
         """The policy that the run chose; there is none if it takes its last one."""
         return self.policies / CHOSEN_POLICY
 
-    @property
-    def final_policies(self) -> tuple[Path, ...]:
-        """Where the run's policy may be, by its kind; the first of these that exists."""
-        return tuple(self.policies / name for name in FINAL_POLICIES)
+    def final_policy(self) -> Path | None:
+        """The policy that the run ends with, the chosen or the last one; None before its first evaluation.
+
+        Raises:
+            CheckpointError: The folder holds no run.
+        """
+        names = LAST_POLICIES if self.settings().choose == LAST else (CHOSEN_POLICY,)
+        return next((file for name in names if (file := self.policies / name).is_file()), None)
 
     @property
     def plots(self) -> Path:

@@ -50,6 +50,12 @@ def test_seeds_are_averaged() -> None:
     assert rows[4] == ["normalised score", "50.0", "60.0", "55.0 ± 5.0"]
 
 
+def test_a_chosen_policy_says_when_it_was_the_agents() -> None:
+    chosen = replace(RESULT, chosen_by="model", chosen_step=80)
+    rows = rows_of(result_table(SeedResults((chosen, replace(chosen, seed=1, chosen_step=20))), "title"))
+    assert rows[3] == ["gradient steps, chosen by model", "80", "20", ""]
+
+
 def test_without_a_reference_there_is_no_score() -> None:
     rows = rows_of(result_table(SeedResults((replace(RESULT, normalized_score=None),)), "title"))
     assert [row[0] for row in rows][-1] == "real, 20 episodes"

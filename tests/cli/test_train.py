@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from offline_envs.agents import AGENTS
 from offline_envs.cli import app
-from offline_envs.runs import ALGORITHMS, RunFolder, TrainSettings
+from offline_envs.runs import ALGORITHMS, CHOICES, RunFolder, TrainSettings
 from offline_envs.sb3 import SB3VecEnv
 from tests.cli.runner import RUNNER, fail, succeed
 from tests.runs.tiny import DEMO
@@ -123,9 +123,16 @@ def test_uniform_rollouts_are_a_setting(tiny_model: Path, tmp_path: Path) -> Non
     assert RunFolder(tmp_path / "seed-0").settings().rollout_actions == "uniform"
 
 
-def test_the_help_lists_every_algorithm() -> None:
+def test_a_run_can_choose_its_policy(tiny_model: Path, tmp_path: Path) -> None:
+    output = succeed(*arguments(tiny_model, tmp_path, "--choose", "model_raw"))
+    result = RunFolder(tmp_path / "seed-0").result()
+    assert "gradient steps, chosen by model_raw" in output
+    assert result.chosen_step in (2, 4)
+
+
+def test_the_help_lists_every_algorithm_and_choice() -> None:
     text = RUNNER.invoke(app, ["train", "--help"], env={"COLUMNS": "400"}).output
-    assert set(ALGORITHMS) <= set(re.findall(r"\w+", text))
+    assert {*ALGORITHMS, *CHOICES} <= set(re.findall(r"\w+", text))
 
 
 def test_a_missing_dataset_is_refused(tiny_model: Path, tmp_path: Path) -> None:
@@ -154,6 +161,7 @@ def test_a_missing_model_is_refused(tmp_path: Path) -> None:
         ("penalty", "penalty"),
         ("penalty_scale", "penalty_scale"),
         ("eval_every", "eval_every"),
+        ("choose", "choose"),
     ],
 )
 def test_the_help_names_every_default(option: str, setting: str) -> None:

@@ -15,14 +15,15 @@ from offline_envs.compare import (
     Comparison,
     Evidence,
     compare_runs,
-    find_candidates,
+    find_policies,
     write_comparison,
 )
-from offline_envs.compare.candidates import transitions_of
+from offline_envs.compare.run_policies import transitions_of
 from offline_envs.dynamics import load_ensemble, save_model
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import locked
 from offline_envs.runs import RunFolder
+from offline_envs.sb3 import LAST_POLICY
 from tests.compare.fake_runs import SMALL, fake_run
 
 ALL = ["model", "penalized", "fqe", "dr", "wdr", "is", "pdis", "wis", "wpdis"]
@@ -70,8 +71,8 @@ def test_every_estimator_judges_every_policy(made: tuple[Comparison, Path]) -> N
 def test_model_based_estimates_are_those_of_the_run_s_model(
     runs: list[Path], made: tuple[Comparison, Path], tmp_path: Path
 ) -> None:
-    candidate = find_candidates(runs)[0]
-    evidence = Evidence(candidate, transitions_of(candidate), SMALL, tmp_path)
+    judged = find_policies(runs)[0]
+    evidence = Evidence(judged, transitions_of(judged), SMALL, tmp_path)
     again = evidence.imagined
     assert made[0].estimates["a/seed-0"]["model"] == again.estimate(pessimistic=False)
     assert again.raw.shape == (5, 2)
@@ -92,7 +93,7 @@ def test_figures_and_plot_are_written(made: tuple[Comparison, Path]) -> None:
 
 def forbid(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     def judge(evidence: Evidence) -> Any:
-        pytest.fail(f"an estimate of {evidence.candidate.name} was made again")
+        pytest.fail(f"an estimate of {evidence.judged.name} was made again")
 
     entries = {n: replace(e, judge=judge) if n in names else e for n, e in ESTIMATORS.items()}
     monkeypatch.setattr(ESTIMATORS, "_entries", entries)
@@ -114,7 +115,7 @@ def test_an_interrupted_comparison_continues(
     """Stopped before the last estimator of the second policy."""
 
     def stop(evidence: Evidence) -> Any:
-        if evidence.candidate.name == "a/seed-1":
+        if evidence.judged.name == "a/seed-1":
             raise KeyboardInterrupt
         return ESTIMATORS["wdr"].judge(evidence)
 
@@ -169,26 +170,26 @@ def test_runs_in_different_models_are_warned_of(tiny_model: Path, tmp_path: Path
 
 def test_runs_that_cannot_be_compared_are_refused(tiny_model: Path, tmp_path: Path, runs: list[Path]) -> None:
     with pytest.raises(SettingsError, match="at least two different runs"):
-        find_candidates(runs[:1])
+        find_policies(runs[:1])
     with pytest.raises(SettingsError, match="at least two different runs"):
-        find_candidates([runs[0], runs[0].parent / "seed-0"])
+        find_policies([runs[0], runs[0].parent / "seed-0"])
     other = fake_run(tmp_path / "other", 0, model=None, real_return=None, env_id="InvertedDoublePendulum-v5")
     with pytest.raises(SettingsError, match=r"differs from .* in env_id"):
-        find_candidates([runs[0], other])
+        find_policies([runs[0], other])
     with pytest.raises(CheckpointError, match="is not the folder of a run"):
-        find_candidates([runs[0], tmp_path / "none"])
+        find_policies([runs[0], tmp_path / "none"])
     empty = RunFolder(fake_run(tmp_path / "empty", 0, model=None, real_return=None))
     shutil.rmtree(empty.policies)
     with pytest.raises(CheckpointError, match="holds no policy yet"):
-        find_candidates([runs[0], empty.path])
+        find_policies([runs[0], empty.path])
     altered = RunFolder(fake_run(tmp_path / "altered", 0, model=None, real_return=1.0))
-    altered.final_policies[0].write_bytes(b"")
+    (altered.policies / LAST_POLICY).write_bytes(b"")
     with pytest.raises(CheckpointError, match="truncated or altered"):
-        find_candidates([runs[0], altered.path])
+        find_policies([runs[0], altered.path])
 
 
 def test_a_folder_of_seeds_stands_for_its_runs(runs: list[Path]) -> None:
-    assert [c.name for c in find_candidates([runs[0].parent])] == ["seed-0", "seed-1"]
+    assert [p.name for p in find_policies([runs[0].parent])] == ["seed-0", "seed-1"]
 
 
 def test_folders_that_hold_something_else_or_are_in_use_are_refused(runs: list[Path], tmp_path: Path) -> None:

@@ -41,9 +41,7 @@ def test_the_run_ends_with_the_chosen_policy(tiny_model: Path, tmp_path: Path) -
     assert (result.real_return, result.real_std) == pytest.approx((found.mean, found.std))
     assert result.predicted_return == folder.read_metrics()[1].predicted_return
     assert folder.result() == result
-    assert [file.name for file in folder.final_policies if file.exists()] == [
-        *("chosen_policy.zip", "last_policy.zip")
-    ]
+    assert folder.final_policy() == folder.chosen_policy
 
 
 def test_training_is_the_same_whatever_is_chosen(tiny_model: Path, tmp_path: Path) -> None:
@@ -61,6 +59,7 @@ def test_training_is_the_same_whatever_is_chosen(tiny_model: Path, tmp_path: Pat
     assert all(np.array_equal(found["last"], weights) for weights in found.values())
     last = RunFolder(tmp_path / "last")
     assert not last.chosen_policy.exists()
+    assert last.final_policy() == last.policies / "last_policy.zip"
     assert "choice_figure" not in last.metrics_file.read_text()
     assert (last.result().chosen_by, last.result().chosen_step) == ("last", None)
     assert "choose" not in last.settings().to_json()  # as in runs of earlier versions

@@ -1,4 +1,4 @@
-"""`Candidate`: the policy of a run, and what its real return is, if that is known."""
+"""`RunPolicy`: the policy of a run, and what its real return is, if that is known."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ SAME = ("dataset", "task", "env_id", "env_kwargs", "history")
 
 
 @dataclass(frozen=True)
-class Candidate:
+class RunPolicy:
     """A policy to be judged.
 
     Attributes:
@@ -61,7 +61,7 @@ class Candidate:
             raise CheckpointError(f"{self.policy_file} cannot be loaded: {error}") from error
 
 
-def find_candidates(folders: Sequence[Path]) -> list[Candidate]:
+def find_policies(folders: Sequence[Path]) -> list[RunPolicy]:
     """Read the runs that are to be compared.
 
     Args:
@@ -77,21 +77,21 @@ def find_candidates(folders: Sequence[Path]) -> list[Candidate]:
             "compare needs at least two different runs, got "
             f"{', '.join(map(str, runs)) or 'none'}. Give the folders of runs of one dataset."
         )
-    candidates = [_candidate(run, name) for run, name in zip(runs, _names(runs), strict=True)]
-    for other in candidates[1:]:
-        first = candidates[0].settings
+    policies = [_run_policy(run, name) for run, name in zip(runs, _names(runs), strict=True)]
+    for other in policies[1:]:
+        first = policies[0].settings
         different = [n for n in SAME if getattr(other.settings, n) != getattr(first, n)]
         if different:
             raise SettingsError(
                 f"compare needs runs of the same data: {other.folder.path} differs from "
-                f"{candidates[0].folder.path} in {', '.join(different)}."
+                f"{policies[0].folder.path} in {', '.join(different)}."
             )
-    return candidates
+    return policies
 
 
-def transitions_of(candidate: Candidate) -> Transitions:
+def transitions_of(judged: RunPolicy) -> Transitions:
     """The dataset of a run, with the reward of its task and the history that it has."""
-    settings = candidate.settings
+    settings = judged.settings
     return task_transitions(
         settings.dataset,
         settings.task,
@@ -115,11 +115,11 @@ def _names(runs: Sequence[Path]) -> list[str]:
     return [run.relative_to(common).as_posix() for run in whole]
 
 
-def _candidate(path: Path, name: str) -> Candidate:
+def _run_policy(path: Path, name: str) -> RunPolicy:
     folder = RunFolder(path)
     settings = folder.settings()
     result = folder.result() if folder.result_file.exists() else None
-    found = [file for file in folder.final_policies if file.is_file()]
-    if not found:
+    policy = folder.final_policy()
+    if policy is None:
         raise CheckpointError(f"{folder.policies} holds no policy yet. Let the run come to an evaluation.")
-    return Candidate(name, folder, settings, found[0], None if result is None else result.real_return)
+    return RunPolicy(name, folder, settings, policy, None if result is None else result.real_return)
