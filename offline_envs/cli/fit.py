@@ -39,39 +39,65 @@ class Job(NamedTuple):
     lay_out: Callable[[Mapping[str, Any]], Table]
 
 
-def _ensemble(shape: dict[str, Any], choices: dict[str, Any], device: str) -> Job:
-    from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
+class Asked(NamedTuple):
+    """What the command line asks of a fit."""
 
-    settings = parse_settings(EnsembleSettings, shape, "--ensemble")
-    fit_settings = parse_settings(FitSettings, choices, "--fit")
+    shape: dict[str, Any]  # of --ensemble
+    choices: dict[str, Any]  # of --fit
+    device: str
+    initial: Path | None  # folder of a model
+
+
+def _ensemble(asked: Asked) -> Job:
+    from offline_envs.dynamics import (
+        EnsembleSettings,
+        FitSettings,
+        ensemble_folder,
+        fitted_ensemble,
+        load_ensemble,
+    )
+
+    initial = None if asked.initial is None else load_ensemble(asked.initial, asked.device)
+    own_shape = initial is None or bool(asked.shape)
+    settings = parse_settings(EnsembleSettings, asked.shape, "--ensemble") if own_shape else None
+    how: dict[str, Any] = {
+        "fit_settings": parse_settings(FitSettings, asked.choices, "--fit"),
+        "initial": initial,
+    }
     return Job(
-        lambda transitions: ensemble_folder(transitions, settings, fit_settings=fit_settings),
-        lambda transitions: fitted_ensemble(transitions, settings, fit_settings=fit_settings, device=device),
+        lambda transitions: ensemble_folder(transitions, settings, **how),
+        lambda transitions: fitted_ensemble(transitions, settings, **how, device=asked.device),
         _table_of_members,
     )
 
 
-def _gaussian_process(shape: dict[str, Any], choices: dict[str, Any], device: str) -> Job:
+def _gaussian_process(asked: Asked) -> Job:
     from offline_envs.dynamics import (
         GaussianProcessSettings,
         fitted_gaussian_process,
         gaussian_process_folder,
     )
 
-    if shape:
-        raise SettingsError(f"A Gaussian process has no members, so --ensemble cannot be given, got {shape}.")
-    settings = parse_settings(GaussianProcessSettings, choices, "--fit")
+    if asked.shape:
+        raise SettingsError(
+            f"A Gaussian process has no members, so --ensemble cannot be given, got {asked.shape}."
+        )
+    if asked.initial is not None:
+        raise SettingsError(
+            f"A Gaussian process has no first weights, so --initial cannot be given, got {asked.initial}."
+        )
+    settings = parse_settings(GaussianProcessSettings, asked.choices, "--fit")
     return Job(
         lambda transitions: gaussian_process_folder(transitions, settings),
-        lambda transitions: fitted_gaussian_process(transitions, settings, device=device),
+        lambda transitions: fitted_gaussian_process(transitions, settings, device=asked.device),
         _table_of_outputs,
     )
 
 
-FITTERS: Registry[Callable[[dict[str, Any], dict[str, Any], str], Job]] = Registry(
+FITTERS: Registry[Callable[[Asked], Job]] = Registry(
     "kind of model to fit", {"ensemble": _ensemble, "gp": _gaussian_process}
 )
-"""From --ensemble, --fit and --device to a fit, by the name that --kind takes."""
+"""From what is asked to a fit, by the name that --kind takes."""
 
 
 def fit(
@@ -92,6 +118,10 @@ def fit(
     ] = None,
     ensemble: EnsembleJson = "{}",
     fit_options: FitJson = "{}",
+    initial: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an ensemble whose weights the fit starts from, instead of random ones."),
+    ] = None,
     device: Device = "cpu",
 ) -> None:
     """Fit a model, or find it in the cache. After Ctrl-C, run the same command again to resume."""
@@ -105,7 +135,7 @@ def fit(
         check_writable(output, "--output")
     check_device(device)
     shape, choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
-    job = FITTERS.find(kind)(shape, given_once({"seed": seed}, choices, "--fit"), device)
+    job = FITTERS.find(kind)(Asked(shape, given_once({"seed": seed}, choices, "--fit"), device, initial))
     transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), history=history or 1)
     folder = job.folder(transitions)
     console = Console(soft_wrap=True, highlight=False)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from offline_envs.errors import SettingsError
 from offline_envs.planning.planner import Decision, Planner
-from offline_envs.planning.problem import Problem, follow_plans, mean_model
+from offline_envs.planning.problem import Problem, follow_plans, problem_of
 from offline_envs.planning.settings import PlannerSettings
 
 
@@ -52,7 +52,7 @@ class GradientPlanner(Planner):
     def improve(self, obs: Tensor, memory: Tensor) -> Decision:
         """See `Planner`."""
         settings = self.settings
-        problem = Problem(mean_model(self.mdp), self.low, self.high, settings.discount, self.terminal_value)
+        problem = problem_of(self)
         begun = self._begun(memory[:, 0])
         found, value = climb(
             problem,

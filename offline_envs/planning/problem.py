@@ -11,6 +11,7 @@ from offline_envs.dynamics import with_gradients
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import LearnedMDP, MeanSampler
 from offline_envs.planning.objective import LOST, TerminalValue
+from offline_envs.planning.planner import Planner
 
 
 class Imagined(NamedTuple):
@@ -134,3 +135,22 @@ def roll_out(problem: Problem, obs: Tensor, act: Act, horizon: int) -> Trajector
 def follow_plans(problem: Problem, obs: Tensor, plans: Tensor) -> Trajectory:
     """Follow plans `(B, H, k)` from observations `(B, d)`, whatever comes."""
     return roll_out(problem, obs, lambda t, _: plans[:, t], plans.shape[1])
+
+
+def problem_of(planner: Planner) -> Problem:
+    """What a planner maximises, on the mean of its MDP.
+
+    Raises:
+        SettingsError: The MDP replays recorded series, or the terminal value gives no gradients.
+    """
+    if planner.terminal_value is not None:
+        obs = torch.zeros(1, planner.mdp.members.model.obs_dim, device=planner.device, requires_grad=True)
+        with torch.enable_grad():
+            value = planner.terminal_value(obs)
+        if not value.requires_grad:
+            raise SettingsError(
+                f"{type(planner).__name__} follows derivatives, and terminal_value gives no gradients. Of an "
+                "agent of Stable-Baselines3, SB3ActorCritic(agent).smooth_state_value does."
+            )
+    model, discount = mean_model(planner.mdp), planner.settings.discount
+    return Problem(model, planner.low, planner.high, discount, planner.terminal_value)

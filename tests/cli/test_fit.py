@@ -36,6 +36,18 @@ def test_fit_writes_a_model_once(tmp_path: Path) -> None:
     assert "exists already" in fail("fit", DEMO, *TINY, "--output", tmp_path / "new/model")
 
 
+def test_fit_starts_from_the_weights_of_a_model(tmp_path: Path) -> None:
+    """The shape is that of the model, so it need not be said again."""
+    succeed("fit", DEMO, *TINY, "--output", tmp_path / "first")
+    output = ("--fit", json.dumps(FIT), "--output", tmp_path / "second")
+    succeed("fit", DEMO, "--initial", tmp_path / "first", *output)
+    first, second = (read_model_card(tmp_path / name) for name in ("first", "second"))
+    assert second["settings"] == first["settings"]
+    assert second["weights_sha256"] != first["weights_sha256"] == second["initial_sha256"]
+    refusal = fail("fit", DEMO, "--kind", "gp", "--initial", tmp_path / "first")
+    assert "has no first weights" in refusal
+
+
 @pytest.mark.skipif(find_spec("gpytorch") is None, reason="fits need the extra gp")
 def test_fit_of_a_gaussian_process(tmp_path: Path) -> None:
     settings = ("--fit", '{"n_rows": 60, "steps": 2}', "--seed", 3)

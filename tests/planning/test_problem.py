@@ -2,20 +2,25 @@
 
 from typing import Any
 
+import gymnasium as gym
+import numpy as np
 import pytest
 import torch
+from stable_baselines3 import SAC
 from torch import Tensor
 
 from offline_envs.dynamics import MEASURES, EnsembleDynamics, EnsembleSettings, MaskedModel
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import Guard, Known, LearnedMDP, Members
 from offline_envs.methods import Penalize
-from offline_envs.planning import Objective, Problem, mean_model, roll_out
+from offline_envs.planning import ILQR, GradientPlanner, Objective, Problem, mean_model, roll_out
 from offline_envs.planning.objective import LOST
+from offline_envs.sb3 import SB3ActorCritic, SB3VecEnv
 from offline_envs.tasks import never
 from tests.dynamics.own_model import LinearModel
 from tests.planning.test_objective import HaltAbove, beyond_two
-from tests.planning.worlds import members_apart, seeded, world
+from tests.planning.worlds import SPACE, members_apart, seeded, world
+from tests.toy import toy_options
 
 
 def problem(mdp: LearnedMDP, **parts: Any) -> Problem:
@@ -96,3 +101,20 @@ def test_a_model_without_gradients_is_refused() -> None:
     mdp = world(model=LinearModel(torch.zeros(2, 2), 1))
     with pytest.raises(SettingsError, match="LinearModel has no predict_with_gradients"):
         roll_out(problem(mdp), torch.zeros(1, 1), lambda t, obs: obs, 1)
+
+
+@pytest.mark.parametrize("kind", [ILQR, GradientPlanner])
+def test_a_terminal_value_without_gradients_is_refused(kind: Any) -> None:
+    planner = kind(world(), SPACE, terminal_value=lambda obs: obs.detach()[:, 0])
+    with pytest.raises(SettingsError, match=f"{kind.__name__} follows derivatives, and terminal_value gives"):
+        planner.predict(np.zeros((1, 1)))
+
+
+def test_the_smooth_value_of_an_agents_critics_has_gradients() -> None:
+    envs = gym.make_vec("LearnedModel-v0", 1, **toy_options())
+    agent = SAC("MlpPolicy", SB3VecEnv(envs), policy_kwargs={"net_arch": [8]}, seed=0, device="cpu")
+    critic, obs = SB3ActorCritic(agent), torch.rand(3, 2, generator=seeded(), requires_grad=True)
+    value = critic.smooth_state_value(obs)
+    assert torch.equal(value.detach(), critic.state_value(obs))
+    assert not critic.state_value(obs).requires_grad
+    assert torch.autograd.grad(value.sum(), obs)[0].any()

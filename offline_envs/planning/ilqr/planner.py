@@ -8,7 +8,7 @@ from torch import Tensor
 from offline_envs.planning.ilqr.forward_pass import either
 from offline_envs.planning.ilqr.optimisation import optimise
 from offline_envs.planning.planner import Decision, Planner
-from offline_envs.planning.problem import Problem, Trajectory, follow_plans, mean_model
+from offline_envs.planning.problem import Problem, Trajectory, follow_plans, problem_of
 from offline_envs.planning.settings import PlannerSettings
 
 
@@ -57,7 +57,7 @@ class ILQR(Planner):
     def improve(self, obs: Tensor, memory: Tensor) -> Decision:
         """See `Planner`."""
         settings = self.settings
-        problem = self._problem()
+        problem = problem_of(self)
         trajectory = optimise(
             problem,
             self._begun(problem, obs, memory[:, 0]),
@@ -67,10 +67,6 @@ class ILQR(Planner):
         )
         plan = trajectory.action.transpose(0, 1)
         return Decision(plan[:, 0], plan[:, None])
-
-    def _problem(self) -> Problem:
-        model = mean_model(self.mdp)
-        return Problem(model, self.low, self.high, self.settings.discount, self.terminal_value)
 
     def _begun(self, problem: Problem, obs: Tensor, plan: Tensor) -> Trajectory:
         """The better of a plan `(n, H, k)` and the middle of the bounds."""

@@ -51,7 +51,12 @@ class SB3ActorCritic:
 
     def state_value(self, obs: Tensor) -> Tensor:
         """min_j Q_j(s, a) at the deterministic action a, `(B, d)` to `(B,)`."""
-        with self._evaluating():
+        with torch.no_grad():
+            return self.smooth_state_value(obs)
+
+    def smooth_state_value(self, obs: Tensor) -> Tensor:
+        """`state_value` with gradients by the observations, for planners that follow derivatives."""
+        with self._evaluating(gradients=True):
             own = self._own(obs)
             return self._smallest(own, self._agent.policy._predict(own, deterministic=True)).to(obs.device)
 
@@ -71,13 +76,13 @@ class SB3ActorCritic:
         return tensor.to(self._agent.device)
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Disable gradients, and put batch norm and dropout in evaluation mode."""
+    def _evaluating(self, *, gradients: bool = False) -> Iterator[None]:
+        """Disable gradients unless they are asked for, and put batch norm and dropout in evaluation mode."""
         policy = self._agent.policy
         was_training = policy.training
         policy.set_training_mode(False)
         try:
-            with torch.no_grad():
+            with torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
                 yield
         finally:
             policy.set_training_mode(was_training)
