@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +207,7 @@ class RunFolder:
     def write_result(self, result: TrainResult) -> None:
         """Seal the run's files, then write the final figures, which mark the run as complete."""
         seal(self.path, but=NOT_SEALED)
-        write_json(self.result_file, asdict(result))
+        write_json(self.result_file, result.to_json())
 
     def result(self) -> TrainResult:
         """Read the final figures back.

@@ -5,10 +5,11 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from offline_envs.data import Transitions
 from offline_envs.errors import CheckpointError
+from offline_envs.runs.choice.figures import LAST
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import EvaluationResult
 
@@ -149,8 +150,13 @@ class TrainResult:
     rank_correlation: float | None
     n_exploded: int
     gradient_steps: int
-    chosen_by: str = "last"
+    chosen_by: str = LAST
     chosen_step: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Every figure by name; what was chosen is left out where the last policy was taken."""
+        left_out = ("chosen_by", "chosen_step") if self.chosen_by == LAST else ()
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     @classmethod
     def of(

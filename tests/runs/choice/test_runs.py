@@ -63,6 +63,7 @@ def test_training_is_the_same_whatever_is_chosen(tiny_model: Path, tmp_path: Pat
     assert "choice_figure" not in last.metrics_file.read_text()
     assert (last.result().chosen_by, last.result().chosen_step) == ("last", None)
     assert "choose" not in last.settings().to_json()  # as in runs of earlier versions
+    assert "chosen" not in last.result_file.read_text()
 
 
 @pytest.mark.usefixtures("by_script")
