@@ -5,6 +5,7 @@ would have given: it is the largest of many noisy means, so no rule can be expec
 """
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -59,10 +60,14 @@ def main(
 
 
 def runs_in(folders: Sequence[Path]) -> dict[str, list[MetricsRow]]:
-    """Evaluations of each run below the folders, by its path; those inside checkpoints are no runs."""
-    files = sorted({file for folder in folders for file in folder.rglob("metrics.csv")})
+    """Evaluations of each run below the folders, by its path below the folder that holds them all.
+
+    Those inside checkpoints are no runs.
+    """
+    files = sorted({file.absolute() for folder in folders for file in folder.rglob("metrics.csv")})
     runs = [RunFolder(file.parent) for file in files if file.parent.name != "checkpoint"]
-    return {str(run.path): run.read_metrics() for run in runs}
+    above = os.path.commonpath([run.path.parent for run in runs]) if runs else ""
+    return {os.path.relpath(run.path, above): run.read_metrics() for run in runs}
 
 
 def kept(rows: Sequence[MetricsRow]) -> dict[str, tuple[float, float] | None]:
