@@ -78,9 +78,7 @@ def register_method(env_id: str, method: str, *, max_episode_steps: int = HORIZO
     if METHODS.get(env_id) == (method, max_episode_steps):
         return  # a module may be imported twice
     if env_id in gym.registry:
-        raise SettingsError(
-            f"The environment id {env_id!r} is taken. Choose another, e.g. with a higher version."
-        )
+        raise _taken(env_id)
     METHODS[env_id] = (method, max_episode_steps)
     _register(env_id, max_episode_steps, {"method": method})
 
@@ -107,25 +105,38 @@ def register(new_id: str, base: str, /, *, max_episode_steps: int | None = None,
         >>> offline_envs.register("MyPendulum-v0", "PenalizedModel-v0", dataset=demo, penalty_coef=0.5)
         >>> env = gym.make("MyPendulum-v0")
     """
-    if not is_learned(base):
-        raise unknown_name("learned environment", base, filter(is_learned, gym.registry))
+    check_learned_id(base)
     spec = gym.spec(base)
     horizon = spec.max_episode_steps if max_episode_steps is None else max_episode_steps
     kwargs = {**spec.kwargs, **settings}
     taken = gym.registry.get(new_id)
     if taken is not None:
-        if is_learned(new_id) and taken.max_episode_steps == horizon and _same(taken.kwargs, kwargs):
+        if is_learned_id(new_id) and taken.max_episode_steps == horizon and _same(taken.kwargs, kwargs):
             return  # a module may be imported twice
-        raise SettingsError(
-            f"The environment id {new_id!r} is taken. Choose another, e.g. with a higher version."
-        )
+        raise _taken(new_id)
     _register(new_id, horizon, kwargs)
 
 
-def is_learned(env_id: str) -> bool:
+def is_learned_id(env_id: str) -> bool:
     """Whether an id is that of a learned environment: of this package, a user's method, or `register`."""
     spec = gym.registry.get(env_id)
     return spec is not None and spec.entry_point == LEARNED
+
+
+def check_learned_id(env_id: str) -> None:
+    """Refuse an id that is not that of a learned environment.
+
+    Raises:
+        SettingsError: Such an id.
+    """
+    if not is_learned_id(env_id):
+        raise unknown_name("learned environment", env_id, filter(is_learned_id, gym.registry))
+
+
+def _taken(env_id: str) -> SettingsError:
+    return SettingsError(
+        f"The environment id {env_id!r} is taken. Choose another, e.g. with a higher version."
+    )
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from offline_envs.agents import find_saved_agent, saved_agents
-from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec
@@ -247,11 +247,10 @@ def learned_mdp(transitions: "Transitions", learned_env: str, learned_kwargs: st
     """
     import gymnasium as gym
 
-    from offline_envs.registration import is_learned
+    from offline_envs.registration import check_learned_id
 
     kwargs = parse_json(learned_kwargs, "--learned-kwargs")
-    if not is_learned(learned_env):
-        raise unknown_name("learned environment", learned_env, filter(is_learned, gym.registry))
+    check_learned_id(learned_env)
     env: Any = gym.make(learned_env, dataset=transitions, **kwargs)
     mdp: LearnedMDP = env.unwrapped.mdp
     return mdp

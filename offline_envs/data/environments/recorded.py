@@ -14,7 +14,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
 from offline_envs.errors import DatasetError
-from offline_envs.registration import is_learned
+from offline_envs.registration import is_learned_id
 
 ARITHMETIC_WRAPPERS = frozenset(
     {
@@ -108,7 +108,7 @@ def doubts(spec: EnvSpec) -> Iterator[str]:
             f"it would make {spec.id} by {spec.entry_point!r}, which is registered here as "
             f"{registered.entry_point!r}"
         )
-    elif is_learned(spec.id):
+    elif is_learned_id(spec.id):
         yield f"its environment {spec.id!r} is a learned one, which would fit and write a model as they say"
     if not _is_limit(spec.max_episode_steps):
         yield f"its max_episode_steps is {spec.max_episode_steps!r}, no positive integer"
