@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from offline_envs.policies import Predictor
-
-LARGEST = 2**63 - 1
+from offline_envs.settings import LARGEST_SEED
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,6 @@ class ReseededPlanner:
     def predict(self, observation: Any, state: Any = None, *, deterministic: bool) -> tuple[Any, Any]:
         """Plan; an episode begins where there is no state."""
         if state is None:
-            self._planner = self._make(int(torch.randint(LARGEST, ())))
+            self._planner = self._make(int(torch.randint(LARGEST_SEED, ())))
         action, state = self._planner.predict(observation, state, deterministic=deterministic)
         return action, state

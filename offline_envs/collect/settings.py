@@ -94,9 +94,11 @@ class CollectSettings(TypedSettings):
     @property
     def plans(self) -> bool:
         """Whether the policy is a planner, which needs a model."""
+        if self.policy is None:
+            return False
         from offline_envs.policies import needs_model  # torch, which the command line starts without
 
-        return self.policy is not None and needs_model(str(self.policy))
+        return needs_model(str(self.policy))
 
     @property
     def trains_first(self) -> bool:

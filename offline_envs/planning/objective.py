@@ -55,6 +55,19 @@ PROPAGATIONS: Registry[Keep] = Registry("propagation", {TS_1: draw_anew, TS_INF:
 """What particles keep, by the name that `propagation` takes."""
 
 
+def check_nothing_replayed(mdp: LearnedMDP) -> None:
+    """Refuse an MDP that a planner cannot plan in.
+
+    Raises:
+        SettingsError: It replays recorded series.
+    """
+    if mdp.replay is not None:
+        raise SettingsError(
+            "A planner cannot plan where columns are replayed: it is given observations, not the row of the "
+            "dataset that an episode follows. Leave the series out of known=."
+        )
+
+
 @dataclass(frozen=True)
 class Objective:
     """The return of candidate plans: sums of rewards, on average over imagined episodes.
@@ -84,11 +97,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_keep", PROPAGATIONS.find(self.propagation))
-        if self.mdp.replay is not None:
-            raise SettingsError(
-                "A planner cannot plan where columns are replayed: it is given observations, not the row of "
-                "the dataset that an episode follows. Leave the series out of known=."
-            )
+        check_nothing_replayed(self.mdp)
         if self.propagation == MEAN:
             object.__setattr__(self, "particles", 1)
             object.__setattr__(self, "mdp", self.mdp.with_means())

@@ -10,7 +10,7 @@ from torch import Tensor
 from offline_envs.dynamics import with_gradients
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import LearnedMDP, MeanSampler
-from offline_envs.planning.objective import LOST, TerminalValue
+from offline_envs.planning.objective import LOST, TerminalValue, check_nothing_replayed
 from offline_envs.planning.planner import Planner
 
 
@@ -40,13 +40,8 @@ def mean_model(mdp: LearnedMDP) -> MeanModel:
         SettingsError: The MDP replays recorded series, which a plan cannot know; in a step, the model has no
             gradients.
     """
-    if mdp.replay is not None:
-        raise SettingsError(
-            "A planner cannot plan where columns are replayed: it is given observations, not the row of the "
-            "dataset that an episode follows. Leave the series out of known=."
-        )
-    members = mdp.members
-    members = replace(members, predictor=with_gradients)
+    check_nothing_replayed(mdp)
+    members = replace(mdp.members, predictor=with_gradients)
     smooth = replace(mdp, members=members, sampler=MeanSampler(members.elites))
     generator = torch.Generator(members.elites.device)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from offline_envs.planning.ilqr.box_qp import box_qp, free_inverse
+from offline_envs.planning.ilqr.box_qp import box_qp, free_inverse, times
 from offline_envs.planning.ilqr.derivatives import Derivatives
 from offline_envs.planning.problem import Problem, Trajectory
 
@@ -65,10 +65,10 @@ def backward_pass(problem: Problem, trajectory: Trajectory, found: Derivatives, 
         action = trajectory.action[t]
         definite, k, feedback = _best_change(chosen, problem.low - action, problem.high - action)
         valid = valid & definite
-        quu_k = _times(q.uu, k)
+        quu_k = times(q.uu, k)
         linear = linear + (k * q.u).sum(-1)
         quadratic = quadratic + (k * quu_k).sum(-1) / 2
-        value_x = q.x + _times(feedback.mT, quu_k + q.u) + _times(q.ux.mT, k)
+        value_x = q.x + times(feedback.mT, quu_k + q.u) + times(q.ux.mT, k)
         value_xx = q.xx + feedback.mT @ q.uu @ feedback + feedback.mT @ q.ux + q.ux.mT @ feedback
         value_xx = (value_xx + value_xx.mT) / 2
         gains.append((k, feedback))
@@ -89,7 +89,7 @@ def expansion(step: Tensor, slope: Tensor, curvature: Tensor, value_x: Tensor, v
         value_xx: V_xx, `(B, d, d)`.
     """
     d = value_x.shape[-1]
-    first = slope + _times(step.mT, value_x)
+    first = slope + times(step.mT, value_x)
     second = curvature + step.mT @ value_xx @ step
     return Expansion(first[:, :d], first[:, d:], second[:, :d, :d], second[:, d:, :d], second[:, d:, d:])
 
@@ -108,7 +108,3 @@ def _best_change(q: Expansion, low: Tensor, high: Tensor) -> tuple[Tensor, Tenso
 
 def _identity(like: Tensor) -> Tensor:
     return torch.eye(like.shape[-1], dtype=like.dtype, device=like.device)
-
-
-def _times(matrix: Tensor, vector: Tensor) -> Tensor:
-    return (matrix @ vector[..., None])[..., 0]

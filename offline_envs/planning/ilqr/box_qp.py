@@ -32,7 +32,7 @@ def box_qp(curvature: Tensor, slope: Tensor, low: Tensor, high: Tensor) -> tuple
     sizes = SIZES.to(slope)[:, None, None]
     tolerance = 10 * torch.finfo(slope.dtype).eps
     for _ in range(MOST_STEPS):
-        gradient = slope + _times(curvature, x)
+        gradient = slope + times(curvature, x)
         free = _free(x, gradient, low, high)
         newton = -_solve(curvature, torch.where(free, gradient, 0.0), free)
         if not (newton.abs() > tolerance * (1 + x.abs())).any():
@@ -47,7 +47,7 @@ def box_qp(curvature: Tensor, slope: Tensor, low: Tensor, high: Tensor) -> tuple
         if not moved.any():
             break
         x = torch.where(moved, step, x)
-    return x, _free(x, slope + _times(curvature, x), low, high)
+    return x, _free(x, slope + times(curvature, x), low, high)
 
 
 def free_inverse(curvature: Tensor, free: Tensor, right: Tensor) -> Tensor:
@@ -64,6 +64,11 @@ def free_inverse(curvature: Tensor, free: Tensor, right: Tensor) -> Tensor:
     return torch.cholesky_solve(torch.where(free[..., None], right, 0.0), factor)
 
 
+def times(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Products of matrices `(..., m, n)` and vectors `(..., n)`, `(..., m)`."""
+    return (matrix @ vector[..., None])[..., 0]
+
+
 def _solve(curvature: Tensor, right: Tensor, free: Tensor) -> Tensor:
     return free_inverse(curvature, free, right[..., None])[..., 0]
 
@@ -72,9 +77,5 @@ def _free(x: Tensor, gradient: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return ~((x <= low) & (gradient > 0) | (x >= high) & (gradient < 0))
 
 
-def _times(curvature: Tensor, x: Tensor) -> Tensor:
-    return (curvature @ x[..., None])[..., 0]
-
-
 def _worth(curvature: Tensor, slope: Tensor, x: Tensor) -> Tensor:
-    return (x * (slope + _times(curvature, x) / 2)).sum(-1)
+    return (x * (slope + times(curvature, x) / 2)).sum(-1)
