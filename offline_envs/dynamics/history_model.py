@@ -1,6 +1,5 @@
 """`HistoryModel`: a model of the newest observation, as one of observations with a history."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -10,9 +9,9 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from offline_envs.data import HistoryLayout, Transitions
-from offline_envs.dynamics.model import DynamicsModel, PredictsOwn, has_saved_form
+from offline_envs.dynamics.model import DynamicsModel, PredictsOwn
 from offline_envs.dynamics.prediction import Prediction
-from offline_envs.errors import SettingsError
+from offline_envs.dynamics.wrapped_model import WrappedModel
 
 
 def model_rows(transitions: Transitions) -> Transitions:
@@ -34,11 +33,14 @@ def model_rows(transitions: Transitions) -> Transitions:
 
 def model_dims(transitions: Transitions) -> tuple[int, int]:
     """Dimensions of observation and action in `model_rows`."""
-    layout = transitions.layout
+    return _dims(transitions.layout)
+
+
+def _dims(layout: HistoryLayout) -> tuple[int, int]:
     return layout.obs_dim, layout.action_dim + layout.older_dim
 
 
-class HistoryModel:
+class HistoryModel(WrappedModel):
     """A model fitted to `model_rows`, for observations with a history.
 
     All members predict, without doubt, that older entries move by one step.
@@ -48,31 +50,18 @@ class HistoryModel:
         layout: Where an observation holds what.
 
     Attributes:
-        model: The fitted model.
         layout: Where an observation holds what.
-        has_saved_form: Whether the fitted model has one.
     """
 
     def __init__(self, model: DynamicsModel, layout: HistoryLayout) -> None:
-        self.model, self.layout = model, layout
+        super().__init__(model)
+        self.layout = layout
         self.obs_dim, self.action_dim = layout.size, layout.action_dim
-        self.n_members, self.n_elites = model.n_members, model.n_elites
-        self.probabilistic, self.has_saved_form = model.probabilistic, has_saved_form(model)
 
     @classmethod
     def fits(cls, model: DynamicsModel, layout: HistoryLayout) -> bool:
         """Whether a model has the dimensions of one that was fitted to `model_rows`."""
-        return (model.obs_dim, model.action_dim) == (layout.obs_dim, layout.action_dim + layout.older_dim)
-
-    @property
-    def elites(self) -> Tensor:
-        """See `DynamicsModel`."""
-        return self.model.elites
-
-    @property
-    def device(self) -> torch.device:
-        """See `DynamicsModel`."""
-        return self.model.device
+        return (model.obs_dim, model.action_dim) == _dims(layout)
 
     def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
         """See `DynamicsModel`."""
@@ -96,22 +85,13 @@ class HistoryModel:
         """What identifies it in the cache, with its tensors."""
         return {"history": self.layout.history, "model": self.model.card()}
 
-    def state_dict(self) -> Mapping[str, Tensor]:
-        """See `DynamicsModel`."""
-        return self.model.state_dict()
-
-    @classmethod
-    def from_card(cls, card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        """It is not saved; the model in it is."""
-        raise SettingsError(f"{cls.__name__} is made by an environment: read the model in it.")
-
     def _split(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """The newest observation, and the action followed by the past."""
         return obs[:, self.layout.newest], torch.cat([action, obs[:, self.layout.older]], dim=1)
 
     def _whole(self, newest: Prediction, obs: Tensor, action: Tensor) -> Prediction:
         """Append to a prediction, `(..., B, 1 + d)`, how the older entries change."""
-        older = torch.cat([action, obs[:, self.layout.kept]], dim=1) - obs[:, self.layout.older]
+        older = self.layout.moved(obs, action) - obs[:, self.layout.older]
         older = older.expand(*newest.mean.shape[:-1], -1)
         mean = torch.cat([newest.mean, older], dim=-1)
         return Prediction(mean, torch.cat([newest.std, torch.zeros_like(older)], dim=-1))

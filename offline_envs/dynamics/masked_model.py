@@ -1,18 +1,18 @@
 """`MaskedModel`: a model some of whose outputs are known from elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from offline_envs.dynamics.gradients import with_gradients
-from offline_envs.dynamics.model import DynamicsModel, PredictsOwn, has_saved_form
+from offline_envs.dynamics.model import DynamicsModel, PredictsOwn
 from offline_envs.dynamics.prediction import Prediction
-from offline_envs.errors import SettingsError
+from offline_envs.dynamics.wrapped_model import WrappedModel
 
 
-class MaskedModel:
+class MaskedModel(WrappedModel):
     """A model in whose known outputs all members agree, without doubt.
 
     There a member predicts the mean over those asked, and no deviation, so that neither penalties nor
@@ -23,27 +23,12 @@ class MaskedModel:
         outputs: Numbers of the known outputs of (reward, next_obs − obs).
 
     Attributes:
-        model: The model.
         outputs: Numbers of the known outputs, int64, on its device.
-        has_saved_form: Whether the model has one.
     """
 
     def __init__(self, model: DynamicsModel, outputs: Sequence[int]) -> None:
-        self.model = model
+        super().__init__(model)
         self.outputs = torch.tensor(sorted(outputs), dtype=torch.int64, device=model.device)
-        self.obs_dim, self.action_dim = model.obs_dim, model.action_dim
-        self.n_members, self.n_elites = model.n_members, model.n_elites
-        self.probabilistic, self.has_saved_form = model.probabilistic, has_saved_form(model)
-
-    @property
-    def elites(self) -> Tensor:
-        """See `DynamicsModel`."""
-        return self.model.elites
-
-    @property
-    def device(self) -> torch.device:
-        """See `DynamicsModel`."""
-        return self.model.device
 
     def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
         """See `DynamicsModel`."""
@@ -82,12 +67,3 @@ class MaskedModel:
     def card(self) -> dict[str, Any]:
         """What identifies it in the cache, with its tensors."""
         return {"masked": self.outputs.tolist(), "model": self.model.card()}
-
-    def state_dict(self) -> Mapping[str, Tensor]:
-        """See `DynamicsModel`."""
-        return self.model.state_dict()
-
-    @classmethod
-    def from_card(cls, card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        """It is not saved; the model in it is."""
-        raise SettingsError(f"{cls.__name__} is made by an environment: read the model in it.")

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
+from torch import Tensor
 
 from offline_envs.errors import SettingsError
 
@@ -55,6 +57,18 @@ class HistoryLayout:
     def kept(self) -> slice:
         """Columns that a step keeps: the next `older` ones are the action taken, then these."""
         return slice(0, self.size - self.obs_dim - self.action_dim)
+
+    def moved(self, obs: Tensor, action: Tensor) -> Tensor:
+        """The `older` columns after a step: the action taken, then what is kept.
+
+        Args:
+            obs: Observations before it, `(B, size)`.
+            action: `(B, k)`.
+
+        Returns:
+            `(B, older_dim)`, copied.
+        """
+        return torch.cat([action, obs[:, self.kept]], dim=1)
 
 
 def check_history(history: int) -> None:

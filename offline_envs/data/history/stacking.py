@@ -48,7 +48,7 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
     first = torch.repeat_interleave(transitions.episode_starts, transitions.episode_lengths)
     _warn_of_repeats(transitions, first, history)
     obs = torch.cat([transitions.obs, *_older(transitions, first, history)], dim=1)
-    next_obs = torch.cat([transitions.next_obs, transitions.actions, obs[:, layout.kept]], dim=1)
+    next_obs = torch.cat([transitions.next_obs, layout.moved(obs, transitions.actions)], dim=1)
     return replace(transitions, obs=obs, next_obs=next_obs, history=history)
 
 

@@ -47,7 +47,7 @@ class MovedPast:
     def __call__(self, obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
         """Values of the columns `layout.older`, `(B, layout.older_dim)`, copied."""
         del next_obs  # Unused.
-        return torch.cat([action, obs[:, self.layout.kept]], dim=1)
+        return self.layout.moved(obs, action)
 
 
 def moved_past(transitions: Transitions, *, device: str | torch.device) -> tuple[Part, ...]:
