@@ -5,7 +5,6 @@ would have given: it is the largest of many noisy means, so no rule can be expec
 """
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from offline_envs.compare.run_policies import run_names
 from offline_envs.runs import MetricsRow, RunFolder
 
 LAST_FEW = 10
@@ -64,10 +64,10 @@ def runs_in(folders: Sequence[Path]) -> dict[str, list[MetricsRow]]:
 
     Those inside checkpoints are no runs.
     """
-    files = sorted({file.absolute() for folder in folders for file in folder.rglob("metrics.csv")})
-    runs = [RunFolder(file.parent) for file in files if file.parent.name != "checkpoint"]
-    above = os.path.commonpath([run.path.parent for run in runs]) if runs else ""
-    return {os.path.relpath(run.path, above): run.read_metrics() for run in runs}
+    files = sorted({file.resolve() for folder in folders for file in folder.rglob("metrics.csv")})
+    runs = [file.parent for file in files if file.parent.name != "checkpoint"]
+    names = run_names(runs) if runs else []
+    return {name: RunFolder(run).read_metrics() for name, run in zip(names, runs, strict=True)}
 
 
 def kept(rows: Sequence[MetricsRow]) -> dict[str, tuple[float, float] | None]:

@@ -9,7 +9,7 @@ from typing import Any
 from offline_envs.compare.choice import Choice, Estimates, ReturnRange, choices, verdict
 from offline_envs.compare.estimators import ESTIMATORS
 from offline_envs.compare.evidence import Evidence
-from offline_envs.compare.run_policies import RunPolicy, find_policies, transitions_of
+from offline_envs.compare.run_policies import RunPolicy, find_policies
 from offline_envs.compare.settings import CompareSettings
 from offline_envs.data import Transitions
 from offline_envs.dynamics import read_model_card
@@ -90,7 +90,7 @@ def compare_runs(
         read_model_card(settings.model)
     elif any(ESTIMATORS[name].needs_model for name in chosen):
         _warn_of_models(policies)
-    transitions = transitions_of(policies[0])
+    transitions = policies[0].settings.transitions()
     with locked(output / LOCK, busy=lambda: _refuse(output), protects=output):
         estimates: dict[str, Estimates] = {}
         for judged in policies:

@@ -11,7 +11,6 @@ from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.policies import TORCHSCRIPT_SUFFIX, Predictor, TorchScriptPolicy
 from offline_envs.runs import RunFolder, RunSettings
 from offline_envs.sb3 import agent_class
-from offline_envs.tasks import task_transitions
 
 SAME = ("dataset", "task", "env_id", "env_kwargs", "history")
 """Settings that the runs of a comparison must share, because they decide the data and what returns mean."""
@@ -77,7 +76,7 @@ def find_policies(folders: Sequence[Path]) -> list[RunPolicy]:
             "compare needs at least two different runs, got "
             f"{', '.join(map(str, runs)) or 'none'}. Give the folders of runs of one dataset."
         )
-    policies = [_run_policy(run, name) for run, name in zip(runs, _names(runs), strict=True)]
+    policies = [_run_policy(run, name) for run, name in zip(runs, run_names(runs), strict=True)]
     for other in policies[1:]:
         first = policies[0].settings
         different = [n for n in SAME if getattr(other.settings, n) != getattr(first, n)]
@@ -89,18 +88,6 @@ def find_policies(folders: Sequence[Path]) -> list[RunPolicy]:
     return policies
 
 
-def transitions_of(judged: RunPolicy) -> Transitions:
-    """The dataset of a run, with the reward of its task and the history that it has."""
-    settings = judged.settings
-    return task_transitions(
-        settings.dataset,
-        settings.task,
-        env_id=settings.named_environment(),
-        trust_dataset=settings.trust_dataset,
-        history=settings.history,
-    )
-
-
 def _runs_in(folder: Path) -> list[Path]:
     if RunFolder(folder).settings_file.exists():
         return [folder]
@@ -108,8 +95,8 @@ def _runs_in(folder: Path) -> list[Path]:
     return seeds or [folder]  # of which `RunFolder.settings` says what is missing
 
 
-def _names(runs: Sequence[Path]) -> list[str]:
-    """Each run's path below the deepest folder that holds all of them."""
+def run_names(runs: Sequence[Path]) -> list[str]:
+    """Each run's path below the deepest folder that holds all of them, at least one."""
     whole = [run.resolve() for run in runs]
     common = Path(os.path.commonpath([run.parent for run in whole]))
     return [run.relative_to(common).as_posix() for run in whole]

@@ -1,5 +1,6 @@
 """`LearnedEnv`: one imagined episode at a time, as an ordinary Gymnasium environment."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -97,11 +98,11 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
             self._episodes.generator.manual_seed(int(self.np_random.integers(LARGEST_SEED)))
             self._begun = True
         obs = _observation(self._episodes.restart(self._row, start, row))
-        return obs, {name: _entry(value[0]) for name, value in self._blank_infos.items()}
+        return obs, dict(self._blank_infos)
 
     @cached_property
-    def _blank_infos(self) -> dict[str, Tensor]:
-        return self._episodes.blank_infos()
+    def _blank_infos(self) -> dict[str, Any]:
+        return _entries(self._episodes.blank_infos())
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Imagine the next step.
@@ -120,13 +121,13 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
         if self.monitor is not None:
             self.monitor.look()
         self._explosions.look(self._episodes.total_exploded)
-        info = {name: _entry(value[0]) for name, value in infos.items()}
-        return _observation(obs), float(reward), bool(terminated), bool(truncated), info
+        return _observation(obs), float(reward), bool(terminated), bool(truncated), _entries(infos)
 
 
-def _entry(value: Tensor) -> Any:
-    """An info of the row: a Python scalar, or an array where a method reports several numbers."""
-    return value.item() if value.ndim == 0 else value.cpu().numpy()
+def _entries(infos: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Infos of the row: Python scalars, or arrays where a method reports several numbers."""
+    rows = {name: value[0] for name, value in infos.items()}
+    return {name: row.item() if row.ndim == 0 else row.cpu().numpy() for name, row in rows.items()}
 
 
 def _observation(obs: Tensor) -> Array:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.agents import AGENTS
-from offline_envs.data import check_history, named_environment
+from offline_envs.data import Transitions, check_history, named_environment
 from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
@@ -17,7 +17,7 @@ from offline_envs.runs.choice.figures import CHOICES, LAST
 from offline_envs.runs.cycle import Cycle, make_cycle
 from offline_envs.sb3 import CLONE_LOSSES
 from offline_envs.settings import LARGEST_GLOBAL_SEED, JsonSettings, added_later, check_seed
-from offline_envs.tasks import find_task
+from offline_envs.tasks import find_task, task_transitions
 
 Nested = TypeVar("Nested", bound=JsonSettings)
 
@@ -178,7 +178,6 @@ class RunSettings(JsonSettings):
                 f"clone_loss='likelihood' needs a policy that samples its actions, and {self.agent}'s is "
                 "deterministic. Use 'mean'."
             )
-
         if self.choose == "critics" and not AGENTS.find(self.agent).off_policy:
             raise SettingsError(
                 f"choose='critics' needs critics Q(s, a), and {self.agent} has none. Use 'model'."
@@ -210,6 +209,20 @@ class RunSettings(JsonSettings):
                 f"clone_from={self.clone_from!r} needs clone_epochs, the epochs of each fit to its actions, "
                 "e.g. 20; got 0."
             )
+
+    def transitions(self) -> Transitions:
+        """Load the dataset, with the reward of the run's task and the history that it has.
+
+        Raises:
+            OfflineEnvsError: See `offline_envs.tasks.task_transitions`.
+        """
+        return task_transitions(
+            self.dataset,
+            self.task,
+            env_id=self.named_environment(),
+            trust_dataset=self.trust_dataset,
+            history=self.history,
+        )
 
     def nested(self, name: str, kind: type[Nested]) -> Nested:
         """Convert the mapping in the field `name` to the class of its settings.

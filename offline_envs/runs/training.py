@@ -12,7 +12,6 @@ from offline_envs.runs.results import TrainResult
 from offline_envs.runs.run import Run
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.settings import check_arguments
-from offline_envs.tasks import task_transitions
 
 
 @check_arguments
@@ -71,13 +70,7 @@ def check_possible(settings: TrainSettings) -> Transitions:
     """
     check_device(settings.device)
     check_agent_options(settings)
-    transitions = task_transitions(
-        settings.dataset,
-        settings.task,
-        env_id=settings.named_environment(),
-        trust_dataset=settings.trust_dataset,
-        history=settings.history,
-    )
+    transitions = settings.transitions()
     transitions.make_env().close()
     check_agent(settings, transitions)
     if settings.model is not None:

@@ -18,7 +18,6 @@ from offline_envs.compare import (
     find_policies,
     write_comparison,
 )
-from offline_envs.compare.run_policies import transitions_of
 from offline_envs.dynamics import load_ensemble, save_model
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import locked
@@ -72,7 +71,7 @@ def test_model_based_estimates_are_those_of_the_run_s_model(
     runs: list[Path], made: tuple[Comparison, Path], tmp_path: Path
 ) -> None:
     judged = find_policies(runs)[0]
-    evidence = Evidence(judged, transitions_of(judged), SMALL, tmp_path)
+    evidence = Evidence(judged, judged.settings.transitions(), SMALL, tmp_path)
     again = evidence.imagined
     assert made[0].estimates["a/seed-0"]["model"] == again.estimate(pessimistic=False)
     assert again.raw.shape == (5, 2)

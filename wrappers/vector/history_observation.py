@@ -55,9 +55,7 @@ class HistoryObservation(VectorWrapper):
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start every row, or those of `options["reset_mask"]`, with a fresh history."""
         given = (options or {}).get(RESET_MASK)
-        mask = (
-            None if given is None else np.array(given)
-        )  # Gymnasium's environments take it out of the options
+        mask = None if given is None else np.array(given)  # Gymnasium takes it out of the options
         obs, infos = self.env.reset(seed=seed, options=options)
         fresh = self._fresh(obs)
         self._obs = fresh if mask is None else np.where(mask[:, None], fresh, self._obs)
