@@ -9,6 +9,7 @@ of the ratios within them, so that other load on the machine cancels out.
 - MOBILE: the same with a penalty from 10 successors of each of 5 elites for every row of the model; its floor
   are the products of FastSAC and those of the model, the actor and the targets at these states.
 - SAC and FastSAC with 10 critics; RAVL, which has 10 as well, with η 0 and 1; COMBO.
+- "in bfloat16": the same agents with `precision="bfloat16"`; shares are of products in float32.
 - OfflineRL-Kit: `policy.learn` with batches from its two buffers.
 """
 
@@ -50,6 +51,8 @@ FLOORS = {
 }
 """The products that a candidate cannot avoid, where they are not those of SAC."""
 
+ROUNDED = " in bfloat16"
+
 Updates = Callable[[int], object]
 """Takes a number of gradient steps."""
 
@@ -85,6 +88,12 @@ def main(
         "COMBO's products": products(learned_rows=BATCH * (1 + N_CANDIDATES)),
     }
     candidates["MOBILE"] = updates_of(MOBILE, data, device, n_successors=N_SUCCESSORS)
+    kinds: dict[str, tuple[type[SAC], int]] = {
+        "FastSAC": (FastSAC, 2), "RAVL, η 1": (RAVL, N_CRITICS), "COMBO": (COMBO, 2), "MOBILE": (MOBILE, 2)
+    }  # fmt: skip
+    for name, (kind, n_critics) in kinds.items():
+        rounded = updates_of(kind, data, device, n_critics=n_critics, precision="bfloat16")
+        candidates[name + ROUNDED] = rounded
     candidates["MOBILE's products"] = MobileProducts(data.obs_dim, data.action_dim, device, own=True)
     if offlinerl_kit:
         candidates["OfflineRL-Kit"] = kit_update(offlinerl_kit, data)
@@ -234,7 +243,7 @@ def table(seconds: dict[str, list[float]], updates: int, title: str) -> Table:
         grid.add_column(column, justify="left" if not column else "right")
     for name, own in seconds.items():
         speed = median(base / spent for base, spent in zip(seconds[BASE], own, strict=True))
-        floors = seconds[FLOORS.get(name, "products")]
+        floors = seconds[FLOORS.get(name.removesuffix(ROUNDED), "products")]
         share = median(floor / spent for floor, spent in zip(floors, own, strict=True))
         grid.add_row(name, f"{updates / median(own):.1f}", f"{speed:.2f}x", f"{share:.0%}")
     return grid

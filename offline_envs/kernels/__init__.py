@@ -5,7 +5,13 @@ from offline_envs.kernels.flat_parameters import FlatAdam, FlatParameters
 from offline_envs.kernels.input_slopes import InputSlopes
 from offline_envs.kernels.layer_norm import layer_norm, norm_gradient, normed_rows
 from offline_envs.kernels.products import affine, calls_onednn, linear
-from offline_envs.kernels.rounding import HIDDEN_DTYPES, products_of, tf32_products, warn_of_emulation
+from offline_envs.kernels.rounding import (
+    HIDDEN_DTYPES,
+    products_of,
+    rounded_products,
+    tf32_products,
+    warn_of_emulation,
+)
 from offline_envs.kernels.stacked_mlp import ACTIVATIONS, Block, StackedMLP
 
 __all__ = [
@@ -24,6 +30,7 @@ __all__ = [
     "norm_gradient",
     "normed_rows",
     "products_of",
+    "rounded_products",
     "tf32_products",
     "warn_of_emulation",
 ]

@@ -9,6 +9,8 @@ from torch.nn import functional
 from offline_envs.kernels.products import affine, input_gradient, weight_gradient
 from offline_envs.kernels.stacked_mlp import ACTIVATIONS, StackedMLP
 
+RELU = ACTIVATIONS[nn.ReLU]
+
 
 class InputSlopes:
     """The slopes ∂y/∂x of stacked networks of ReLU with one output y, at given inputs x.
@@ -26,11 +28,9 @@ class InputSlopes:
 
     def __init__(self, network: StackedMLP, values: Sequence[Tensor]) -> None:
         self._layers, self._values = network.layers, values
-        masks = [ACTIVATIONS[nn.ReLU].derivative(value) for value in values[1:-1]]
-        self._masks = masks
         by_outputs = [torch.ones_like(values[-1])]
-        for layer, mask in zip(self._layers[:0:-1], masks[::-1], strict=True):
-            by_outputs.append(input_gradient(by_outputs[-1], layer.weight).mul_(mask))
+        for layer, hidden in zip(self._layers[:0:-1], values[-2:0:-1], strict=True):
+            by_outputs.append(RELU.descend_(input_gradient(by_outputs[-1], layer.weight), hidden))
         self._by_outputs = by_outputs[::-1]
         """Derivatives of y by the outputs of each layer, before ReLU."""
 
@@ -49,6 +49,6 @@ class InputSlopes:
         along = functional.pad(slope_grad, (n_inputs - slope_grad.shape[-1], 0))
         for depth, (layer, by_output) in enumerate(zip(self._layers, self._by_outputs, strict=True)):
             if depth > 0:
-                along = affine(along, self._layers[depth - 1].weight).mul_(self._masks[depth - 1])
+                along = RELU.descend_(affine(along, self._layers[depth - 1].weight), self._values[depth])
             weight_gradient(by_output, torch.addcmul(along, grad, self._values[depth]), out=layer.weight_grad)
             torch.sum(by_output * grad, 1, keepdim=True, out=layer.bias_grad)

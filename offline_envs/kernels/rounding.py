@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +26,42 @@ def tf32_products() -> Iterator[None]:
         yield
     finally:
         setattr(switches, name, before)
+
+
+@contextmanager
+def bfloat16_products() -> Iterator[None]:
+    """Let processors with instructions for it round the factors of float32 products to bfloat16 inside.
+
+    Sums are float32. On other processors, and on CUDA devices, nothing changes.
+    """
+    matmul: Any = getattr(torch.backends.mkldnn, "matmul", None)
+    if matmul is None:  # PyTorch 2.8 has one switch for all devices
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("medium")
+    else:
+        before, matmul.fp32_precision = matmul.fp32_precision, "bf16"
+    try:
+        yield
+    finally:
+        if matmul is None:
+            torch.set_float32_matmul_precision(before)
+        else:
+            matmul.fp32_precision = before
+
+
+@contextmanager
+def rounded_products(precision: str) -> Iterator[None]:
+    """Let all float32 products inside have a precision where the device can: bfloat16 is TF32 on CUDA.
+
+    Args:
+        precision: A key of `HIDDEN_DTYPES`.
+    """
+    with ExitStack() as stack:
+        if precision != "float32":
+            stack.enter_context(tf32_products())
+        if precision == "bfloat16":
+            stack.enter_context(bfloat16_products())
+        yield
 
 
 def products_of(precision: str) -> AbstractContextManager[None]:

@@ -16,13 +16,21 @@ class Activation(NamedTuple):
 
     apply_: Callable[[Tensor], Tensor]
     """In place."""
-    derivative: Callable[[Tensor], Tensor]
-    """Of the output."""
+    descend_: Callable[[Tensor, Tensor], Tensor]
+    """Multiply a gradient by the derivative at an output, in place."""
+
+
+def _descend_relu(grad: Tensor, output: Tensor) -> Tensor:
+    return torch.ops.aten.threshold_backward.grad_input(grad, output, 0, grad_input=grad)  # type: ignore[no-any-return]
+
+
+def _descend_tanh(grad: Tensor, output: Tensor) -> Tensor:
+    return torch.ops.aten.tanh_backward.grad_input(grad, output, grad_input=grad)  # type: ignore[no-any-return]
 
 
 ACTIVATIONS: dict[type[nn.Module], Activation] = {
-    nn.ReLU: Activation(torch.relu_, torch.sign),  # an output is never negative
-    nn.Tanh: Activation(torch.tanh_, lambda output: 1 - output * output),
+    nn.ReLU: Activation(torch.relu_, _descend_relu),
+    nn.Tanh: Activation(torch.tanh_, _descend_tanh),
 }
 """Activations that a `StackedMLP` may have."""
 
@@ -170,8 +178,7 @@ class StackedMLP:
             That gradient, `(N, B, n_outputs)`; then those of the gain and the shift in between, if any.
         """
         place, norm = self._place(depth), self.layers[depth - 1].norm
-        grad = input_gradient(grad, self.layers[depth].weight)
-        grad = grad.mul_(self._activation.derivative(values[place]))
+        grad = self._activation.descend_(input_gradient(grad, self.layers[depth].weight), values[place])
         if norm is None:
             return (grad,)
         members = zip(grad, *values[place - 3 : place], norm.gain, strict=True)

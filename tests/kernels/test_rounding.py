@@ -1,4 +1,5 @@
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ import torch
 
 from offline_envs.dynamics import FitSettings, fit
 from offline_envs.dynamics.ensemble.precision import PRECISIONS
-from offline_envs.kernels.rounding import HIDDEN_DTYPES, warn_of_emulation
+from offline_envs.kernels.rounding import HIDDEN_DTYPES, rounded_products, warn_of_emulation
 from tests.dynamics.linear_data import TINY, linear_transitions
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -53,3 +54,41 @@ def test_a_pytorch_without_capabilities_does_not_warn(monkeypatch: pytest.Monkey
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_emulation("bfloat16", CPU)
+
+
+def has_bfloat16() -> bool:
+    find: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
+    return bool(find().get("avx512_bf16") or find().get("amx_bf16"))
+
+
+def products(precision: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Factors of a batch of products, and the products inside the context."""
+    inputs, weight = torch.randn(
+        2, 3, 128, 128, generator=torch.Generator().manual_seed(0), dtype=torch.float32
+    )
+    with rounded_products(precision):
+        return inputs, weight, torch.bmm(inputs, weight)
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="needs a processor with bfloat16")
+def test_products_in_bfloat16_round_the_factors_and_not_the_sums() -> None:
+    inputs, weight, found = products("bfloat16")
+    rounded = torch.bmm(inputs.bfloat16().double(), weight.bfloat16().double())
+    torch.testing.assert_close(found.double(), rounded, rtol=1e-5, atol=1e-4)
+    assert not torch.allclose(found.double(), torch.bmm(inputs.double(), weight.double()), atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+def test_a_cpu_rounds_nothing_in_other_precisions(precision: str) -> None:
+    inputs, weight, found = products(precision)
+    assert torch.equal(found, torch.bmm(inputs, weight))
+
+
+@pytest.mark.parametrize("precision", HIDDEN_DTYPES)
+def test_the_switches_are_restored_also_after_an_error(precision: str) -> None:
+    inputs, weight, _ = products("float32")
+    before = torch.bmm(inputs, weight)
+    with pytest.raises(ZeroDivisionError), rounded_products(precision):
+        raise ZeroDivisionError
+    assert torch.equal(torch.bmm(inputs, weight), before)
+    assert torch.get_float32_matmul_precision() == "highest"

@@ -12,7 +12,7 @@ from stable_baselines3.common.utils import update_learning_rate
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from offline_envs.kernels import FlatAdam, FlatParameters
+from offline_envs.kernels import FlatAdam, FlatParameters, rounded_products
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.fast_sac.learning_rates import (
     ACTOR_SCHEDULES,
@@ -23,7 +23,7 @@ from offline_envs.sb3.fast_sac.learning_rates import (
 )
 from offline_envs.sb3.fast_sac.policies import AveragedPolicy, policy_with
 from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, Losses, SACBatch, SACParts, SACStep
-from offline_envs.sb3.fast_sac.support import check_supported, stacked_actor, stacked_critics
+from offline_envs.sb3.fast_sac.support import check_precision, check_supported, stacked_actor, stacked_critics
 from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
 from offline_envs.settings import check_arguments
 
@@ -63,11 +63,14 @@ class FastSAC(SAC):
             after each gradient step, from the weights before the first one. `predict` with
             `deterministic=True` acts by the average, and so do evaluations and the saved agent; rollouts and
             learning do not, so training is the same with and without. None for no average.
+        precision: Precision of the matrix products of a gradient step: `"float32"`, `"tf32"` (CUDA devices),
+            or `"bfloat16"`, which rounds their factors to it on a processor that has instructions for it, and
+            is TF32 on CUDA devices. Weights, sums and everything else stay float32.
         **kwargs: As for `stable_baselines3.SAC`.
 
     Raises:
         SettingsError: gSDE, images, dictionaries, another features extractor, activation or optimizer; a
-            negative learning rate or bound, or an unknown schedule; a decay that is not below 1; another
+            negative learning rate or bound; an unknown schedule or precision; a decay of 1 or more; another
             policy than `"MlpPolicy"` with `critic_layer_norm` or `actor_ema_decay`.
 
     Example:
@@ -90,6 +93,7 @@ class FastSAC(SAC):
         entropy_backup: bool = True,
         critic_layer_norm: bool = False,
         actor_ema_decay: float | None = None,
+        precision: str = "float32",
         **kwargs: Any,
     ) -> None:
         self.actor_learning_rate = actor_learning_rate
@@ -100,6 +104,7 @@ class FastSAC(SAC):
         self.entropy_backup = entropy_backup
         self.critic_layer_norm = critic_layer_norm
         self.actor_ema_decay = actor_ema_decay
+        self.precision = precision
         super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
@@ -111,6 +116,7 @@ class FastSAC(SAC):
             max_ent_coef=self.max_ent_coef,
         )
         check_decay(self.actor_ema_decay)
+        check_precision(self.precision)
         self.policy_class = policy_with(
             self.policy_class, layer_norm=self.critic_layer_norm, average=self.actor_ema_decay is not None
         )
@@ -139,7 +145,7 @@ class FastSAC(SAC):
         self._real = self._is_real(batch_size)
         names, sums, taken = list[str](), torch.zeros((), device=self.device), 0
         try:
-            with torch.no_grad():
+            with torch.no_grad(), rounded_products(self.precision):
                 for index in range(gradient_steps):
                     losses = self._take(self._batch(batch_size))
                     names, sums = list(losses), sums + torch.stack(list(losses.values()))

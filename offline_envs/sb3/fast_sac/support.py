@@ -12,8 +12,8 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import Tensor, nn
 
-from offline_envs.errors import SettingsError
-from offline_envs.kernels import ACTIVATIONS, Block, StackedMLP
+from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.kernels import ACTIVATIONS, HIDDEN_DTYPES, Block, StackedMLP
 from offline_envs.sb3.standardized_obs import StandardizedObs
 
 EXTRACTORS = (FlattenExtractor, StandardizedObs)
@@ -21,6 +21,16 @@ EXTRACTORS = (FlattenExtractor, StandardizedObs)
 
 ADAM_OPTIONS = ("amsgrad", "maximize", "decoupled_weight_decay")
 """Options of Adam that change its step."""
+
+
+def check_precision(name: str) -> None:
+    """Refuse a precision that is not in `HIDDEN_DTYPES`.
+
+    Raises:
+        SettingsError: An unknown name; the message lists the valid ones.
+    """
+    if name not in HIDDEN_DTYPES:
+        raise unknown_name("precision", name, HIDDEN_DTYPES)
 
 
 def check_supported(policy: SACPolicy, optimizers: list[torch.optim.Optimizer]) -> None:

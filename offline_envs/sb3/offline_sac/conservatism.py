@@ -1,6 +1,7 @@
 """A gradient step of SAC whose critics are lowered at the policy's actions and raised at the data's."""
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,9 @@ from offline_envs.sb3.fast_sac.squashed_gaussian import squashed_sample
 
 RHOS = ("mix", "model")
 """Rows at whose states values are lowered: all, or those of the model."""
+
+CPU_CHUNK = 64
+"""Rows of a batch that a CPU computes together, each with its candidates: their activations fit its cache."""
 
 
 class Candidates(NamedTuple):
@@ -64,24 +68,53 @@ class ConservativeStep(SACStep):
 
     def _learn_critics(self, batch: SACBatch, heads: Tensor, target: Tensor) -> Tensor:
         """Step along the gradient of Σ_j (½ mean (Q_j − target)² + β G_j)."""
-        rows = len(target)
-        action, log_density = draw_candidates(heads, self._n_candidates, self.generator)
-        actions = torch.cat([batch.action, action.flatten(0, 1)])
-        obs = batch.obs.repeat(1 + len(action), 1)
-        values = self.critics.forward(torch.cat([obs, actions], dim=1)[None])
-        value, others = torch.split(values[-1], [rows, rows * len(action)], dim=1)
-        lowered = others.reshape(len(others), *log_density.shape) - log_density
+        candidates = draw_candidates(heads, self._n_candidates, self.generator)
         down, up = self._shares(batch.real)
+        gradient, gap = torch.zeros_like(self.critics.flat.gradient), torch.zeros_like(target[0, 0])
+        loss = gap
+        for rows in _chunks(len(target), target.device):
+            part = self._descend(batch, candidates, target, (down, up), rows)
+            gradient += self.critics.flat.gradient
+            loss, gap = loss + part[0], gap + part[1]
+        self.critics.flat.gradient.copy_(gradient)
+        self.critic_adam.update()
+        self.further["conservative_gap"] = gap - math.log(len(candidates.action))
+        return loss
+
+    def _descend(
+        self,
+        batch: SACBatch,
+        candidates: Candidates,
+        target: Tensor,
+        shares: tuple[Tensor, Tensor],
+        rows: slice,
+    ) -> tuple[Tensor, Tensor]:
+        """Write the gradient of some rows' terms of the loss.
+
+        Returns:
+            The terms of half the squared errors, and of G + log C, its mean over critics; scalars.
+        """
+        action, log_density = (part[:, rows] for part in candidates)
+        target, (down, up) = target[rows], (share[rows] for share in shares)
+        actions = torch.cat([batch.action[rows], action.flatten(0, 1)])
+        obs = batch.obs[rows].repeat(1 + len(action), 1)
+        values = self.critics.forward(torch.cat([obs, actions], dim=1)[None])
+        value, others = torch.split(values[-1], [len(target), len(actions) - len(target)], dim=1)
+        lowered = others.reshape(len(others), *log_density.shape) - log_density
         error = value - target
-        at_batch = error / rows - self._weight * up
+        at_batch = error / len(batch.obs) - self._weight * up
         at_candidates = self._weight * down * lowered.softmax(1)
         self.critics.backward(values, torch.cat([at_batch, at_candidates.flatten(1, 2)], dim=1))
-        self.critic_adam.update()
         gap = (down * lowered.logsumexp(1) - up * value).sum(1).mean()
-        self.further["conservative_gap"] = gap - math.log(len(action))
-        return 0.5 * (error * error).sum() / rows
+        return 0.5 * (error * error).sum() / len(batch.obs), gap
 
     def _shares(self, real: Tensor) -> tuple[Tensor, Tensor]:
         """Share of each row in the two means of G, `(B, 1)` each; zeros if there is no such row."""
         lowered = torch.ones_like(real) if self._rho == "mix" else 1 - real
         return tuple(rows / rows.sum().clamp(min=1) for rows in (lowered, real))  # type: ignore[return-value]
+
+
+def _chunks(n_rows: int, device: torch.device) -> Iterator[slice]:
+    """Rows of a batch that are computed together."""
+    size = CPU_CHUNK if device.type == "cpu" else n_rows
+    return (slice(start, start + size) for start in range(0, n_rows, size))

@@ -22,9 +22,6 @@ from offline_envs.settings import check_arguments
 INCONSISTENCIES = ("targets", "values")
 """What the elites may be compared by."""
 
-PRECISIONS = FLOAT32, BFLOAT16 = ("float32", "bfloat16")
-"""Precisions of the products in U."""
-
 
 class MOBILE(FastSAC):
     """Model-Bellman inconsistency penalised policy optimisation (Sun et al. 2023, ICML).
@@ -53,12 +50,9 @@ class MOBILE(FastSAC):
             paper), or their values V of the next state (`"values"`, the release). The reward is the
             transition's own, for every elite the same, so the former is γ times the latter.
         clamp_target: Whether targets are kept at 0 or above.
-        precision: Precision of the actor's and target critics' products in U: `"float32"`, or `"bfloat16"`,
-            which rounds their hidden layers and takes a fraction of the time on a processor that has
-            instructions for it.
         model: Model in place of the environment's: a folder written by `offline-envs fit`, or a
             `DynamicsModel`, which is not saved.
-        **kwargs: As of `FastSAC`.
+        **kwargs: As of `FastSAC`. With `precision="bfloat16"` the hidden layers in U are rounded as well.
 
     Raises:
         SettingsError: A setting out of range; at the start of training, no model, one with a single elite, or
@@ -87,7 +81,6 @@ class MOBILE(FastSAC):
         n_successors: int = 10,
         inconsistency_of: str = "targets",
         clamp_target: bool = False,
-        precision: str = FLOAT32,
         model: str | Path | DynamicsModel | None = None,
         **kwargs: Any,
     ) -> None:
@@ -95,7 +88,6 @@ class MOBILE(FastSAC):
         self.n_successors = n_successors
         self.inconsistency_of = inconsistency_of
         self.clamp_target = clamp_target
-        self.precision = precision
         self.model = str(model) if isinstance(model, Path) else model
         super().__init__(*args, **kwargs)
 
@@ -105,8 +97,6 @@ class MOBILE(FastSAC):
             raise SettingsError(f"n_successors must be at least 1, got {self.n_successors}.")
         if self.inconsistency_of not in INCONSISTENCIES:
             raise unknown_name("inconsistency_of", self.inconsistency_of, INCONSISTENCIES)
-        if self.precision not in PRECISIONS:
-            raise unknown_name("precision", self.precision, PRECISIONS)
         if self._penalised:
             warn_of_emulation(self.precision, self.device)
         super()._setup_model()
@@ -163,7 +153,7 @@ class MOBILE(FastSAC):
 
     def _new_inconsistency(self) -> Inconsistency:
         model, space = model_of_agent(self, self.model), check_box("action", self.action_space)
-        dtype = HIDDEN_DTYPES[BFLOAT16] if self.precision == BFLOAT16 else None
+        dtype = HIDDEN_DTYPES[self.precision] if self.precision == "bfloat16" else None
         return Inconsistency(model, self._networks.actor, self._networks.targets, space, dtype=dtype)
 
     def _log(self, losses: dict[str, float]) -> None:

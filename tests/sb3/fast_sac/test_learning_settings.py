@@ -10,6 +10,7 @@ from stable_baselines3.common.utils import update_learning_rate
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import FastSAC, check_values
+from tests.kernels.test_rounding import has_bfloat16
 from tests.sb3.fast_sac.agents import assert_same, double_precision, make, numbers, reloaded
 
 HALF_WAY = 0.5
@@ -109,6 +110,17 @@ def test_given_defaults_change_nothing() -> None:
     assert_same(numbers(ours), numbers(theirs))
 
 
+@pytest.mark.skipif(not has_bfloat16(), reason="needs a processor with bfloat16")
+def test_bfloat16_rounds_products_by_less_than_a_percent() -> None:
+    agents = make(FastSAC), make(FastSAC, precision="bfloat16")
+    for agent in agents:
+        agent.set_random_seed(3)
+        agent.train(10, batch_size=16)
+    losses = [agent.logger.name_to_value["train/critic_loss"] for agent in agents]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2)
+
+
 def test_settings_are_saved_and_training_resumes_exactly(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         "actor_learning_rate": lambda left: 0.01 * left,
@@ -116,6 +128,7 @@ def test_settings_are_saved_and_training_resumes_exactly(tmp_path: Path) -> None
         "actor_schedule": "cosine",
         "max_ent_coef": 0.5,
         "entropy_backup": False,
+        "precision": "bfloat16",
     }
     agent = make(FastSAC, **settings)
     agent._current_progress_remaining = HALF_WAY
@@ -135,6 +148,7 @@ def test_settings_are_saved_and_training_resumes_exactly(tmp_path: Path) -> None
         ({"critic_learning_rate": -0.1}, "critic_learning_rate must be at least 0, got -0.1"),
         ({"max_ent_coef": -1.0}, "max_ent_coef must be at least 0, got -1.0"),
         ({"entropy_backup": 1}, "entropy_backup must be of type bool, got 1"),
+        ({"precision": "float16"}, "Unknown precision .float16.. Valid: bfloat16, float32, tf32"),
         ({"actor_learning_rate": "1e-4"}, "actor_learning_rate must be of type float .*, got '1e-4'"),
     ],
 )

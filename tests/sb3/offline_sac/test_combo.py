@@ -9,6 +9,7 @@ from stable_baselines3.common.distributions import SquashedDiagGaussianDistribut
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import COMBO, FastSAC
+from offline_envs.sb3.offline_sac import conservatism
 from offline_envs.sb3.offline_sac.conservatism import ConservativeStep, draw_candidates
 from tests.sb3.fast_sac.agents import (
     MIXED,
@@ -52,8 +53,12 @@ def recorded_gap(
     return torch.stack(lowered).sum() - torch.stack(raised).sum()
 
 
+@pytest.mark.parametrize("chunk", [64, 5])
 @pytest.mark.parametrize("rho", ["mix", "model"])
-def test_the_critics_follow_the_gradient_of_autograd(rho: str) -> None:
+def test_the_critics_follow_the_gradient_of_autograd(
+    rho: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conservatism, "CPU_CHUNK", chunk)
     with double_precision():
         agent = make(COMBO, wide=True, conservative_weight=BETA, n_candidates=N, rho=rho)
         critic, batch = deepcopy(agent.critic), random_batch()
