@@ -13,6 +13,7 @@ from offline_envs.simulator.layouts import LAYOUTS, ObsLayout
 from offline_envs.simulator.simulator import layout_of
 
 Picture = NDArray[np.uint8]
+"""A picture, `(height, width, 3)`."""
 
 RGB_ARRAY = "rgb_array"
 """The render mode of pictures as arrays."""

@@ -29,7 +29,7 @@ def test_what_is_drawn_is_the_state_of_the_observation(draws_positions: list[Any
     first = pictures.draw(LEANING)
     assert (first.dtype, first.shape) == (np.uint8, (4, 6, 3))
     pictures.draw(UPRIGHT)
-    np.testing.assert_allclose(draws_positions, [[0.5, 0.3, -0.1], [0, 0, 0]], atol=1e-12)
+    np.testing.assert_allclose(draws_positions, [[0.5, 0.3, -0.1], [0.0, 0.0, 0.0]], atol=1e-12)
     pictures.close()
     pictures.close()
     assert pictures.draw(UPRIGHT).shape == (4, 6, 3)  # by another environment
@@ -135,7 +135,7 @@ def set_disc(env: Any, obs: Any) -> Any:
 
 def test_a_users_environment_is_drawn_by_the_users_function(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LAYOUTS, "_entries", dict(LAYOUTS._entries))
-    gym.register("tests/Disc-v0", Disc)
+    gym.register("tests/Disc-v0", lambda **keywords: Disc(**keywords))
     try:
         LAYOUTS.register("tests/Disc-v0", ObsLayout(set_disc, obs_dim=2))
         toy = replace(toy_transitions(), env_spec=gym.spec("tests/Disc-v0"))
