@@ -65,12 +65,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "adversary": WORLD,
     "collect": GROUND | {"tasks", "data", "policies", "evaluation"},
     "diagnose": WORLD | {"evaluation"},
+    "film": WORLD,
     "sb3": WORLD | {"wrappers", "adversary", "evaluation"},
     "runs": WORLD | {"wrappers", "collect", "adversary", "evaluation", "sb3"},
     "compare": WORLD | {"evaluation", "sb3", "runs"},
     "__main__": {"cli"},
     "cli": WORLD
-    | {"plugins", "wrappers", "adversary", "evaluation", "sb3", "runs", "compare", "collect", "diagnose"},
+    | {
+        "plugins",
+        "wrappers",
+        "adversary",
+        "evaluation",
+        "sb3",
+        "runs",
+        "compare",
+        "collect",
+        "diagnose",
+        "film",
+    },
 }
 """Part → parts it may import. Every part may import itself and the package's version."""
 
