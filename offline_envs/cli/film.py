@@ -112,12 +112,16 @@ def _filmed(
     plan: "_Plan", output: Path, *, every: int | None, height: int, real_only: bool
 ) -> "Sequence[Shot]":
     from offline_envs.files import moved_by
-    from offline_envs.film import Frames, write_film
+    from offline_envs.film import Frames, check_simulated, write_film
     from offline_envs.simulator import Pictures
 
-    pictures = Pictures.of(plan.transitions)  # what cannot be drawn is refused before a model is fitted
+    # What cannot be shown is refused before a model is fitted.
+    pictures = Pictures.of(plan.transitions)
+    if plan.policy is not None:
+        check_simulated(plan.transitions, plan.episode)
     try:
-        shots = [plan.real()] if real_only else [plan.dream(), plan.real()]
+        real = plan.real()
+        shots = [real] if real_only else [plan.dream(), real]
         frames = Frames(shots, pictures, height=height, every=every)
         with moved_by("--output"):
             write_film(output, _shown(frames), seconds=frames.seconds)
@@ -143,7 +147,8 @@ class _Plan:
         """What the model imagines."""
         from offline_envs.film import imagined
 
-        env, actor = self._learned, self._actor
+        actor = self._new_actor()
+        env = self._learned
         with Stage("Imagining", self._longest) as stage:
             return imagined(env, self.episode, _Counted(actor, stage), self._longest, seed=self.seed)
 
@@ -153,12 +158,12 @@ class _Plan:
 
         if self.policy is None:
             return recorded(self.transitions, self.episode, self.steps)
-        actor = self._actor
+        actor = self._new_actor()
         with Stage("Simulating", self._longest) as stage:
             return simulated(self.transitions, self.episode, _Counted(actor, stage), self._longest)
 
-    @cached_property
-    def _actor(self) -> "Actor":
+    def _new_actor(self) -> "Actor":
+        """What acts; anew for each side, so that a random policy draws the same numbers in both."""
         from offline_envs.film import Replay
         from offline_envs.policies import Acting
 

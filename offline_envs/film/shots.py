@@ -117,18 +117,13 @@ def simulated(transitions: Transitions, episode: int, actor: Actor, n_steps: int
         n_steps: Most steps.
 
     Raises:
-        SettingsError: The simulator cannot be set to the state, see `Simulator`.
-        DatasetError: The environment cannot be made.
+        OfflineEnvsError: See `check_simulated`.
     """
+    check_simulated(transitions, episode)
     start = transitions.obs[_rows(transitions, episode).start]
     newest = start[: transitions.newest.obs_dim].numpy()
     simulator = Simulator.of(transitions.newest)
     try:
-        if not simulator.layout.is_exact(newest):
-            raise SettingsError(
-                f"Episode {episode} of {transitions.source} begins with a velocity that was clipped, which "
-                "does not tell the state. Choose another episode."
-            )
         actor.begin()
         seen = _Remembering(transitions, start)
         found = simulator.episode(newest, lambda t, obs: seen.act(actor, t, obs), n_steps)
@@ -136,6 +131,23 @@ def simulated(transitions: Transitions, episode: int, actor: Actor, n_steps: int
         simulator.close()
     obs, _, rewards = found
     return Shot("simulator", obs, rewards, ended=len(rewards) < n_steps)
+
+
+def check_simulated(transitions: Transitions, episode: int) -> None:
+    """Refuse an episode from whose first state the simulator cannot start.
+
+    Raises:
+        SettingsError: The simulator cannot be set to the state, see `Simulator`.
+        DatasetError: The environment cannot be made.
+    """
+    start = transitions.newest.obs[_rows(transitions, episode).start].numpy()
+    simulator = Simulator.of(transitions.newest)
+    simulator.close()
+    if not simulator.layout.is_exact(start):
+        raise SettingsError(
+            f"Episode {episode} of {transitions.source} begins with a velocity that was clipped, which does "
+            "not tell the state. Choose another episode."
+        )
 
 
 class _Remembering:

@@ -63,6 +63,10 @@ def test_a_policy_acts_in_both(draws_positions: list[Any], model: Path, tmp_path
     output = succeed(*call, "--policy", "uniform")
     assert "simulator" in output
     np.testing.assert_allclose(draws_positions[0], draws_positions[1], atol=1e-6)
+    real = draws_positions[1::2]
+    draws_positions.clear()
+    succeed(*call, "--policy", "uniform", "--real-only")
+    np.testing.assert_array_equal(draws_positions, real)  # the same numbers, whatever the model drew
     plan = "cem:horizon=2,candidates=8,elites=2,iterations=1,particles=2"
     assert "cem" in succeed(*call, "--policy", plan)
     assert path.is_file()
@@ -130,3 +134,15 @@ def test_a_film_with_real_pictures(tmp_path: Path) -> None:
     with Image.open(path) as film:
         assert film.size == (48, 78)
         assert len(set(film.convert("L").crop((0, 30, 48, 78)).tobytes())) > 5  # no blank picture
+
+
+def test_what_cannot_be_simulated_is_refused_before_a_model_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unexpected(*_: Any, **__: Any) -> None:
+        raise AssertionError("a model was made")
+
+    monkeypatch.setattr("offline_envs.envs.entry_points.assemble", unexpected)
+    monkeypatch.setattr("offline_envs.simulator.layouts.VELOCITY_LIMIT", 0.0)
+    call = ("film", DEMO, "--output", tmp_path / "film.gif", "--policy")
+    assert "begins with a velocity that was clipped" in fail(*call, "cem:horizon=2")

@@ -81,6 +81,7 @@ def test_an_mp4_is_given_to_the_encoder(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert (tmp_path / "film.mp4").read_bytes() == b"done"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of the reader's pipes
 def test_an_mp4_can_be_read_again(tmp_path: Path) -> None:
     ffmpeg: Any = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg is not installed")
     frames = [Image.new("RGB", (64, 48), (level,) * 3) for level in (50, 50, 200)]
