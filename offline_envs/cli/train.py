@@ -164,7 +164,7 @@ def train(
 
     Interrupt it with Ctrl-C; run the same command with --resume to resume.
     """
-    from offline_envs.cli.seeds import run_and_print
+    from offline_envs.cli.printing.seeds import run_and_print
 
     options = {
         "dataset": dataset,
