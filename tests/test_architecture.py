@@ -69,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sb3": WORLD | {"wrappers", "adversary", "evaluation"},
     "runs": WORLD | {"wrappers", "collect", "adversary", "evaluation", "sb3"},
     "compare": WORLD | {"evaluation", "sb3", "runs"},
+    "sweep": GROUND | {"data", "dynamics", "runs"},
     "__main__": {"cli"},
     "cli": WORLD
     | {
@@ -82,6 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "collect",
         "diagnose",
         "film",
+        "sweep",
     },
 }
 """Part → parts it may import. Every part may import itself and the package's version."""

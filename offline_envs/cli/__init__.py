@@ -25,6 +25,7 @@ from offline_envs.cli.fit import fit
 from offline_envs.cli.info import info
 from offline_envs.cli.listings import presets, tasks
 from offline_envs.cli.relabel import relabel
+from offline_envs.cli.sweep import sweep
 from offline_envs.cli.train import train
 from offline_envs.errors import OfflineEnvsError
 from offline_envs.plugins import import_plugins, load_installed_plugins
@@ -101,6 +102,7 @@ for command in (
     fit,
     diagnose,
     train,
+    sweep,
     presets,
     tasks,
     relabel,

@@ -1,0 +1,92 @@
+"""`cells`: the runs of a sweep."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from offline_envs.errors import SettingsError
+from offline_envs.runs import TrainSettings, algorithm, merged, preset
+from offline_envs.sweep.config import SweepConfig
+
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep.
+
+    Attributes:
+        varied: Values of the grid, without the seed.
+        settings: Settings of the run.
+    """
+
+    varied: Mapping[str, Any]
+    settings: TrainSettings
+
+    @property
+    def group(self) -> str:
+        """Name of the folder that the seeds of a combination share, e.g. `"horizon=5,penalty_coef=1.0"`."""
+        parts = (f"{name}={_short(value)}" for name, value in self.varied.items())
+        return ",".join(parts) or "runs"
+
+    @property
+    def name(self) -> str:
+        """Folder of the run below that of the sweep, e.g. `"penalty_coef=1.0/seed-0"`."""
+        return f"{self.group}/seed-{self.settings.seed}"
+
+
+def cells(config: SweepConfig) -> list[Cell]:
+    """Make the settings of every run of a sweep, and check them.
+
+    Unless the settings say otherwise, the seed of the fit is 0 for all, so that runs with one dataset share a
+    model; their own seeds are the agents'.
+
+    Raises:
+        SettingsError: See `TrainSettings`; two runs with one name; no dataset.
+    """
+    made = [_cell(config, values) for values in _combinations(config.grid)]
+    names = [cell.name for cell in made]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"Two runs would be called {name}: values of the grid are given twice.")
+    return made
+
+
+def _combinations(grid: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination of values, the last name's varying fastest."""
+    for values in itertools.product(*grid.values()):
+        yield dict(zip(grid, values, strict=True))
+
+
+def _cell(config: SweepConfig, values: Mapping[str, Any]) -> Cell:
+    start = {} if config.preset is None else dict(preset(config.preset).settings)
+    settings = merged(start, config.settings)
+    for name, value in values.items():
+        settings = merged(settings, _nested(name, value))
+    if "dataset" not in settings:
+        raise SettingsError("A sweep needs a dataset, in settings or in grid.")
+    made = TrainSettings.for_algorithm(settings)
+    if fits_model(made):
+        made = TrainSettings.for_algorithm(merged({"fit": {"seed": 0}}, settings))
+    varied = {name: value for name, value in values.items() if name != SEED}
+    return Cell(varied, made)
+
+
+def fits_model(settings: TrainSettings) -> bool:
+    """Whether a run has a model that is fitted for it."""
+    return settings.model is None and "fit" in algorithm(settings.algorithm).uses
+
+
+def _nested(name: str, value: Any) -> dict[str, Any]:
+    """Settings with a value at a path, `"fit.seed"` for example."""
+    first, _, rest = name.partition(".")
+    return {first: _nested(rest, value) if rest else value}
+
+
+def _short(value: Any) -> str:
+    """A value as a part of a file's name: the last part of a path, and no characters that need quotes."""
+    text = value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else json.dumps(value)
+    return re.sub(r"[^\w.+-]+", "_", text).strip("_") or "none"

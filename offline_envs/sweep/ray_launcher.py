@@ -1,0 +1,112 @@
+"""`RayLauncher`: tasks of a sweep on Ray, which has to be installed."""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from offline_envs.errors import OfflineEnvsError, SettingsError
+from offline_envs.sweep.config import Resources, Stop
+from offline_envs.sweep.launcher import Report
+
+STEPS = "gradient_steps"
+
+
+class RayLauncher:
+    """Runs the fits as tasks of Ray, and the runs as trials of Ray Tune.
+
+    Args:
+        resources: What each task occupies.
+        stop: When runs are stopped early, if ever.
+        retries: How often a task whose process died is tried again.
+        folder: Folder of the sweep; Tune keeps its logs in `ray` below it.
+        address: Address of a cluster; None for this machine.
+
+    Raises:
+        SettingsError: Ray is not installed.
+    """
+
+    def __init__(
+        self, resources: Resources, stop: Stop | None, retries: int, folder: Path, address: str | None
+    ) -> None:
+        try:
+            self._ray: Any = importlib.import_module("ray")
+            self._tune: Any = importlib.import_module("ray.tune")
+        except ImportError as error:
+            raise SettingsError(
+                f"A sweep needs Ray Tune: pip install 'offline-envs[sweep]' ({error})."
+            ) from error
+        self._resources, self._stop, self._retries = resources, stop, retries
+        self._folder, self._address = folder, address
+
+    def fit(self, function: Callable[[Any], None], tasks: Sequence[Any]) -> None:
+        """See `Launcher`."""
+        if not tasks:
+            return
+        self._connect()
+        remote = self._ray.remote(
+            num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, max_retries=self._retries
+        )(function)
+        self._ray.get([remote.remote(task) for task in tasks])
+
+    def train(
+        self, function: Callable[[Any, Report], None], tasks: Mapping[str, Any], steps: int
+    ) -> dict[str, int]:
+        """See `Launcher`."""
+        self._connect()
+        tune = self._tune
+
+        def trainable(config: dict[str, Any]) -> None:
+            def report(row: Mapping[str, Any], folder: Path) -> None:
+                del folder  # where the run keeps what Tune would keep
+                tune.report({name: value for name, value in row.items() if value is not None})
+
+            function(tasks[config["run"]], report)
+
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, {"cpu": self._resources.cpus, "gpu": self._resources.gpus}),
+            param_space={"run": tune.grid_search(list(tasks))},
+            tune_config=tune.TuneConfig(scheduler=self._scheduler(steps)),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str((self._folder / "ray").resolve()),
+                failure_config=tune.FailureConfig(max_failures=self._retries),
+            ),
+        )
+        return _stopped(tuner.fit(), tasks)
+
+    def _connect(self) -> None:
+        if not self._ray.is_initialized():
+            self._ray.init(address=self._address, include_dashboard=False)
+
+    def _scheduler(self, steps: int) -> Any:
+        if self._stop is None:
+            return None
+        return self._tune.schedulers.ASHAScheduler(
+            time_attr=STEPS,
+            metric=self._stop.figure,
+            mode="max",
+            max_t=steps + 1,  # Tune stops at max_t, before a run has scored its policy
+            grace_period=self._stop.first,
+            reduction_factor=self._stop.keep,
+        )
+
+
+def _stopped(results: Any, tasks: Mapping[str, Any]) -> dict[str, int]:
+    """Runs that Tune stopped early; a run that is complete has its result in its folder.
+
+    Raises:
+        OfflineEnvsError: Runs that failed, with the first one's error.
+    """
+    failed = {result.config["run"]: result.error for result in results if result.error is not None}
+    if failed:
+        name, error = next(iter(failed.items()))
+        raise OfflineEnvsError(
+            f"{len(failed)} of {len(tasks)} runs failed, the first one, {name}, with: "
+            f"{str(error).strip().splitlines()[-1]}. The same command resumes the sweep."
+        )
+    return {
+        result.config["run"]: int(result.metrics[STEPS])
+        for result in results
+        if result.metrics.get("done") and not (tasks[result.config["run"]][1] / "result.json").exists()
+    }
