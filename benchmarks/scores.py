@@ -54,7 +54,7 @@ def dataset_table(runs: Sequence[ArchivedRun]) -> str:
     """Markdown: what each method's policies return on one dataset, over seeds."""
     lines = [
         f"Mean episode {runs[0].result['dataset_mean']:.0f}, best {runs[0].result['dataset_best']:.0f}.\n",
-        f"| method | seeds | last policy | normalised | last {LAST} evaluations | best |",
+        f"| method | seeds | final policy | normalised | last {LAST} evaluations | best |",
         "|---|---|---|---|---|---|",
     ]
     for method, found in _grouped(runs, "method").items():
