@@ -47,7 +47,7 @@ Agent = Annotated[
     str | None,
     typer.Option(
         help=f"One of {', '.join(AGENTS)}.",
-        show_default="sac; trpo for morel; combo for combo; mobile for mobile; ravl for ravl",
+        show_default="sac; trpo for morel; redq for neubay; combo, mobile and ravl their own",
     ),
 ]
 Steps = Annotated[

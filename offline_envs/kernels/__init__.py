@@ -13,6 +13,7 @@ from offline_envs.kernels.rounding import (
     warn_of_emulation,
 )
 from offline_envs.kernels.stacked_mlp import ACTIVATIONS, Block, StackedMLP
+from offline_envs.kernels.tracing import is_traced
 
 __all__ = [
     "ACTIVATIONS",
@@ -25,6 +26,7 @@ __all__ = [
     "StackedMLP",
     "affine",
     "calls_onednn",
+    "is_traced",
     "layer_norm",
     "linear",
     "norm_gradient",

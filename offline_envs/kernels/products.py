@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from offline_envs.kernels.tracing import is_traced
+
 LEAST_WIDTH = 4
 """Fewest inputs and outputs for which oneDNN's product is faster; below, its set-up dominates."""
 
@@ -61,8 +63,11 @@ def weight_gradient(grad: Tensor, inputs: Tensor, *, out: Tensor) -> None:
 
 
 def calls_onednn(weight: Tensor) -> bool:
-    """Whether oneDNN computes products with a weight, `(..., n_outputs, n_inputs)` or its transpose."""
-    if min(weight.shape[-2:]) < LEAST_WIDTH:
+    """Whether oneDNN computes products with a weight, `(..., n_outputs, n_inputs)` or its transpose.
+
+    A graph never holds the private operator by which oneDNN is called: neither compilers nor ONNX know it.
+    """
+    if is_traced() or min(weight.shape[-2:]) < LEAST_WIDTH:
         return False
     return _onednn_is_faster(weight.device.type, weight.dtype)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.dynamics import DELTA
+from offline_envs.kernels import is_traced
 from offline_envs.mdp.guard import Guard
 from offline_envs.mdp.known.known import Known
 from offline_envs.mdp.known.replay import Replay
@@ -78,6 +79,9 @@ class LearnedMDP:
         sampler draws its random numbers for the whole batch first, so the chunks change nothing but the last
         bits, which round by the size of a matrix product.
 
+        `torch.compile(fullgraph=True)` and `torch.export` take a step without random numbers, see
+        `with_means`. A graph cannot hold the generator of any other step.
+
         Args:
             obs: Current observations, float32 `(B, d)`.
             action: Actions in the environment's units, float32 `(B, k)`.
@@ -85,14 +89,15 @@ class LearnedMDP:
             kept: What each row keeps for its episode, as `begin` gives it; None where there is nothing.
             rows: Row of the dataset that each episode follows, int64 `(B,)`, where columns are replayed.
         """
-        drawn = self.sampler.draw(len(obs), self.members, generator, kept)
+        n_rows = obs.shape[0]  # `len` would be a constant of a graph
+        drawn = self.sampler.draw(n_rows, self.members, generator, kept)
         # If each member computes only its own rows, a chunk needs that many times the rows.
         n_shares = len(self.members.elites) if self._asks_own else 1
         followed = () if rows is None else (rows,)
         n = len(followed)
         chunks = row_chunks(obs, action, *followed, *drawn, n_shares=n_shares)
         steps = (self._advance(o, a, more[n:], generator, *more[:n]) for o, a, *more in chunks)
-        return Step.concatenate(steps, len(obs))
+        return Step.concatenate(steps, n_rows)
 
     @property
     def _asks_own(self) -> bool:
@@ -144,6 +149,10 @@ def row_chunks(*tensors: Tensor, n_shares: int = 1) -> Iterator[tuple[Tensor, ..
     Args:
         tensors: What is split, `(B, ...)` each.
         n_shares: Parts that a CPU computes a slice in.
+
+    A graph, which is for any number of rows, has a single slice.
     """
+    if is_traced():
+        return iter([tensors])
     size = CPU_CHUNK * n_shares if tensors[0].device.type == "cpu" else GPU_CHUNK
     return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.dynamics import DynamicsModel, Prediction, Predictor, PredictsOwn, check_members, float32
+from offline_envs.kernels import is_traced
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,12 @@ class Members:
     def asks_own(self) -> bool:
         """Whether `predict_own` evaluates only each row's own member.
 
-        On a GPU the host would have to wait to learn which one it is, other precisions compute all members
-        together, and not every kind of model can.
+        On a GPU the host would have to wait to learn which one it is, a graph cannot hold sizes of groups,
+        other precisions compute all members together, and not every kind of model can.
         """
         return (
-            self.elites.device.type == "cpu"
+            not is_traced()
+            and self.elites.device.type == "cpu"
             and self.predictor is float32
             and isinstance(self.model, PredictsOwn)
         )

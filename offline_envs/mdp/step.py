@@ -32,7 +32,7 @@ class Step(NamedTuple):
         """Join the steps of consecutive slices of a batch of `n` rows, holding one of them at a time."""
         whole, start = None, 0
         for step in steps:
-            if len(step.reward) == n:
+            if step.reward.shape[0] == n:
                 return step
             whole = whole or step._like(n)
             stop = start + len(step.reward)

@@ -35,6 +35,7 @@ class RunCallback(RealEvalCallback):
         save: Writes a checkpoint.
         stop: Whether the run is to stop at the end of the cycle.
         progress: Shows the progress of the run.
+        tell: Given each evaluation; what it raises stops the run.
         evaluate_start: Whether the policy is also evaluated before its first gradient step.
         **options: Settings of `RealEvalCallback`.
     """
@@ -50,6 +51,7 @@ class RunCallback(RealEvalCallback):
         save: Callable[[], None],
         stop: StopRequest,
         progress: RunProgress,
+        tell: Callable[[MetricsRow], None],
         evaluate_start: bool = False,
         **options: Any,
     ) -> None:
@@ -60,6 +62,7 @@ class RunCallback(RealEvalCallback):
         self._choice = choice
         self._current = current
         self._progress = progress
+        self._tell = tell
         self._save_checkpoint = save
         self._stop = stop
         self._evaluate_start = evaluate_start
@@ -105,6 +108,7 @@ class RunCallback(RealEvalCallback):
         self._run_folder.write_metrics(self.rows)
         self._progress.evaluated(record.gradient_steps, f"real return {result.mean:.0f} ± {result.std:.0f}")
         self._save_if_due()
+        self._tell_last()
         return record
 
     def _consider(self) -> float | None:
@@ -125,6 +129,13 @@ class RunCallback(RealEvalCallback):
         self.logger.record("real/current_return", result.mean)
         self.logger.record("model/current_return", predicted)
         return result, predicted
+
+    def _tell_last(self) -> None:
+        try:
+            self._tell(self.rows[-1])
+        except Exception:
+            self._save_checkpoint()
+            raise
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS:

@@ -42,15 +42,21 @@ LAST_POLICIES = (LAST_POLICY, "last_policy.pt")
 """Files of a run's last policy: of Stable-Baselines3's agents, and of model-free ones as TorchScript."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class RunFolder:
     """Folder with the files that are needed to understand, repeat and resume a run.
+
+    Args:
+        path: The folder; `~` is the user's.
 
     Attributes:
         path: The folder.
     """
 
     path: Path
+
+    def __init__(self, path: Path | str) -> None:
+        object.__setattr__(self, "path", Path(path).expanduser())
 
     @property
     def settings_file(self) -> Path:

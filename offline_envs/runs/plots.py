@@ -71,7 +71,7 @@ def plot_model_error(found: ModelError, path: Path) -> None:
     _save(axes, path)
 
 
-def plot_returns(transitions: Transitions, path: Path) -> None:
+def plot_returns(transitions: Transitions, path: Path | str) -> None:
     """Draw the histogram of a dataset's episode returns.
 
     Args:
@@ -97,7 +97,7 @@ def _axes(title: str, x: str, y: str) -> Axes:
     return axes
 
 
-def _save(axes: Axes, path: Path) -> None:
+def _save(axes: Axes, path: Path | str) -> None:
     axes.legend(fontsize="small")
-    with new_file(path) as part:
+    with new_file(Path(path)) as part:
         axes.get_figure().savefig(part, format="png", dpi=DPI)  # type: ignore[union-attr]

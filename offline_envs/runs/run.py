@@ -1,6 +1,7 @@
 """`Run` and `ModelRun`: the parts of a run, before and after its model and agent exist."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.evaluation import ReturnPredictor
 from offline_envs.runs.folder import RunFolder
+from offline_envs.runs.on_evaluation import OnEvaluation, tell
+from offline_envs.runs.results import MetricsRow
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import SB3VecEnv
 
@@ -32,6 +35,7 @@ class Run:
         transitions: Its dataset, with the reward of its task if it has one.
         real_env: Environment that the policy is scored in.
         show_progress: Whether to show progress on standard error.
+        callbacks: What is given each evaluation.
     """
 
     settings: RunSettings
@@ -39,6 +43,15 @@ class Run:
     transitions: Transitions
     real_env: gym.Env[Any, Any]
     show_progress: bool
+    callbacks: Sequence[OnEvaluation] = field(default=(), kw_only=True)
+
+    def tell(self, row: MetricsRow) -> None:
+        """Give an evaluation to the callbacks, once it is written and the run can be resumed from it.
+
+        Raises:
+            Exception: What a callback raises; the run stops.
+        """
+        tell(self.callbacks, row, self.folder.path)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from offline_envs.data import Transitions
 from offline_envs.runs.folder import RunFolder
+from offline_envs.runs.on_evaluation import OnEvaluation
 from offline_envs.runs.results import TrainResult
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.runs.training import check_possible, train
@@ -76,11 +77,12 @@ class SeedRun:
 def run_seeds(
     settings: TrainSettings,
     seeds: Sequence[int],
-    folder: Path,
+    folder: Path | str,
     *,
     resume: bool = False,
     show_progress: bool = True,
     on_start: Callable[[SeedRun], None] | None = None,
+    callbacks: Sequence[OnEvaluation] = (),
 ) -> SeedResults:
     """Train one policy a seed, each in a folder `seed-<n>` of its own.
 
@@ -91,12 +93,14 @@ def run_seeds(
         resume: Whether to resume interrupted runs; those that are complete are read, not run again.
         show_progress: Whether to show progress on standard error.
         on_start: Called before each seed, e.g. to print what happens.
+        callbacks: See `train`; the folder that they are given tells the seed.
 
     Raises:
         OfflineEnvsError: See `train`; a folder that cannot be used is refused before the first seed runs.
         KeyboardInterrupt: Interrupted; the folders can be resumed.
     """
-    runs = [(dataclasses.replace(settings, seed=seed), RunFolder(folder / f"seed-{seed}")) for seed in seeds]
+    parent = Path(folder)
+    runs = [(dataclasses.replace(settings, seed=seed), RunFolder(parent / f"seed-{seed}")) for seed in seeds]
     for run_settings, run_folder in runs:
         run_folder.check(run_settings, resume=resume)
     transitions = check_possible(settings)
@@ -112,6 +116,7 @@ def run_seeds(
                 resume=resume,
                 show_progress=show_progress,
                 transitions=transitions,
+                callbacks=callbacks,
             )
         )
     return SeedResults(tuple(results))

@@ -1,5 +1,6 @@
 """`train`: one run from dataset to scored policy."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from offline_envs.envs import check_device, resolve_model
 from offline_envs.runs.agent import check_agent, check_agent_options
 from offline_envs.runs.algorithms import algorithm
 from offline_envs.runs.folder import RunFolder
+from offline_envs.runs.on_evaluation import OnEvaluation, check_callbacks
 from offline_envs.runs.results import TrainResult
 from offline_envs.runs.run import Run
 from offline_envs.runs.settings import TrainSettings
@@ -17,11 +19,12 @@ from offline_envs.settings import check_arguments
 @check_arguments
 def train(
     settings: TrainSettings,
-    folder: Path,
+    folder: Path | str,
     *,
     resume: bool = False,
     show_progress: bool = True,
     transitions: Transitions | None = None,
+    callbacks: Sequence[OnEvaluation] = (),
 ) -> TrainResult:
     """Train a policy inside a learned model, and score it in the real environment.
 
@@ -32,14 +35,19 @@ def train(
         show_progress: Whether to show progress on standard error.
         transitions: The dataset of the settings, if `check_possible` has loaded it already; seeds share
             it.
+        callbacks: Functions that are given each evaluation and the folder, see `OnEvaluation`. What one
+            raises stops the run, which can be resumed; a resumed run repeats evaluations after its last
+            checkpoint.
 
     Raises:
         SettingsError: Settings that cannot be used, or a folder of another run or in use.
+        Exception: What a callback raises, with a note that says how to resume.
         DatasetError: The dataset cannot be used, or does not name its environment.
         CheckpointError: The model or the checkpoint cannot be read.
         KeyboardInterrupt: Interrupted; the folder can be resumed. Ctrl-C and SIGTERM are obeyed at the end of
             a cycle, from which a run resumes exactly, and at once if they come again.
     """
+    check_callbacks(callbacks)
     run_folder = RunFolder(folder)
     run_folder.check(settings, resume=resume)
     if resume and run_folder.result_file.exists():
@@ -52,7 +60,7 @@ def train(
         if run_folder.result_file.exists():
             return run_folder.result()
         run_folder.create(settings)
-        run = Run(settings, run_folder, transitions, real_env, show_progress)
+        run = Run(settings, run_folder, transitions, real_env, show_progress, callbacks=callbacks)
         return algorithm(settings.algorithm).train(run)
 
 

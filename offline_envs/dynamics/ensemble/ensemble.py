@@ -13,7 +13,7 @@ from offline_envs.dynamics.ensemble.layers import LogVarianceBounds, MemberLinea
 from offline_envs.dynamics.ensemble.networks import networks, rounded_networks
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.prediction import Prediction
-from offline_envs.kernels import linear
+from offline_envs.kernels import is_traced, linear
 
 APART_FROM = 256
 """Rows from which a CPU computes one member after the other; with fewer, each product is too small."""
@@ -124,7 +124,8 @@ class EnsembleDynamics(nn.Module):
     def predict(self, obs: Tensor, action: Tensor, members: Tensor | None = None) -> Prediction:
         """Predict the next step, without gradients.
 
-        On a CPU a member's predictions are bit-identical whichever other members are asked.
+        On a CPU a member's predictions are bit-identical whichever other members are asked. A graph of it,
+        by `torch.compile` or `torch.export`, holds one batched product a layer, for any number of rows.
 
         Args:
             obs: Observations, float32 `(B, d)`, on the ensemble's device.
@@ -135,7 +136,7 @@ class EnsembleDynamics(nn.Module):
             Mean and standard deviation of each of them, `(M, B, 1 + d)`.
         """
         inputs = self.normalizer(torch.cat([obs, action], dim=-1))
-        if inputs.device.type != "cpu":
+        if is_traced() or inputs.device.type != "cpu":
             return self._gaussian(self._together(inputs, members))
         if len(inputs) < APART_FROM:
             everyone = self._gaussian(self._together(inputs, None))

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from offline_envs.kernels import is_traced
+
 SMALLEST_STD = 1e-12
 """A column that varies less than this counts as constant and is divided by 1 (as in MBPO's release)."""
 
@@ -94,6 +96,8 @@ class LogVarianceBounds(nn.Module):
         exp(½·forward(x)) = √(e^low + e^high·σ(x − high)), with one transcendental function instead of five.
         """
         low, high = self.low, self.high
+        if is_traced():  # ONNX Runtime's sigmoid is flat below −18, and e^high makes much of it
+            return (low.exp() + 1 / ((-high).exp() + (-logvar).exp())).sqrt()
         return torch.addcmul(low.exp(), high.exp(), torch.sigmoid(logvar - high)).sqrt()
 
     def spread(self) -> Tensor:

@@ -39,6 +39,7 @@ class BehaviourCloning(Algorithm):
                 if found.mean >= max(row.real_return for row in rows):
                     save_policy(agent, folder.policies / BEST_POLICY)
                 progress.evaluated(cloner.gradient_steps, f"real return {found.mean:.0f} ± {found.std:.0f}")
+                run.tell(rows[-1])
         finally:
             progress.stop()
         plot_learning_curve(rows, run.transitions, folder.plots / "real_return.png")

@@ -229,6 +229,7 @@ def _evaluation(run: ModelRun, rows: Sequence[MetricsRow], **options: Any) -> Ru
         rows=rows,
         predicted_return=run.predictor.mean,
         current=_current_weights(run),
+        tell=run.tell,
         env=run.real_env,
         every=settings.eval_every,
         n_episodes=settings.eval_episodes,

@@ -152,6 +152,7 @@ class _Training:
         for row in self._rows[:-1]:
             delete(_step_folder(folder.checkpoint, row.gradient_steps))
         self._progress.evaluated(step, f"real return {found.mean:.0f} ± {found.std:.0f}")
+        self._run.tell(self._rows[-1])
 
 
 def _rows_to_resume(run: Run) -> list[MetricsRow]:

@@ -1,6 +1,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,20 @@ def test_actions_are_scaled_to_where_the_policies_act() -> None:
     assert action_scaler(Box(low, high)) == scaler
     with pytest.raises(SettingsError, match="bounded Box"):
         check_bounded(Box(-np.inf, np.inf, (2,)))
+
+
+def test_a_callback_is_given_the_evaluations_and_may_stop_the_run(
+    python: str, whole: RunFolder, tmp_path: Path
+) -> None:
+    settings, seen = settings_of(python), list[int]()
+
+    def stop_first(row: Mapping[str, Any], folder: Path) -> None:
+        seen.append(row["gradient_steps"])
+        if len(seen) == 1:
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        train(settings, tmp_path, show_progress=False, callbacks=[stop_first])
+    found = train(settings, tmp_path, resume=True, show_progress=False, callbacks=[stop_first])
+    assert found == whole.result()
+    assert seen == [3, 6, 7]
