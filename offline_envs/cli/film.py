@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from offline_envs.cli.options import (
@@ -104,7 +103,10 @@ def film(
     plan = _Plan(transitions, policy, agent, learned_env, kwargs, number, steps, seed)
     shots = _filmed(plan, output, every=every, height=height, real_only=real_only)
     console = Console()
-    console.print(_table(shots, plan))
+    acting = "recorded actions" if plan.policy is None else plan.policy
+    title = f"Episode {plan.episode} of {transitions.source}, {acting}"
+    console.print(title, soft_wrap=True, markup=False)
+    console.print(_table(shots))
     console.print(f"Film: {output}", soft_wrap=True, markup=False)
 
 
@@ -253,10 +255,8 @@ def _shown(frames: "Frames") -> "Iterator[Image]":
             stage.step()
 
 
-def _table(shots: "Sequence[Shot]", plan: _Plan) -> Table:
-    acting = "recorded actions" if plan.policy is None else plan.policy
-    title = f"Episode {plan.episode} of {plan.transitions.source}, {acting}"
-    table = Table(title=escape(title))
+def _table(shots: "Sequence[Shot]") -> Table:
+    table = Table()
     table.add_column("", style="bold")
     for name in ("steps", "return", "end"):
         table.add_column(name, justify="right")

@@ -1,6 +1,7 @@
 """`Pictures`: observations as the real environment of their dataset draws them."""
 
 import importlib.util
+import os
 import warnings
 from typing import Any, Self
 
@@ -68,7 +69,9 @@ class Pictures:
                 warnings.simplefilter("ignore")  # of old versions and of rewards, which no picture shows
                 env = transitions.make_env(**options).unwrapped
         except (SettingsError, DatasetError) as error:
-            raise _refusal(transitions, str(error)) from error
+            backend = os.environ.get("MUJOCO_GL")  # MuJoCo cannot even be imported with one that is missing
+            told = f" MUJOCO_GL is {backend!r}." if backend and isinstance(error, DatasetError) else ""
+            raise _refusal(transitions, f"{error}{told}") from error
         try:
             _check(env, layout, transitions)
             return cls(transitions, layout, float(env.metadata.get("render_fps", USUAL_FPS)), **options)
@@ -154,5 +157,5 @@ def _refusal(transitions: Transitions, reason: str) -> SettingsTypeError:
     """The error for data without pictures; a TypeError, after which Stable-Baselines3 does without."""
     return SettingsTypeError(
         f"The observations of {transitions.source} cannot be drawn, so render_mode must be None: "
-        f"{reason.strip().removesuffix('.')}. Enter another environment in offline_envs.simulator.LAYOUTS."
+        f"{reason.strip().removesuffix('.')}."
     )

@@ -86,6 +86,7 @@ def layout_of(transitions: Transitions) -> tuple[ObsLayout, EnvSpec]:
     if spec is None or spec.id not in LAYOUTS:
         raise SettingsError(
             f"The simulator can be set to an observation of {', '.join(sorted(LAYOUTS))}; "
-            f"{transitions.source} comes from {transitions.env_id}."
+            f"{transitions.source} comes from {transitions.env_id}. Enter others in "
+            "offline_envs.simulator.LAYOUTS."
         )
     return LAYOUTS[spec.id], spec
