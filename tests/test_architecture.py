@@ -66,10 +66,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diagnose": WORLD | {"evaluation"},
     "sb3": WORLD | {"wrappers", "adversary", "evaluation"},
     "runs": WORLD | {"wrappers", "collect", "adversary", "evaluation", "sb3"},
+    "export": WORLD | {"sb3", "runs"},
     "compare": WORLD | {"evaluation", "sb3", "runs"},
     "__main__": {"cli"},
     "cli": WORLD
-    | {"plugins", "wrappers", "adversary", "evaluation", "sb3", "runs", "compare", "collect", "diagnose"},
+    | {
+        "plugins",
+        "wrappers",
+        "adversary",
+        "evaluation",
+        "sb3",
+        "runs",
+        "compare",
+        "collect",
+        "diagnose",
+        "export",
+    },
 }
 """Part → parts it may import. Every part may import itself and the package's version."""
 

@@ -20,6 +20,7 @@ from offline_envs.cli.compare import compare
 from offline_envs.cli.demo import demo
 from offline_envs.cli.diagnose import diagnose
 from offline_envs.cli.evaluate import evaluate
+from offline_envs.cli.export import export
 from offline_envs.cli.fit import fit
 from offline_envs.cli.info import info
 from offline_envs.cli.listings import presets, tasks
@@ -94,7 +95,20 @@ def load_plugins(
     import_plugins(modules or ())
 
 
-for command in (demo, info, fit, diagnose, train, presets, tasks, relabel, evaluate, compare, collect):
+for command in (
+    demo,
+    info,
+    fit,
+    diagnose,
+    train,
+    presets,
+    tasks,
+    relabel,
+    evaluate,
+    export,
+    compare,
+    collect,
+):
     app.command(command.__name__)(command)
 app.add_typer(cache, name="cache")
 
