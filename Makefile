@@ -1,5 +1,7 @@
 # make demo   set up .venv, then run the main job on the dataset that ships with the package
 # make test   set up .venv, then run all tests
+# make docs   build the site into build/site
+# make dist   build and check what is published
 # make fuzz   load thousands of random datasets in every format
 # They set up once and again only when pyproject.toml or constraints.txt change.
 
@@ -16,7 +18,7 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 CHECKED = $(CURDIR)/build/checked
 
-.PHONY: demo test lint types wheel clean
+.PHONY: demo test lint types docs wheel dist clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -55,7 +57,18 @@ lint: $(STAMP)
 # editors follow imports in a checkout.
 types: $(STAMP)
 	@echo "==> Checking types of the package, its tests, examples and benchmarks"
-	$(BIN)/mypy offline_envs tests examples benchmarks
+	$(BIN)/mypy offline_envs tests examples benchmarks docs/site
+
+docs: $(STAMP)
+	@echo "==> Building the site into build/site"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+dist: $(STAMP)
+	@echo "==> Building the source archive and the wheel into build/dist, and checking them"
+	rm -rf build/dist
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[release]'
+	$(BIN)/python -m build --outdir build/dist .
+	$(BIN)/twine check --strict build/dist/*
 
 # build/ goes first: setuptools would put files that were deleted since the last build into the new wheel.
 wheel: $(STAMP)

@@ -23,13 +23,14 @@ from rich.table import Table
 from torch import Tensor
 
 from offline_envs.data import Transitions, load_transitions
-from offline_envs.diagnose.ground_truth import Simulator, Windows, recorded_windows, simulated_windows
+from offline_envs.diagnose.ground_truth import Windows, recorded_windows, simulated_windows
 from offline_envs.dynamics import DynamicsModel, EnsembleSettings, FitSettings, fitted_ensemble, load_model
 from offline_envs.envs import ModelOptions, assemble
 from offline_envs.evaluation import DataScale
 from offline_envs.mdp import LearnedMDP, ModelWorld, follow, keep_all
 from offline_envs.methods import Consistent, EndInconsistent, Method, Plain
 from offline_envs.policies import RecordedActions
+from offline_envs.simulator import Simulator
 
 EMBEDDED = "offline-envs/inverteddoublependulum-replay-v0"
 MARGIN = 0.1

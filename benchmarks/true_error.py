@@ -13,11 +13,11 @@ from torch import Tensor
 
 from offline_envs import register_method
 from offline_envs.data import Transitions
-from offline_envs.diagnose.ground_truth import Simulator
 from offline_envs.dynamics import DELTA, DynamicsModel, Prediction, generator_for
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import Step
 from offline_envs.methods import RAW, Method
+from offline_envs.simulator import Simulator
 
 ENV_ID = "TrueErrorModel-v0"
 SCALES = (RAW, "data")

@@ -45,6 +45,7 @@ AGENTS: Registry[Agent] = Registry(
         "fastsac": Agent("offline_envs.sb3.fast_sac.fast_sac", "FastSAC"),
         "combo": Agent("offline_envs.sb3.offline_sac.combo", "COMBO", offline=True),
         "ravl": Agent("offline_envs.sb3.offline_sac.ravl", "RAVL"),
+        "redq": Agent("offline_envs.sb3.offline_sac.redq", "REDQ"),
         "mobile": Agent("offline_envs.sb3.offline_sac.mobile", "MOBILE", offline=True),
         "td3": Agent("stable_baselines3", "TD3", needs_noise=True),
         "ddpg": Agent("stable_baselines3", "DDPG", needs_noise=True),

@@ -50,7 +50,7 @@ def test_the_table_is_cheap_to_import() -> None:
 
 
 def test_an_unknown_agent_is_refused_by_name() -> None:
-    valid = "combo, crossq, ddpg, fastsac, mobile, ravl, sac, td3, tqc, trpo"
+    valid = "combo, crossq, ddpg, fastsac, mobile, ravl, redq, sac, td3, tqc, trpo"
     with pytest.raises(SettingsError, match=rf"Unknown agent 'ppo'\. Valid: {valid}"):
         AGENTS.find("ppo")
     assert sorted([*off_policy_agents(), "trpo"]) == valid.split(", ")

@@ -36,7 +36,7 @@ GROUND = {
     "progress",
 }
 MODEL = GROUND | {"data", "tasks", "dynamics", "policies"}
-WORLD = MODEL | {"consistency", "mdp", "planning", "methods", "envs"}
+WORLD = MODEL | {"simulator", "consistency", "mdp", "planning", "methods", "envs"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"registration", "declared", "data"},  # offline_envs/__init__.py; data only when first asked for
     "registration": {"errors"},  # strings only
@@ -52,18 +52,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "data": {"errors", "files", "registration", "registry"},
     "tasks": {"data", "registration", "registry", "versions", "errors"},
+    "simulator": GROUND | {"data", "tasks"},
     "dynamics": GROUND | {"data", "tasks"},
     "policies": GROUND,
     "consistency": GROUND | {"data", "dynamics"},
     "mdp": MODEL,
     "methods": MODEL | {"mdp", "consistency"},
     "planning": MODEL | {"mdp"},
-    "envs": MODEL | {"consistency", "mdp", "methods"},
+    "envs": MODEL | {"simulator", "consistency", "mdp", "methods"},
     "wrappers": WORLD,
     "evaluation": WORLD,
     "adversary": WORLD,
     "collect": GROUND | {"tasks", "data", "policies", "evaluation"},
     "diagnose": WORLD | {"evaluation"},
+    "film": WORLD,
     "sb3": WORLD | {"wrappers", "adversary", "evaluation"},
     "runs": WORLD | {"wrappers", "collect", "adversary", "evaluation", "sb3"},
     "export": WORLD | {"sb3", "runs"},
@@ -81,6 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "collect",
         "diagnose",
         "export",
+        "film",
     },
 }
 """Part → parts it may import. Every part may import itself and the package's version."""

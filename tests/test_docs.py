@@ -22,6 +22,7 @@ from offline_envs.mdp import SAMPLERS
 from offline_envs.policies import POLICIES
 from offline_envs.registration import METHODS, TASKS
 from offline_envs.runs import ALGORITHMS
+from offline_envs.simulator import LAYOUTS
 from offline_envs.tasks import KNOWN_RULES
 from tests.fast_fit import make_everything_small
 
@@ -81,7 +82,8 @@ def own_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a page registers is there for as long as its test."""
     for registry in REGISTRIES:
         monkeypatch.setattr(registry, "_entries", dict(registry))
-    monkeypatch.setattr(KNOWN_RULES, "_entries", dict(KNOWN_RULES._entries))
+    for table_of_ids in (KNOWN_RULES, LAYOUTS):  # which also hold the tasks'
+        monkeypatch.setattr(table_of_ids, "_entries", dict(table_of_ids._entries))
     tables: list[dict[str, Any]] = [METHODS, TASKS, gym.registry]
     before = [dict(table) for table in tables]
     yield
@@ -146,6 +148,10 @@ def test_dead_links_are_found(tmp_path: Path) -> None:
 def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     assert [page.name for page in PAGES[1:] if page.stem != "index" and f"({page.name})" not in index] == []
+
+
+def test_the_citation_is_of_this_version() -> None:
+    assert f"\nversion: {offline_envs.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_readme_is_short() -> None:

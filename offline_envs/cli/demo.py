@@ -28,8 +28,8 @@ def demo(
     """
     from rich.console import Console
 
-    from offline_envs.cli.seeds import run_and_print
-    from offline_envs.cli.tables import dataset_table
+    from offline_envs.cli.printing.seeds import run_and_print
+    from offline_envs.cli.printing.tables import dataset_table
     from offline_envs.data import load_transitions
     from offline_envs.runs import DEMO, DEMO_SMOKE, TrainSettings
 

@@ -35,7 +35,7 @@ def info(
 
     With the default model in the cache, or with --model, also print the thresholds of PessimisticModel-v0.
     """
-    from offline_envs.cli.tables import dataset_table, health_table
+    from offline_envs.cli.printing.tables import dataset_table, health_table
     from offline_envs.data import data_health
     from offline_envs.dynamics import DISAGREEMENTS
     from offline_envs.files import check_writable, moved_by
@@ -75,7 +75,7 @@ def _load(transitions: "Transitions", folder: Path) -> "DynamicsModel":
 
 
 def _thresholds(transitions: "Transitions", ensemble: "DynamicsModel", disagreement: str) -> "Table | str":
-    from offline_envs.cli.tables import threshold_table
+    from offline_envs.cli.printing.tables import threshold_table
     from offline_envs.dynamics import disagreement_stats
 
     if ensemble.n_members == 1:

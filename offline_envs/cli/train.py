@@ -47,7 +47,7 @@ Agent = Annotated[
     str | None,
     typer.Option(
         help=f"One of {', '.join(AGENTS)}.",
-        show_default="sac; trpo for morel; combo for combo; mobile for mobile; ravl for ravl",
+        show_default="sac; trpo for morel; redq for neubay; combo, mobile and ravl their own",
     ),
 ]
 Steps = Annotated[
@@ -164,7 +164,7 @@ def train(
 
     Interrupt it with Ctrl-C; run the same command with --resume to resume.
     """
-    from offline_envs.cli.seeds import run_and_print
+    from offline_envs.cli.printing.seeds import run_and_print
 
     options = {
         "dataset": dataset,

@@ -16,12 +16,14 @@ from offline_envs.envs.learned_vector_env import LearnedVectorEnv
 from offline_envs.envs.options import MODEL_OPTIONS, ModelOptions
 from offline_envs.errors import SettingsError, SettingsTypeError
 from offline_envs.methods import Method
+from offline_envs.simulator import RGB_ARRAY, Pictures
+from offline_envs.tasks import task_transitions
 
 IGNORED = ("disable_env_checker", "order_enforce")
 """Settings of `gym.make` that `gym.make_vec` passes to a vector environment, where they have no meaning."""
 
 RENDER_MODE = "render_mode"
-"""Setting of every Gymnasium environment; a learned one has nothing to draw."""
+"""Setting of every Gymnasium environment."""
 
 NO_DATASET = (
     "A learned environment needs the dataset that it is learned from. Give dataset=: a Minari id, a path, "
@@ -50,7 +52,11 @@ def learned_env(dataset: DatasetSource | None = None, *, method: str | Method, *
                 f"{name}= is a setting of gym.make_vec(...), all rows at once: not of gym.make(...), nor "
                 "of gym.make_vec(..., vectorization_mode='sync') or 'async', which stack single environments."
             )
-    return LearnedEnv(_assembled(dataset, method, options))
+    return LearnedEnv(*_made(dataset, method, options))
+
+
+# Here `gym.make` looks up which render modes the environment has without a wrapper.
+learned_env.metadata = LearnedEnv.metadata  # type: ignore[attr-defined]
 
 
 def learned_vector_env(
@@ -82,9 +88,11 @@ def learned_vector_env(
         SettingsTypeError: An unknown name, or no dataset.
         SettingsError: A value that is not valid.
     """
+    assembly, pictures = _made(dataset, method, options)
     env = LearnedVectorEnv(
         num_envs,
-        _assembled(dataset, method, options),
+        assembly,
+        pictures=pictures,
         max_episode_steps=max_episode_steps,
         output=output,
         step_infos=step_infos,
@@ -108,27 +116,32 @@ def method_class(path: str) -> type[Method]:
     return found
 
 
-def _assembled(dataset: DatasetSource | None, method: str | Method, options: Mapping[str, Any]) -> Assembly:
+def _made(
+    dataset: DatasetSource | None, method: str | Method, options: Mapping[str, Any]
+) -> tuple[Assembly, Pictures | None]:
     if dataset is None:
         raise SettingsTypeError(NO_DATASET)
     kind = method_class(method) if isinstance(method, str) else type(method)
     own = [field.name for field in fields(kind)] if isinstance(method, str) else []
     known = {name: value for name, value in options.items() if name not in (*IGNORED, RENDER_MODE)}
-    _check_render_mode(options.get(RENDER_MODE))
     for name in known:
         if name not in (*own, *MODEL_OPTIONS):
             raise _unexpected_keyword(name, (*own, *MODEL_OPTIONS))
     chosen = kind(**{n: v for n, v in known.items() if n in own}) if isinstance(method, str) else method
     others = {n: v for n, v in known.items() if n in MODEL_OPTIONS}
-    return assemble(dataset, chosen, ModelOptions(**{**kind.model_defaults, **others}))
+    model_options = ModelOptions(**{**kind.model_defaults, **others})
+    pictures = _pictures(dataset, model_options, options.get(RENDER_MODE))  # before a model is fitted
+    return assemble(dataset, chosen, model_options), pictures
 
 
-def _check_render_mode(mode: object) -> None:
-    if mode is not None:
-        raise SettingsTypeError(
-            f"render_mode must be None, got {mode!r}: a learned environment predicts numbers and draws no "
-            "pictures (its render_modes are empty). To film a policy, render the real environment."
-        )
+def _pictures(dataset: DatasetSource, options: ModelOptions, mode: object) -> Pictures | None:
+    if mode is None:
+        return None
+    if mode != RGB_ARRAY:
+        raise SettingsTypeError(f"render_mode must be {RGB_ARRAY!r} or None, got {mode!r}.")
+    return Pictures.of(
+        task_transitions(dataset, options.task, env_id=options.env_id, history=options.history)
+    )
 
 
 def _unexpected_keyword(name: str, valid: tuple[str, ...]) -> SettingsTypeError:

@@ -18,6 +18,7 @@ from offline_envs.envs.explosion_watch import ExplosionWatch
 from offline_envs.envs.parts import LearnedParts
 from offline_envs.mdp import as_actions, check_reset_options
 from offline_envs.settings import LARGEST_SEED
+from offline_envs.simulator import RGB_ARRAY, Pictures
 
 Array = NDArray[np.float32]
 
@@ -55,14 +56,21 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
     Terminated by the real environment's rule, when the prediction explodes (see `Guard`), or when the pair of
     obs and action is unknown (see `Halt`). Truncated by `max_episode_steps`, which `gym.make` handles.
 
+    ## Pictures
+    Those of the real environment in the state of the observation, where that is known, see `Pictures`.
+
     Args:
         assembly: The parts of the environment, see `assemble`.
+        pictures: What draws its observations, or None.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  Gymnasium declares it on the instance
+    metadata: dict[str, Any] = {"render_modes": [RGB_ARRAY]}  # noqa: RUF012  as Gymnasium has it
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: Assembly, pictures: Pictures | None = None) -> None:
         self._assembly = assembly
+        self._pictures = pictures
+        self.render_mode = None if pictures is None else RGB_ARRAY
+        self.metadata = self._render_metadata()
         self.observation_space, self.action_space = learned_spaces(assembly.transitions)
         self._episodes = Episodes(1, assembly, max_steps=float("inf"), reports=True)
         self._row = torch.ones(1, dtype=torch.bool, device=self.device)
@@ -122,6 +130,20 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
             self.monitor.look()
         self._explosions.look(self._episodes.total_exploded)
         return _observation(obs), float(reward), bool(terminated), bool(truncated), _entries(infos)
+
+    def render(self) -> Any:
+        """Draw the current observation, uint8 `(height, width, 3)`.
+
+        Raises:
+            SettingsError: The environment was made without `render_mode="rgb_array"`, or this machine cannot
+                draw.
+            gymnasium.error.ResetNeeded: There is no episode yet.
+        """
+        return self._drawn()[0]
+
+    def close(self) -> None:
+        """Close what draws."""
+        self._close_pictures()
 
 
 def _entries(infos: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
 from offline_envs.mdp import RESET_MASK, as_actions, as_tensor, check_reset_options
 from offline_envs.settings import LARGEST_SEED, check_arguments, checked
+from offline_envs.simulator import RGB_ARRAY, Pictures
 
 OUTPUTS = ("numpy", "torch")
 
@@ -42,6 +43,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         step_infos: Whether `step` reports the entries of `LearnedEnv`'s `info`, `(n,)` each.
         capture: Whether to replay graphs on a CUDA device. They keep the values that a user's
             termination rule read on the host at capture; without graphs it reads them at every step.
+        pictures: What draws observations, or None.
 
     Attributes:
         output: `"numpy"` or `"torch"`.
@@ -57,6 +59,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         output: str = "numpy",
         step_infos: bool = False,
         capture: bool = True,
+        pictures: Pictures | None = None,
     ) -> None:
         if num_envs < 1:
             raise SettingsError(f"num_envs must be at least 1, got {num_envs}.")
@@ -69,7 +72,9 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.autoreset_mode = AutoresetMode.DISABLED
-        self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
+        self._pictures = pictures
+        self.render_mode = None if pictures is None else RGB_ARRAY
+        self.metadata = {**self._render_metadata(), "autoreset_mode": self.autoreset_mode}
         self._captures = capture and self.device.type == "cuda"
         limit = _step_limit(max_episode_steps)
         self._episodes = Episodes(num_envs, assembly, max_steps=limit, reports=step_infos)
@@ -166,6 +171,21 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         next_obs, rewards, terminations, truncations = map(self._out, outcome)
         reported = {name: self._out(value) for name, value in infos.items()}
         return next_obs, rewards, terminations, truncations, reported
+
+    def render(self) -> tuple[Any, ...]:
+        """Draw the current observation of every row, uint8 `(height, width, 3)` each.
+
+        Raises:
+            SettingsError: The environment was made without `render_mode="rgb_array"`, or this machine cannot
+                draw.
+            gymnasium.error.ResetNeeded: There are no episodes yet.
+        """
+        return self._drawn()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close what draws."""
+        del kwargs  # Unused.
+        self._close_pictures()
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of the episodes' state and random numbers, by name, to be resumed by `load_state_dict`.

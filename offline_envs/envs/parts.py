@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from gymnasium.error import ResetNeeded
 from torch import Tensor
 
 from offline_envs.data import Transitions
@@ -13,6 +14,7 @@ from offline_envs.envs.episodes import Episodes
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import START_OBS, START_ROW, LearnedMDP, as_tensor
 from offline_envs.methods import Method, Monitor
+from offline_envs.simulator import RGB_ARRAY, Picture, Pictures, has_pictures
 
 
 class LearnedParts:
@@ -24,6 +26,31 @@ class LearnedParts:
 
     _assembly: Assembly
     _episodes: Episodes
+    _pictures: Pictures | None
+    _begun: bool
+
+    def _render_metadata(self) -> dict[str, Any]:
+        """What Gymnasium wants to know of the pictures: the modes, and pictures a second if there are any."""
+        modes = [RGB_ARRAY] if has_pictures(self.transitions) else []
+        fps = {} if self._pictures is None else {"render_fps": self._pictures.fps}
+        return {"render_modes": modes, **fps}
+
+    def _drawn(self) -> tuple[Picture, ...]:
+        """Pictures of the current observations.
+
+        Raises:
+            SettingsError: The environment was made without pictures, or see `Pictures.draw`.
+            gymnasium.error.ResetNeeded: There are no episodes yet.
+        """
+        if self._pictures is None:
+            raise SettingsError('render() needs render_mode="rgb_array" when the environment is made.')
+        if not self._begun:
+            raise ResetNeeded("Call reset() before render().")
+        return tuple(self._pictures.draw(obs) for obs in self._episodes.obs.cpu().numpy())
+
+    def _close_pictures(self) -> None:
+        if self._pictures is not None:
+            self._pictures.close()
 
     @property
     def _start_options(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from offline_envs.sb3.imitation import Imitator
 from offline_envs.sb3.offline_sac.combo import COMBO
 from offline_envs.sb3.offline_sac.mobile import MOBILE
 from offline_envs.sb3.offline_sac.ravl import RAVL
+from offline_envs.sb3.offline_sac.redq import REDQ
 from offline_envs.sb3.rollouts.device_rollouts import with_device_rollouts
 from offline_envs.sb3.rollouts.mixin import ChoosesRolloutActions
 from offline_envs.sb3.rollouts.uniform_rollouts import with_uniform_rollouts
@@ -39,6 +40,7 @@ __all__ = [
     "LAST_POLICY",
     "MOBILE",
     "RAVL",
+    "REDQ",
     "AdversarialCallback",
     "Agent",
     "BehaviorCloner",

@@ -13,7 +13,7 @@ from offline_envs.cli import app
 from tests.cli.runner import RUNNER, fail, succeed
 from tests.runs.tiny import DEMO
 
-COMMANDS = ("demo", "info", "fit", "diagnose", "train", "evaluate", "collect", "relabel")
+COMMANDS = ("demo", "info", "fit", "diagnose", "train", "evaluate", "film", "collect", "relabel")
 
 
 def test_help_lists_the_commands() -> None:

@@ -22,7 +22,7 @@ from offline_envs.errors import SettingsError
         (
             Kind.EXPERT,
             {"agent": "trpo"},
-            "Valid: sac, fastsac, ravl, td3, .* crossq; or give a policy",
+            "Valid: sac, fastsac, ravl, redq, td3, .* crossq; or give a policy",
         ),
         (Kind.EXPERT, {"train_steps": 5, "policy": Path("p.zip")}, "without a policy"),
     ],

@@ -5,7 +5,7 @@ import gymnasium as gym
 import pytest
 from stable_baselines3.common.env_util import make_vec_env
 
-from offline_envs.errors import SettingsError
+from offline_envs.errors import SettingsError, SettingsTypeError
 from offline_envs.registration import ENV_IDS
 from tests.toy import toy_options
 
@@ -37,12 +37,17 @@ def test_a_library_that_tries_a_keyword_reads_pythons_own_words() -> None:
 
 
 @pytest.mark.parametrize("make", [gym.make, gym.make_vec])
-@pytest.mark.parametrize("mode", ["rgb_array", "human", "nonsense"])
-def test_a_learned_environment_draws_nothing(make: Any, mode: str) -> None:
-    with pytest.raises(
-        SettingsError, match=f"render_mode must be None, got '{mode}'.*render_modes are empty"
-    ):
-        make("LearnedModel-v0", **toy_options(render_mode=mode))
+def test_data_that_no_simulator_can_be_set_to_are_not_drawn(make: Any) -> None:
+    with pytest.raises(SettingsTypeError, match=r"render_mode must be None: .*toy comes from None"):
+        make("LearnedModel-v0", **toy_options(render_mode="rgb_array"))
+    assert make("LearnedModel-v0", **toy_options()).metadata["render_modes"] == []
+
+
+@pytest.mark.filterwarnings("ignore:.*not in the possible render_modes")
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+def test_another_render_mode_is_refused_by_name(make: Any) -> None:
+    with pytest.raises(SettingsTypeError, match="render_mode must be 'rgb_array' or None, got 'ansi'"):
+        make("LearnedModel-v0", **toy_options(render_mode="ansi"))
 
 
 def test_stable_baselines_asks_for_pictures_and_then_does_without() -> None:

@@ -14,9 +14,9 @@ import torch
 
 import offline_envs
 from offline_envs.data import Transitions
-from offline_envs.diagnose.ground_truth.obs_layouts import LAYOUTS
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.registration import TASKS
+from offline_envs.simulator.layouts import LAYOUTS
 from offline_envs.tasks import KNOWN_RULES, Relabelling, known_tasks, relabel
 from offline_envs.tasks.relabelling.needed_infos import OBSERVED
 from offline_envs.tasks.termination_rules import hopper

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.diagnose.ground_truth.simulator import Simulator
 from offline_envs.diagnose.ground_truth.windows import Windows, recorded_windows, simulated_windows
 from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.dynamics import generator_for
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.evaluation import DataScale
 from offline_envs.policies import Acting, Predictor
+from offline_envs.simulator import Simulator
 
 SAME_REWARD = 0.01
 """Median reward difference, in deviations of the data, below which two reward functions are the same."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offline_envs.data import Transitions
-from offline_envs.diagnose.ground_truth.simulator import Simulator
+from offline_envs.simulator import Simulator
 
 
 @dataclass(frozen=True)

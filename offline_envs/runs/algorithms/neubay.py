@@ -32,6 +32,7 @@ class Neubay(ModelBased):
 NEUBAY = Neubay(
     "PessimisticModel-v0",
     defaults={
+        "agent": "redq",
         "horizon": 1000,
         "n_envs": 100,
         "transitions_per_gradient_step": 20.0,
@@ -40,14 +41,12 @@ NEUBAY = Neubay(
         "agent_options": {
             "learning_rate": 1e-4,
             "buffer_size": 2_000_000,
-            "policy_kwargs": {"n_critics": 10},
         },
     },
 )
 """The Markov form of NEUBAY: no pessimism in the reward, one member an episode, horizons of whole episodes.
 
-What differs from the paper: the agent is not recurrent, so it cannot infer in which member it acts; its
-target is the minimum over all ten critics, where REDQ takes that over two drawn ones (`n_critics` of 2 is
-nearer to that than 10, which is more pessimistic); gradients are not scaled, losses are not Huber's, and the
-actor's learning rate stays. Members, batch size and buffer are smaller; the presets have the release's.
+What differs from the paper: the agent is not recurrent, so it cannot infer in which member it acts; gradients
+are not scaled, losses are not Huber's, and the actor's learning rate stays. Members, batch size and buffer
+are smaller; the presets have the release's.
 """

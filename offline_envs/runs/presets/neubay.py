@@ -25,8 +25,8 @@ MEMBERS: Mapping[str, Any] = {
 
 
 DIFFERS = (
-    "the agent is not recurrent; targets are the minimum of all ten critics, there of two drawn ones; losses "
-    "are squared, there Huber's; the fit's weight decay is Adam's, there AdamW's; bounds of log σ are learned"
+    "the agent is not recurrent; losses are squared, there Huber's; the fit's weight decay is Adam's, there "
+    "AdamW's; bounds of log σ are learned"
 )
 
 
@@ -50,7 +50,7 @@ def neubay() -> Iterator[Preset]:
                 "batch_size": 2048,
                 "buffer_size": 40_000_000,
                 "ent_coef": 0.2 if dataset in FIXED_TEMPERATURE else "auto_0.2",
-                "policy_kwargs": {"n_critics": 10, "net_arch": [256, 256]},
+                "actor_schedule": "cosine",
             },
         }
         yield Preset(f"neubay/{dataset}", source, settings, DIFFERS)

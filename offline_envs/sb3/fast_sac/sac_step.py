@@ -59,7 +59,8 @@ class SACStep:
     It computes what `stable_baselines3.SAC.train` does, up to rounding. It never waits for the device, and
     autograd is off.
 
-    A subclass with another loss of the critics overrides `_target` or `_learn_critics`. What it draws comes
+    A subclass with another loss of the critics overrides `_target` or `_learn_critics`, one that uses their
+    values otherwise `_next_value` or `_followed`. What it draws comes
     from `generator`, what it wants logged goes into `further`. So that the step can be captured as a CUDA
     graph, it does not wait for the device, and its numbers and the tensors that it reads stay the same.
 
@@ -127,7 +128,7 @@ class SACStep:
 
     def _target(self, batch: SACBatch, action: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
         """Compute r + γ (1 − done) (min_j Q̄_j(s′, a′) − α log π(a′|s′)), `(B, 1)`; perhaps without log π."""
-        value = self.targets.forward(torch.cat([batch.next_obs, action], dim=1)[None])[-1].amin(0)
+        value = self._next_value(self.targets.forward(torch.cat([batch.next_obs, action], dim=1)[None])[-1])
         if self.entropy_backup:
             value = torch.addcmul(value, alpha, log_prob, value=-1)
         return torch.addcmul(batch.reward, batch.discount, value)
@@ -152,15 +153,35 @@ class SACStep:
     def _learn_actor(
         self, obs: Tensor, values: list[Tensor], sample: SquashedSample, alpha: Tensor
     ) -> Tensor:
-        """Step along the gradient of mean (α log π − min_j Q_j)."""
+        """Step along the gradient of mean (α log π − Q), where Q is what `_followed` makes of the critics."""
         n = len(obs)
         critic_values = self.critics.forward(torch.cat([obs, sample.action], dim=1)[None])
-        smallest, member = critic_values[-1].min(dim=0, keepdim=True)
-        grad = torch.zeros_like(critic_values[-1]).scatter_(0, member, -1 / n)
+        followed, by_value = self._followed(critic_values[-1])
+        grad = by_value.div_(-n)
         action_grad = self.critics.input_gradient(critic_values, grad, first_column=obs.shape[1]).sum(0)
         self.actor.backward(values, heads_gradient(sample, action_grad, alpha / n)[None])
         self.actor_adam.update()
-        return (alpha * sample.log_prob - smallest[0]).mean()
+        return (alpha * sample.log_prob - followed).mean()
+
+    def _next_value(self, values: Tensor) -> Tensor:
+        """Value of the next pair of observation and action from those of the target critics.
+
+        Args:
+            values: `(N, B, 1)`.
+
+        Returns:
+            `(B, 1)`.
+        """
+        return values.amin(0)
+
+    def _followed(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """What the actor maximises, from the critics' values `(N, B, 1)`.
+
+        Returns:
+            It, `(B, 1)`; and its derivative by each value, `(N, B, 1)`.
+        """
+        smallest, member = values.min(dim=0, keepdim=True)
+        return smallest[0], torch.zeros_like(values).scatter_(0, member, 1.0)
 
 
 class CapturedSACStep:

@@ -6,8 +6,8 @@ import torch
 from offline_envs.data import load_transitions
 from offline_envs.diagnose import DiagnoseSettings
 from offline_envs.diagnose.ground_truth.recording import GroundTruth, draw_starts
-from offline_envs.diagnose.ground_truth.simulator import Simulator
 from offline_envs.evaluation import DataScale
+from offline_envs.simulator import Simulator
 from tests.runs.tiny import DEMO
 from tests.toy import toy_transitions
 

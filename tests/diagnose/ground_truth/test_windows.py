@@ -1,8 +1,8 @@
 import torch
 
 from offline_envs.data import load_transitions
-from offline_envs.diagnose.ground_truth.simulator import Simulator
 from offline_envs.diagnose.ground_truth.windows import recorded_windows, simulated_windows
+from offline_envs.simulator import Simulator
 from tests.runs.tiny import DEMO
 from tests.toy import toy_transitions
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from offline_envs.data import Transitions
-from offline_envs.diagnose.ground_truth.obs_layouts import LAYOUTS, ObsLayout
 from offline_envs.errors import SettingsError
+from offline_envs.simulator.layouts import LAYOUTS, ObsLayout
 
 Choose = Callable[[int, NDArray[np.float32]], NDArray[np.float32]]
 """Chooses an action `(k,)` from the number of the step, from 0, and the observation `(d,)`."""
@@ -17,7 +18,7 @@ Choose = Callable[[int, NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Simulator:
-    """A MuJoCo environment without its wrappers: no time limit, no checks.
+    """A real environment without its wrappers: no time limit, no checks.
 
     Attributes:
         env: The bare environment.
@@ -35,13 +36,7 @@ class Simulator:
             SettingsError: The environment is unknown, or its observations do not determine its state.
             DatasetError: The environment cannot be made, see `Transitions.make_env`.
         """
-        spec = transitions.env_spec
-        if spec is None or spec.id not in LAYOUTS:
-            raise SettingsError(
-                f"The simulator can be set to an observation of {', '.join(sorted(LAYOUTS))}; "
-                f"{transitions.source} comes from {transitions.env_id}."
-            )
-        layout = LAYOUTS[spec.id]
+        layout, spec = layout_of(transitions)
         if transitions.obs_dim != layout.obs_dim or spec.additional_wrappers:
             raise SettingsError(
                 f"The simulator can be set to the {layout.obs_dim} default observation dimensions of "
@@ -53,17 +48,9 @@ class Simulator:
         return cls(env, layout)
 
     def restore(self, obs: NDArray[Any]) -> NDArray[np.float64]:
-        """Set the simulator to the state that `obs`, `(d,)`, determines, and observe it, `(d,)`.
-
-        The solver's warm start is cleared, so that equal states have equal futures.
-        """
-        model, data = self.env.model, self.env.data
-        qpos, qvel = self.layout.recover(np.asarray(obs, dtype=np.float64), model.nq, model.nv)
-        data.ctrl[:] = 0.0
-        data.qacc_warmstart[:] = 0.0
-        self.env.set_state(qpos, qvel)
-        observed: NDArray[np.float64] = self.env._get_obs()
-        return observed
+        """Set the simulator to the state that `obs`, `(d,)`, determines, and observe it, `(d,)`."""
+        observed = self.layout.restore(self.env, np.asarray(obs, dtype=np.float64))
+        return np.asarray(observed, dtype=np.float64)
 
     def episode(
         self, obs: NDArray[Any], choose: Choose, horizon: int
@@ -87,3 +74,18 @@ class Simulator:
     def close(self) -> None:
         """Close the environment."""
         self.env.close()
+
+
+def layout_of(transitions: Transitions) -> tuple[ObsLayout, EnvSpec]:
+    """The layout of a dataset's observations, and the environment that they are those of.
+
+    Raises:
+        SettingsError: The environment is unknown, or not in `LAYOUTS`.
+    """
+    spec = transitions.env_spec
+    if spec is None or spec.id not in LAYOUTS:
+        raise SettingsError(
+            f"The simulator can be set to an observation of {', '.join(sorted(LAYOUTS))}; "
+            f"{transitions.source} comes from {transitions.env_id}."
+        )
+    return LAYOUTS[spec.id], spec
