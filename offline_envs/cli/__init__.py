@@ -20,6 +20,7 @@ from offline_envs.cli.compare import compare
 from offline_envs.cli.demo import demo
 from offline_envs.cli.diagnose import diagnose
 from offline_envs.cli.evaluate import evaluate
+from offline_envs.cli.export import export
 from offline_envs.cli.film import film
 from offline_envs.cli.fit import fit
 from offline_envs.cli.info import info
@@ -107,6 +108,7 @@ for command in (
     tasks,
     relabel,
     evaluate,
+    export,
     compare,
     film,
     collect,

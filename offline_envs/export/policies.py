@@ -1,0 +1,97 @@
+"""`export_policy`: the policy that a run ended with, as an ONNX file."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from torch import Tensor, nn
+
+from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.export.onnx_file import N_ROWS, check_onnx, write_onnx
+from offline_envs.policies import TORCHSCRIPT_SUFFIX
+from offline_envs.runs import RunFolder, RunSettings
+from offline_envs.sb3 import agent_class
+from offline_envs.settings import check_arguments
+
+SUMMARY = "A policy: the deterministic action for an observation, both in the environment's units."
+
+
+@check_arguments
+def export_policy(run: Path | str, file: Path | str) -> None:
+    """Write the policy of a run, the last or the chosen one, as one ONNX file.
+
+    The input is `obs`, float32 `(batch, d)`, the output `action`, `(batch, k)`: deterministic, in the
+    environment's units and within its bounds. Metadata are `kind` (`"policy"`), `obs_dim`, `action_dim`,
+    `action_low`, `action_high`, `algorithm`, `agent`, `dataset`, `task`, `history` and `seed`; texts as they
+    are, the rest as JSON.
+
+    Args:
+        run: Folder of a run of your own, as `train` writes it: loading a policy can run code.
+        file: The file to write; one that is there is replaced.
+
+    Raises:
+        CheckpointError: The folder holds no run.
+        SettingsError: There is no policy yet, it cannot be read, or it is d3rlpy's; or a package of the extra
+            `onnx` is missing.
+        OfflineEnvsError: ONNX Runtime computes something else than PyTorch.
+        StorageError: The system does not let the file be written.
+    """
+    check_onnx()
+    folder = RunFolder(run)
+    settings, policy = folder.settings(), folder.final_policy()
+    if policy is None:
+        raise SettingsError(f"{run} has no policy yet: its first evaluation writes one.")
+    if policy.suffix == TORCHSCRIPT_SUFFIX:
+        raise SettingsError(
+            f"{policy} is d3rlpy's, in TorchScript, which libtorch runs from C++. d3rlpy itself writes ONNX: "
+            "save_policy('policy.onnx')."
+        )
+    agent = _loaded(settings, policy)
+    size = agent.observation_space.shape[0]  # type: ignore[index]
+    obs = torch.randn(N_ROWS, size, generator=torch.Generator().manual_seed(0))
+    write_onnx(
+        Path(file), _Deterministic(agent).eval(), {"obs": obs}, ("action",), _about(settings, agent), SUMMARY
+    )
+
+
+class _Deterministic(nn.Module):
+    """What an agent's `predict` computes, on tensors."""
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, agent: BaseAlgorithm) -> None:
+        super().__init__()
+        self.policy: Any = agent.policy
+        space: Any = agent.action_space
+        self.register_buffer("low", torch.as_tensor(space.low))
+        self.register_buffer("high", torch.as_tensor(space.high))
+
+    def forward(self, obs: Tensor) -> tuple[Tensor]:
+        action = self.policy._predict(obs, deterministic=True)
+        if self.policy.squash_output:  # then in [−1, 1]
+            return (self.low + 0.5 * (action + 1) * (self.high - self.low),)
+        return (torch.clamp(action, self.low, self.high),)
+
+
+def _loaded(settings: RunSettings, policy: Path) -> BaseAlgorithm:
+    try:
+        return agent_class(settings.agent).load(policy, device="cpu")
+    except Exception as error:  # SB3 passes on whatever zipfile, pickle or torch raise
+        raise CheckpointError(f"{policy} cannot be read: {error}") from error
+
+
+def _about(settings: RunSettings, agent: BaseAlgorithm) -> dict[str, Any]:
+    space: Any = agent.action_space
+    return {
+        "kind": "policy",
+        "obs_dim": agent.observation_space.shape[0],  # type: ignore[index]
+        "action_dim": space.shape[0],
+        "action_low": space.low.tolist(),
+        "action_high": space.high.tolist(),
+        **{
+            name: getattr(settings, name)
+            for name in ("algorithm", "agent", "dataset", "task", "history", "seed")
+        },
+    }
