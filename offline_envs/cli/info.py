@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from offline_envs.cli.options import Dataset, EnvId, EnvKwargs, TaskName, parse_env
+from offline_envs.cli.options import (
+    ColumnsOption,
+    Dataset,
+    EnvId,
+    EnvKwargs,
+    TaskName,
+    parse_columns,
+    parse_env,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
 
 def info(
     dataset: Dataset,
+    columns: ColumnsOption = None,
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     task: TaskName = None,
@@ -45,7 +54,9 @@ def info(
     DISAGREEMENTS.find(disagreement)
     if plot is not None:
         check_writable(plot.parent, "--plot")
-    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
+    transitions = task_transitions(
+        dataset, task, columns=parse_columns(columns), env_id=parse_env(env_id, env_kwargs)
+    )
     folder = _default_model(transitions) if model is None else model
     ensemble = None if folder is None else _load(transitions, folder)
     console = Console()

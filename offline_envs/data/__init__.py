@@ -1,4 +1,4 @@
-"""Load any dataset as `Transitions`: Minari, D4RL files, arrays, or several concatenated."""
+"""Load any dataset as `Transitions`: Minari, D4RL files, arrays, tables, or several concatenated."""
 
 from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate
@@ -13,6 +13,11 @@ from offline_envs.data.minari_ids import MINARI_ROOT_VARIABLE, embedded_ids, min
 from offline_envs.data.minari_source import episodes_checksum
 from offline_envs.data.sources import SOURCES, Source
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
+from offline_envs.data.tables.columns import Columns, ColumnsChoice, read_columns
+from offline_envs.data.tables.names import action_names, obs_names
+from offline_envs.data.tables.opening import NamedTable, with_columns
+from offline_envs.data.tables.steps import transitions_from_table
+from offline_envs.data.tables.table import Table
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_finite
 
@@ -20,12 +25,17 @@ __all__ = [
     "CONTENTS",
     "MINARI_ROOT_VARIABLE",
     "SOURCES",
+    "Columns",
+    "ColumnsChoice",
     "DatasetSource",
     "Finding",
     "HistoryLayout",
     "HistoryObservation",
+    "NamedTable",
     "Source",
+    "Table",
     "Transitions",
+    "action_names",
     "after_step",
     "check_finite",
     "check_history",
@@ -40,7 +50,11 @@ __all__ = [
     "load_transitions",
     "minari_root",
     "named_environment",
+    "obs_names",
+    "read_columns",
     "transitions_from_arrays",
+    "transitions_from_table",
+    "with_columns",
     "with_history",
     "without_past",
 ]
