@@ -1,5 +1,6 @@
 """`offline-envs info`: a summary of a dataset."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,7 +46,7 @@ def info(
     With the default model in the cache, or with --model, also print the thresholds of PessimisticModel-v0.
     """
     from offline_envs.cli.tables import dataset_table, health_table
-    from offline_envs.data import data_health
+    from offline_envs.data import EMBEDDED_ROOT, MINARI_ROOT_VARIABLE, data_health, embedded_ids
     from offline_envs.dynamics import DISAGREEMENTS
     from offline_envs.files import check_writable, moved_by
     from offline_envs.runs import plot_returns
@@ -61,6 +62,9 @@ def info(
     ensemble = None if folder is None else _load(transitions, folder)
     console = Console()
     console.print(dataset_table(transitions))
+    if dataset in embedded_ids():
+        line = f"export {MINARI_ROOT_VARIABLE}={shlex.quote(str(EMBEDDED_ROOT))}"
+        console.print(f"Minari itself finds it after: {line}", soft_wrap=True, highlight=False, markup=False)
     console.print(health_table(data_health(transitions)))
     if ensemble is not None:
         console.print(_thresholds(transitions, ensemble, disagreement))

@@ -9,12 +9,12 @@ from offline_envs.data.history.layout import HistoryLayout, check_history
 from offline_envs.data.history.stacking import with_history
 from offline_envs.data.history.wrapper import HistoryObservation, after_step, history_spaces, without_past
 from offline_envs.data.loading import DatasetSource, load_transitions
-from offline_envs.data.minari_ids import MINARI_ROOT_VARIABLE, embedded_ids, minari_root
+from offline_envs.data.minari_ids import EMBEDDED_ROOT, MINARI_ROOT_VARIABLE, embedded_ids, minari_root
 from offline_envs.data.minari_source import episodes_checksum
 from offline_envs.data.sources import SOURCES, Source
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.data.tables.columns import Columns, ColumnsChoice, read_columns
-from offline_envs.data.tables.names import action_names, obs_names
+from offline_envs.data.tables.names import ACTION_NAMES, OBS_NAMES, action_names, obs_names
 from offline_envs.data.tables.opening import NamedTable, with_columns
 from offline_envs.data.tables.steps import transitions_from_table
 from offline_envs.data.tables.table import Table
@@ -22,8 +22,11 @@ from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_finite
 
 __all__ = [
+    "ACTION_NAMES",
     "CONTENTS",
+    "EMBEDDED_ROOT",
     "MINARI_ROOT_VARIABLE",
+    "OBS_NAMES",
     "SOURCES",
     "Columns",
     "ColumnsChoice",
