@@ -184,6 +184,23 @@ def check_plant_with_delay(tmp_path: Path) -> None:
     assert all(-1000 < score < 0 for score in scores.values())
 
 
+def check_tank_from_csv(tmp_path: Path) -> None:
+    """One minute by hand, and a file whose shutdowns are those of the simulation."""
+    example = load("tank_from_csv")
+    tank = example.Tank()
+    tank.reset(seed=0)
+    tank.level, tank.inflow = 1.44, 0.5
+    obs, pressure, shut_down, _, _ = tank.step(np.array([0.25]))
+    assert (pressure, float(obs[0])) == pytest.approx((1.2, 1.44 + 0.1 * (0.5 - 0.25 * 1.2)))
+    assert not shut_down
+    scores = example.main(replace(example.SMOKE, folder=tmp_path))
+    assert list(scores) == ["operators", "policy"]
+    assert all(0 < score < 200 * 1.8**0.5 for score in scores.values())
+    found = load_transitions(tmp_path / "tank.csv", columns=tmp_path / "tank.toml")
+    assert found.metadata["obs_names"] == ["level [m]", "inflow [m3/min]"]
+    assert found.terminated.tolist() == (found.next_obs[:, 0] > 1.8).tolist()
+
+
 def check_mbmf(tmp_path: Path) -> None:
     assert check_loop("mbmf", tmp_path / "imitating") == "mbmf-seed0.csv 2"
     assert check_loop("mbmf", tmp_path / "scratch", imitate=False) == "trpo-seed0.csv 2"
@@ -205,11 +222,13 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     "sac_alone": check_sac_alone,
     "heated_pipe": check_heated_pipe,
     "plant_with_delay": check_plant_with_delay,
+    "tank_from_csv": check_tank_from_csv,
     "mbmf": check_mbmf,
 }
 
 
 @pytest.mark.filterwarnings("ignore:On the holdout, the model predicts")  # after a single epoch
+@pytest.mark.filterwarnings("ignore:The termination rule agrees with")  # learned from two shutdowns
 @pytest.mark.parametrize("name", CHECKS)
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
     CHECKS[name](tmp_path)

@@ -13,6 +13,7 @@ from rich.text import Text
 from offline_envs.cli.options import (
     POLICY_HELP,
     Agent,
+    ColumnsOption,
     Dataset,
     Device,
     EnsembleJson,
@@ -25,6 +26,7 @@ from offline_envs.cli.options import (
     find_policy,
     given_once,
     history_of,
+    parse_columns,
     parse_env,
     parse_json,
     parse_settings,
@@ -54,6 +56,7 @@ def diagnose(
     policy: Annotated[str | None, typer.Option(help=f"Also roll out a policy. {POLICY_HELP}")] = None,
     output: Annotated[Path, typer.Option(help="New folder for the report.")] = Path("diagnosis"),
     agent: Agent = "sac",
+    columns: ColumnsOption = None,
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     trust_dataset: TrustDataset = False,
@@ -91,8 +94,9 @@ def diagnose(
     given = given_once(sizes, parse_json(options, "--options"), "--options")
     settings = parse_settings(DiagnoseSettings, given, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
+    env = parse_env(env_id, env_kwargs)
     loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
-    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), **loading)
+    transitions = task_transitions(dataset, task, columns=parse_columns(columns), env_id=env, **loading)
     choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
     assembly, followed = _model_and_policy(transitions, choice, policy, agent, settings.seed)
     card = _card(model, transitions, *choices)
@@ -101,9 +105,8 @@ def diagnose(
     )
     with moved_by("--output"):
         write_report(found, output)
-    console = Console()
-    console.print(_table(advise(found), transitions))
-    console.print(f"Report: {output / 'report.html'}", soft_wrap=True, markup=False)
+    Console().print(_table(advise(found), transitions))
+    Console().print(f"Report: {output / 'report.html'}", soft_wrap=True, markup=False)
 
 
 def _model_and_policy(

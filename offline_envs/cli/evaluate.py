@@ -11,6 +11,7 @@ from rich.table import Table
 from offline_envs.cli.options import (
     POLICY_HELP,
     Agent,
+    ColumnsOption,
     EnvId,
     EnvKwargs,
     History,
@@ -21,6 +22,7 @@ from offline_envs.cli.options import (
     find_policy,
     history_of,
     learned_mdp,
+    parse_columns,
     parse_env,
 )
 from offline_envs.errors import SettingsError
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     policy: Annotated[str, typer.Argument(help=POLICY_HELP)],
+    columns: ColumnsOption = None,
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     dataset: Annotated[
@@ -62,6 +65,7 @@ def evaluate(
             "--dataset that names it."
         )
     loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
+    loading["columns"] = parse_columns(columns)
     env, transitions = _environment(parse_env(env_id, env_kwargs), dataset, task, **loading)
     found = find_policy(
         policy,
@@ -86,9 +90,7 @@ def _environment(
     env_id: "str | EnvSpec | None",
     dataset: str | None,
     task: str | None,
-    *,
-    trust_dataset: bool,
-    history: int,
+    **loading: Any,
 ) -> "tuple[gym.Env[Any, Any], Transitions | None]":
     import gymnasium as gym
 
@@ -96,11 +98,11 @@ def _environment(
     from offline_envs.tasks import find_task, real_env_spec, task_transitions
 
     if dataset is None and task is not None:
-        return _with_history(gym.make(real_env_spec(find_task(task))), history), None
+        return _with_history(gym.make(real_env_spec(find_task(task))), loading["history"]), None
     if dataset is None:
         assert env_id is not None
-        return _with_history(gym.make(known_environment(env_id).spec), history), None
-    transitions = task_transitions(dataset, task, env_id=env_id, trust_dataset=trust_dataset, history=history)
+        return _with_history(gym.make(known_environment(env_id).spec), loading["history"]), None
+    transitions = task_transitions(dataset, task, env_id=env_id, **loading)
     return transitions.make_env(), transitions
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from offline_envs.cli.options import (
     INTERRUPTED,
+    ColumnsOption,
     Dataset,
     Device,
     EnsembleJson,
@@ -20,6 +21,7 @@ from offline_envs.cli.options import (
     History,
     TaskName,
     given_once,
+    parse_columns,
     parse_env,
     parse_json,
     parse_settings,
@@ -109,6 +111,7 @@ def fit(
     kind: Annotated[
         str, typer.Option(help="ensemble, or gp for a Gaussian process, which needs 'offline-envs[gp]'.")
     ] = "ensemble",
+    columns: ColumnsOption = None,
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     history: History = None,
@@ -136,7 +139,13 @@ def fit(
     check_device(device)
     shape, choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
     job = FITTERS.find(kind)(Asked(shape, given_once({"seed": seed}, choices, "--fit"), device, initial))
-    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), history=history or 1)
+    transitions = task_transitions(
+        dataset,
+        task,
+        columns=parse_columns(columns),
+        env_id=parse_env(env_id, env_kwargs),
+        history=history or 1,
+    )
     folder = job.folder(transitions)
     console = Console(soft_wrap=True, highlight=False)
     if folder.exists():

@@ -1,12 +1,21 @@
 """`offline-envs info`: a summary of a dataset."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from offline_envs.cli.options import Dataset, EnvId, EnvKwargs, TaskName, parse_env
+from offline_envs.cli.options import (
+    ColumnsOption,
+    Dataset,
+    EnvId,
+    EnvKwargs,
+    TaskName,
+    parse_columns,
+    parse_env,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
 
 def info(
     dataset: Dataset,
+    columns: ColumnsOption = None,
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     task: TaskName = None,
@@ -36,7 +46,7 @@ def info(
     With the default model in the cache, or with --model, also print the thresholds of PessimisticModel-v0.
     """
     from offline_envs.cli.printing.tables import dataset_table, health_table
-    from offline_envs.data import data_health
+    from offline_envs.data import EMBEDDED_ROOT, MINARI_ROOT_VARIABLE, data_health, embedded_ids
     from offline_envs.dynamics import DISAGREEMENTS
     from offline_envs.files import check_writable, moved_by
     from offline_envs.runs import plot_returns
@@ -45,11 +55,16 @@ def info(
     DISAGREEMENTS.find(disagreement)
     if plot is not None:
         check_writable(plot.parent, "--plot")
-    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs))
+    transitions = task_transitions(
+        dataset, task, columns=parse_columns(columns), env_id=parse_env(env_id, env_kwargs)
+    )
     folder = _default_model(transitions) if model is None else model
     ensemble = None if folder is None else _load(transitions, folder)
     console = Console()
     console.print(dataset_table(transitions))
+    if dataset in embedded_ids():
+        line = f"export {MINARI_ROOT_VARIABLE}={shlex.quote(str(EMBEDDED_ROOT))}"
+        console.print(f"Minari itself finds it after: {line}", soft_wrap=True, highlight=False, markup=False)
     console.print(health_table(data_health(transitions)))
     if ensemble is not None:
         console.print(_thresholds(transitions, ensemble, disagreement))

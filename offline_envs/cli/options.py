@@ -24,7 +24,18 @@ Settings = TypeVar("Settings", bound="JsonSettings")
 
 Dataset = Annotated[
     str,
-    typer.Argument(help="Minari id, D4RL-layout .hdf5, .npz archive, or folder of a Minari dataset."),
+    typer.Argument(
+        help="Minari id or folder, D4RL-layout .hdf5, .npz archive, or a table: .csv, .parquet (also a "
+        "folder), or a LeRobot folder (lerobot:PATH)."
+    ),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="What the columns of a table are: a TOML file, or JSON such as "
+        '\'{"obs": ["level", "flow"], "action": "valve", "reward": "gain", "episode": "batch"}\'.',
+    ),
 ]
 EnvId = Annotated[
     str | None,
@@ -102,6 +113,19 @@ def parse_json(text: str, option: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f'{option} must be a JSON object such as {{"name": 1}}, got {text!r}.')
     return values
+
+
+def parse_columns(text: str | None) -> dict[str, Any] | None:
+    """Read --columns, JSON or a TOML file.
+
+    Raises:
+        SettingsError: It is neither.
+    """
+    from offline_envs.data import read_columns
+
+    if text is None:
+        return None
+    return parse_json(text, "--columns") if text.lstrip().startswith("{") else read_columns(text)
 
 
 def parse_env(env_id: str | None, env_kwargs: str) -> "str | EnvSpec | None":

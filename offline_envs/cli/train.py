@@ -7,6 +7,7 @@ import typer
 
 from offline_envs.agents import AGENTS
 from offline_envs.cli.options import (
+    ColumnsOption,
     Dataset,
     Device,
     EnsembleJson,
@@ -16,6 +17,7 @@ from offline_envs.cli.options import (
     History,
     TaskName,
     TrustDataset,
+    parse_columns,
     parse_json,
     parse_seeds,
 )
@@ -145,6 +147,7 @@ def train(
     penalty_scale: Scale = None,
     seeds: Seeds = "0",
     model: Model = None,
+    columns: ColumnsOption = None,
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
     trust_dataset: TrustDataset = False,
@@ -176,6 +179,7 @@ def train(
         "penalty": penalty,
         "penalty_scale": penalty_scale,
         "model": model,
+        "columns": parse_columns(columns),
         "env_id": env_id,
         "trust_dataset": trust_dataset or None,
         "history": history,

@@ -26,6 +26,7 @@ __all__ = [
     "PlanningModel",
     "check_new",
     "collect_dataset",
+    "episode_buffers",
     "write_relabelled",
 ]
 
@@ -35,6 +36,7 @@ _SLOW = {
     "GrowingDataset": "growing",
     "check_new": "writer",
     "collect_dataset": "collection",
+    "episode_buffers": "relabelled",
     "write_relabelled": "relabelled",
 }
 

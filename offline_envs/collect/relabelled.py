@@ -58,7 +58,11 @@ def episode_buffers(transitions: Transitions) -> Iterator[EpisodeBuffer]:
 
     An episode of T steps has T + 1 observations, and infos of T + 1 rows of which the first belongs to the
     reset and is 0. One that did not terminate is truncated at its last step.
+
+    Raises:
+        DatasetError: A successor is not the observation of the next row, which Minari cannot store.
     """
+    _check_following(transitions)
     starts = transitions.episode_starts.tolist()
     ends = (transitions.episode_starts + transitions.episode_lengths).tolist()
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):

@@ -1,4 +1,4 @@
-"""Load any dataset as `Transitions`: Minari, D4RL files, arrays, or several concatenated."""
+"""Load any dataset as `Transitions`: Minari, D4RL files, arrays, tables, or several concatenated."""
 
 from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate
@@ -9,23 +9,36 @@ from offline_envs.data.history.layout import HistoryLayout, check_history
 from offline_envs.data.history.stacking import with_history
 from offline_envs.data.history.wrapper import HistoryObservation, after_step, history_spaces, without_past
 from offline_envs.data.loading import DatasetSource, load_transitions
-from offline_envs.data.minari_ids import MINARI_ROOT_VARIABLE, embedded_ids, minari_root
+from offline_envs.data.minari_ids import EMBEDDED_ROOT, MINARI_ROOT_VARIABLE, embedded_ids, minari_root
 from offline_envs.data.minari_source import episodes_checksum
 from offline_envs.data.sources import SOURCES, Source
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
+from offline_envs.data.tables.columns import Columns, ColumnsChoice, read_columns
+from offline_envs.data.tables.names import ACTION_NAMES, OBS_NAMES, action_names, obs_names
+from offline_envs.data.tables.opening import NamedTable, with_columns
+from offline_envs.data.tables.steps import transitions_from_table
+from offline_envs.data.tables.table import Table
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_finite
 
 __all__ = [
+    "ACTION_NAMES",
     "CONTENTS",
+    "EMBEDDED_ROOT",
     "MINARI_ROOT_VARIABLE",
+    "OBS_NAMES",
     "SOURCES",
+    "Columns",
+    "ColumnsChoice",
     "DatasetSource",
     "Finding",
     "HistoryLayout",
     "HistoryObservation",
+    "NamedTable",
     "Source",
+    "Table",
     "Transitions",
+    "action_names",
     "after_step",
     "check_finite",
     "check_history",
@@ -40,7 +53,11 @@ __all__ = [
     "load_transitions",
     "minari_root",
     "named_environment",
+    "obs_names",
+    "read_columns",
     "transitions_from_arrays",
+    "transitions_from_table",
+    "with_columns",
     "with_history",
     "without_past",
 ]

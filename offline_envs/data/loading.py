@@ -17,7 +17,11 @@ from offline_envs.data.concatenation import concatenate
 from offline_envs.data.environments.overrides import Overrides
 from offline_envs.data.history.stacking import with_history
 from offline_envs.data.minari_source import transitions_from_minari
-from offline_envs.data.sources import find_source, valid_datasets
+from offline_envs.data.sources import Name, find_source, valid_datasets
+from offline_envs.data.tables.columns import Columns, ColumnsChoice
+from offline_envs.data.tables.frames import table_in_memory
+from offline_envs.data.tables.opening import Frame, NamedTable, is_name, opened_table, with_columns
+from offline_envs.data.tables.steps import transitions_from_table
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_size, check_transitions
 from offline_envs.errors import DatasetError
@@ -47,9 +51,17 @@ class RecentlyLoaded:
 
 
 DatasetSource: TypeAlias = (
-    str | os.PathLike[str] | MinariDataset | Mapping[str, Any] | Transitions | Sequence["DatasetSource"]
+    str
+    | os.PathLike[str]
+    | MinariDataset
+    | Mapping[str, Any]
+    | Frame
+    | NamedTable
+    | Transitions
+    | Sequence["DatasetSource"]
 )
-"""Minari id, path, `MinariDataset`, mapping of arrays, `Transitions`, or a list of any of these."""
+"""Minari id, path, `MinariDataset`, mapping of arrays, a frame of pandas, Hugging Face or pyarrow, a
+`NamedTable`, `Transitions`, or a list of any of these."""
 
 N_CACHED = 8
 _recent = RecentlyLoaded(N_CACHED)
@@ -58,6 +70,7 @@ _recent = RecentlyLoaded(N_CACHED)
 def load_transitions(
     dataset: DatasetSource,
     *,
+    columns: ColumnsChoice | None = None,
     env_id: str | EnvSpec | None = None,
     action_space: Box | None = None,
     min_size: int = 1,
@@ -71,8 +84,10 @@ def load_transitions(
     Args:
         dataset: A Minari id: looked up under `MINARI_DATASETS_PATH`, among the embedded datasets, and then
             downloaded. Or a path or another name that one of `SOURCES` knows, a `MinariDataset` (its filtered
-            episodes only), a mapping of arrays (see `transitions_from_arrays`), a `Transitions`, or a list
-            of any of these, which are concatenated.
+            episodes only), a mapping of arrays (see `transitions_from_arrays`), a pandas DataFrame, Hugging
+            Face Dataset or pyarrow Table, a `Transitions`, or a list of any of these, which are concatenated.
+        columns: What the columns of a table (a frame, CSV, Parquet or LeRobot) are: a mapping of the keys of
+            `Columns`, or a TOML file that holds them. What is left out is found by the columns' names.
         env_id: Environment of the data, instead of the one that their metadata name: an id, or a
             specification with keywords, e.g. `gym.make("Ant-v4", use_contact_forces=True).spec`.
         action_space: Space of the actions, instead of that of `env_id` or of the metadata. Arrays and files
@@ -86,25 +101,30 @@ def load_transitions(
     Raises:
         DatasetError: The dataset cannot be found or read, is not what it claims to be, breaks a rule of
             `check_transitions`, or does not fit `env_id`.
-        SettingsError: No valid `history`.
+        SettingsError: No valid `history` or `columns`.
 
     Warns:
         UserWarning: Episodes are longer than the time limit of their environment, or mostly shorter than the
             history.
     """
-    transitions = _load(dataset, Overrides.of(env_id, action_space, trust_dataset=trust_dataset))
+    transitions = _load(
+        with_columns(dataset, columns), Overrides.of(env_id, action_space, trust_dataset=trust_dataset)
+    )
     check_size(transitions.source, len(transitions), min_size)
     return with_history(transitions, history)
 
 
 def _load(dataset: DatasetSource, overrides: Overrides) -> Transitions:
-    if isinstance(dataset, str | os.PathLike):
-        path, read = find_source(dataset)
-        stamp = _stamp(path)
-        # The inner entry lets a file be read once for several overrides.
-        return _recent.get(
-            (stamp, overrides.key), lambda: _checked(_recent.get(stamp, lambda: read(path)), overrides)
-        )
+    if is_name(dataset):
+        return _load_named(dataset, None, overrides)
+    if isinstance(dataset, NamedTable):
+        if is_name(dataset.data):
+            return _load_named(dataset.data, Columns.of(dataset.columns), overrides)
+        table = opened_table(dataset.data)
+        return _checked(transitions_from_table(table, dataset.columns), overrides)
+    frame = table_in_memory(dataset)
+    if frame is not None:
+        return _checked(transitions_from_table(frame), overrides)
     if isinstance(dataset, Transitions):
         return _checked(dataset, overrides)
     if isinstance(dataset, MinariDataset):
@@ -114,6 +134,15 @@ def _load(dataset: DatasetSource, overrides: Overrides) -> Transitions:
     if isinstance(dataset, Sequence):
         return concatenate([_load(part, overrides) for part in dataset])
     raise DatasetError(f"dataset= must be {valid_datasets()}; received {type(dataset).__name__}.")
+
+
+def _load_named(name: Name, columns: Columns | None, overrides: Overrides) -> Transitions:
+    path, read = find_source(name, columns)
+    stamp = (_stamp(path), None if columns is None else columns.key)
+    # The inner entry lets a file be read once for several overrides.
+    return _recent.get(
+        (stamp, overrides.key), lambda: _checked(_recent.get(stamp, lambda: read(path)), overrides)
+    )
 
 
 def _checked(transitions: Transitions, overrides: Overrides) -> Transitions:

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
+from numpy.typing import NDArray
 from torch import Tensor
 
 from offline_envs.data.environments.making import make_real_env
 from offline_envs.data.environments.recorded import believed
 from offline_envs.data.history.layout import HistoryLayout
 from offline_envs.data.history.wrapper import HistoryObservation
+from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.errors import DatasetError
 
 TENSOR_FIELDS = ("obs", "actions", "rewards", "next_obs", "terminated", "episode_starts")
@@ -140,6 +142,40 @@ class Transitions:
         if self.history > 1:
             digest.update(f"history{self.history}".encode())
         return digest.hexdigest()
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the steps as arrays by D4RL's names, copied, e.g. for `numpy.savez`.
+
+        `load_transitions` makes the same steps of them, if it is told the action space. Infos, metadata and
+        the environment are left out.
+
+        Returns:
+            `observations` and `next_observations` `(n, d)`, `actions` `(n, k)` and `rewards` `(n,)`, float32;
+            `terminals` and `timeouts` `(n,)`, bool: an episode whose last step does not terminate ends by a
+            timeout there.
+        """
+        timeouts = torch.zeros_like(self.terminated)
+        timeouts[self.episode_starts + self.episode_lengths - 1] = True
+        named = {
+            "observations": self.obs,
+            "actions": self.actions,
+            "rewards": self.rewards,
+            "next_observations": self.next_obs,
+            "terminals": self.terminated,
+            "timeouts": timeouts & ~self.terminated,
+        }
+        return {name: tensor.numpy().copy() for name, tensor in named.items()}
+
+    def to_d3rlpy(self, *, for_next_actions: bool = False) -> dict[str, NDArray[np.float32]]:
+        """Return the steps as arrays of d3rlpy: `d3rlpy.dataset.MDPDataset(**transitions.to_d3rlpy())`.
+
+        Args:
+            for_next_actions: Whether the algorithm learns from the action that the data take next (ReBRAC).
+
+        Returns:
+            See `offline_envs.data.d3rlpy_arrays`.
+        """
+        return d3rlpy_arrays(self, for_next_actions=for_next_actions)
 
     def make_env(self, **kwargs: Any) -> gym.Env[Any, Any]:
         """Make the real environment that the data come from, e.g. to evaluate a policy.

@@ -80,7 +80,7 @@ def assemble(
     if options.model is None:
         method.check(settings)
         check_variance(options.spread, settings)
-    transitions = task_transitions(dataset, options.task, env_id=options.env_id, history=options.history)
+    transitions = _transitions(dataset, options)
     known = resolve_known(options.known, options.reward, transitions, device=options.device)
     scored = with_reward(transitions, options.reward, device=options.device)
     starts = _starts(transitions, known, options)
@@ -100,6 +100,12 @@ def assemble(
     members = Members.of(own, method.members, predict)
     spread = with_spread(own_sampler or sampler, factor, members)
     return Assembly(LearnedMDP(members, rule, guard, transform, spread, known), starts, scored, method)
+
+
+def _transitions(dataset: DatasetSource, options: ModelOptions) -> Transitions:
+    return task_transitions(
+        dataset, options.task, columns=options.columns, env_id=options.env_id, history=options.history
+    )
 
 
 class _InCache(TypedDict):

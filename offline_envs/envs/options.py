@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from gymnasium.envs.registration import EnvSpec
 
+from offline_envs.data import ColumnsChoice
 from offline_envs.dynamics import DynamicsFunction, DynamicsModel
 from offline_envs.mdp import KnownChoice, Sampler, StepFunction
 from offline_envs.settings import TypedSettings
@@ -21,6 +22,8 @@ class ModelOptions(TypedSettings):
     Attributes:
         model: Folder of a fitted model, or the model itself, also as a function or module that
             `FunctionModel` takes; if None, an ensemble is fitted once and kept in the user's cache.
+        columns: What the columns of a table (a frame, CSV, Parquet, LeRobot) are, see
+            `offline_envs.data.Columns`: a mapping, or a TOML file.
         env_id: Environment that the data come from, if the dataset does not name it: an id, or a
             specification with keywords.
         history: Number of recorded observations in one of the environment, with the actions between them, see
@@ -52,6 +55,7 @@ class ModelOptions(TypedSettings):
     """
 
     model: str | Path | DynamicsModel | DynamicsFunction | None = None
+    columns: ColumnsChoice | None = None
     env_id: str | EnvSpec | None = None
     history: int = 1
     task: str | Task | None = None

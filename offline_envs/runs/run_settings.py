@@ -73,6 +73,7 @@ class RunSettings(JsonSettings):
             ones, see `with_uniform_rollouts`. Only for agents with a replay buffer.
         real_ratio: Share of every batch that comes from the dataset.
         seed: Seed of the model's fit, the agent, its batches and the imagined episodes.
+        columns: What the columns of a table are by key, see `offline_envs.data.Columns`.
         env_id: Environment behind the dataset, if its metadata do not name it.
         env_kwargs: Keywords of the environment `env_id` by name.
         trust_dataset: Whether the environment that the dataset's metadata describe is made as they say, which
@@ -124,6 +125,7 @@ class RunSettings(JsonSettings):
     rollout_actions: str = "policy"
     real_ratio: float = 0.05
     seed: int = 0
+    columns: Mapping[str, Any] | None = added_later(None)
     env_id: str | None = None
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     trust_dataset: bool = False
@@ -219,6 +221,7 @@ class RunSettings(JsonSettings):
         return task_transitions(
             self.dataset,
             self.task,
+            columns=self.columns,
             env_id=self.named_environment(),
             trust_dataset=self.trust_dataset,
             history=self.history,
@@ -273,6 +276,7 @@ class RunSettings(JsonSettings):
         return {
             "dataset": self.dataset,
             "model": self.model,
+            "columns": self.columns,
             "env_id": self.named_environment(),
             "history": self.history,
             "task": self.task,

@@ -13,11 +13,13 @@ from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
 
 from offline_envs.data import (
+    ColumnsChoice,
     DatasetSource,
     Transitions,
     check_finite,
     known_environment,
     load_transitions,
+    with_columns,
     with_history,
 )
 from offline_envs.tasks.base_env import without_reward_terms
@@ -148,6 +150,7 @@ def task_transitions(
     dataset: DatasetSource,
     task: str | Task | None = None,
     *,
+    columns: ColumnsChoice | None = None,
     env_id: str | EnvSpec | None = None,
     trust_dataset: bool = False,
     history: int = 1,
@@ -155,8 +158,10 @@ def task_transitions(
     """Load a dataset as it is, or with the reward of a task: `load_transitions` or `relabel`.
 
     The environment of a task is never the metadata's, so that `trust_dataset` changes nothing for it. Its
-    reward is computed before observations get a `history`, see `with_history`.
+    reward is computed before observations get a `history`, see `with_history`. `columns` say what the columns
+    of a table are, see `load_transitions`.
     """
+    dataset = with_columns(dataset, columns)
     if task is None:
         return load_transitions(dataset, env_id=env_id, trust_dataset=trust_dataset, history=history)
     return with_history(relabel(dataset, task, env_id=env_id), history)

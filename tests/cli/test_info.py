@@ -1,6 +1,8 @@
+import json
 import shutil
 from pathlib import Path
 
+import minari
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from offline_envs import load_transitions
 from offline_envs.data.health import CHECKS
 from offline_envs.dynamics import ensemble_folder, save_model
 from tests.cli.runner import fail, succeed
+from tests.data.tables.plants import COLUMNS, rows, write_csv
 from tests.data.worlds import arrays
 from tests.runs.test_plots import check_picture
 from tests.runs.tiny import DEMO
@@ -19,6 +22,31 @@ def test_info_of_the_dataset_in_the_package() -> None:
     assert "InvertedDoublePendulum-v5" in output
     assert "20,000 in 600 episodes" in output
     assert "█" in output
+
+
+def test_minari_finds_the_dataset_in_the_package_after_the_line_that_info_prints(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (line,) = (line for line in succeed("info", DEMO).splitlines() if "export" in line)
+    name, _, folder = line.partition("export ")[2].partition("=")
+    monkeypatch.setenv(name, folder)
+    assert minari.load_dataset(DEMO).total_steps == 20_000
+
+
+def test_info_names_the_columns_of_a_table(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "plant.csv", rows(flow=[1.0] * 7))
+    (tmp_path / "plant.toml").write_text(
+        'obs = ["level", "flow"]\naction = "valve"\nreward = "gain"\nepisode = "batch"\n'
+        'terminated = "spilled"\n[units]\nlevel = "m"\n',
+        encoding="utf-8",
+    )
+    output = succeed("info", path, "--columns", tmp_path / "plant.toml")
+    assert "2 dimensions: level [m], flow" in output
+    assert "flow: there is nothing to learn from what never changes" in output
+    given = json.dumps({**COLUMNS, "obs": "level"})
+    assert "1 dimensions: level" in succeed("info", path, "--columns", given)
+    assert "--columns must be JSON" in fail("info", path, "--columns", "{obs}")
+    assert "cannot be read" in fail("info", path, "--columns", tmp_path / "none.toml")
 
 
 def test_info_of_a_file(toy_dataset: str, tmp_path: Path) -> None:

@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
 import offline_envs
+from offline_envs.collect import episode_buffers
 from offline_envs.collect.relabelled import write_relabelled
 from offline_envs.data import load_transitions
 from offline_envs.data.transitions import TENSOR_FIELDS
 from offline_envs.errors import DatasetError
 from offline_envs.tasks import Relabelling
+from tests.data.tables.plants import COLUMNS, rows
+from tests.data.worlds import transitions, write_minari
 from tests.tasks.simulated import simulated
 
 NAME = "my/jump-v0"
@@ -92,3 +96,18 @@ def test_steps_that_are_not_consecutive_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"in 1 rows next_obs is not the next obs, the first in row 5\."):
         write_relabelled(found, NAME, root=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_is_the_same_steps_when_minari_has_written_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    table = load_transitions(rows(), columns=COLUMNS)
+    space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    episodes = list(episode_buffers(table))
+    write_minari("my/plant-v0", episodes, observation_space=space, action_space=table.action_space)
+    read = load_transitions("my/plant-v0")
+    assert read.fingerprint == table.fingerprint
+    assert read.action_space == table.action_space
+    with pytest.raises(DatasetError, match="in 3 rows next_obs is not the next obs, the first in row 0"):
+        next(episode_buffers(transitions(next_obs=torch.zeros(4, 1))))

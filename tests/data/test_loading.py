@@ -52,8 +52,8 @@ def test_the_holdout_needs_more() -> None:
     ("dataset", "message"),
     [
         (
-            "runs/data.csv",
-            "dataset='runs/data.csv' is neither a dataset nor a known kind of file; give a Minari id",
+            "runs/data.xlsx",
+            "dataset='runs/data.xlsx' is neither a dataset nor a known kind of file; give a Minari id",
         ),
         (Path("nowhere"), "dataset='nowhere' is neither"),
         ("nowhere.npz", "There is no file nowhere.npz"),

@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 
+from offline_envs.data import load_transitions
 from offline_envs.errors import DatasetError
 from tests.data.worlds import transitions
 
@@ -32,3 +33,14 @@ def test_repr_shows_shapes_and_no_numbers() -> None:
 def test_no_environment_to_make() -> None:
     with pytest.raises(DatasetError, match=r"does not name its environment. Pass env_id="):
         transitions().make_env()
+
+
+def test_as_arrays_they_are_the_same_steps() -> None:
+    """An episode that terminates has no timeout; without marks the next would be joined to it."""
+    for terminated in ([False, True, False, False], [False] * 4):
+        made = transitions(terminated=torch.tensor(terminated), episode_starts=torch.tensor([0, 2]))
+        arrays = made.to_arrays()
+        assert arrays["timeouts"].tolist() == [False, not terminated[1], False, True]
+        assert load_transitions(arrays).fingerprint == made.fingerprint
+        arrays["observations"][:] = 7
+        assert made.obs[0].item() == 0

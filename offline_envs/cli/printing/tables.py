@@ -6,7 +6,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.data import Finding, Transitions
+from offline_envs.data import ACTION_NAMES, OBS_NAMES, Finding, Transitions
 from offline_envs.dynamics import DISAGREEMENTS, MAX_DISTANCE, RULES, DisagreementStats
 from offline_envs.runs import SeedResults
 
@@ -36,8 +36,11 @@ def dataset_table(transitions: Transitions) -> Table:
     rows = {
         "environment": _environment(transitions),
         "steps": f"{len(transitions):,} in {len(returns):,} episodes",
-        "observations": f"{transitions.obs_dim} dimensions",
-        "actions": escape(f"{transitions.action_dim} dimensions in {transitions.action_space}"),
+        "observations": escape(f"{transitions.obs_dim} dimensions{_named(transitions, OBS_NAMES)}"),
+        "actions": escape(
+            f"{transitions.action_dim} dimensions in {transitions.action_space}"
+            f"{_named(transitions, ACTION_NAMES)}"
+        ),
         "terminated": f"{ended:,} steps ({ended / len(transitions):.2%})",
         "episode length": f"mean {lengths.mean():.0f}, from {lengths.min()} to {lengths.max()}",
         "episode return": f"mean {returns.mean():.1f} ± {returns.std():.1f}, best {returns.max():.1f}",
@@ -59,6 +62,11 @@ def health_table(findings: Sequence[Finding]) -> Table:
     for finding in findings:
         table.add_row(finding.check, "[green]ok[/green]" if finding.ok else escape(finding.problem))
     return table
+
+
+def _named(transitions: Transitions, key: str) -> str:
+    names = transitions.metadata.get(key)
+    return f": {', '.join(map(str, names))}" if isinstance(names, list) else ""
 
 
 def _environment(transitions: Transitions) -> str:

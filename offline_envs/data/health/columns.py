@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_envs.data.health.findings import listed
+from offline_envs.data.tables.names import obs_names
 from offline_envs.data.transitions import Transitions
 
 NEARLY_CONSTANT = 1e-3
@@ -26,7 +27,7 @@ class Column:
     """A column of numbers and its spread.
 
     Attributes:
-        name: `"obs 3"` or `"rewards"`.
+        name: Its own, `"obs 3"`, or `"rewards"`.
         values: float32 `(n,)`.
         std: Its standard deviation, exactly 0 if it is constant.
         largest: Its largest absolute value.
@@ -48,7 +49,13 @@ class Column:
 def observation_columns(transitions: Transitions) -> list[Column]:
     """Every column of the observations."""
     obs = transitions.obs.numpy()
-    return [Column.of(f"obs {i}", obs[:, i]) for i in range(transitions.obs_dim)]
+    return [Column.of(name, obs[:, i]) for i, name in enumerate(_labels(transitions))]
+
+
+def _labels(transitions: Transitions) -> list[str]:
+    """Names of the columns of the observations, `"obs 3"` for one without."""
+    numbered = [f"obs[{i}]" for i in range(transitions.obs_dim)]
+    return [f"obs {i}" if name == numbered[i] else name for i, name in enumerate(obs_names(transitions))]
 
 
 def all_columns(transitions: Transitions) -> list[Column]:
@@ -101,11 +108,11 @@ def outliers(transitions: Transitions) -> str:
 def float32_steps(transitions: Transitions) -> str:
     """Columns whose typical step is hardly larger than the distance of neighbouring float32 numbers."""
     obs, next_obs = transitions.obs.numpy(), transitions.next_obs.numpy()
-    found = []
+    found, labels = [], _labels(transitions)
     for i in range(transitions.obs_dim):
         before = obs[:, i].astype(np.float64)
         steps = np.abs(next_obs[:, i] - before)
         moving = steps > 0
         if moving.any() and np.median((steps / np.spacing(np.abs(obs[:, i])))[moving]) < COARSE_STEP:
-            found.append(f"obs {i} ({1 - moving.mean():.0%} of its steps are 0)")
+            found.append(f"{labels[i]} ({1 - moving.mean():.0%} of its steps are 0)")
     return f"{listed(found)}: subtract an offset before loading" if found else ""

@@ -1,16 +1,55 @@
 """`d3rlpy_arrays`: a dataset as the arrays of d3rlpy's `MDPDataset`."""
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from offline_envs.data.transitions import Transitions
+
+class Steps(Protocol):
+    """What `Transitions` have, which give themselves this form and so cannot be named here."""
+
+    @property
+    def obs(self) -> Tensor:
+        """Observations `(n, d)`."""
+        ...
+
+    @property
+    def actions(self) -> Tensor:
+        """Actions `(n, k)`."""
+        ...
+
+    @property
+    def rewards(self) -> Tensor:
+        """Rewards `(n,)`."""
+        ...
+
+    @property
+    def next_obs(self) -> Tensor:
+        """Successors `(n, d)`."""
+        ...
+
+    @property
+    def terminated(self) -> Tensor:
+        """Ends of the MDP `(n,)`."""
+        ...
+
+    @property
+    def episode_starts(self) -> Tensor:
+        """First row of every episode `(e,)`."""
+        ...
+
+    @property
+    def episode_lengths(self) -> Tensor:
+        """Number of steps of every episode `(e,)`."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
-def d3rlpy_arrays(
-    transitions: Transitions, *, for_next_actions: bool = False
-) -> dict[str, NDArray[np.float32]]:
+def d3rlpy_arrays(transitions: Steps, *, for_next_actions: bool = False) -> dict[str, NDArray[np.float32]]:
     """Give a dataset the form of d3rlpy, without needing d3rlpy: `MDPDataset(**arrays)`.
 
     d3rlpy has no successor observations: the successor of a row is the next row of its episode. It leaves the

@@ -19,6 +19,7 @@ EVERY_RUN = (
     "agent",
     "gradient_steps",
     "seed",
+    "columns",
     "env_id",
     "env_kwargs",
     "trust_dataset",

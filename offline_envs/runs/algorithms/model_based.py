@@ -133,7 +133,8 @@ class ModelBased(Algorithm):
         """Make environments of the run's dataset, which already has the reward of its task."""
         settings, folder = run.settings, run.folder
         options = self.make_vec_options(settings)
-        options |= {"dataset": run.transitions, "env_id": None, "task": None, "history": 1}
+        options |= {"dataset": run.transitions, "columns": None, "env_id": None}
+        options |= {"task": None, "history": 1}
         if folder.model.exists():
             options |= {"model": str(folder.model), "ensemble": None, "fit": None}
         output = "torch" if collects_on_device(settings) else "numpy"

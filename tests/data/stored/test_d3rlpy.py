@@ -92,3 +92,12 @@ def test_the_dataset_is_not_touched() -> None:
     d3rlpy_arrays(transitions)["observations"][:] = -1
     d3rlpy_arrays(transitions, for_next_actions=True)["rewards"][:] = -1
     assert dataclasses.replace(transitions).fingerprint == before
+
+
+def test_transitions_give_themselves_this_form() -> None:
+    transitions = with_ends(2, 8)
+    for next_actions in (False, True):
+        own = transitions.to_d3rlpy(for_next_actions=next_actions)
+        arrays = d3rlpy_arrays(transitions, for_next_actions=next_actions)
+        assert own.keys() == arrays.keys()
+        assert all(np.array_equal(own[name], arrays[name]) for name in arrays)
