@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"errors", "files", "registration", "registry"},
     "tasks": {"data", "registration", "registry", "versions", "errors"},
     "dynamics": GROUND | {"data", "tasks"},
-    "policies": GROUND,
+    "policies": GROUND | {"data"},
     "consistency": GROUND | {"data", "dynamics"},
     "mdp": MODEL,
     "methods": MODEL | {"mdp", "consistency"},

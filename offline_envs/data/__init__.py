@@ -12,6 +12,17 @@ from offline_envs.data.loading import DatasetSource, load_transitions
 from offline_envs.data.minari_ids import MINARI_ROOT_VARIABLE, embedded_ids, minari_root
 from offline_envs.data.minari_source import episodes_checksum
 from offline_envs.data.sources import SOURCES, Source
+from offline_envs.data.spaces.agent_spaces import AgentSpaces
+from offline_envs.data.spaces.columns import n_columns, to_columns
+from offline_envs.data.spaces.discrete import (
+    DiscreteSpace,
+    action_shape,
+    are_in,
+    check_continuous,
+    from_one_hot,
+    one_hot,
+    one_hot_box,
+)
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_finite
@@ -20,13 +31,18 @@ __all__ = [
     "CONTENTS",
     "MINARI_ROOT_VARIABLE",
     "SOURCES",
+    "AgentSpaces",
     "DatasetSource",
+    "DiscreteSpace",
     "Finding",
     "HistoryLayout",
     "HistoryObservation",
     "Source",
     "Transitions",
+    "action_shape",
     "after_step",
+    "are_in",
+    "check_continuous",
     "check_finite",
     "check_history",
     "concatenate",
@@ -35,11 +51,16 @@ __all__ = [
     "data_health",
     "embedded_ids",
     "episodes_checksum",
+    "from_one_hot",
     "history_spaces",
     "known_environment",
     "load_transitions",
     "minari_root",
+    "n_columns",
     "named_environment",
+    "one_hot",
+    "one_hot_box",
+    "to_columns",
     "transitions_from_arrays",
     "with_history",
     "without_past",

@@ -54,12 +54,12 @@ def transitions_from_arrays(
     episode is dropped, with its termination and a warning, because its successor is unknown.
 
     Args:
-        arrays: obs or observations `(n, d)`; actions `(n, k)`; rewards `(n,)`; terminated, terminals or
-            terminations `(n,)`. Optional: next_obs or next_observations `(n, d)`; truncated, timeouts or
-            truncations `(n,)`; episode_starts `(e,)`; `infos`, a mapping of arrays that came with next_obs;
-            `infos/<name>`, as in D4RL, arrays that came with obs (shifted by one row, NaN where an episode
-            ends), or with the action if the name begins with `action`. Anything else is ignored, with a
-            warning.
+        arrays: obs or observations `(n, d)`; actions `(n, k)`, or integers `(n,)`; rewards `(n,)`;
+            terminated, terminals or terminations `(n,)`. Optional: next_obs or next_observations `(n, d)`;
+            truncated, timeouts or truncations `(n,)`; episode_starts `(e,)`; `infos`, a mapping of arrays
+            that came with next_obs; `infos/<name>`, as in D4RL, arrays that came with obs (shifted by one
+            row, NaN where an episode ends), or with the action if the name begins with `action`. Anything
+            else is ignored, with a warning.
         source: Where the arrays come from, for messages.
         own: Whether the caller gives up the arrays, so that they need not be copied.
 
@@ -74,6 +74,10 @@ def transitions_from_arrays(
         name: real_array(source, name, arrays[given]) for name, given in named_fields(source, arrays).items()
     }
     _warn_of_unknown(source, arrays)
+    if (
+        raw["actions"].ndim == 1 and raw["actions"].dtype.kind in "iu"
+    ):  # choices; `action_space=` says among what
+        raw["actions"] = raw["actions"][:, None]
     fields = {name: _converted(source, name, array, own) for name, array in raw.items()}
     steps = {name: values for name, values in fields.items() if name != "episode_starts"}
     check_shapes(source, steps)

@@ -46,6 +46,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         source=" + ".join(part.source for part in parts),
         metadata=_shared_metadata(parts),
         history=parts[0].history,
+        discrete_actions=parts[0].discrete_actions,
     )
 
 
@@ -63,10 +64,11 @@ def _check_same_dimensions(parts: Sequence[Transitions]) -> None:
                 "Datasets to concatenate must have the same history: "
                 f"{first.source} has {first.history}; {part.source} has {part.history}."
             )
-        if part.action_space != first.action_space:
+        if (part.action_space, part.discrete_actions) != (first.action_space, first.discrete_actions):
             raise DatasetError(
                 "Datasets to concatenate must have the same action space: "
-                f"{first.source} has {first.action_space}; {part.source} has {part.action_space}. "
+                f"{first.source} has {first.discrete_actions or first.action_space}; "
+                f"{part.source} has {part.discrete_actions or part.action_space}. "
                 "Pass env_id= or action_space= to choose one."
             )
 

@@ -18,6 +18,7 @@ from offline_envs.data.environments.overrides import Overrides
 from offline_envs.data.history.stacking import with_history
 from offline_envs.data.minari_source import transitions_from_minari
 from offline_envs.data.sources import find_source, valid_datasets
+from offline_envs.data.spaces.discrete import DiscreteSpace
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_size, check_transitions
 from offline_envs.errors import DatasetError
@@ -59,7 +60,7 @@ def load_transitions(
     dataset: DatasetSource,
     *,
     env_id: str | EnvSpec | None = None,
-    action_space: Box | None = None,
+    action_space: Box | DiscreteSpace | None = None,
     min_size: int = 1,
     trust_dataset: bool = False,
     history: int = 1,
@@ -75,7 +76,8 @@ def load_transitions(
             of any of these, which are concatenated.
         env_id: Environment of the data, instead of the one that their metadata name: an id, or a
             specification with keywords, e.g. `gym.make("Ant-v4", use_contact_forces=True).spec`.
-        action_space: Space of the actions, instead of that of `env_id` or of the metadata. Arrays and files
+        action_space: Space of the actions, instead of that of `env_id` or of the metadata: a Box, or a
+            `Discrete` or `MultiDiscrete`, whose recorded choices become one-hot numbers. Arrays and files
             that know neither are taken to have actions in [−1, 1].
         min_size: Smallest number of transitions accepted.
         trust_dataset: Whether `Transitions.make_env` may run whatever code the metadata name. Only for data

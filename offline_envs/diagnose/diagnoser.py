@@ -106,7 +106,7 @@ class Diagnoser:
             UNIFORM: UniformPolicy(self.assembly.transitions.action_space, generator)
         }
         if self.policy is not None:
-            actors = {POLICY: as_policy(self.policy), **actors}
+            actors = {POLICY: as_policy(self.policy, self.assembly.transitions.agent_spaces), **actors}
         steps = {}
         for source, act in actors.items():
             self.say(f"Imagining {settings.rollouts} episodes: {source}")

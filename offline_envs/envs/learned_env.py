@@ -1,13 +1,14 @@
 """`LearnedEnv`: one imagined episode at a time, as an ordinary Gymnasium environment."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Space
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,20 +17,22 @@ from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes
 from offline_envs.envs.explosion_watch import ExplosionWatch
 from offline_envs.envs.parts import LearnedParts
-from offline_envs.mdp import as_actions, check_reset_options
+from offline_envs.mdp import check_reset_options
 from offline_envs.settings import LARGEST_SEED
 
 Array = NDArray[np.float32]
 
 
-def learned_spaces(transitions: Transitions) -> tuple[Box, Box]:
-    """Observation and action space of a model of `transitions`.
+def learned_spaces(transitions: Transitions) -> tuple[Box, Space[Any]]:
+    """Observation and action space of a learned environment of `transitions`, as an agent sees them.
 
     Observations are float32 and unbounded, as those of the MuJoCo environments are: a prediction may leave
     the range of the data.
     """
     obs_space = Box(-np.inf, np.inf, (transitions.obs_dim,), np.float32)
     actions = transitions.action_space
+    if transitions.discrete_actions is not None:
+        return obs_space, deepcopy(transitions.discrete_actions)  # each with a generator of its own
     return obs_space, Box(actions.low.astype(np.float32), actions.high.astype(np.float32), dtype=np.float32)
 
 
@@ -41,7 +44,7 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
     `PessimisticModel-v0` (MOReL).
 
     ## Spaces
-    The dataset's actions; float32 observations without bounds.
+    The dataset's actions, a Box, `Discrete` or `MultiDiscrete`; float32 observations without bounds.
 
     ## Rewards
     The sampled reward of the chosen member, minus pessimism if there is any. `info` has `raw_reward` and
@@ -104,20 +107,21 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
     def _blank_infos(self) -> dict[str, Any]:
         return _entries(self._episodes.blank_infos())
 
-    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Imagine the next step.
 
         Args:
-            action: Action in the real environment's units, `(k,)`.
+            action: Action in the real environment's units, `(k,)`; an integer or `(m,)` if discrete.
 
         Raises:
             gymnasium.error.ResetNeeded: There is no episode yet.
-            SettingsError: The action has another shape or, given on the CPU, is not finite.
+            SettingsError: The action has another shape or, given on the CPU, is not finite or not in
+                the space.
         """
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step().")
-        chosen = as_actions(action, (self.transitions.action_dim,), self.device)
-        (obs, reward, terminated, truncated), infos = self._episodes.advance(chosen[None])
+        chosen = self._columns(action, ())[None]
+        (obs, reward, terminated, truncated), infos = self._episodes.advance(chosen)
         if self.monitor is not None:
             self.monitor.look()
         self._explosions.look(self._episodes.total_exploded)

@@ -17,7 +17,7 @@ from offline_envs.envs.learned_env import learned_spaces
 from offline_envs.envs.parts import LearnedParts
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
-from offline_envs.mdp import RESET_MASK, as_actions, as_tensor, check_reset_options
+from offline_envs.mdp import RESET_MASK, as_tensor, check_reset_options
 from offline_envs.settings import LARGEST_SEED, check_arguments, checked
 
 OUTPUTS = ("numpy", "torch")
@@ -148,18 +148,18 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         """Imagine the next step of every episode.
 
         Args:
-            actions: Actions in the real environment's units, `(n, k)`, an array or a tensor.
+            actions: Actions in the real environment's units, `(n, k)`, an array or a tensor; discrete ones
+                are integers, `(n,)` or `(n, m)`.
 
         Returns:
             Observations `(n, d)`, rewards, terminations and truncations `(n,)`, and infos.
 
         Raises:
             gymnasium.error.ResetNeeded: There are no episodes yet.
-            SettingsError: Actions of another shape or, given on the CPU, not finite.
+            SettingsError: Actions of another shape or, given on the CPU, not finite or not in the space.
         """
         self._check_begun()
-        shape = (self.num_envs, self.transitions.action_dim)
-        outcome, infos = self._step(as_actions(actions, shape, self.device))
+        outcome, infos = self._step(self._columns(actions, (self.num_envs,)))
         if self.monitor is not None:
             self.monitor.look()
         self._explosions.look(self._episodes.total_exploded)

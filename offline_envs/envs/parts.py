@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, one_hot
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes
 from offline_envs.errors import SettingsError
-from offline_envs.mdp import START_OBS, START_ROW, LearnedMDP, as_tensor
+from offline_envs.mdp import START_OBS, START_ROW, LearnedMDP, as_actions, as_choices, as_tensor
 from offline_envs.methods import Method, Monitor
 
 
@@ -51,6 +51,13 @@ class LearnedParts:
         if obs is None:
             return None, None
         return self._assembly.starts.given(obs, (*shape, self.transitions.obs_dim)), rows
+
+    def _columns(self, actions: Any, rows: tuple[int, ...]) -> Tensor:
+        """An agent's actions as the columns that the model sees, `(*rows, k)`."""
+        discrete = self.transitions.discrete_actions
+        if discrete is None:
+            return as_actions(actions, (*rows, self.transitions.action_dim), self.device)
+        return one_hot(discrete, as_choices(actions, discrete, rows, self.device))
 
     def _dataset_rows(self, rows: Any, shape: tuple[int, ...]) -> Tensor:
         found = as_tensor(f"options[{START_ROW!r}]", rows)

@@ -110,7 +110,7 @@ def _check_environment(task: Task, source: str, spec: EnvSpec) -> None:
 
 
 def _check_actions(task: Task, transitions: Transitions) -> None:
-    action_dim = known_environment(task.env_id).action_space.shape[0]
+    action_dim = known_environment(task.env_id).action_dim
     if transitions.action_dim != action_dim:
         raise DatasetError(
             f"{task} needs actions of {action_dim} dimensions; {transitions.source} has "

@@ -10,7 +10,8 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 
-from offline_envs.data.validation import flat_box, float_action_box
+from offline_envs.data.spaces.discrete import DiscreteSpace, one_hot_box
+from offline_envs.data.validation import flat_box, known_action_space
 from offline_envs.errors import DatasetError, SettingsError
 
 
@@ -26,7 +27,13 @@ class KnownEnvironment:
 
     spec: EnvSpec
     obs_dim: int
-    action_space: Box
+    action_space: Box | DiscreteSpace
+
+    @property
+    def action_dim(self) -> int:
+        """Number of action dimensions that a model sees."""
+        space = self.action_space
+        return int((space if isinstance(space, Box) else one_hot_box(space)).shape[0])
 
 
 def known_environment(env_id: str | EnvSpec) -> KnownEnvironment:
@@ -37,7 +44,8 @@ def known_environment(env_id: str | EnvSpec) -> KnownEnvironment:
             specification, e.g. `gym.make("Ant-v4", use_contact_forces=True).spec`.
 
     Raises:
-        DatasetError: There is no such environment, it cannot be made here, or a space is not a flat Box.
+        DatasetError: There is no such environment, it cannot be made here, or a space is none that
+            a model can be learned for.
     """
     name = env_id.id if isinstance(env_id, EnvSpec) else env_id
     try:
@@ -47,7 +55,7 @@ def known_environment(env_id: str | EnvSpec) -> KnownEnvironment:
         raise DatasetError(f"env_id={name!r} cannot be made: {error}") from error
     source = f"Environment {name!r}"
     obs_space = flat_box(source, "observation", env.observation_space)
-    action_space = float_action_box(source, env.action_space)
+    action_space = known_action_space(source, env.action_space)
     env.close()
     return KnownEnvironment(spec, obs_space.shape[0], action_space)
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.data.history.layout import HistoryLayout, action_at_rest, check_history
+from offline_envs.data.spaces.discrete import check_continuous
 from offline_envs.data.transitions import Transitions
 from offline_envs.errors import SettingsError
 
@@ -31,7 +32,7 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
         history already are left as they are.
 
     Raises:
-        SettingsError: No integer of at least 1, or a dataset with another history.
+        SettingsError: No integer of at least 1, a dataset with another history, or with discrete actions.
 
     Warns:
         UserWarning: More than half of the rows are less than `history − 1` steps from their episode's start.
@@ -39,6 +40,7 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
     check_history(history)
     if history == 1 or history == transitions.history:
         return transitions
+    check_continuous(transitions.discrete_actions, f"history={history}")
     if transitions.history > 1:
         raise SettingsError(
             f"history={history} is for data without a history, but {transitions.source} has one of "

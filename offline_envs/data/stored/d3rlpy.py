@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from offline_envs.data.spaces.discrete import check_continuous
 from offline_envs.data.transitions import Transitions
 
 
@@ -28,7 +29,11 @@ def d3rlpy_arrays(
     Returns:
         `observations` `(m, d)`, `actions` `(m, k)`, `rewards` `(m,)`, `terminals` `(m,)` and `timeouts`
         `(m,)`, float32 each; m is n and the number of rows that were added.
+
+    Raises:
+        SettingsError: The actions are discrete.
     """
+    check_continuous(transitions.discrete_actions, "The form of d3rlpy")
     last = transitions.episode_starts + transitions.episode_lengths - 1
     cut = torch.zeros(len(transitions), dtype=torch.bool)
     cut[last] = ~transitions.terminated[last]
