@@ -11,7 +11,10 @@ from torch import Tensor
 
 from offline_envs.data import Transitions, load_transitions
 
-FAST_FIT = {"ensemble": {"n_members": 2, "n_elites": 2, "hidden": (32,)}, "fit": {"max_epochs": 3}}
+FAST_FIT: dict[str, Any] = {
+    "ensemble": {"n_members": 2, "n_elites": 2, "hidden": (32,)},
+    "fit": {"max_epochs": 3},
+}
 """An ensemble that is fitted in a second."""
 
 

@@ -1,5 +1,6 @@
 """Rows of observations and actions as the tensors that a model sees."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -11,11 +12,15 @@ from offline_envs.data import to_columns
 
 def one_row(values: Any, space: gym.Space[Any]) -> Tensor:
     """A batch of one, copied: the environment may write to its array again, and so may the caller."""
+    if isinstance(values, Mapping):
+        return many_rows({name: np.asarray(part)[None] for name, part in values.items()}, space)
     return many_rows(np.asarray(values)[None], space)
 
 
 def many_rows(values: Any, space: gym.Space[Any]) -> Tensor:
     """A float32 copy: the environment may write to its array again, and so may the caller."""
+    if isinstance(values, Mapping):  # which are joined into fresh columns
+        return to_columns(space, values)
     if isinstance(values, Tensor):
         return to_columns(space, values.detach().clone())
     return to_columns(space, np.array(values))

@@ -23,6 +23,7 @@ from offline_envs.data.spaces.discrete import (
     one_hot,
     one_hot_box,
 )
+from offline_envs.data.spaces.observations import ObsSpace, as_float32, flatten_obs, obs_bounds
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import check_finite
@@ -37,11 +38,13 @@ __all__ = [
     "Finding",
     "HistoryLayout",
     "HistoryObservation",
+    "ObsSpace",
     "Source",
     "Transitions",
     "action_shape",
     "after_step",
     "are_in",
+    "as_float32",
     "check_continuous",
     "check_finite",
     "check_history",
@@ -51,6 +54,7 @@ __all__ = [
     "data_health",
     "embedded_ids",
     "episodes_checksum",
+    "flatten_obs",
     "from_one_hot",
     "history_spaces",
     "known_environment",
@@ -58,6 +62,7 @@ __all__ = [
     "minari_root",
     "n_columns",
     "named_environment",
+    "obs_bounds",
     "one_hot",
     "one_hot_box",
     "to_columns",

@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Dict
 from torch import Tensor
 
+from offline_envs.data.spaces.observations import ObsSpace
 from offline_envs.data.transitions import Transitions
 from offline_envs.errors import DatasetError
 
@@ -47,6 +49,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         metadata=_shared_metadata(parts),
         history=parts[0].history,
         discrete_actions=parts[0].discrete_actions,
+        obs_space=_same_obs_space(parts),
     )
 
 
@@ -71,6 +74,20 @@ def _check_same_dimensions(parts: Sequence[Transitions]) -> None:
                 f"{part.source} has {part.discrete_actions or part.action_space}. "
                 "Pass env_id= or action_space= to choose one."
             )
+
+
+def _same_obs_space(parts: Sequence[Transitions]) -> ObsSpace | None:
+    """The space of the observations; None, which has no bounds, where boxes differ."""
+    first = parts[0].obs_space
+    if all(part.obs_space == first for part in parts):
+        return first
+    spaces = [part.obs_space for part in parts]
+    if any(isinstance(space, Dict) for space in spaces):
+        raise DatasetError(
+            f"Datasets to concatenate must have the same Dict of observations, received {spaces}. Pass "
+            "env_id= to choose one."
+        )
+    return None
 
 
 def _same_env_spec(parts: Sequence[Transitions]) -> EnvSpec | None:

@@ -15,6 +15,7 @@ from minari import MinariDataset
 from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate
 from offline_envs.data.environments.overrides import Overrides
+from offline_envs.data.health.obs_bounds import within_bounds
 from offline_envs.data.history.stacking import with_history
 from offline_envs.data.minari_source import transitions_from_minari
 from offline_envs.data.sources import find_source, valid_datasets
@@ -92,7 +93,7 @@ def load_transitions(
 
     Warns:
         UserWarning: Episodes are longer than the time limit of their environment, or mostly shorter than the
-            history.
+            history; or observations lie outside the bounds of their space.
     """
     transitions = _load(dataset, Overrides.of(env_id, action_space, trust_dataset=trust_dataset))
     check_size(transitions.source, len(transitions), min_size)
@@ -121,6 +122,7 @@ def _load(dataset: DatasetSource, overrides: Overrides) -> Transitions:
 def _checked(transitions: Transitions, overrides: Overrides) -> Transitions:
     placed = overrides.applied_to(transitions)
     check_transitions(placed)
+    placed = within_bounds(placed)
     _warn_of_time_limit(placed)
     return placed
 

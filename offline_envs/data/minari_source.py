@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from minari import MinariDataset
 from numpy.typing import NDArray
 
@@ -19,9 +19,10 @@ from offline_envs.data.health.precision import BLOCK, Steps, block_starts, loses
 from offline_envs.data.infos import InfoRows
 from offline_envs.data.minari_metadata import check_metadata, check_steps
 from offline_envs.data.spaces.discrete import action_shape, encoded_actions, one_hot_box
+from offline_envs.data.spaces.observations import flatten_obs, obs_bounds
 from offline_envs.data.stored import hdf5
 from offline_envs.data.transitions import Transitions
-from offline_envs.data.validation import check_size, flags, flat_box, known_action_space, real_array
+from offline_envs.data.validation import check_size, flags, known_action_space, known_obs_space, real_array
 from offline_envs.errors import DatasetError
 
 ABOUT_STORAGE = frozenset(
@@ -98,7 +99,8 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
             or either was altered since this package wrote it.
     """
     source = f"Minari dataset {dataset.id!r}"
-    obs_dim = flat_box(source, "observation", dataset.observation_space).shape[0]
+    obs_space = known_obs_space(source, dataset.observation_space)
+    obs_dim = len(obs_bounds(obs_space)[0])
     actions = known_action_space(source, dataset.action_space)
     shape = actions.shape if isinstance(actions, Box) else action_shape(actions)
     size = _total_steps(source, dataset)
@@ -120,6 +122,7 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
         **fields,
         action_space=actions if isinstance(actions, Box) else one_hot_box(actions),
         discrete_actions=discrete,
+        obs_space=obs_space,
         env_spec=None if recorded is None else _safe_spec(recorded, source),
         recorded_env_spec=recorded,
         source=source,
@@ -159,7 +162,7 @@ def _episodes(dataset: MinariDataset) -> Iterable[Episode]:
     if dataset.storage.FORMAT == "hdf5":
         return _hdf5_episodes(dataset)
     return (
-        Episode(int(e.id), e.observations, e.actions, e.rewards, e.terminations, e.infos)
+        Episode(int(e.id), _flat(dataset, e.observations), e.actions, e.rewards, e.terminations, e.infos)
         for e in dataset.iterate_episodes()
     )
 
@@ -170,12 +173,33 @@ def _hdf5_episodes(dataset: MinariDataset) -> Iterator[Episode]:
             group = hdf5.subgroup(root, f"episode_{index}")
             yield Episode(
                 index=int(index),
-                observations=hdf5.read(group, "observations"),
+                observations=_hdf5_observations(dataset, group),
                 actions=hdf5.read(group, "actions"),
                 rewards=hdf5.read(group, "rewards"),
                 terminations=hdf5.read(group, "terminations"),
                 infos=_hdf5_infos(group),
             )
+
+
+def _hdf5_observations(dataset: MinariDataset, group: Any) -> NDArray[Any]:
+    if not isinstance(dataset.observation_space, Dict):
+        return hdf5.read(group, "observations")
+    return _flat(dataset, hdf5.read_all(hdf5.subgroup(group, "observations")))
+
+
+def _flat(dataset: MinariDataset, observations: Any) -> NDArray[Any]:
+    """Recorded observations as one array, also those of a Dict."""
+    space = dataset.observation_space
+    if not isinstance(space, Dict):
+        return observations  # type: ignore[no-any-return]
+    try:
+        parts = {name: np.asarray(observations[name]) for name in space.spaces}
+        flat: NDArray[Any] = flatten_obs(space, parts, (len(next(iter(parts.values()))),))
+    except (KeyError, ValueError, TypeError) as error:
+        raise DatasetError(
+            f"Minari dataset {dataset.id!r}: observations do not fit their space {space}: {error}"
+        ) from error
+    return flat
 
 
 def _hdf5_infos(episode: Any) -> dict[str, NDArray[Any]] | None:

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from torch import Tensor
 
 from offline_envs.data.environments.making import make_real_env
@@ -19,6 +19,7 @@ from offline_envs.data.history.layout import HistoryLayout
 from offline_envs.data.history.wrapper import HistoryObservation
 from offline_envs.data.spaces.agent_spaces import AgentSpaces
 from offline_envs.data.spaces.discrete import DiscreteSpace
+from offline_envs.data.spaces.observations import ObsSpace
 from offline_envs.errors import DatasetError
 
 TENSOR_FIELDS = ("obs", "actions", "rewards", "next_obs", "terminated", "episode_starts")
@@ -50,6 +51,8 @@ class Transitions:
         history: Number of recorded observations that an observation holds, see `with_history`; 1 if they are
             as recorded.
         discrete_actions: The space of the actions if they are discrete, which agents see; else None.
+        obs_space: The space of one recorded observation, where it is known: a Box, whose bounds are kept, or
+            a Dict of them, which agents see.
     """
 
     obs: Tensor
@@ -66,6 +69,7 @@ class Transitions:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     history: int = field(default=1, kw_only=True)
     discrete_actions: DiscreteSpace | None = field(default=None, kw_only=True)
+    obs_space: ObsSpace | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.obs)
@@ -94,7 +98,9 @@ class Transitions:
     @property
     def agent_spaces(self) -> AgentSpaces:
         """What an agent sees where it differs from these columns."""
-        return AgentSpaces(self.discrete_actions)
+        return AgentSpaces(
+            self.discrete_actions, self.obs_space if isinstance(self.obs_space, Dict) else None
+        )
 
     @property
     def layout(self) -> HistoryLayout:

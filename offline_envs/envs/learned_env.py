@@ -9,27 +9,26 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Space
-from numpy.typing import NDArray
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import ObsSpace, Transitions, as_float32
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes
 from offline_envs.envs.explosion_watch import ExplosionWatch
-from offline_envs.envs.parts import LearnedParts
+from offline_envs.envs.parts import LearnedParts, as_arrays
 from offline_envs.mdp import check_reset_options
 from offline_envs.settings import LARGEST_SEED
 
-Array = NDArray[np.float32]
 
-
-def learned_spaces(transitions: Transitions) -> tuple[Box, Space[Any]]:
+def learned_spaces(transitions: Transitions) -> tuple[ObsSpace, Space[Any]]:
     """Observation and action space of a learned environment of `transitions`, as an agent sees them.
 
-    Observations are float32 and unbounded, as those of the MuJoCo environments are: a prediction may leave
-    the range of the data.
+    Observations are float32, with the bounds of the recorded space. Where there are none, as in the MuJoCo
+    environments, a prediction may leave the range of the data.
     """
-    obs_space = Box(-np.inf, np.inf, (transitions.obs_dim,), np.float32)
+    obs_space: ObsSpace = Box(-np.inf, np.inf, (transitions.obs_dim,), np.float32)
+    if transitions.obs_space is not None and transitions.history == 1:
+        obs_space = as_float32(transitions.obs_space)
     actions = transitions.action_space
     if transitions.discrete_actions is not None:
         return obs_space, deepcopy(transitions.discrete_actions)  # each with a generator of its own
@@ -44,7 +43,8 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
     `PessimisticModel-v0` (MOReL).
 
     ## Spaces
-    The dataset's actions, a Box, `Discrete` or `MultiDiscrete`; float32 observations without bounds.
+    The dataset's actions, a Box, `Discrete` or `MultiDiscrete`; its observations in float32, a Box or
+    a Dict, within their bounds: what is predicted beyond is clipped.
 
     ## Rewards
     The sampled reward of the chosen member, minus pessimism if there is any. `info` has `raw_reward` and
@@ -79,13 +79,13 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Start an imagined episode.
 
         Args:
             seed: Restarts the random numbers, of start states and of predictions alike.
-            options: `{"obs": array (d,)}` starts from that observation; where columns are replayed,
-                `{"row": t}` from row t of the dataset, which it follows.
+            options: `{"obs": array (d,)}`, or a dict of arrays, starts from that observation; where
+                columns are replayed, `{"row": t}` from row t of the dataset, which it follows.
 
         Returns:
             The observation, and infos with the keys of a step's, NaN or False: recorders of episodes, as
@@ -100,14 +100,14 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
         if seed is not None or not self._begun:
             self._episodes.generator.manual_seed(int(self.np_random.integers(LARGEST_SEED)))
             self._begun = True
-        obs = _observation(self._episodes.restart(self._row, start, row))
+        obs = self._observation(self._episodes.restart(self._row, start, row))
         return obs, dict(self._blank_infos)
 
     @cached_property
     def _blank_infos(self) -> dict[str, Any]:
         return _entries(self._episodes.blank_infos())
 
-    def step(self, action: Any) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Imagine the next step.
 
         Args:
@@ -125,14 +125,14 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
         if self.monitor is not None:
             self.monitor.look()
         self._explosions.look(self._episodes.total_exploded)
-        return _observation(obs), float(reward), bool(terminated), bool(truncated), _entries(infos)
+        return self._observation(obs), float(reward), bool(terminated), bool(truncated), _entries(infos)
+
+    def _observation(self, obs: Tensor) -> Any:
+        row = obs[0].cpu().clone()  # a view would change with the next episode
+        return as_arrays(self.transitions.agent_spaces.agent_obs(row))
 
 
 def _entries(infos: Mapping[str, Tensor]) -> dict[str, Any]:
     """Infos of the row: Python scalars, or arrays where a method reports several numbers."""
     rows = {name: value[0] for name, value in infos.items()}
     return {name: row.item() if row.ndim == 0 else row.cpu().numpy() for name, row in rows.items()}
-
-
-def _observation(obs: Tensor) -> Array:
-    return np.array(obs[0].cpu().numpy(), copy=True)  # a view would change with the next episode

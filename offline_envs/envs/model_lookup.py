@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from gymnasium.vector import VectorWrapper
 from torch import Tensor
 
@@ -72,8 +72,8 @@ def model_of(
 def _dimensions(name: str, space: gym.Space[Any]) -> int:
     """Number of columns that a model sees of a space."""
     found = n_columns(space)
-    if found is None or (name == "observation" and not isinstance(space, Box)):
-        other = ", a Discrete or a MultiDiscrete" if name == "action" else ""
+    if found is None or (name == "observation" and not isinstance(space, Box | Dict)):
+        other = ", a Discrete or a MultiDiscrete" if name == "action" else ", or a Dict of such"
         raise SettingsError(f"The {name} space must be a Box of one dimension{other}, got {space}.")
     return found
 

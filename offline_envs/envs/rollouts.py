@@ -162,7 +162,8 @@ class _EnvWorld:
         """Step the environment; the successor is the true one, not the one after a restart."""
         chosen = self._spaces.agent_actions(action)
         _, reward, terminated, truncated, infos = self._envs.step(chosen)
-        return Rollout(obs, action, reward, infos[FINAL_OBS], terminated, truncated)
+        next_obs = self._spaces.obs_columns(infos[FINAL_OBS])
+        return Rollout(obs, action, reward, next_obs, terminated, truncated)
 
 
 def _lender(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:

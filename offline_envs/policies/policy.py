@@ -77,7 +77,9 @@ class PredictPolicy:
 
     def __call__(self, obs: Tensor, /) -> Tensor:
         """See `Policy`."""
-        actions, _ = self._predictor.predict(obs.cpu().numpy(), deterministic=self._deterministic)
+        seen = self._spaces.agent_obs(obs.cpu())
+        arrays = {n: part.numpy() for n, part in seen.items()} if isinstance(seen, dict) else seen.numpy()
+        actions, _ = self._predictor.predict(arrays, deterministic=self._deterministic)
         return self._spaces.action_columns(torch.as_tensor(actions, device=obs.device))
 
 

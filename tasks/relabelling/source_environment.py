@@ -136,5 +136,5 @@ def _first_columns(transitions: Transitions, n: int) -> Transitions:
     of_width = _cut.setdefault(transitions, {})
     if n not in of_width:
         obs, next_obs = (t[:, :n].contiguous() for t in (transitions.obs, transitions.next_obs))
-        of_width[n] = replace(transitions, obs=obs, next_obs=next_obs)
+        of_width[n] = replace(transitions, obs=obs, next_obs=next_obs, obs_space=None)
     return of_width[n]

@@ -116,7 +116,8 @@ def test_round_trip_without_leaks(lengths: list[int], draw: st.DataObject) -> No
 
 
 def test_spaces_are_named_when_refused() -> None:
-    buffer = replace(episode(0, 2), actions=np.ones((2, 3), np.int8))
+    actions: Any = np.ones((2, 3), np.int8)
+    buffer = replace(episode(0, 2), actions=actions)
     write_minari("binary-v0", [buffer], action_space=MultiBinary(3))
     with pytest.raises(
         DatasetError, match=r"action space must be a Box with one axis, received MultiBinary\(3\)"
@@ -133,12 +134,10 @@ def test_spaces_are_named_when_refused() -> None:
     ],
 )
 def test_discrete_actions_become_one_hot_numbers(space: Any, recorded: Any, columns: Any) -> None:
-    first, second = episode(0, 2), episode(10, 1)
-    write_minari(
-        "choices-v0",
-        [replace(first, actions=np.array(recorded[:2])), replace(second, actions=np.array(recorded[2:]))],
-        action_space=space,
-    )
+    first: Any = np.array(recorded[:2])
+    second: Any = np.array(recorded[2:])
+    episodes = [replace(episode(0, 2), actions=first), replace(episode(10, 1), actions=second)]
+    write_minari("choices-v0", episodes, action_space=space)
     data = load_transitions("choices-v0")
     assert data.actions.tolist() == columns
     assert data.discrete_actions == space

@@ -54,7 +54,12 @@ def test_the_model_is_given_the_choice() -> None:
 @pytest.mark.filterwarnings("ignore:On the holdout:UserWarning")  # a fit of three epochs
 @pytest.mark.parametrize("space", SPACES)
 def test_single_and_vector_environments_give_the_same_numbers(space: Any) -> None:
-    options = {"dataset": choosing(space), **FAST_FIT, "termination": "never", "progress": False}
+    options: dict[str, Any] = {
+        "dataset": choosing(space),
+        **FAST_FIT,
+        "termination": "never",
+        "progress": False,
+    }
     single = gym.make("PenalizedModel-v0", **options)
     envs = gym.make_vec("PenalizedModel-v0", 1, **options, autoreset_mode="Disabled")
     assert single.reset(seed=1)[0].tolist() == envs.reset(seed=1)[0][0].tolist()

@@ -17,7 +17,7 @@ from offline_envs.policies import UniformChoices
 from offline_envs.sb3 import BehaviorCloner, MixedReplayBuffer, SB3VecEnv, with_uniform_rollouts
 from tests.discrete import choosing, chosen_options
 
-SMALL = {"policy_kwargs": {"net_arch": [8]}, "device": "cpu", "seed": 0}
+SMALL: dict[str, Any] = {"policy_kwargs": {"net_arch": [8]}, "device": "cpu", "seed": 0}
 OBS_SPACE = Box(-np.inf, np.inf, (2,), np.float32)
 
 
@@ -46,7 +46,12 @@ def test_ppo_trains_inside_unchanged(space: Any, single: bool) -> None:
 
 def test_dqn_learns_the_choice_that_pays() -> None:
     """The third choice pays 2, the others 0 and 1, and nothing else depends on it."""
-    options = {"learning_starts": 100, "learning_rate": 1e-2, "gamma": 0.5, "exploration_fraction": 1.0}
+    options: dict[str, Any] = {
+        "learning_starts": 100,
+        "learning_rate": 1e-2,
+        "gamma": 0.5,
+        "exploration_fraction": 1.0,
+    }
     agent = DQN("MlpPolicy", vec_env(Discrete(3), 16), train_freq=1, **options, **SMALL).learn(4_000)
     chosen, _ = agent.predict(np.array([[1.0, 1.0], [30.0, 1.0]], np.float32), deterministic=True)
     assert chosen.tolist() == [2, 2]

@@ -11,7 +11,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 
 from offline_envs.data.spaces.discrete import DiscreteSpace, one_hot_box
-from offline_envs.data.validation import flat_box, known_action_space
+from offline_envs.data.spaces.observations import ObsSpace, obs_bounds
+from offline_envs.data.validation import known_action_space, known_obs_space
 from offline_envs.errors import DatasetError, SettingsError
 
 
@@ -21,13 +22,18 @@ class KnownEnvironment:
 
     Attributes:
         spec: Its specification, as `gym.make` takes it.
-        obs_dim: Number of observation dimensions.
+        obs_space: Its observation space.
         action_space: Its action space.
     """
 
     spec: EnvSpec
-    obs_dim: int
+    obs_space: ObsSpace
     action_space: Box | DiscreteSpace
+
+    @property
+    def obs_dim(self) -> int:
+        """Number of observation dimensions that a model sees."""
+        return len(obs_bounds(self.obs_space)[0])
 
     @property
     def action_dim(self) -> int:
@@ -54,10 +60,10 @@ def known_environment(env_id: str | EnvSpec) -> KnownEnvironment:
     except Exception as error:  # a third-party constructor may raise anything
         raise DatasetError(f"env_id={name!r} cannot be made: {error}") from error
     source = f"Environment {name!r}"
-    obs_space = flat_box(source, "observation", env.observation_space)
+    obs_space = known_obs_space(source, env.observation_space)
     action_space = known_action_space(source, env.action_space)
     env.close()
-    return KnownEnvironment(spec, obs_space.shape[0], action_space)
+    return KnownEnvironment(spec, obs_space, action_space)
 
 
 def named_environment(env_id: str | EnvSpec | None, env_kwargs: Mapping[str, Any]) -> str | EnvSpec | None:

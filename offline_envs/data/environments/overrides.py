@@ -64,7 +64,8 @@ class Overrides:
             transitions = _with_action_space(transitions, self.action_space)
         if self.env is not None:
             self._check_obs(transitions, self.env)
-            return replace(transitions, env_spec=self.env.spec, recorded_env_spec=None)
+            spec, obs_space = self.env.spec, self.env.obs_space
+            return replace(transitions, env_spec=spec, recorded_env_spec=None, obs_space=obs_space)
         doubted = transitions.doubted_env_spec
         if self.trust_dataset and doubted is not None:
             return replace(transitions, env_spec=doubted, recorded_env_spec=None)

@@ -32,7 +32,8 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
         history already are left as they are.
 
     Raises:
-        SettingsError: No integer of at least 1, a dataset with another history, or with discrete actions.
+        SettingsError: No integer of at least 1, a dataset with another history, with discrete actions, or
+            with a Dict of observations.
 
     Warns:
         UserWarning: More than half of the rows are less than `history − 1` steps from their episode's start.
@@ -41,6 +42,10 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
     if history == 1 or history == transitions.history:
         return transitions
     check_continuous(transitions.discrete_actions, f"history={history}")
+    if transitions.agent_spaces.obs is not None:
+        raise SettingsError(
+            f"history={history} needs observations of one array; those of {transitions.source} are a Dict."
+        )
     if transitions.history > 1:
         raise SettingsError(
             f"history={history} is for data without a history, but {transitions.source} has one of "

@@ -61,7 +61,7 @@ def test_recorded_actions_may_be_a_column() -> None:
 
 def test_spaces_without_a_choice_or_of_more_axes_are_refused() -> None:
     assert discrete_space("data", Box(0, 1)) is None
-    for space in (Discrete(1), MultiDiscrete([1, 1]), MultiDiscrete([[2, 2], [2, 2]])):
+    for space in (Discrete(1), MultiDiscrete([1, 1]), MultiDiscrete(np.array([[2, 2], [2, 2]]))):
         with pytest.raises(DatasetError, match="must be a Discrete, or a MultiDiscrete with one axis"):
             discrete_space("data", space)
 
