@@ -24,6 +24,8 @@ class Agent:
             actions.
         offline: Whether it needs a learned model or rows of a dataset, so that it cannot learn from a real
             environment alone.
+        continuous: Whether it can act in a Box.
+        discrete: Whether it can choose among discrete actions.
     """
 
     module: str
@@ -31,6 +33,8 @@ class Agent:
     off_policy: bool = True
     needs_noise: bool = False
     offline: bool = False
+    continuous: bool = True
+    discrete: bool = False
 
     def load(self) -> "type[BaseAlgorithm]":
         """Import the class."""
@@ -51,7 +55,9 @@ AGENTS: Registry[Agent] = Registry(
         "ddpg": Agent("stable_baselines3", "DDPG", needs_noise=True),
         "tqc": Agent("sb3_contrib", "TQC"),
         "crossq": Agent("sb3_contrib", "CrossQ"),
-        "trpo": Agent("sb3_contrib", "TRPO", off_policy=False),
+        "dqn": Agent("stable_baselines3", "DQN", continuous=False, discrete=True),
+        "qrdqn": Agent("sb3_contrib", "QRDQN", continuous=False, discrete=True),
+        "trpo": Agent("sb3_contrib", "TRPO", off_policy=False, discrete=True),
     },
 )
 """Every agent by name. Other packages add theirs: `AGENTS.register("mine", Agent("my_package", "Mine"))`."""
@@ -70,8 +76,8 @@ def online_agents() -> list[str]:
 ONLY_SAVED: Registry[Agent] = Registry(
     "agent",
     {
-        "a2c": Agent("stable_baselines3", "A2C", off_policy=False),
-        "ppo": Agent("stable_baselines3", "PPO", off_policy=False),
+        "a2c": Agent("stable_baselines3", "A2C", off_policy=False, discrete=True),
+        "ppo": Agent("stable_baselines3", "PPO", off_policy=False, discrete=True),
     },
 )
 """Further agents, whose saved policies can be scored and rolled out; no run trains them."""

@@ -81,9 +81,22 @@ def _inverted_double_pendulum(kwargs: Mapping[str, Any]) -> TerminationRule | No
     return None if own_model else rules.inverted_double_pendulum
 
 
-def _mountain_car_continuous(kwargs: Mapping[str, Any]) -> TerminationRule:
-    """Rule of MountainCarContinuous."""
-    return partial(rules.mountain_car_continuous, goal_velocity=float(kwargs.get("goal_velocity", 0.0)))
+def _mountain_car(goal_position: float, kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of MountainCar and MountainCarContinuous."""
+    velocity = float(kwargs.get("goal_velocity", 0.0))
+    return partial(rules.mountain_car, goal_position=goal_position, goal_velocity=velocity)
+
+
+def _cart_pole(kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of CartPole, which no keyword argument changes."""
+    del kwargs  # Unused.
+    return rules.cart_pole
+
+
+def _acrobot(kwargs: Mapping[str, Any]) -> TerminationRule:
+    """Rule of Acrobot, which no keyword argument changes."""
+    del kwargs  # Unused.
+    return rules.acrobot
 
 
 def _never(kwargs: Mapping[str, Any]) -> TerminationRule:
@@ -127,14 +140,17 @@ _GYMNASIUM_RULES: Mapping[str, RuleBuilder] = MappingProxyType(
     {
         f"{name}-{version}": builder
         for name, versions, builder in (
+            ("Acrobot", ("v1",), _acrobot),
             ("Ant", ("v4", "v5"), _ant),
+            ("CartPole", ("v0", "v1"), _cart_pole),
             ("HalfCheetah", ("v4", "v5"), _never),
             ("Hopper", ("v4", "v5"), _hopper),
             ("Humanoid", ("v4", "v5"), _humanoid),
             ("HumanoidStandup", ("v4", "v5"), _never),
             ("InvertedDoublePendulum", ("v4", "v5"), _inverted_double_pendulum),
             ("InvertedPendulum", ("v4", "v5"), _inverted_pendulum),
-            ("MountainCarContinuous", ("v0",), _mountain_car_continuous),
+            ("MountainCar", ("v0",), partial(_mountain_car, rules.FLAG_POSITION)),
+            ("MountainCarContinuous", ("v0",), partial(_mountain_car, rules.GOAL_POSITION)),
             ("Pendulum", ("v1",), _never),
             ("Pusher", ("v4", "v5"), _never),
             ("Reacher", ("v4", "v5"), _never),

@@ -9,6 +9,7 @@ The rules repeat the conditions of Gymnasium's own environments. Three things ho
 - They read shapes and dtypes only, never values, on the host: no device synchronisation.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -27,13 +28,19 @@ TORSO_HEIGHT = 0  # Ant, Humanoid: z of the torso [m]
 POLE_ANGLE = 1  # InvertedPendulum: angle of the pole from upright [rad]
 LINK_SINES = slice(1, 3)  # InvertedDoublePendulum: sines of the two joint angles [1]
 LINK_COSINES = slice(3, 5)  # InvertedDoublePendulum: cosines of the two joint angles [1]
-CAR_POSITION = 0  # MountainCarContinuous: position along the track [1]
-CAR_VELOCITY = 1  # MountainCarContinuous: change of the position per step [1]
+CAR_POSITION = 0  # MountainCar, MountainCarContinuous: position along the track [1]
+CAR_VELOCITY = 1  # MountainCar, MountainCarContinuous: change of the position per step [1]
+CART_POSITION = 0  # CartPole: position of the cart [m]
+CART_POLE_ANGLE = 2  # CartPole: angle of the pole from upright [rad]
 
 MAX_POLE_ANGLE = 0.2  # InvertedPendulum [rad]
 LINK_LENGTH = 0.6  # each link of inverted_double_pendulum.xml [m]
 MIN_TIP_HEIGHT = 1.0  # InvertedDoublePendulum [m]
 GOAL_POSITION = 0.45  # MountainCarContinuous [1]
+FLAG_POSITION = 0.5  # MountainCar [1]
+MAX_CART_POSITION = 2.4  # CartPole [m]
+MAX_CART_POLE_ANGLE = 12 * 2 * math.pi / 360  # CartPole [rad], in the simulator's own order of operations
+ACROBOT_HEIGHT = 1.0  # Acrobot: height of the tip above the pivot, in lengths of a link [1]
 
 
 def never(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
@@ -202,22 +209,65 @@ def inverted_double_pendulum(obs: Tensor, action: Tensor, next_obs: Tensor) -> T
     return tip_height(next_obs) <= MIN_TIP_HEIGHT
 
 
-def mountain_car_continuous(
-    obs: Tensor, action: Tensor, next_obs: Tensor, *, goal_velocity: float = 0.0
+def mountain_car(
+    obs: Tensor,
+    action: Tensor,
+    next_obs: Tensor,
+    *,
+    goal_position: float = GOAL_POSITION,
+    goal_velocity: float = 0.0,
 ) -> Tensor:
     """End where the car is at the goal or beyond it, and at least as fast as asked.
 
     Args:
         obs: Observations before the step, `(B, 2)`; not read.
-        action: Actions, `(B, 1)`; not read.
+        action: Actions, `(B, k)`; not read.
         next_obs: Observations after the step, `(B, 2)`.
+        goal_position: The goal, 0.45 in MountainCarContinuous and 0.5 in MountainCar [1].
         goal_velocity: Smallest velocity that counts at the goal [1].
 
     Returns:
         Whether the episode ends, `(B,)` bool.
     """
     del obs, action  # Unused.
-    return (next_obs[:, CAR_POSITION] >= GOAL_POSITION) & (next_obs[:, CAR_VELOCITY] >= goal_velocity)
+    return (next_obs[:, CAR_POSITION] >= goal_position) & (next_obs[:, CAR_VELOCITY] >= goal_velocity)
+
+
+def cart_pole(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
+    """End where the cart is beyond 2.4 m or the pole leans beyond 12°, both bounds themselves allowed.
+
+    NaN ends nothing, as in the simulator.
+
+    Args:
+        obs: Observations before the step, `(B, 4)`; not read.
+        action: Actions, `(B, 2)`; not read.
+        next_obs: Observations after the step, `(B, 4)`.
+
+    Returns:
+        Whether the episode ends, `(B,)` bool.
+    """
+    del obs, action  # Unused.
+    leans = next_obs[:, CART_POLE_ANGLE].abs() > MAX_CART_POLE_ANGLE
+    return leans | (next_obs[:, CART_POSITION].abs() > MAX_CART_POSITION)
+
+
+def acrobot(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
+    """End where the tip is higher than one link above the pivot: −cos θ₁ − cos(θ₁ + θ₂) > 1.
+
+    The simulator takes the angles, the rule their cosines and sines as observed, so heights differ by their
+    rounding to float32. NaN ends nothing.
+
+    Args:
+        obs: Observations before the step, `(B, 6)`; not read.
+        action: Actions, `(B, 3)`; not read.
+        next_obs: Observations after the step, `(B, 6)`: cos θ₁, sin θ₁, cos θ₂, sin θ₂, and velocities.
+
+    Returns:
+        Whether the episode ends, `(B,)` bool.
+    """
+    del obs, action  # Unused.
+    cos_1, sin_1, cos_2, sin_2 = next_obs[:, :4].unbind(dim=1)
+    return -cos_1 - (cos_1 * cos_2 - sin_1 * sin_2) > ACROBOT_HEIGHT
 
 
 def _finite(obs: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def test_the_table_is_cheap_to_import() -> None:
 
 
 def test_an_unknown_agent_is_refused_by_name() -> None:
-    valid = "combo, crossq, ddpg, fastsac, mobile, ravl, redq, sac, td3, tqc, trpo"
+    valid = "combo, crossq, ddpg, dqn, fastsac, mobile, qrdqn, ravl, redq, sac, td3, tqc, trpo"
     with pytest.raises(SettingsError, match=rf"Unknown agent 'ppo'\. Valid: {valid}"):
         AGENTS.find("ppo")
     assert sorted([*off_policy_agents(), "trpo"]) == valid.split(", ")
@@ -60,8 +60,8 @@ def test_policies_of_further_agents_can_be_loaded() -> None:
     assert {*AGENTS, "ppo", "a2c"} == set(saved_agents())
     assert find_saved_agent("ppo").load() is PPO
     assert find_saved_agent("sac").load() is SAC
-    with pytest.raises(SettingsError, match=r"Unknown agent 'dqn'\. Valid: a2c, combo, crossq"):
-        find_saved_agent("dqn")
+    with pytest.raises(SettingsError, match=r"Unknown agent 'ars'\. Valid: a2c, combo, crossq"):
+        find_saved_agent("ars")
     with pytest.raises(SettingsError, match="Unknown agent 'ppo'"):
         TrainSettings("a-v0", agent="ppo")
 

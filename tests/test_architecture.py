@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tasks": {"data", "registration", "registry", "versions", "errors"},
     "simulator": GROUND | {"data", "tasks"},
     "dynamics": GROUND | {"data", "tasks"},
-    "policies": GROUND,
+    "policies": GROUND | {"data"},
     "consistency": GROUND | {"data", "dynamics"},
     "mdp": MODEL,
     "methods": MODEL | {"mdp", "consistency"},

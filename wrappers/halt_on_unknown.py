@@ -118,19 +118,19 @@ class HaltOnUnknown(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     ) -> tuple[Any, dict[str, Any]]:
         """Reset the environment and remember its first observation."""
         obs, info = self.env.reset(seed=seed, options=options)
-        self._obs = one_row(obs)
+        self._obs = one_row(obs, self.env.observation_space)
         self.halted = torch.zeros(1, dtype=torch.bool)
         self.halt_counter.reset()
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Step the environment, and end the episode if the pair was unknown."""
-        before, action_row = self._obs, one_row(action)
+        before, action_row = self._obs, one_row(action, self.env.action_space)
         obs, reward, terminated, truncated, info = self.env.step(action)
         if before is None:
             raise gym.error.ResetNeeded("Call reset() of the wrapper before step().")
         disagreement, unknown = (found.cpu() for found in self._meter(before, action_row))
-        self._obs, self.halted = one_row(obs), unknown
+        self._obs, self.halted = one_row(obs, self.env.observation_space), unknown
         flags = self._end(torch.tensor([bool(terminated)]), torch.tensor([bool(truncated)]), unknown)
         terminated, truncated = (bool(flag) for flag in flags)
         self.halt_counter.step(unknown, torch.tensor([terminated or truncated]))

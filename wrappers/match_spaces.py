@@ -12,7 +12,7 @@ class MatchSpaces(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Give an environment the observation and action space of another one.
 
     Stable-Baselines3 takes an agent to another environment only if the spaces are equal, types and bounds
-    included. A learned environment has float32 observations without bounds, a real one often float64 or
+    included. A learned environment has float32 observations, a real one often float64 or other
     bounds. With this wrapper around either, an agent that was trained in one continues in the other. Values
     stay as they are; only their types change.
 

@@ -1,22 +1,29 @@
-"""Rows of observations and actions as tensors."""
+"""Rows of observations and actions as the tensors that a model sees."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
-import torch
 from torch import Tensor
 
+from offline_envs.data import to_columns
 
-def one_row(values: Any) -> Tensor:
+
+def one_row(values: Any, space: gym.Space[Any]) -> Tensor:
     """A batch of one, copied: the environment may write to its array again, and so may the caller."""
-    return torch.tensor(np.asarray(values)[None], dtype=torch.float32)
+    if isinstance(values, Mapping):
+        return many_rows({name: np.asarray(part)[None] for name, part in values.items()}, space)
+    return many_rows(np.asarray(values)[None], space)
 
 
-def many_rows(values: Any) -> Tensor:
+def many_rows(values: Any, space: gym.Space[Any]) -> Tensor:
     """A float32 copy: the environment may write to its array again, and so may the caller."""
+    if isinstance(values, Mapping):  # which are joined into fresh columns
+        return to_columns(space, values)
     if isinstance(values, Tensor):
-        return values.detach().to(torch.float32, copy=True)
-    return torch.tensor(np.asarray(values), dtype=torch.float32)
+        return to_columns(space, values.detach().clone())
+    return to_columns(space, np.array(values))
 
 
 def like(values: Tensor, sample: Any) -> Any:

@@ -93,17 +93,17 @@ class UncertaintyPenalty(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
     ) -> tuple[Any, dict[str, Any]]:
         """Reset the environment and remember its first observation."""
         obs, info = self.env.reset(seed=seed, options=options)
-        self._obs = one_row(obs)
+        self._obs = one_row(obs, self.env.observation_space)
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Step the environment and penalise its reward."""
-        before, action_row = self._obs, one_row(action)
+        before, action_row = self._obs, one_row(action, self.env.action_space)
         obs, reward, terminated, truncated, info = self.env.step(action)
         if before is None:
             raise gym.error.ResetNeeded("Call reset() of the wrapper before step().")
         penalty = float(self._meter(before, action_row))
-        self._obs = one_row(obs)
+        self._obs = one_row(obs, self.env.observation_space)
         info = {
             **info,
             RAW_REWARD: info.get(RAW_REWARD, float(reward)),

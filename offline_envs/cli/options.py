@@ -246,6 +246,8 @@ def find_policy(
     if is_policy_spec(policy):
         spaces: dict[str, Any] = {"obs_shape": obs_shape, "action_space": action_space, "owner": owner}
         check_policy_spec(policy)
+        if needs_model(policy):
+            ActsIn(action_space).box()  # before a model is fitted
         mdp = learned_mdp() if needs_model(policy) and learned_mdp is not None else None
         where = ActsIn(action_space, seed, mdp, lambda text: find_policy(text, agent, **spaces, seed=seed))
         return policy_from_spec(policy, where)
@@ -256,6 +258,7 @@ def find_policy(
         )
     if Path(policy).suffix == TORCHSCRIPT_SUFFIX:
         assert obs_shape is not None
+        ActsIn(action_space).box()
         return TorchScriptPolicy(policy, obs_shape[0], action_space, seed=seed)
     loaded = _load_policy(Path(policy), agent)
     _check_shape("observation", loaded.observation_space, obs_shape, owner)

@@ -38,7 +38,7 @@ def new_agent(settings: CollectSettings, env: gym.Env[Any, Any], *, steps: int) 
         seed=settings.seed,
         device="cpu",  # sums on a GPU differ from run to run
         buffer_size=min(steps, BUFFER_STEPS),
-        action_noise=noise if agent.needs_noise else None,  # the others explore by themselves
+        **({"action_noise": noise} if agent.needs_noise else {}),  # the others explore by themselves
         policy_kwargs={"net_arch": list(settings.net_arch)},
     )
 

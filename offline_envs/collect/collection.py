@@ -13,6 +13,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from offline_envs.agents import AGENTS, find_saved_agent, online_agents
 from offline_envs.collect.agents import load_agent, new_agent, policy_digest
 from offline_envs.collect.learning import learn
 from offline_envs.collect.planned import PlanningModel, ReseededPlanner
@@ -27,7 +28,7 @@ from offline_envs.collect.snapshots import (
 )
 from offline_envs.collect.work_folder import claimed, remove, remove_if_written, unfinished_folder
 from offline_envs.collect.writer import ROOT_SETTING, Provenance, check_new, write_dataset
-from offline_envs.data import minari_root
+from offline_envs.data import minari_root, n_columns
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.files import moved_by
 from offline_envs.policies import ActsIn, Predictor, policy_from_spec
@@ -76,8 +77,8 @@ def collect_dataset(
     in a hidden folder beside the dataset's destination, into which the finished dataset is renamed.
 
     Args:
-        env_id: Gymnasium environment with Box observations and bounded Box actions. Its resets must keep
-            nothing of the previous episode, and draw from its `np_random` only.
+        env_id: Gymnasium environment with Box observations and actions in a bounded Box or discrete. Its
+            resets must keep nothing of the previous episode, and draw from its `np_random` only.
         dataset_id: Minari id of the new dataset, with a version.
         settings: What to collect.
         output_root: Minari root to write under; None for Minari's own folder.
@@ -99,6 +100,7 @@ def collect_dataset(
     folder = unfinished_folder(dataset_id, root)
     _check_place(dataset_id, root, folder)
     env = _make(env_id, settings)
+    _check_agent(env, settings)
     with moved_by(ROOT_SETTING), claimed(folder, _identity(env, settings, learned)):
         training, recording = (
             RecordedPhase(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
@@ -153,8 +155,8 @@ def _policy(
         return _train(training, settings)
     if not settings.plans:
         return load_agent(settings, Path(text), env)
-    space, mdp = env.action_space, None if learned is None else learned.mdp
-    assert isinstance(space, Box)
+    space: Any = env.action_space
+    mdp = None if learned is None else learned.mdp
     return ReseededPlanner(lambda seed: policy_from_spec(str(text), ActsIn(space, seed, mdp)))
 
 
@@ -217,12 +219,29 @@ def _make(env_id: str, settings: CollectSettings) -> gym.Env[Any, Any]:
     except (gym.error.Error, ImportError, TypeError) as error:
         raise SettingsError(f"Cannot make {env_id!r} with {dict(settings.env_kwargs)}: {error}") from error
     spaces = (env.observation_space, env.action_space)
-    if not all(isinstance(space, Box) and len(space.shape) == 1 for space in spaces):
-        raise SettingsError(f"Both spaces of {env_id} must be Box of one dimension, got {spaces}.")
-    assert isinstance(env.action_space, Box)
-    if not env.action_space.is_bounded():
+    if not isinstance(env.observation_space, Box) or None in map(n_columns, spaces):
+        raise SettingsError(
+            f"Both spaces of {env_id} must be Box of one dimension, or actions discrete, got {spaces}."
+        )
+    if isinstance(env.action_space, Box) and not env.action_space.is_bounded():
         raise SettingsError(f"Actions of {env_id} must be bounded, got {env.action_space}.")
     return env
+
+
+def _check_agent(env: gym.Env[Any, Any], settings: CollectSettings) -> None:
+    """Refuse an agent, or a planner, that is not for the actions of an environment."""
+    if settings.kind is Kind.RANDOM:
+        return
+    discrete = not isinstance(env.action_space, Box)
+    agent = find_saved_agent(settings.agent)
+    if settings.plans and discrete:
+        raise SettingsError(f"{settings.policy} plans continuous actions, not those of {env.action_space}.")
+    if not settings.plans and not (agent.discrete if discrete else agent.continuous):
+        valid = [n for n in online_agents() if (AGENTS[n].discrete if discrete else AGENTS[n].continuous)]
+        raise SettingsError(
+            f"{settings.agent} is not for actions of {env.action_space}. Agents that can be trained there: "
+            f"{', '.join(valid)}."
+        )
 
 
 def _identity(
@@ -267,7 +286,7 @@ def _provenance(env: gym.Env[Any, Any], settings: CollectSettings, n_episodes: i
     return Provenance(
         env_spec=env.spec,
         observation_space=_as_float32(env.observation_space),
-        action_space=_as_float32(env.action_space),
+        action_space=_stored(env.action_space),
         algorithm=_algorithm(settings),
         description=f"{_story(env.spec.id, settings)} {settings.steps} steps, {n_episodes} episodes, "
         f"seed {settings.seed}. Written by offline-envs collect.",
@@ -294,6 +313,10 @@ def _story(env_id: str, settings: CollectSettings) -> str:
         return f"A loaded {agent} policy called {settings.kind} in {env_id}, {how}."
     best = "the best" if settings.kind is Kind.EXPERT else "a third of the best"
     return f"{agent} ({widths}) in {env_id}: {best} of {settings.training_length} training steps, {how}."
+
+
+def _stored(space: gym.Space[Any]) -> gym.Space[Any]:
+    return _as_float32(space) if isinstance(space, Box) else space
 
 
 def _as_float32(space: gym.Space[Any]) -> Box:

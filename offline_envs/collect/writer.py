@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import minari
 import numpy as np
+from gymnasium import Space
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 from minari.data_collector import EpisodeBuffer
@@ -43,7 +44,7 @@ class Provenance:
 
     env_spec: EnvSpec
     observation_space: Box
-    action_space: Box
+    action_space: Space[Any]
     algorithm: str
     description: str
     more: Mapping[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from offline_envs.compare.estimators import ESTIMATORS
 from offline_envs.compare.evidence import Evidence
 from offline_envs.compare.run_policies import RunPolicy, find_policies
 from offline_envs.compare.settings import CompareSettings
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, check_continuous
 from offline_envs.dynamics import read_model_card
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.evaluation.off_policy import Estimate
@@ -72,8 +72,8 @@ def compare_runs(
         say: Called with a line before each estimate.
 
     Raises:
-        SettingsError: An unknown estimator, runs that cannot be compared, or a folder that holds something
-            else or is in use.
+        SettingsError: An unknown estimator, runs that cannot be compared, as those of discrete actions, or a
+            folder that holds something else or is in use.
         CheckpointError: A run or a model cannot be read.
         StorageError: The folder cannot be written.
 
@@ -91,6 +91,7 @@ def compare_runs(
     elif any(ESTIMATORS[name].needs_model for name in chosen):
         _warn_of_models(policies)
     transitions = policies[0].settings.transitions()
+    check_continuous(transitions.discrete_actions, "compare")
     with locked(output / LOCK, busy=lambda: _refuse(output), protects=output):
         estimates: dict[str, Estimates] = {}
         for judged in policies:

@@ -69,7 +69,7 @@ class Evidence:
     @cached_property
     def policy(self) -> Policy:
         """The policy's deterministic actions."""
-        return as_policy(self.judged.load_policy(self.transitions))
+        return as_policy(self.judged.load_policy(self.transitions), self.transitions.agent_spaces)
 
     @cached_property
     def bootstrap(self) -> Bootstrap:

@@ -12,6 +12,18 @@ from offline_envs.data.loading import DatasetSource, load_transitions
 from offline_envs.data.minari_ids import EMBEDDED_ROOT, MINARI_ROOT_VARIABLE, embedded_ids, minari_root
 from offline_envs.data.minari_source import episodes_checksum
 from offline_envs.data.sources import SOURCES, Source
+from offline_envs.data.spaces.agent_spaces import AgentSpaces
+from offline_envs.data.spaces.columns import n_columns, to_columns
+from offline_envs.data.spaces.discrete import (
+    DiscreteSpace,
+    action_shape,
+    are_in,
+    check_continuous,
+    from_one_hot,
+    one_hot,
+    one_hot_box,
+)
+from offline_envs.data.spaces.observations import ObsSpace, as_float32, flatten_obs, obs_bounds
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.data.tables.columns import Columns, ColumnsChoice, read_columns
 from offline_envs.data.tables.names import ACTION_NAMES, OBS_NAMES, action_names, obs_names
@@ -28,18 +40,25 @@ __all__ = [
     "MINARI_ROOT_VARIABLE",
     "OBS_NAMES",
     "SOURCES",
+    "AgentSpaces",
     "Columns",
     "ColumnsChoice",
     "DatasetSource",
+    "DiscreteSpace",
     "Finding",
     "HistoryLayout",
     "HistoryObservation",
     "NamedTable",
+    "ObsSpace",
     "Source",
     "Table",
     "Transitions",
     "action_names",
+    "action_shape",
     "after_step",
+    "are_in",
+    "as_float32",
+    "check_continuous",
     "check_finite",
     "check_history",
     "concatenate",
@@ -48,13 +67,20 @@ __all__ = [
     "data_health",
     "embedded_ids",
     "episodes_checksum",
+    "flatten_obs",
+    "from_one_hot",
     "history_spaces",
     "known_environment",
     "load_transitions",
     "minari_root",
+    "n_columns",
     "named_environment",
+    "obs_bounds",
     "obs_names",
+    "one_hot",
+    "one_hot_box",
     "read_columns",
+    "to_columns",
     "transitions_from_arrays",
     "transitions_from_table",
     "with_columns",

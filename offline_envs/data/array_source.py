@@ -2,17 +2,19 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from numpy.typing import NDArray
 
 from offline_envs.data.episodes import Fields, episode_ends, starts_of, with_known_successors
 from offline_envs.data.health.precision import sampled_steps, warn_of_lost_steps
 from offline_envs.data.infos import InfoRows
+from offline_envs.data.spaces.observations import checked_dict, flatten_obs, unbounded_dict
 from offline_envs.data.stored.npz import read_npz
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import (
@@ -54,12 +56,12 @@ def transitions_from_arrays(
     episode is dropped, with its termination and a warning, because its successor is unknown.
 
     Args:
-        arrays: obs or observations `(n, d)`; actions `(n, k)`; rewards `(n,)`; terminated, terminals or
-            terminations `(n,)`. Optional: next_obs or next_observations `(n, d)`; truncated, timeouts or
-            truncations `(n,)`; episode_starts `(e,)`; `infos`, a mapping of arrays that came with next_obs;
-            `infos/<name>`, as in D4RL, arrays that came with obs (shifted by one row, NaN where an episode
-            ends), or with the action if the name begins with `action`. Anything else is ignored, with a
-            warning.
+        arrays: obs or observations `(n, d)`, or arrays by name, a Dict; actions `(n, k)`, or integers `(n,)`;
+            rewards `(n,)`; terminated, terminals or terminations `(n,)`. Optional: next_obs or
+            next_observations, as obs; truncated, timeouts or truncations `(n,)`; episode_starts `(e,)`;
+            `infos`, a mapping of arrays that came with next_obs; `infos/<name>`, as in D4RL, arrays that came
+            with obs (shifted by one row, NaN where an episode ends), or with the action if the name begins
+            with `action`. Anything else is ignored, with a warning.
         source: Where the arrays come from, for messages.
         own: Whether the caller gives up the arrays, so that they need not be copied.
 
@@ -70,10 +72,17 @@ def transitions_from_arrays(
         DatasetError: A field is missing, has the wrong type or shape, or is not finite, or the ends of
             episodes cannot be determined.
     """
+    found = {name: arrays[given] for name, given in named_fields(source, arrays).items()}
+    obs_space = _nested_space(source, found)
     raw = {
-        name: real_array(source, name, arrays[given]) for name, given in named_fields(source, arrays).items()
+        name: real_array(source, name, _flat(source, name, values, obs_space))
+        for name, values in found.items()
     }
     _warn_of_unknown(source, arrays)
+    if (
+        raw["actions"].ndim == 1 and raw["actions"].dtype.kind in "iu"
+    ):  # choices; `action_space=` says among what
+        raw["actions"] = raw["actions"][:, None]
     fields = {name: _converted(source, name, array, own) for name, array in raw.items()}
     steps = {name: values for name, values in fields.items() if name != "episode_starts"}
     check_shapes(source, steps)
@@ -89,7 +98,7 @@ def transitions_from_arrays(
     starts = starts_of(ends)
     if "next_obs" not in fields:
         steps, starts, infos = with_known_successors(source, steps, infos, ends)
-    return _assemble(source, steps, starts, infos)
+    return replace(_assemble(source, steps, starts, infos), obs_space=obs_space)
 
 
 def transitions_from_npz(path: Path) -> Transitions:
@@ -99,6 +108,32 @@ def transitions_from_npz(path: Path) -> Transitions:
         DatasetError: See `read_npz` and `transitions_from_arrays`.
     """
     return transitions_from_arrays(read_npz(path), source=f"Archive {str(path)!r}", own=True)
+
+
+def _nested_space(source: str, fields: Mapping[str, Any]) -> Dict | None:
+    """The Dict that observations given as arrays by name lie in; None if they are one array."""
+    obs = fields["obs"]
+    if not isinstance(obs, Mapping):
+        return None
+    return checked_dict(
+        source, unbounded_dict({n: real_array(source, f"obs {n!r}", v) for n, v in obs.items()})
+    )
+
+
+def _flat(source: str, name: str, values: Any, space: Dict | None) -> Any:
+    """Observations given by name as one array; other fields as they are."""
+    if space is None or name not in ("obs", "next_obs"):
+        return values
+    if not isinstance(values, Mapping) or values.keys() != space.spaces.keys():
+        raise DatasetError(f"{source}: {name} must be a mapping of {', '.join(space.spaces)}, as obs is.")
+    parts = {part: real_array(source, f"{name} {part!r}", array) for part, array in values.items()}
+    try:
+        return flatten_obs(space, parts, (len(next(iter(parts.values()))),))
+    except ValueError as error:
+        shapes = {part: array.shape for part, array in parts.items()}
+        raise DatasetError(
+            f"{source}: the parts of {name} must have equally many rows, got {shapes}."
+        ) from error
 
 
 def named_fields(source: str, arrays: Mapping[str, Any]) -> dict[str, str]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Dict
 from torch import Tensor
 
+from offline_envs.data.spaces.observations import ObsSpace
 from offline_envs.data.transitions import Transitions
 from offline_envs.errors import DatasetError
 
@@ -46,6 +48,8 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         source=" + ".join(part.source for part in parts),
         metadata=_shared_metadata(parts),
         history=parts[0].history,
+        discrete_actions=parts[0].discrete_actions,
+        obs_space=_same_obs_space(parts),
     )
 
 
@@ -63,12 +67,27 @@ def _check_same_dimensions(parts: Sequence[Transitions]) -> None:
                 "Datasets to concatenate must have the same history: "
                 f"{first.source} has {first.history}; {part.source} has {part.history}."
             )
-        if part.action_space != first.action_space:
+        if (part.action_space, part.discrete_actions) != (first.action_space, first.discrete_actions):
             raise DatasetError(
                 "Datasets to concatenate must have the same action space: "
-                f"{first.source} has {first.action_space}; {part.source} has {part.action_space}. "
+                f"{first.source} has {first.discrete_actions or first.action_space}; "
+                f"{part.source} has {part.discrete_actions or part.action_space}. "
                 "Pass env_id= or action_space= to choose one."
             )
+
+
+def _same_obs_space(parts: Sequence[Transitions]) -> ObsSpace | None:
+    """The space of the observations; None, which has no bounds, where boxes differ."""
+    first = parts[0].obs_space
+    if all(part.obs_space == first for part in parts):
+        return first
+    spaces = [part.obs_space for part in parts]
+    if any(isinstance(space, Dict) for space in spaces):
+        raise DatasetError(
+            f"Datasets to concatenate must have the same Dict of observations, received {spaces}. Pass "
+            "env_id= to choose one."
+        )
+    return None
 
 
 def _same_env_spec(parts: Sequence[Transitions]) -> EnvSpec | None:

@@ -29,6 +29,9 @@ def transitions_from_d4rl(path: Path) -> Transitions:
             )
         wanted = [name for name in hdf5.array_names(root) if not name.startswith(ABOUT)]
         arrays = {name: hdf5.read_as_float32(root, name) for name in wanted}
+        flat = "actions" in arrays and arrays["actions"].ndim == 1
+        if flat and hdf5.Rows(root, "actions").dtype.kind in "iu":
+            arrays["actions"] = arrays["actions"][:, None]  # choices; `action_space=` says among what
     source = f"D4RL file {str(path)!r}"
     transitions = transitions_from_arrays(arrays, source=source, own=True)
     with hdf5.opened(path) as root:

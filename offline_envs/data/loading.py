@@ -15,9 +15,11 @@ from minari import MinariDataset
 from offline_envs.data.array_source import transitions_from_arrays
 from offline_envs.data.concatenation import concatenate
 from offline_envs.data.environments.overrides import Overrides
+from offline_envs.data.health.obs_bounds import within_bounds
 from offline_envs.data.history.stacking import with_history
 from offline_envs.data.minari_source import transitions_from_minari
 from offline_envs.data.sources import Name, find_source, valid_datasets
+from offline_envs.data.spaces.discrete import DiscreteSpace
 from offline_envs.data.tables.columns import Columns, ColumnsChoice
 from offline_envs.data.tables.frames import table_in_memory
 from offline_envs.data.tables.opening import Frame, NamedTable, is_name, opened_table, with_columns
@@ -72,7 +74,7 @@ def load_transitions(
     *,
     columns: ColumnsChoice | None = None,
     env_id: str | EnvSpec | None = None,
-    action_space: Box | None = None,
+    action_space: Box | DiscreteSpace | None = None,
     min_size: int = 1,
     trust_dataset: bool = False,
     history: int = 1,
@@ -90,7 +92,8 @@ def load_transitions(
             `Columns`, or a TOML file that holds them. What is left out is found by the columns' names.
         env_id: Environment of the data, instead of the one that their metadata name: an id, or a
             specification with keywords, e.g. `gym.make("Ant-v4", use_contact_forces=True).spec`.
-        action_space: Space of the actions, instead of that of `env_id` or of the metadata. Arrays and files
+        action_space: Space of the actions, instead of that of `env_id` or of the metadata: a Box, or a
+            `Discrete` or `MultiDiscrete`, whose recorded choices become one-hot numbers. Arrays and files
             that know neither are taken to have actions in [−1, 1].
         min_size: Smallest number of transitions accepted.
         trust_dataset: Whether `Transitions.make_env` may run whatever code the metadata name. Only for data
@@ -105,7 +108,7 @@ def load_transitions(
 
     Warns:
         UserWarning: Episodes are longer than the time limit of their environment, or mostly shorter than the
-            history.
+            history; or observations lie outside the bounds of their space.
     """
     transitions = _load(
         with_columns(dataset, columns), Overrides.of(env_id, action_space, trust_dataset=trust_dataset)
@@ -148,6 +151,7 @@ def _load_named(name: Name, columns: Columns | None, overrides: Overrides) -> Tr
 def _checked(transitions: Transitions, overrides: Overrides) -> Transitions:
     placed = overrides.applied_to(transitions)
     check_transitions(placed)
+    placed = within_bounds(placed)
     _warn_of_time_limit(placed)
     return placed
 

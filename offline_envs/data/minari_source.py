@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Box, Dict
 from minari import MinariDataset
 from numpy.typing import NDArray
 
@@ -17,9 +18,11 @@ from offline_envs.data.environments.recorded import believed_or_inert
 from offline_envs.data.health.precision import BLOCK, Steps, block_starts, loses_digits, warn_of_lost_steps
 from offline_envs.data.infos import InfoRows
 from offline_envs.data.minari_metadata import check_metadata, check_steps
+from offline_envs.data.spaces.discrete import action_shape, encoded_actions, one_hot_box
+from offline_envs.data.spaces.observations import flatten_obs, obs_bounds
 from offline_envs.data.stored import hdf5
 from offline_envs.data.transitions import Transitions
-from offline_envs.data.validation import check_size, flags, flat_box, float_action_box, real_array
+from offline_envs.data.validation import check_size, flags, known_action_space, known_obs_space, real_array
 from offline_envs.errors import DatasetError
 
 ABOUT_STORAGE = frozenset(
@@ -92,26 +95,34 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     becomes two, with a warning.
 
     Raises:
-        DatasetError: A space is not a flat Box, the file does not match its metadata, or either was altered
-            since this package wrote it.
+        DatasetError: A space is none that a model can be learned for, the file does not match its metadata,
+            or either was altered since this package wrote it.
     """
     source = f"Minari dataset {dataset.id!r}"
-    obs_dim = flat_box(source, "observation", dataset.observation_space).shape[0]
-    action_space = float_action_box(source, dataset.action_space)
+    obs_space = known_obs_space(source, dataset.observation_space)
+    obs_dim = len(obs_bounds(obs_space)[0])
+    actions = known_action_space(source, dataset.action_space)
+    shape = actions.shape if isinstance(actions, Box) else action_shape(actions)
     size = _total_steps(source, dataset)
     check_size(source, size, 1)
-    step_bytes = 4 * (2 * obs_dim + action_space.shape[0] + 1) + 1
+    step_bytes = 4 * (2 * obs_dim + int(np.prod(shape)) + 1) + 1
     check_steps(source, Path(dataset.storage.data_path), size, step_bytes)
     check = ContentsCheck(source, dataset.storage.data_path, len(dataset.episode_indices))
     recorded = dataset.env_spec
-    rows = _FlatRows(source, size, obs_dim, action_space.shape[0])
+    rows = _FlatRows(source, size, obs_dim, shape)
     for episode in _episodes(dataset):
         rows.add(episode)
         if check.is_active:
             check.add(episode.arrays())
+    fields = rows.tensors()
+    discrete = None if isinstance(actions, Box) else actions
+    if discrete is not None:
+        fields["actions"] = encoded_actions(source, discrete, fields["actions"])
     return Transitions(
-        **rows.tensors(),
-        action_space=action_space,
+        **fields,
+        action_space=actions if isinstance(actions, Box) else one_hot_box(actions),
+        discrete_actions=discrete,
+        obs_space=obs_space,
         env_spec=None if recorded is None else _safe_spec(recorded, source),
         recorded_env_spec=recorded,
         source=source,
@@ -151,7 +162,7 @@ def _episodes(dataset: MinariDataset) -> Iterable[Episode]:
     if dataset.storage.FORMAT == "hdf5":
         return _hdf5_episodes(dataset)
     return (
-        Episode(int(e.id), e.observations, e.actions, e.rewards, e.terminations, e.infos)
+        Episode(int(e.id), _flat(dataset, e.observations), e.actions, e.rewards, e.terminations, e.infos)
         for e in dataset.iterate_episodes()
     )
 
@@ -162,12 +173,33 @@ def _hdf5_episodes(dataset: MinariDataset) -> Iterator[Episode]:
             group = hdf5.subgroup(root, f"episode_{index}")
             yield Episode(
                 index=int(index),
-                observations=hdf5.read(group, "observations"),
+                observations=_hdf5_observations(dataset, group),
                 actions=hdf5.read(group, "actions"),
                 rewards=hdf5.read(group, "rewards"),
                 terminations=hdf5.read(group, "terminations"),
                 infos=_hdf5_infos(group),
             )
+
+
+def _hdf5_observations(dataset: MinariDataset, group: Any) -> NDArray[Any]:
+    if not isinstance(dataset.observation_space, Dict):
+        return hdf5.read(group, "observations")
+    return _flat(dataset, hdf5.read_all(hdf5.subgroup(group, "observations")))
+
+
+def _flat(dataset: MinariDataset, observations: Any) -> NDArray[Any]:
+    """Recorded observations as one array, also those of a Dict."""
+    space = dataset.observation_space
+    if not isinstance(space, Dict):
+        return observations  # type: ignore[no-any-return]
+    try:
+        parts = {name: np.asarray(observations[name]) for name in space.spaces}
+        flat: NDArray[Any] = flatten_obs(space, parts, (len(next(iter(parts.values()))),))
+    except (KeyError, ValueError, TypeError) as error:
+        raise DatasetError(
+            f"Minari dataset {dataset.id!r}: observations do not fit their space {space}: {error}"
+        ) from error
+    return flat
 
 
 def _hdf5_infos(episode: Any) -> dict[str, NDArray[Any]] | None:
@@ -179,11 +211,11 @@ def _hdf5_infos(episode: Any) -> dict[str, NDArray[Any]] | None:
 class _FlatRows:
     """Arrays of all steps, filled from the front."""
 
-    def __init__(self, source: str, size: int, obs_dim: int, action_dim: int) -> None:
+    def __init__(self, source: str, size: int, obs_dim: int, action_shape: tuple[int, ...]) -> None:
         self._source = source
         self._obs = np.empty((size, obs_dim), np.float32)
         self._next_obs = np.empty((size, obs_dim), np.float32)
-        self._actions = np.empty((size, action_dim), np.float32)
+        self._actions = np.empty((size, *action_shape), np.float32)
         self._rewards = np.empty(size, np.float32)
         self._terminated = np.empty(size, np.bool_)
         self._infos = InfoRows()
@@ -228,7 +260,7 @@ class _FlatRows:
             raise DatasetError(f"{where} is empty; every episode needs at least one step.")
         needed = {
             "observations": (length + 1, self._obs.shape[1]),
-            "actions": (length, self._actions.shape[1]),
+            "actions": (length, *self._actions.shape[1:]),
             "rewards": (length,),
             "terminations": (length,),
         }

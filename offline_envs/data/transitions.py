@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,6 +18,9 @@ from offline_envs.data.environments.making import make_real_env
 from offline_envs.data.environments.recorded import believed
 from offline_envs.data.history.layout import HistoryLayout
 from offline_envs.data.history.wrapper import HistoryObservation
+from offline_envs.data.spaces.agent_spaces import AgentSpaces
+from offline_envs.data.spaces.discrete import DiscreteSpace
+from offline_envs.data.spaces.observations import ObsSpace
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.errors import DatasetError
 
@@ -33,12 +36,12 @@ class Transitions:
 
     Attributes:
         obs: Observations, float32 `(n, d)`.
-        actions: Actions in the environment's own units, float32 `(n, k)`.
+        actions: Actions in the environment's own units, float32 `(n, k)`; discrete ones as one-hot numbers.
         rewards: Rewards, float32 `(n,)`.
         next_obs: Successor observations, float32 `(n, d)`.
         terminated: Whether the MDP ended at this step (a truncation is not an end), bool `(n,)`.
         episode_starts: Row of each episode's first step, ascending, int64 `(e,)`; the first is 0.
-        action_space: Space that every action lies in.
+        action_space: Space that every row of `actions` lies in; [0, 1] for one-hot numbers.
         env_spec: Specification of the environment that the data come from, or None if unknown. Nothing can
             be made from it if `recorded_env_spec` asks for code that is not registered here.
         recorded_env_spec: The specification as their metadata have it, which may name any code: never give it
@@ -49,6 +52,9 @@ class Transitions:
         metadata: What their files say about their origin, JSON values by name, e.g. `algorithm_name`.
         history: Number of recorded observations that an observation holds, see `with_history`; 1 if they are
             as recorded.
+        discrete_actions: The space of the actions if they are discrete, which agents see; else None.
+        obs_space: The space of one recorded observation, where it is known: a Box, whose bounds are kept, or
+            a Dict of them, which agents see.
     """
 
     obs: Tensor
@@ -64,6 +70,8 @@ class Transitions:
     source: str = "arrays"
     metadata: Mapping[str, Any] = field(default_factory=dict)
     history: int = field(default=1, kw_only=True)
+    discrete_actions: DiscreteSpace | None = field(default=None, kw_only=True)
+    obs_space: ObsSpace | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.obs)
@@ -88,6 +96,13 @@ class Transitions:
     def action_dim(self) -> int:
         """Number of action dimensions, k."""
         return self.actions.shape[1]
+
+    @property
+    def agent_spaces(self) -> AgentSpaces:
+        """What an agent sees where it differs from these columns."""
+        return AgentSpaces(
+            self.discrete_actions, self.obs_space if isinstance(self.obs_space, Dict) else None
+        )
 
     @property
     def layout(self) -> HistoryLayout:

@@ -10,6 +10,15 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from offline_envs.data.health.actions import DISCRETE, warn_of_odd_actions
+from offline_envs.data.spaces.columns import n_columns
+from offline_envs.data.spaces.discrete import (
+    DiscreteSpace,
+    discrete_space,
+    from_one_hot,
+    one_hot,
+    one_hot_box,
+)
+from offline_envs.data.spaces.observations import ObsSpace, known_dict
 from offline_envs.data.transitions import TENSOR_FIELDS, Transitions
 from offline_envs.errors import DatasetError
 
@@ -41,6 +50,8 @@ def check_transitions(transitions: Transitions, *, min_size: int = 1) -> None:
     for name in FLOAT_FIELDS:
         check_finite(source, name, fields[name], starts)
     check_actions(source, fields["actions"], transitions.action_space)
+    _check_one_hot(transitions)
+    _check_obs_space(transitions)
     warn_of_odd_actions(source, fields["actions"], transitions.action_space)
 
 
@@ -158,6 +169,28 @@ def check_actions(source: str, actions: NDArray[np.float32], space: Box) -> None
         )
 
 
+def _check_one_hot(transitions: Transitions) -> None:
+    """Refuse one-hot numbers of other discrete actions than the space's."""
+    space = transitions.discrete_actions
+    if space is None:
+        return
+    actions = transitions.actions
+    fit = transitions.action_space == one_hot_box(space)
+    if not fit or not torch.equal(one_hot(space, from_one_hot(space, actions)), actions):
+        raise DatasetError(
+            f"{transitions.source}: actions of {space} must be one-hot numbers in {one_hot_box(space)}. Give "
+            "arrays of the actions as they were recorded, with action_space=."
+        )
+
+
+def _check_obs_space(transitions: Transitions) -> None:
+    space, size = transitions.obs_space, transitions.newest.obs_dim
+    if space is not None and n_columns(space) != size:
+        raise DatasetError(
+            f"{transitions.source}: observations have {size} columns, but obs_space is {space}."
+        )
+
+
 def _are_whole(actions: NDArray[np.float32]) -> bool:
     return bool((actions == np.round(actions)).all())
 
@@ -171,15 +204,36 @@ def flat_box(source: str, role: str, space: Space[Any] | None) -> Box:
         space: The space to check.
     """
     if not isinstance(space, Box) or len(space.shape) != 1:
+        or_dict = ", or a Dict of such Boxes" if role == "observation" else ""
         remedy = (
             "Flatten it, e.g. by gymnasium.wrappers.FlattenObservation, before collecting the data"
             if role == "observation"
-            else "Only continuous actions can be learned from"
+            else "Actions must be a Box, a Discrete or a MultiDiscrete"
         )
         raise DatasetError(
-            f"{source}: the {role} space must be a Box with one axis, received {space}. {remedy}."
+            f"{source}: the {role} space must be a Box with one axis{or_dict}, received {space}. {remedy}."
         )
     return space
+
+
+def known_obs_space(source: str, space: Space[Any] | None) -> ObsSpace:
+    """Return an observation space that a model can be learned for: a Box with one axis, or a Dict of Boxes.
+
+    Raises:
+        DatasetError: See `flat_box` and `checked_dict`.
+    """
+    nested = known_dict(source, space)
+    return flat_box(source, "observation", space) if nested is None else nested
+
+
+def known_action_space(source: str, space: Space[Any] | None) -> Box | DiscreteSpace:
+    """Return an action space that a model can be learned for: a float32 Box with one axis, or a discrete one.
+
+    Raises:
+        DatasetError: See `float_action_box` and `discrete_space`.
+    """
+    discrete = discrete_space(source, space)
+    return float_action_box(source, space) if discrete is None else discrete
 
 
 def float_action_box(source: str, space: Space[Any] | None) -> Box:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from offline_envs.data import check_continuous
 from offline_envs.diagnose.diagnosis import SECTIONS, Diagnosis
 from offline_envs.diagnose.evidence import (
     DATASET,
@@ -26,7 +27,7 @@ from offline_envs.diagnose.rollouts import (
 from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.dynamics import DISAGREEMENTS, Holdout, generator_for
 from offline_envs.envs import Assembly
-from offline_envs.errors import DatasetError
+from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.evaluation import (
     DataScale,
     EvaluationResult,
@@ -45,6 +46,9 @@ class Diagnoser:
         card: The model's card, or None.
         settings: Size of the diagnosis.
         say: Called with the name of each part when it begins.
+
+    Raises:
+        SettingsError: Discrete actions, or a Dict of observations.
     """
 
     def __init__(
@@ -55,6 +59,9 @@ class Diagnoser:
         settings: DiagnoseSettings,
         say: Say,
     ) -> None:
+        check_continuous(assembly.transitions.discrete_actions, "A diagnosis")
+        if assembly.transitions.agent_spaces.obs is not None:
+            raise SettingsError("A diagnosis needs observations of one array; those of the data are a Dict.")
         self.assembly = assembly
         self.policy = policy
         self.settings = settings
@@ -106,7 +113,7 @@ class Diagnoser:
             UNIFORM: UniformPolicy(self.assembly.transitions.action_space, generator)
         }
         if self.policy is not None:
-            actors = {POLICY: as_policy(self.policy), **actors}
+            actors = {POLICY: as_policy(self.policy, self.assembly.transitions.agent_spaces), **actors}
         steps = {}
         for source, act in actors.items():
             self.say(f"Imagining {settings.rollouts} episodes: {source}")

@@ -1,36 +1,38 @@
 """`LearnedEnv`: one imagined episode at a time, as an ordinary Gymnasium environment."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.spaces import Box
-from numpy.typing import NDArray
+from gymnasium.spaces import Box, Space
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import ObsSpace, Transitions, as_float32
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes
 from offline_envs.envs.explosion_watch import ExplosionWatch
-from offline_envs.envs.parts import LearnedParts
-from offline_envs.mdp import as_actions, check_reset_options
+from offline_envs.envs.parts import LearnedParts, as_arrays
+from offline_envs.mdp import check_reset_options
 from offline_envs.settings import LARGEST_SEED
 from offline_envs.simulator import RGB_ARRAY, Pictures
 
-Array = NDArray[np.float32]
 
+def learned_spaces(transitions: Transitions) -> tuple[ObsSpace, Space[Any]]:
+    """Observation and action space of a learned environment of `transitions`, as an agent sees them.
 
-def learned_spaces(transitions: Transitions) -> tuple[Box, Box]:
-    """Observation and action space of a model of `transitions`.
-
-    Observations are float32 and unbounded, as those of the MuJoCo environments are: a prediction may leave
-    the range of the data.
+    Observations are float32, with the bounds of the recorded space. Where there are none, as in the MuJoCo
+    environments, a prediction may leave the range of the data.
     """
-    obs_space = Box(-np.inf, np.inf, (transitions.obs_dim,), np.float32)
+    obs_space: ObsSpace = Box(-np.inf, np.inf, (transitions.obs_dim,), np.float32)
+    if transitions.obs_space is not None and transitions.history == 1:
+        obs_space = as_float32(transitions.obs_space)
     actions = transitions.action_space
+    if transitions.discrete_actions is not None:
+        return obs_space, deepcopy(transitions.discrete_actions)  # each with a generator of its own
     return obs_space, Box(actions.low.astype(np.float32), actions.high.astype(np.float32), dtype=np.float32)
 
 
@@ -42,7 +44,8 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
     `PessimisticModel-v0` (MOReL).
 
     ## Spaces
-    The dataset's actions; float32 observations without bounds.
+    The dataset's actions, a Box, `Discrete` or `MultiDiscrete`; its observations in float32, a Box or
+    a Dict, within their bounds: what is predicted beyond is clipped.
 
     ## Rewards
     The sampled reward of the chosen member, minus pessimism if there is any. `info` has `raw_reward` and
@@ -84,13 +87,13 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Start an imagined episode.
 
         Args:
             seed: Restarts the random numbers, of start states and of predictions alike.
-            options: `{"obs": array (d,)}` starts from that observation; where columns are replayed,
-                `{"row": t}` from row t of the dataset, which it follows.
+            options: `{"obs": array (d,)}`, or a dict of arrays, starts from that observation; where
+                columns are replayed, `{"row": t}` from row t of the dataset, which it follows.
 
         Returns:
             The observation, and infos with the keys of a step's, NaN or False: recorders of episodes, as
@@ -105,31 +108,36 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
         if seed is not None or not self._begun:
             self._episodes.generator.manual_seed(int(self.np_random.integers(LARGEST_SEED)))
             self._begun = True
-        obs = _observation(self._episodes.restart(self._row, start, row))
+        obs = self._observation(self._episodes.restart(self._row, start, row))
         return obs, dict(self._blank_infos)
 
     @cached_property
     def _blank_infos(self) -> dict[str, Any]:
         return _entries(self._episodes.blank_infos())
 
-    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Imagine the next step.
 
         Args:
-            action: Action in the real environment's units, `(k,)`.
+            action: Action in the real environment's units, `(k,)`; an integer or `(m,)` if discrete.
 
         Raises:
             gymnasium.error.ResetNeeded: There is no episode yet.
-            SettingsError: The action has another shape or, given on the CPU, is not finite.
+            SettingsError: The action has another shape or, given on the CPU, is not finite or not in
+                the space.
         """
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step().")
-        chosen = as_actions(action, (self.transitions.action_dim,), self.device)
-        (obs, reward, terminated, truncated), infos = self._episodes.advance(chosen[None])
+        chosen = self._columns(action, ())[None]
+        (obs, reward, terminated, truncated), infos = self._episodes.advance(chosen)
         if self.monitor is not None:
             self.monitor.look()
         self._explosions.look(self._episodes.total_exploded)
-        return _observation(obs), float(reward), bool(terminated), bool(truncated), _entries(infos)
+        return self._observation(obs), float(reward), bool(terminated), bool(truncated), _entries(infos)
+
+    def _observation(self, obs: Tensor) -> Any:
+        row = obs[0].cpu().clone()  # a view would change with the next episode
+        return as_arrays(self.transitions.agent_spaces.agent_obs(row))
 
     def render(self) -> Any:
         """Draw the current observation, uint8 `(height, width, 3)`.
@@ -150,7 +158,3 @@ def _entries(infos: Mapping[str, Tensor]) -> dict[str, Any]:
     """Infos of the row: Python scalars, or arrays where a method reports several numbers."""
     rows = {name: value[0] for name, value in infos.items()}
     return {name: row.item() if row.ndim == 0 else row.cpu().numpy() for name, row in rows.items()}
-
-
-def _observation(obs: Tensor) -> Array:
-    return np.array(obs[0].cpu().numpy(), copy=True)  # a view would change with the next episode

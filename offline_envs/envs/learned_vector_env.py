@@ -14,10 +14,10 @@ from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes, Outcome
 from offline_envs.envs.explosion_watch import ExplosionWatch
 from offline_envs.envs.learned_env import learned_spaces
-from offline_envs.envs.parts import LearnedParts
+from offline_envs.envs.parts import LearnedParts, as_arrays
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.kernels import CapturedCall
-from offline_envs.mdp import RESET_MASK, as_actions, as_tensor, check_reset_options
+from offline_envs.mdp import RESET_MASK, as_tensor, check_reset_options
 from offline_envs.settings import LARGEST_SEED, check_arguments, checked
 from offline_envs.simulator import RGB_ARRAY, Pictures
 
@@ -145,32 +145,34 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
             self._episodes.generator.manual_seed(int(self.np_random.integers(LARGEST_SEED)))
             self._begun = True
         if mask is not None and given is None:
-            return self._out(self._restart(mask)), {}
+            return self._out_obs(self._restart(mask)), {}
         rows = torch.ones(self.num_envs, dtype=torch.bool, device=self.device) if mask is None else mask
-        return self._out(self._episodes.restart(rows, given, dataset_rows)), {}
+        return self._out_obs(self._episodes.restart(rows, given, dataset_rows)), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Imagine the next step of every episode.
 
         Args:
-            actions: Actions in the real environment's units, `(n, k)`, an array or a tensor.
+            actions: Actions in the real environment's units, `(n, k)`, an array or a tensor; discrete ones
+                are integers, `(n,)` or `(n, m)`.
 
         Returns:
-            Observations `(n, d)`, rewards, terminations and truncations `(n,)`, and infos.
+            Observations `(n, d)`, or by name if they are a Dict, rewards, terminations and truncations
+            `(n,)`, and infos.
 
         Raises:
             gymnasium.error.ResetNeeded: There are no episodes yet.
-            SettingsError: Actions of another shape or, given on the CPU, not finite.
+            SettingsError: Actions of another shape or, given on the CPU, not finite or not in the space.
         """
         self._check_begun()
-        shape = (self.num_envs, self.transitions.action_dim)
-        outcome, infos = self._step(as_actions(actions, shape, self.device))
+        outcome, infos = self._step(self._columns(actions, (self.num_envs,)))
         if self.monitor is not None:
             self.monitor.look()
         self._explosions.look(self._episodes.total_exploded)
-        next_obs, rewards, terminations, truncations = map(self._out, outcome)
+        next_obs, *others = outcome
+        rewards, terminations, truncations = map(self._out, others)
         reported = {name: self._out(value) for name, value in infos.items()}
-        return next_obs, rewards, terminations, truncations, reported
+        return self._out_obs(next_obs), rewards, terminations, truncations, reported
 
     def render(self) -> tuple[Any, ...]:
         """Draw the current observation of every row, uint8 `(height, width, 3)` each.
@@ -246,6 +248,13 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
                 f"got {tensor.dtype} of shape {tuple(tensor.shape)}."
             )
         return tensor
+
+    def _out_obs(self, obs: Tensor) -> Any:
+        """Observations to return, by name if agents see a Dict."""
+        spaces = self.transitions.agent_spaces
+        if self.output != "torch":
+            return as_arrays(spaces.agent_obs(obs.cpu()))
+        return spaces.agent_obs(self._out(obs))
 
     def _out(self, tensor: Tensor) -> Any:
         """A result to return: a copy, since a graph writes to its own tensors again."""

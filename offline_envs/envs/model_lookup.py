@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from gymnasium.vector import VectorWrapper
 from torch import Tensor
 
+from offline_envs.data import n_columns
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import resolve_model
 from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
@@ -49,12 +50,12 @@ def model_of(
         model: Folder of a fitted ensemble, or the ensemble; None means a learned environment's own.
 
     Raises:
-        SettingsError: Spaces that are not flat boxes, a model of other dimensions, no model, or a learned
-            environment in other units than its model's.
+        SettingsError: Spaces that no model is learned for, a model of other dimensions, no model, or a
+            learned environment in other units than its model's.
     """
-    for name, space in (("observation", obs_space), ("action", action_space)):
-        if not isinstance(space, Box) or len(space.shape) != 1:
-            raise SettingsError(f"The {name} space must be a Box of one dimension, got {space}.")
+    obs_dim, action_dim = (
+        _dimensions(name, space) for name, space in (("observation", obs_space), ("action", action_space))
+    )
     if model is None and is_learned(env):
         model = env.unwrapped.ensemble
     if model is None:
@@ -65,8 +66,16 @@ def model_of(
     if is_learned(env):
         _check_direct(env.unwrapped, obs_space, action_space)
     device = str(getattr(env.unwrapped, "device", "cpu"))
-    obs_dim, action_dim = obs_space.shape[0], action_space.shape[0]  # type: ignore[index]
     return resolve_model(model, obs_dim, action_dim, device=device)
+
+
+def _dimensions(name: str, space: gym.Space[Any]) -> int:
+    """Number of columns that a model sees of a space."""
+    found = n_columns(space)
+    if found is None or (name == "observation" and not isinstance(space, Box | Dict)):
+        other = ", a Discrete or a MultiDiscrete" if name == "action" else ", or a Dict of such"
+        raise SettingsError(f"The {name} space must be a Box of one dimension{other}, got {space}.")
+    return found
 
 
 def is_learned(env: Any) -> bool:

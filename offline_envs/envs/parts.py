@@ -7,14 +7,19 @@ import torch
 from gymnasium.error import ResetNeeded
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, flatten_obs, one_hot
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes
 from offline_envs.errors import SettingsError
-from offline_envs.mdp import START_OBS, START_ROW, LearnedMDP, as_tensor
+from offline_envs.mdp import START_OBS, START_ROW, LearnedMDP, as_actions, as_choices, as_numbers, as_tensor
 from offline_envs.methods import Method, Monitor
 from offline_envs.simulator import RGB_ARRAY, Picture, Pictures, has_pictures
+
+
+def as_arrays(obs: Any) -> Any:
+    """Tensors on the CPU, one or several by name, as arrays."""
+    return {name: part.numpy() for name, part in obs.items()} if isinstance(obs, Mapping) else obs.numpy()
 
 
 class LearnedParts:
@@ -67,6 +72,7 @@ class LearnedParts:
                 that replayed columns follow.
         """
         obs, rows = options.get(START_OBS), options.get(START_ROW)
+        obs = self._flat(obs, shape) if isinstance(obs, Mapping) else obs
         if rows is not None:
             rows = self._dataset_rows(rows, shape)
             obs = self.transitions.obs[rows.cpu()] if obs is None else obs
@@ -78,6 +84,26 @@ class LearnedParts:
         if obs is None:
             return None, None
         return self._assembly.starts.given(obs, (*shape, self.transitions.obs_dim)), rows
+
+    def _flat(self, obs: Mapping[str, Any], shape: tuple[int, ...]) -> Tensor:
+        """Observations by name as columns, `(*shape, d)`."""
+        space = self.transitions.agent_spaces.obs
+        if space is None or obs.keys() != space.spaces.keys():
+            wanted = "an array" if space is None else f"a dict of {', '.join(space.spaces)}, or an array"
+            raise SettingsError(f"options['obs'] must be {wanted}, got a dict of {', '.join(obs)}.")
+        parts = {
+            name: as_numbers(f"options['obs'][{name!r}]", values, (*shape, *(space[name].shape or ())))
+            for name, values in obs.items()
+        }
+        columns: Tensor = flatten_obs(space, parts, shape)
+        return columns
+
+    def _columns(self, actions: Any, rows: tuple[int, ...]) -> Tensor:
+        """An agent's actions as the columns that the model sees, `(*rows, k)`."""
+        discrete = self.transitions.discrete_actions
+        if discrete is None:
+            return as_actions(actions, (*rows, self.transitions.action_dim), self.device)
+        return one_hot(discrete, as_choices(actions, discrete, rows, self.device))
 
     def _dataset_rows(self, rows: Any, shape: tuple[int, ...]) -> Tensor:
         found = as_tensor(f"options[{START_ROW!r}]", rows)

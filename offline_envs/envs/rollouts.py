@@ -24,7 +24,7 @@ class Rollout(NamedTuple):
     """
 
     obs: Tensor  # (h, n, d)
-    action: Tensor  # (h, n, k), in the environment's units
+    action: Tensor  # (h, n, k), in the environment's units, or one-hot numbers of discrete ones
     reward: Tensor  # (h, n), after pessimism
     next_obs: Tensor  # (h, n, d), the true successor, even where the episode ended
     terminated: Tensor  # (h, n), bool
@@ -151,6 +151,7 @@ class _EnvWorld:
     def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
         self._envs = envs
         self._learned = learned_under(envs)
+        self._spaces = self._learned.transitions.agent_spaces
 
     @property
     def obs(self) -> Tensor:
@@ -159,8 +160,10 @@ class _EnvWorld:
 
     def step(self, obs: Tensor, action: Tensor) -> Rollout:
         """Step the environment; the successor is the true one, not the one after a restart."""
-        _, reward, terminated, truncated, infos = self._envs.step(action)
-        return Rollout(obs, action, reward, infos[FINAL_OBS], terminated, truncated)
+        chosen = self._spaces.agent_actions(action)
+        _, reward, terminated, truncated, infos = self._envs.step(chosen)
+        next_obs = self._spaces.obs_columns(infos[FINAL_OBS])
+        return Rollout(obs, action, reward, next_obs, terminated, truncated)
 
 
 def _lender(envs: VectorEnv[Any, Any, Any]) -> LearnedVectorEnv:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from offline_envs.data import to_columns
 from offline_envs.dynamics import DELTA, DynamicsModel, measure
 from offline_envs.evaluation.chunks import predict_in_chunks
 from offline_envs.evaluation.intervals import mixture_quantile
@@ -107,6 +108,7 @@ def evaluate_with_error(
             [np.asarray(e.actions) for e in episodes],
         )
     )
+    actions = to_columns(env.action_space, actions)
     measured = one_step_error(
         ensemble, obs, actions, next_obs, penalty=penalty, penalty_members=penalty_members
     )

@@ -12,21 +12,21 @@ from torch import Tensor
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.evaluation.off_policy.model_based import imagined_returns
 from offline_envs.mdp import LearnedMDP, ModelWorld, Starts, StartStates, follow
-from offline_envs.policies import Predictor, as_policy
+from offline_envs.policies import Policy, Predictor, as_policy
 
 PREDICTION_SEED = 1_000
 """Seed of the imagined episodes, the same at each call, so that returns differ only by the policy."""
 
 
 def model_return(
-    mdp: LearnedMDP, starts: Starts, policy: Predictor, *, n_episodes: int, max_steps: int, seed: int
+    mdp: LearnedMDP, starts: Starts, policy: Policy | Predictor, *, n_episodes: int, max_steps: int, seed: int
 ) -> NDArray[np.float64]:
     """Imagine full episodes of a policy's deterministic actions, without pessimism.
 
     Args:
         mdp: The learned MDP; its method is not applied, and raw rewards are summed.
         starts: Start observations of the episodes.
-        policy: The policy.
+        policy: The policy, a function of tensors or, where actions are continuous, an agent.
         n_episodes: Number of episodes, imagined together.
         max_steps: Steps after which an episode is truncated, as in the real environment.
         seed: Seed of starts and predictions.
@@ -55,7 +55,7 @@ class ReturnPredictor:
 
     def __init__(self, learned: LearnedVectorEnv, policy: Predictor, real_env: gym.Env[Any, Any]) -> None:
         self._mdp = learned.mdp
-        self._policy = policy
+        self._policy = as_policy(policy, learned.transitions.agent_spaces)
         self._starts = StartStates.from_transitions(
             learned.transitions, "initial", device=learned.device, with_rows=self._mdp.replay is not None
         )

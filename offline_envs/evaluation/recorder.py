@@ -18,18 +18,16 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
     """Record observations, actions, rewards, true ends and infos of every step.
 
     Apply it outside `TimeLimit`, so that it sees truncations, and inside any wrapper that resets by itself,
-    so that it sees the final observation of an episode. Actions are clipped to the space before the
+    so that it sees the final observation of an episode. Actions in a Box are clipped to the space before the
     environment receives them, because rounding may put them outside; the clipped actions are recorded.
 
     Args:
-        env: Environment with Box observations and actions.
+        env: Environment with Box observations, and Box or discrete actions.
         on_step: Called after every step, e.g. to advance a progress bar.
     """
 
     def __init__(self, env: gym.Env[Any, Any], on_step: Callable[[], None] | None = None) -> None:
         super().__init__(env)
-        assert isinstance(env.action_space, Box)
-        self._low, self._high = env.action_space.low, env.action_space.high
         self._on_step = on_step
         self._closed: list[EpisodeBuffer] = []
         self._open = _Episode()
@@ -43,7 +41,11 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Take one step and record it."""
-        action = np.clip(np.asarray(action, dtype=np.float32), self._low, self._high)
+        space = self.env.action_space
+        if isinstance(space, Box):
+            action = np.clip(np.asarray(action, dtype=np.float32), space.low, space.high)
+        else:
+            action = np.array(action)  # a choice; the agent may reuse its array
         obs, reward, terminated, truncated, info = self.env.step(action)
         self._open.add(_float32(obs), action, float(reward), bool(terminated), bool(truncated), info)
         if terminated or truncated:
@@ -69,7 +71,7 @@ class EpisodeRecorder(gym.Wrapper[Any, Any, Any, Any]):
         Returns:
             Episodes of T steps: float32 observations `(T+1, d)`, actions `(T, k)`, rewards `(T,)`, bool flags
             `(T,)`, and float32 infos of T+1 rows, of which the first belongs to the reset and is 0. Infos
-            that some step lacks are dropped.
+            that some step lacks are dropped. Discrete actions are integers, `(T,)` or `(T, m)`.
         """
         taken, self._closed = self._closed, []
         keep_shared_infos(taken)
@@ -86,7 +88,7 @@ class _Episode:
 
     def __init__(self, obs: list[NDArray[np.float32]] | None = None) -> None:
         self.obs = obs or []
-        self.actions: list[NDArray[np.float32]] = []
+        self.actions: list[NDArray[Any]] = []
         self.rewards: list[float] = []
         self.terminations: list[bool] = []
         self.truncations: list[bool] = []
@@ -95,7 +97,7 @@ class _Episode:
     def add(
         self,
         obs: NDArray[np.float32],
-        action: NDArray[np.float32],
+        action: NDArray[Any],
         reward: float,
         terminated: bool,
         truncated: bool,

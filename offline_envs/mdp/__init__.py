@@ -13,7 +13,7 @@ from offline_envs.mdp.infos import (
     START_ROW,
     step_infos,
 )
-from offline_envs.mdp.inputs import as_actions, as_numbers, as_tensor, check_reset_options
+from offline_envs.mdp.inputs import as_actions, as_choices, as_numbers, as_tensor, check_reset_options
 from offline_envs.mdp.known import (
     Known,
     KnownChoice,
@@ -72,6 +72,7 @@ __all__ = [
     "Transform",
     "World",
     "as_actions",
+    "as_choices",
     "as_numbers",
     "as_tensor",
     "check_reset_options",

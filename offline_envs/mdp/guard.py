@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, obs_bounds
 from offline_envs.dynamics import DELTA, REWARD
 
 MARGIN = 10.0
@@ -24,11 +24,14 @@ class Guard:
         low: Lower bound of (reward, observation), `(1 + d,)`.
         high: Upper bound of (reward, observation), `(1 + d,)`.
         worst_reward: Lowest reward of the dataset, a scalar tensor.
+        box: Lower and upper bound of the observation space, `(d,)` each, infinite where it has none; None
+            without any bound. Accepted observations are clipped to it.
     """
 
     low: Tensor
     high: Tensor
     worst_reward: Tensor
+    box: tuple[Tensor, Tensor] | None = None
 
     @classmethod
     def from_transitions(cls, transitions: Transitions, *, device: str | torch.device = "cpu") -> Self:
@@ -38,7 +41,8 @@ class Guard:
         low = torch.cat([transitions.rewards.min()[None], obs])
         high = torch.cat([transitions.rewards.max()[None], top])
         margin = MARGIN * (high - low).clamp(min=1.0)
-        return cls((low - margin).to(device), (high + margin).to(device), low[0].to(device))
+        box = _obs_box(transitions, device)
+        return cls((low - margin).to(device), (high + margin).to(device), low[0].to(device), box)
 
     def trusting(self, outputs: Sequence[int]) -> Self:
         """The same guard, which takes every finite value of outputs that are known, not predicted.
@@ -62,4 +66,21 @@ class Guard:
         """
         exploded = (outcome.clamp(self.low, self.high) != outcome).any(dim=1)  # NaN differs from itself
         reward = torch.where(exploded, self.worst_reward, outcome[:, REWARD])
-        return reward, torch.where(exploded[:, None], obs, outcome[:, DELTA]), exploded
+        next_obs = torch.where(exploded[:, None], obs, outcome[:, DELTA])
+        if self.box is not None:
+            next_obs = next_obs.clamp(*self.box)
+        return reward, next_obs, exploded
+
+
+def _obs_box(transitions: Transitions, device: str | torch.device) -> tuple[Tensor, Tensor] | None:
+    """Bounds of the newest observation, if its space has any."""
+    if transitions.obs_space is None:
+        return None
+    bounds = [torch.from_numpy(bound) for bound in obs_bounds(transitions.obs_space)]
+    if not any(bool(bound.isfinite().any()) for bound in bounds):
+        return None
+    low, high = torch.full((2, transitions.obs_dim), torch.inf)
+    low.neg_()
+    newest = slice(len(bounds[0]))
+    low[newest], high[newest] = bounds
+    return low.to(device), high.to(device)

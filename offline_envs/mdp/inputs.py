@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from offline_envs.data import DiscreteSpace, action_shape, are_in
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 
 
@@ -32,6 +33,31 @@ def as_actions(actions: Any, shape: tuple[int, ...], device: torch.device) -> Te
             f"actions must be finite, got NaN or infinity in {len(bad)} of {tensor.numel()} numbers, first "
             f"at {tuple(bad[0].tolist())}. An agent whose training diverged gives such actions."
         )
+    return tensor.to(device)
+
+
+def as_choices(actions: Any, space: DiscreteSpace, rows: tuple[int, ...], device: torch.device) -> Tensor:
+    """Discrete actions as a tensor of integers on the device of a model.
+
+    Actions outside the space are refused where they arrive on the CPU, as `as_actions` refuses NaN.
+
+    Args:
+        actions: Integers: one, an array, a tensor on any device, or lists.
+        space: The action space.
+        rows: Shape of the batch, `()` or `(n,)`.
+        device: Where to put them.
+
+    Raises:
+        SettingsError: No integers, another shape, or a choice that the space does not have.
+    """
+    tensor, shape = as_tensor("actions", actions), (*rows, *action_shape(space))
+    if tensor.is_floating_point() or tensor.dtype == torch.bool or tensor.shape != shape:
+        raise SettingsError(
+            f"actions of {space} must be integers of shape {shape}, got {tensor.dtype} of shape "
+            f"{tuple(tensor.shape)}."
+        )
+    if is_on_host(tensor) and not bool(are_in(space, tensor).all()):
+        raise SettingsError(f"actions must be in {space}, got {actions!r}.")
     return tensor.to(device)
 
 

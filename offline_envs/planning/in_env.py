@@ -3,7 +3,6 @@
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.spaces import Box
 from gymnasium.vector import VectorEnv
 
 from offline_envs.errors import SettingsError
@@ -44,8 +43,7 @@ def plan_in(
             f"{env.unwrapped} has no learned model to plan in. Make one of the dataset, e.g. "
             "gym.make('LearnedModel-v0', dataset=...); its planner acts in the real environment as well."
         )
-    space = getattr(env.unwrapped, "single_action_space", env.action_space)
-    assert isinstance(space, Box)
+    space: Any = getattr(env.unwrapped, "single_action_space", env.action_space)
     planner = policy_from_spec(text, ActsIn(space, seed, mdp))
     if not isinstance(planner, Planner):
         raise SettingsError(f"{text!r} does not plan. Valid: {', '.join(planners())}, with settings.")

@@ -101,7 +101,7 @@ class Planner(TensorPolicy):
             where: Context that it acts in, with a learned MDP.
             settings: The settings of the text.
         """
-        return cls(where.mdp, where.action_space, cls.chosen(settings), seed=where.seed)
+        return cls(where.mdp, where.box(), cls.chosen(settings), seed=where.seed)
 
     def improve(self, obs: Tensor, memory: Tensor) -> Decision:
         """Plan from a batch of observations; called without gradients.

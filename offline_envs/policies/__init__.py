@@ -14,7 +14,7 @@ from offline_envs.policies.spec import (
     policy_from_spec,
 )
 from offline_envs.policies.torchscript import TORCHSCRIPT_SUFFIX, TorchScriptPolicy
-from offline_envs.policies.uniform import UniformPolicy
+from offline_envs.policies.uniform import UniformChoices, UniformPolicy, uniform
 
 __all__ = [
     "POLICIES",
@@ -28,6 +28,7 @@ __all__ = [
     "RecordedActions",
     "TensorPolicy",
     "TorchScriptPolicy",
+    "UniformChoices",
     "UniformPolicy",
     "as_policy",
     "check_policy_spec",
@@ -35,4 +36,5 @@ __all__ = [
     "needs_model",
     "planners",
     "policy_from_spec",
+    "uniform",
 ]

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from offline_envs.data import AgentSpaces
 from offline_envs.errors import SettingsError
 
 
@@ -20,7 +21,8 @@ class Policy(Protocol):
             obs: Observations, float32 `(n, d)`, not to be written to.
 
         Returns:
-            Actions in the environment's units, `(n, k)`, on the same device.
+            Actions in the environment's units, `(n, k)`, on the same device; discrete ones as one-hot
+            numbers.
         """
 
 
@@ -48,7 +50,7 @@ class TensorPolicy:
         state: Any = None,
         episode_start: Any = None,
         deterministic: bool = True,
-    ) -> tuple[NDArray[np.float32], Any]:
+    ) -> tuple[NDArray[Any], Any]:
         """Choose an action for one observation `(d,)` or a batch `(n, d)`; see Stable-Baselines3."""
         del state, episode_start, deterministic  # Unused: a subclass has one way to act.
         obs = torch.as_tensor(np.asarray(observation), dtype=torch.float32, device=self.device)
@@ -62,28 +64,39 @@ class PredictPolicy:
 
     Args:
         predictor: The predictor; it is given NumPy arrays.
+        spaces: What it sees where that differs from a model's columns.
         deterministic: Whether to ask for deterministic actions, or for samples.
     """
 
-    def __init__(self, predictor: Predictor, *, deterministic: bool = True) -> None:
+    def __init__(
+        self, predictor: Predictor, spaces: AgentSpaces | None = None, *, deterministic: bool = True
+    ) -> None:
         self._predictor = predictor
+        self._spaces = spaces or AgentSpaces()
         self._deterministic = deterministic
 
     def __call__(self, obs: Tensor, /) -> Tensor:
         """See `Policy`."""
-        actions, _ = self._predictor.predict(obs.cpu().numpy(), deterministic=self._deterministic)
-        return torch.as_tensor(actions, dtype=torch.float32, device=obs.device)
+        seen = self._spaces.agent_obs(obs.cpu())
+        arrays = {n: part.numpy() for n, part in seen.items()} if isinstance(seen, dict) else seen.numpy()
+        actions, _ = self._predictor.predict(arrays, deterministic=self._deterministic)
+        return self._spaces.action_columns(torch.as_tensor(actions, device=obs.device))
 
 
-def as_policy(source: Any) -> Policy:
+def as_policy(source: Any, spaces: AgentSpaces | None = None) -> Policy:
     """A policy from a function of tensors, or from anything with Stable-Baselines3's `predict`.
+
+    Args:
+        source: The function, or what predicts.
+        spaces: What the latter sees where that differs from a model's columns, see
+            `Transitions.agent_spaces`.
 
     Raises:
         SettingsError: Neither of them.
     """
     # A torch module of Stable-Baselines3 is callable, but its call does not return actions.
     if isinstance(source, Predictor) and not isinstance(source, TensorPolicy):
-        return PredictPolicy(source)
+        return PredictPolicy(source, spaces)
     if callable(source):
         policy: Policy = source
         return policy

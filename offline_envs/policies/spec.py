@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from gymnasium.spaces import Box
 
+from offline_envs.data import DiscreteSpace
 from offline_envs.errors import SettingsError
 from offline_envs.policies.policy import Predictor
-from offline_envs.policies.uniform import UniformPolicy
+from offline_envs.policies.uniform import UniformChoices, UniformPolicy, uniform
 from offline_envs.registry import Registry
 
 
@@ -27,17 +28,27 @@ class ActsIn:
             no such way.
     """
 
-    action_space: Box
+    action_space: Box | DiscreteSpace
     seed: int = 0
     mdp: Any = None
     load: Callable[[str], Predictor] | None = None
+
+    def box(self) -> Box:
+        """The actions, for policies of continuous ones.
+
+        Raises:
+            SettingsError: They are discrete.
+        """
+        if not isinstance(self.action_space, Box):
+            raise SettingsError(f"A planner needs continuous actions, a Box, got {self.action_space}.")
+        return self.action_space
 
 
 MakePolicy = Callable[[ActsIn, Mapping[str, Any]], Predictor]
 """Makes a policy from the context that it acts in and the settings after the colon."""
 
 
-def uniform_policy(where: ActsIn, settings: Mapping[str, Any]) -> UniformPolicy:
+def uniform_policy(where: ActsIn, settings: Mapping[str, Any]) -> UniformPolicy | UniformChoices:
     """Uniform actions; they have no settings.
 
     Raises:
@@ -45,7 +56,7 @@ def uniform_policy(where: ActsIn, settings: Mapping[str, Any]) -> UniformPolicy:
     """
     if settings:
         raise SettingsError(f"The policy 'uniform' has no settings, got {', '.join(settings)}.")
-    return UniformPolicy(where.action_space, torch.Generator().manual_seed(where.seed))
+    return uniform(where.action_space, torch.Generator().manual_seed(where.seed))
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,7 @@ class InModel:
         Raises:
             SettingsError: There is no model, or settings that are not valid.
         """
+        where.box()
         if where.mdp is None:
             raise SettingsError(
                 f"{self.class_name} plans in a learned model, and none is given. Name the dataset that it is "

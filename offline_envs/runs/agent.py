@@ -9,7 +9,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 
 from offline_envs.agents import AGENTS
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, check_continuous
 from offline_envs.envs import learned_spaces
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.runs.run_settings import RunSettings
@@ -36,7 +36,9 @@ def run_agent_class(settings: RunSettings) -> type[BaseAlgorithm]:
 def collects_on_device(settings: RunSettings) -> bool:
     """Whether transitions move from model to replay buffer without leaving the device, faster on a GPU."""
     on_gpu = torch.device(settings.device).type != "cpu"
-    return on_gpu and AGENTS.find(settings.agent).off_policy and not settings.agent_options.get("use_sde")
+    agent = AGENTS.find(settings.agent)
+    squashes = agent.off_policy and agent.continuous  # to [−1, 1]
+    return on_gpu and squashes and not settings.agent_options.get("use_sde")
 
 
 def check_agent_options(settings: RunSettings) -> None:
@@ -63,10 +65,30 @@ def check_agent(settings: RunSettings, transitions: Transitions) -> None:
     """Make the agent of a run once, on the spaces of its environment alone, before a model is fitted.
 
     Raises:
-        SettingsError: A value in `agent_options` that the agent does not take.
+        SettingsError: Actions that the agent, or cloning, is not for, or a value in `agent_options` that the
+            agent does not take.
     """
+    _check_actions(settings, transitions)
     env = SB3VecEnv(_SpacesOnly(settings.n_envs, transitions))
     _made(agent_class(settings.agent), settings, env, transitions)
+
+
+def _check_actions(settings: RunSettings, transitions: Transitions) -> None:
+    kind, discrete = AGENTS.find(settings.agent), transitions.discrete_actions
+    if not (kind.continuous if discrete is None else kind.discrete):
+        found = transitions.action_space if discrete is None else discrete
+        usable = [n for n, a in AGENTS.items() if (a.continuous if discrete is None else a.discrete)]
+        raise SettingsError(
+            f"{settings.agent} is not for the actions of {transitions.source}, {found}. Valid agents: "
+            f"{', '.join(usable)}."
+        )
+    if transitions.agent_spaces.obs is not None:
+        raise SettingsError(
+            f"A run needs observations of one array; those of {transitions.source} are a Dict. Flatten them "
+            "before collecting the data, or train an agent with a MultiInputPolicy in gym.make(...) yourself."
+        )
+    if settings.clone_epochs:
+        check_continuous(discrete, f"clone_epochs={settings.clone_epochs}: behaviour cloning")
 
 
 class _SpacesOnly(VectorEnv[Any, Any, Any]):

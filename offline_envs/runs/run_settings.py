@@ -180,9 +180,10 @@ class RunSettings(JsonSettings):
                 f"clone_loss='likelihood' needs a policy that samples its actions, and {self.agent}'s is "
                 "deterministic. Use 'mean'."
             )
-        if self.choose == "critics" and not AGENTS.find(self.agent).off_policy:
+        agent = AGENTS.find(self.agent)
+        if self.choose == "critics" and not (agent.off_policy and agent.continuous):
             raise SettingsError(
-                f"choose='critics' needs critics Q(s, a), and {self.agent} has none. Use 'model'."
+                f"choose='critics' needs critics Q(s, a) of an actor, and {self.agent} has none. Use 'model'."
             )
 
     def _check_penalty(self) -> None:

@@ -110,7 +110,7 @@ def _check_environment(task: Task, source: str, spec: EnvSpec) -> None:
 
 
 def _check_actions(task: Task, transitions: Transitions) -> None:
-    action_dim = known_environment(task.env_id).action_space.shape[0]
+    action_dim = known_environment(task.env_id).action_dim
     if transitions.action_dim != action_dim:
         raise DatasetError(
             f"{task} needs actions of {action_dim} dimensions; {transitions.source} has "
@@ -136,5 +136,5 @@ def _first_columns(transitions: Transitions, n: int) -> Transitions:
     of_width = _cut.setdefault(transitions, {})
     if n not in of_width:
         obs, next_obs = (t[:, :n].contiguous() for t in (transitions.obs, transitions.next_obs))
-        of_width[n] = replace(transitions, obs=obs, next_obs=next_obs)
+        of_width[n] = replace(transitions, obs=obs, next_obs=next_obs, obs_space=None)
     return of_width[n]

@@ -13,7 +13,7 @@ from offline_envs.errors import CheckpointError, SettingsError
 
 @pytest.mark.parametrize("name", online_agents())
 def test_each_agent_is_made_with_the_widths_asked_for(name: str) -> None:
-    env = gym.make("Pendulum-v1")
+    env = gym.make("Pendulum-v1" if AGENTS[name].continuous else "CartPole-v1")
     agent = new_agent(CollectSettings(Kind.REPLAY, 10, agent=name, net_arch=(8, 4)), env, steps=10)
     assert type(agent) is AGENTS[name].load()
     assert agent.policy_kwargs["net_arch"] == [8, 4]
@@ -38,13 +38,13 @@ def test_a_policy_for_other_spaces_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", AGENTS)
 def test_a_policy_of_any_agent_is_loaded(name: str, tmp_path: Path) -> None:
     """Its actions are those of the agent that saved it."""
-    env = gym.make("Pendulum-v1")
+    env = gym.make("Pendulum-v1" if AGENTS[name].continuous else "CartPole-v1")
     kind: Any = AGENTS[name].load()
     saved = kind("MlpPolicy", env, policy_kwargs={"net_arch": [8]}, device="cpu", seed=1)
     saved.save(tmp_path / "p.zip")
     path = tmp_path / "p.zip"
     loaded = load_agent(CollectSettings(Kind.EXPERT, 10, agent=name, policy=path), path, env)
-    obs = np.ones(3, np.float32)
+    obs = np.ones(env.observation_space.shape or (), np.float32)
     np.testing.assert_array_equal(
         loaded.predict(obs, deterministic=True)[0], saved.predict(obs, deterministic=True)[0]
     )

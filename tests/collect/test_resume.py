@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from offline_envs.agents import online_agents
+from offline_envs.agents import AGENTS, online_agents
 from offline_envs.collect import CollectSettings, Kind, collection, writer
 from offline_envs.collect.collection import Collected, collect_dataset
 from offline_envs.data import MINARI_ROOT_VARIABLE
@@ -98,7 +98,14 @@ def test_an_interrupted_training_resumes_bit_for_bit(tmp_path: Path, agent: str)
 
     A replay buffer, an optimiser or a generator that were off by anything would change every step after.
     """
-    settings: dict[str, Any] = {"kind": Kind.REPLAY, "agent": agent, "seed": 2, "steps": 200}
+    env_id = ENV_ID if AGENTS[agent].continuous else "CartPole-v1"
+    settings: dict[str, Any] = {
+        "kind": Kind.REPLAY,
+        "agent": agent,
+        "seed": 2,
+        "steps": 200,
+        "env_id": env_id,
+    }
     whole = collect(tmp_path / "whole", **settings)
     end = first_end(whole, 140)
     root = tmp_path / "resumed"

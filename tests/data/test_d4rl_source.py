@@ -5,6 +5,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Discrete
 
 from offline_envs.data import load_transitions
 from offline_envs.errors import DatasetError
@@ -27,6 +28,14 @@ def test_successors_are_those_of_the_file(tmp_path: Path) -> None:
     assert data.terminated.tolist() == [False, False, True, False, False]
     assert data.episode_starts.tolist() == [0, 3]
     assert data.env_spec is None
+
+
+def test_integers_are_choices_among_those_of_the_space(tmp_path: Path) -> None:
+    path = write_d4rl(tmp_path / "d.hdf5", actions=np.array([0, 2, 1, 1, 0]))
+    data = load_transitions(path, action_space=Discrete(3))
+    assert data.actions.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 0], [1, 0, 0]]
+    with pytest.raises(DatasetError, match=r"Indices of discrete actions need their space, action_space="):
+        load_transitions(path)
 
 
 def test_unknown_successors_are_dropped_with_a_count(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import h5py
 import minari
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minari.dataset._storages.hdf5_storage import HDF5Storage
@@ -115,11 +116,34 @@ def test_round_trip_without_leaks(lengths: list[int], draw: st.DataObject) -> No
 
 
 def test_spaces_are_named_when_refused() -> None:
-    write_minari("discrete-v0", [episode(0, 2)], action_space=Discrete(3))
+    actions: Any = np.ones((2, 3), np.int8)
+    buffer = replace(episode(0, 2), actions=actions)
+    write_minari("binary-v0", [buffer], action_space=MultiBinary(3))
     with pytest.raises(
-        DatasetError, match=r"action space must be a Box with one axis, received Discrete\(3\)"
+        DatasetError, match=r"action space must be a Box with one axis, received MultiBinary\(3\)"
     ):
-        load_transitions("discrete-v0")
+        load_transitions("binary-v0")
+
+
+@pytest.mark.parametrize(
+    ("space", "recorded", "columns"),
+    [
+        (Discrete(3), [2, 0, 1], [[0, 0, 1], [1, 0, 0], [0, 1, 0]]),
+        (Discrete(2, start=5), [5, 6, 6], [[1, 0], [0, 1], [0, 1]]),
+        (MultiDiscrete([2, 2]), [[0, 1], [1, 1], [0, 0]], [[1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0]]),
+    ],
+)
+def test_discrete_actions_become_one_hot_numbers(space: Any, recorded: Any, columns: Any) -> None:
+    first: Any = np.array(recorded[:2])
+    second: Any = np.array(recorded[2:])
+    episodes = [replace(episode(0, 2), actions=first), replace(episode(10, 1), actions=second)]
+    write_minari("choices-v0", episodes, action_space=space)
+    data = load_transitions("choices-v0")
+    assert data.actions.tolist() == columns
+    assert data.discrete_actions == space
+    twice = load_transitions(["choices-v0", "choices-v0"])
+    assert twice.discrete_actions == space
+    assert twice.actions.tolist() == 2 * columns
 
 
 def test_observations_with_two_axes_are_refused() -> None:

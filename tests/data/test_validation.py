@@ -94,5 +94,5 @@ def test_bounds_that_nothing_can_be_scaled_to_are_refused(low: list[float], high
 
 
 def test_whole_actions_outside_their_space_may_be_indices() -> None:
-    with pytest.raises(DatasetError, match=r"Indices of discrete actions are not supported"):
+    with pytest.raises(DatasetError, match=r"Indices of discrete actions need their space"):
         check_transitions(transitions(actions=torch.tensor([[0.0], [3.0], [2.0], [1.0]])))

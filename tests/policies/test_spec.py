@@ -22,7 +22,7 @@ class Constant(TensorPolicy):
 
 
 def constant(where: ActsIn, settings: Mapping[str, Any]) -> Constant:
-    return Constant(settings.get("value", 0.0), where.action_space)
+    return Constant(settings.get("value", 0.0), where.box())
 
 
 POLICIES.register("tests/constant", constant)

@@ -11,7 +11,7 @@ def test_each_name_gives_its_class(name: str) -> None:
 
 
 def test_an_unknown_agent_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match=r"Unknown agent 'ppo'\. Valid: combo, crossq, ddpg, fastsac"):
+    with pytest.raises(SettingsError, match=r"Unknown agent 'ppo'\. Valid: combo, crossq, ddpg, dqn, fasts"):
         agent_class("ppo")
 
 

@@ -8,11 +8,11 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from offline_envs.agents import online_agents
+from offline_envs.agents import AGENTS, online_agents
 from offline_envs.data import Transitions
 
-WITH_CRITICS = tuple(online_agents())
-"""Agents that learn Q(s, a) from a replay buffer, wherever its rows come from."""
+WITH_CRITICS = tuple(name for name in online_agents() if AGENTS[name].continuous)
+"""Agents of continuous actions that learn Q(s, a) from a replay buffer, wherever its rows come from."""
 
 ACTION_SPACE = Box(-2.0, 6.0, (1,), np.float32)
 """Bounds that are neither symmetric nor 1: an action of 0 is -0.5 after rescaling."""

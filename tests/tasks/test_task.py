@@ -19,7 +19,7 @@ Three = tuple[Any, Any, Any]
 def steps(task: Task, shape: tuple[int, ...]) -> tuple[Three, dict[str, Any]]:
     """Random obs, action and next_obs, and the infos that the task needs."""
     rng = np.random.default_rng(0)
-    k = known_environment(task.base_env_id).action_space.shape[0]
+    k = known_environment(task.base_env_id).action_dim
     arrays = cast(
         Three, tuple([rng.uniform(-1, 1, (*shape, width)) for width in (task.obs_dim, k, task.obs_dim)])
     )

@@ -180,6 +180,70 @@ def test_mountain_car_agrees_around_the_goal(make_env: MakeEnv) -> None:
     assert False in ends
 
 
+def test_mountain_car_with_discrete_actions_ends_at_the_flag(make_env: MakeEnv) -> None:
+    env = make_env("MountainCar-v0")
+    positions, ends = [], []
+    env.reset(seed=0)
+    simulator: Any = env.unwrapped
+    for position in np.linspace(0.47, 0.53, 61):
+        simulator.state = (position, 0.0)
+        next_obs, _, terminated, _, _ = simulator.step(2)
+        positions.append(next_obs.copy())
+        ends.append(terminated)
+    assert env.spec is not None
+    rule = termination_rule(env.spec)
+    assert rule is not None
+    assert end(rule, torch.tensor(np.stack(positions))).tolist() == ends
+    assert {True, False} == {*ends}
+
+
+@pytest.mark.parametrize("entry", [0, 2])
+def test_cart_pole_agrees_around_its_bounds(make_env: MakeEnv, entry: int) -> None:
+    env = make_env("CartPole-v1")
+    observed, ends = [], []
+    simulator: Any = env.unwrapped
+    bound = {0: 2.4, 2: 12 * 2 * np.pi / 360}[entry]
+    for sign in (-1, 1):
+        for value in np.linspace(0.99 * bound, 1.01 * bound, 41):
+            env.reset(seed=0)
+            simulator.state = np.zeros(4)
+            simulator.state[entry] = sign * value
+            next_obs, _, terminated, _, _ = simulator.step(0)
+            observed.append(next_obs.copy())
+            ends.append(terminated)
+    assert env.spec is not None
+    rule = termination_rule(env.spec)
+    assert rule is not None
+    assert end(rule, torch.tensor(np.stack(observed))).tolist() == ends
+    assert {True, False} == {*ends}
+    edge = torch.zeros(1, 4)
+    edge[0, entry] = bound  # which itself is allowed
+    assert end(rule, edge).tolist() == [False]
+    assert end(rule, torch.full((1, 4), torch.nan)).tolist() == [False]
+
+
+def test_acrobot_agrees_on_a_walk_of_large_swings(make_env: MakeEnv) -> None:
+    env = make_env("Acrobot-v1")
+    simulator: Any = env.unwrapped
+    env.reset(seed=0)
+    generator = np.random.default_rng(0)
+    observed, ends = [], []
+    for _ in range(200):
+        simulator.state = np.array([*generator.uniform(-np.pi, np.pi, 2), 0.0, 0.0])
+        next_obs, _, terminated, _, _ = simulator.step(1)
+        observed.append(next_obs.copy())
+        ends.append(terminated)
+    assert env.spec is not None
+    rule = termination_rule(env.spec)
+    assert rule is not None
+    assert end(rule, torch.tensor(np.stack(observed))).tolist() == ends
+    assert {True, False} == {*ends}
+    level = torch.tensor(
+        [[-1.0, 0.0, 0.0, 1.0, 0.0, 0.0]]
+    )  # first link up, second level: 1 + 0 is not above 1
+    assert end(rule, level).tolist() == [False]
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize(
     ("rule", "healthy"),

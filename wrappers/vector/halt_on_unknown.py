@@ -114,7 +114,10 @@ class HaltOnUnknown(VectorWrapper):
         """Reset the environment and remember its first observations."""
         given = None if options is None else dict(options)  # Gymnasium's own environments remove the mask
         obs, infos = self.env.reset(seed=seed, options=given)
-        self._obs, self._over = many_rows(obs), without_reset_rows(self._over, options)
+        self._obs, self._over = (
+            many_rows(obs, self.env.single_observation_space),
+            without_reset_rows(self._over, options),
+        )
         self._ends.reset(options)
         mask = (options or {}).get(RESET_MASK)
         self.halt_counter.reset(None if mask is None else torch.as_tensor(mask, device=self._device))
@@ -125,10 +128,14 @@ class HaltOnUnknown(VectorWrapper):
         if self._obs is None:
             raise ResetNeeded("Call reset() of the wrapper before step().")
         restarting = self._restarting()
-        disagreement, unknown = self._meter(self._obs, many_rows(actions))
+        disagreement, unknown = self._meter(self._obs, many_rows(actions, self.env.single_action_space))
         disagreement, unknown = disagreement.masked_fill(restarting, 0.0), unknown & ~restarting
         obs, rewards, terminations, truncations, infos = self._ends.step(actions, unknown)
-        self._obs, self._over, self.halted = many_rows(obs), terminations | truncations, unknown
+        self._obs, self._over, self.halted = (
+            many_rows(obs, self.env.single_observation_space),
+            terminations | truncations,
+            unknown,
+        )
         self._count(restarting)
         halted = like(unknown, rewards)
         if self._step_infos:
@@ -139,6 +146,9 @@ class HaltOnUnknown(VectorWrapper):
             rewards = _fill(rewards, halted, self._meter.reward)
             infos = {**infos, PENALTY: zero_rows(infos[PENALTY], halted)} if PENALTY in infos else infos
         return obs, rewards, terminations, truncations, infos
+
+    def _rows(self, obs: Any) -> Tensor:
+        return many_rows(obs, self.env.single_observation_space)
 
     def _restarting(self) -> Tensor:
         """Rows that restart at the coming step, bool `(n,)`, on the model's device."""

@@ -78,19 +78,23 @@ class UncertaintyPenalty(VectorWrapper):
         """Reset the environment and remember its first observations."""
         restarting = without_reset_rows(self._restarting, options)  # before Gymnasium pops the mask
         obs, infos = self.env.reset(seed=seed, options=options)
-        self._obs, self._restarting = many_rows(obs), restarting
+        self._obs, self._restarting = many_rows(obs, self.env.single_observation_space), restarting
         return obs, infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step the environment and penalise its rewards."""
-        before, restarting, action_rows = self._obs, self._restarting, many_rows(actions)
+        before, restarting, action_rows = (
+            self._obs,
+            self._restarting,
+            many_rows(actions, self.env.single_action_space),
+        )
         obs, rewards, terminations, truncations, infos = self.env.step(actions)
         if before is None:
             raise ResetNeeded("Call reset() of the wrapper before step().")
         penalty = like(self._meter(before, action_rows), rewards)
         if restarting is not None:
             penalty = zero_rows(penalty, restarting)
-        self._obs = many_rows(obs)
+        self._obs = many_rows(obs, self.env.single_observation_space)
         self._restarting = terminations | truncations if self._next_step else None
         if self._step_infos:
             infos = {

@@ -37,10 +37,7 @@ def dataset_table(transitions: Transitions) -> Table:
         "environment": _environment(transitions),
         "steps": f"{len(transitions):,} in {len(returns):,} episodes",
         "observations": escape(f"{transitions.obs_dim} dimensions{_named(transitions, OBS_NAMES)}"),
-        "actions": escape(
-            f"{transitions.action_dim} dimensions in {transitions.action_space}"
-            f"{_named(transitions, ACTION_NAMES)}"
-        ),
+        "actions": escape(_actions(transitions) + _named(transitions, ACTION_NAMES)),
         "terminated": f"{ended:,} steps ({ended / len(transitions):.2%})",
         "episode length": f"mean {lengths.mean():.0f}, from {lengths.min()} to {lengths.max()}",
         "episode return": f"mean {returns.mean():.1f} ± {returns.std():.1f}, best {returns.max():.1f}",
@@ -52,6 +49,12 @@ def dataset_table(transitions: Transitions) -> Table:
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _actions(transitions: "Transitions") -> str:
+    if transitions.discrete_actions is not None:
+        return f"{transitions.discrete_actions}, {transitions.action_dim} one-hot columns"
+    return f"{transitions.action_dim} dimensions in {transitions.action_space}"
 
 
 def health_table(findings: Sequence[Finding]) -> Table:

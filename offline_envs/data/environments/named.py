@@ -10,7 +10,9 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 
-from offline_envs.data.validation import flat_box, float_action_box
+from offline_envs.data.spaces.discrete import DiscreteSpace, one_hot_box
+from offline_envs.data.spaces.observations import ObsSpace, obs_bounds
+from offline_envs.data.validation import known_action_space, known_obs_space
 from offline_envs.errors import DatasetError, SettingsError
 
 
@@ -20,13 +22,24 @@ class KnownEnvironment:
 
     Attributes:
         spec: Its specification, as `gym.make` takes it.
-        obs_dim: Number of observation dimensions.
+        obs_space: Its observation space.
         action_space: Its action space.
     """
 
     spec: EnvSpec
-    obs_dim: int
-    action_space: Box
+    obs_space: ObsSpace
+    action_space: Box | DiscreteSpace
+
+    @property
+    def obs_dim(self) -> int:
+        """Number of observation dimensions that a model sees."""
+        return len(obs_bounds(self.obs_space)[0])
+
+    @property
+    def action_dim(self) -> int:
+        """Number of action dimensions that a model sees."""
+        space = self.action_space
+        return int((space if isinstance(space, Box) else one_hot_box(space)).shape[0])
 
 
 def known_environment(env_id: str | EnvSpec) -> KnownEnvironment:
@@ -37,7 +50,8 @@ def known_environment(env_id: str | EnvSpec) -> KnownEnvironment:
             specification, e.g. `gym.make("Ant-v4", use_contact_forces=True).spec`.
 
     Raises:
-        DatasetError: There is no such environment, it cannot be made here, or a space is not a flat Box.
+        DatasetError: There is no such environment, it cannot be made here, or a space is none that
+            a model can be learned for.
     """
     name = env_id.id if isinstance(env_id, EnvSpec) else env_id
     try:
@@ -46,10 +60,10 @@ def known_environment(env_id: str | EnvSpec) -> KnownEnvironment:
     except Exception as error:  # a third-party constructor may raise anything
         raise DatasetError(f"env_id={name!r} cannot be made: {error}") from error
     source = f"Environment {name!r}"
-    obs_space = flat_box(source, "observation", env.observation_space)
-    action_space = float_action_box(source, env.action_space)
+    obs_space = known_obs_space(source, env.observation_space)
+    action_space = known_action_space(source, env.action_space)
     env.close()
-    return KnownEnvironment(spec, obs_space.shape[0], action_space)
+    return KnownEnvironment(spec, obs_space, action_space)
 
 
 def named_environment(env_id: str | EnvSpec | None, env_kwargs: Mapping[str, Any]) -> str | EnvSpec | None:

@@ -6,8 +6,9 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 
 from offline_envs.data.environments.named import KnownEnvironment, known_environment
+from offline_envs.data.spaces.discrete import DiscreteSpace, encoded_actions, one_hot_box
 from offline_envs.data.transitions import Transitions
-from offline_envs.data.validation import float_action_box
+from offline_envs.data.validation import known_action_space
 from offline_envs.errors import DatasetError
 
 
@@ -22,21 +23,26 @@ class Overrides:
     """
 
     env: KnownEnvironment | None
-    action_space: Box | None
+    action_space: Box | DiscreteSpace | None
     trust_dataset: bool = False
 
     @classmethod
     def of(
-        cls, env_id: str | EnvSpec | None, action_space: Box | None, *, trust_dataset: bool = False
+        cls,
+        env_id: str | EnvSpec | None,
+        action_space: Box | DiscreteSpace | None,
+        *,
+        trust_dataset: bool = False,
     ) -> "Overrides":
         """Look up the named environment.
 
         Raises:
-            DatasetError: See `known_environment`; or the action space is not a flat Box of real numbers.
+            DatasetError: See `known_environment`; or the action space is neither a flat Box of real
+                numbers nor discrete.
         """
         env = None if env_id is None else known_environment(env_id)
         if action_space is not None:
-            return cls(env, float_action_box("action_space=", action_space), trust_dataset)
+            return cls(env, known_action_space("action_space=", action_space), trust_dataset)
         return cls(env, None if env is None else env.action_space, trust_dataset)
 
     @property
@@ -44,20 +50,22 @@ class Overrides:
         """Cache key: distinct overrides have distinct keys."""
         env = None if self.env is None else self.env.spec
         space = self.action_space
-        bounds = None if space is None else (space.low.tolist(), space.high.tolist())
+        bounds = (space.low.tolist(), space.high.tolist()) if isinstance(space, Box) else space
         return f"{env} {bounds} {self.trust_dataset}"
 
     def applied_to(self, transitions: Transitions) -> Transitions:
         """Return the transitions with this environment and action space, where they are known.
 
         Raises:
-            DatasetError: The environment's observations have another number of dimensions.
+            DatasetError: The environment's observations have another number of dimensions, or its actions are
+                of another kind.
         """
         if self.action_space is not None:
-            transitions = replace(transitions, action_space=self.action_space)
+            transitions = _with_action_space(transitions, self.action_space)
         if self.env is not None:
             self._check_obs(transitions, self.env)
-            return replace(transitions, env_spec=self.env.spec, recorded_env_spec=None)
+            spec, obs_space = self.env.spec, self.env.obs_space
+            return replace(transitions, env_spec=spec, recorded_env_spec=None, obs_space=obs_space)
         doubted = transitions.doubted_env_spec
         if self.trust_dataset and doubted is not None:
             return replace(transitions, env_spec=doubted, recorded_env_spec=None)
@@ -72,3 +80,23 @@ class Overrides:
                 f"{env.spec.id}{keywords} has {env.obs_dim}. Pass the env_id= that the data come from, with "
                 "its keywords: an EnvSpec, or --env-kwargs."
             )
+
+
+def _with_action_space(transitions: Transitions, space: Box | DiscreteSpace) -> Transitions:
+    """The transitions with another action space; recorded choices become one-hot numbers.
+
+    Raises:
+        DatasetError: The actions are known to be others.
+    """
+    known = transitions.discrete_actions
+    if known is not None and known != space:
+        raise DatasetError(
+            f"{transitions.source} has actions of {known}, but the action space given, or that of env_id=, "
+            f"is {space}. Pass the env_id= that the data come from."
+        )
+    if isinstance(space, Box):
+        return replace(transitions, action_space=space)
+    if known is not None:
+        return transitions
+    actions = encoded_actions(transitions.source, space, transitions.actions)
+    return replace(transitions, actions=actions, action_space=one_hot_box(space), discrete_actions=space)

@@ -18,7 +18,10 @@ AT_BOUND = 1e-3
 OFTEN = 0.5
 """Share of actions at a bound that is worth reporting."""
 
-DISCRETE = " Indices of discrete actions are not supported: they would be taken for real numbers."
+DISCRETE = (
+    " Indices of discrete actions need their space, action_space=gymnasium.spaces.Discrete(n), or env_id=: "
+    "else they are taken for real numbers."
+)
 
 
 def unscalable_dimensions(actions: NDArray[np.float32], space: Box) -> list[int]:
@@ -63,6 +66,9 @@ def warn_of_odd_actions(source: str, actions: NDArray[np.float32], space: Box) -
 def action_spread(transitions: Transitions) -> str:
     """Dimensions of the actions that never change, or lie mostly at a bound."""
     actions, space = transitions.actions.numpy(), transitions.action_space
+    if transitions.discrete_actions is not None:
+        never = np.flatnonzero(~actions.any(axis=0))
+        return listed([f"the choice of one-hot column {i} is never taken" for i in never])
     low, high = space.low.astype(np.float64), space.high.astype(np.float64)
     margin = np.where(np.isfinite(high - low), AT_BOUND * (high - low), 0.0)
     at_bound = ((actions <= low + margin) | (actions >= high - margin)).mean(axis=0)

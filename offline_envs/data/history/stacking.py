@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.data.history.layout import HistoryLayout, action_at_rest, check_history
+from offline_envs.data.spaces.discrete import check_continuous
 from offline_envs.data.transitions import Transitions
 from offline_envs.errors import SettingsError
 
@@ -31,7 +32,8 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
         history already are left as they are.
 
     Raises:
-        SettingsError: No integer of at least 1, or a dataset with another history.
+        SettingsError: No integer of at least 1, a dataset with another history, with discrete actions, or
+            with a Dict of observations.
 
     Warns:
         UserWarning: More than half of the rows are less than `history − 1` steps from their episode's start.
@@ -39,6 +41,11 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
     check_history(history)
     if history == 1 or history == transitions.history:
         return transitions
+    check_continuous(transitions.discrete_actions, f"history={history}")
+    if transitions.agent_spaces.obs is not None:
+        raise SettingsError(
+            f"history={history} needs observations of one array; those of {transitions.source} are a Dict."
+        )
     if transitions.history > 1:
         raise SettingsError(
             f"history={history} is for data without a history, but {transitions.source} has one of "

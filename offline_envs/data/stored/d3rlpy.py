@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from offline_envs.data.spaces.discrete import DiscreteSpace, check_continuous
+
 
 class Steps(Protocol):
     """What `Transitions` have, which give themselves this form and so cannot be named here."""
@@ -46,6 +48,11 @@ class Steps(Protocol):
         """Number of steps of every episode `(e,)`."""
         ...
 
+    @property
+    def discrete_actions(self) -> DiscreteSpace | None:
+        """Space of discrete actions, None for continuous ones."""
+        ...
+
     def __len__(self) -> int: ...
 
 
@@ -67,7 +74,11 @@ def d3rlpy_arrays(transitions: Steps, *, for_next_actions: bool = False) -> dict
     Returns:
         `observations` `(m, d)`, `actions` `(m, k)`, `rewards` `(m,)`, `terminals` `(m,)` and `timeouts`
         `(m,)`, float32 each; m is n and the number of rows that were added.
+
+    Raises:
+        SettingsError: The actions are discrete.
     """
+    check_continuous(transitions.discrete_actions, "The form of d3rlpy")
     last = transitions.episode_starts + transitions.episode_lengths - 1
     cut = torch.zeros(len(transitions), dtype=torch.bool)
     cut[last] = ~transitions.terminated[last]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, check_continuous
 from offline_envs.errors import SettingsError
 from offline_envs.evaluation.off_policy.behaviour import (
     ActionScale,
@@ -71,6 +71,7 @@ def _new_density(
         learning_rate=settings.learning_rate,
         generator=generator,
     )
+    check_continuous(transitions.discrete_actions, "A behaviour density")
     scale = ActionScale.of(transitions.action_space, transitions.actions, squash=settings.squash)
     data = DataScale.of(transitions)
     return BehaviourDensity(networks, scale, data.obs_mean, data.obs_std)

@@ -9,7 +9,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, check_continuous
 from offline_envs.errors import SettingsError
 from offline_envs.policies import Policy
 from offline_envs.registry import Registry
@@ -64,8 +64,9 @@ class SmoothedPolicy:
             bandwidth: A rule in `BANDWIDTHS`, or h itself in the environment's units.
 
         Raises:
-            SettingsError: An unknown rule, or a number that is not positive.
+            SettingsError: An unknown rule, a number that is not positive, or discrete actions.
         """
+        check_continuous(transitions.discrete_actions, "A smoothed policy")
         space = transitions.action_space
         low, high = (torch.as_tensor(bound, dtype=torch.float32) for bound in (space.low, space.high))
         return cls(policy, chosen_bandwidth(bandwidth, transitions.actions, space), low, high)

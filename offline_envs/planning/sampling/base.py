@@ -67,7 +67,7 @@ class SamplingPlanner(Planner):
             if where.load is None:
                 raise SettingsError(f"prior={policy} cannot be loaded here. Give prior=Prior(policy).")
             prior = Prior(as_policy(where.load(policy)), **fields)
-        return cls(where.mdp, where.action_space, cls.chosen(settings), seed=where.seed, prior=prior)
+        return cls(where.mdp, where.box(), cls.chosen(settings), seed=where.seed, prior=prior)
 
     def values(self, obs: Tensor, plans: Tensor) -> Tensor:
         """Return of each plan, float64 `(n, N)`, see `Objective`."""

@@ -2,12 +2,15 @@
 
 import time
 
+from offline_envs.agents import AGENTS
+from offline_envs.errors import SettingsError
 from offline_envs.runs.agent import new_agent
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm
 from offline_envs.runs.plots import plot_learning_curve
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow, TrainResult
 from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED, Run
+from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import BEST_POLICY, LAST_POLICY, BehaviorCloner, evaluate_in, save_policy
 
 
@@ -16,6 +19,13 @@ class BehaviourCloning(Algorithm):
 
     It takes minutes, so an interrupted run starts over.
     """
+
+    def check(self, settings: RunSettings) -> None:
+        """See `Algorithm`."""
+        if not AGENTS.find(settings.agent).continuous:
+            raise SettingsError(
+                f"{settings.algorithm} clones continuous actions; {settings.agent} has discrete ones only."
+            )
 
     def train(self, run: Run) -> TrainResult:
         """Clone the dataset's behaviour, and score the policy on the way and at the end."""

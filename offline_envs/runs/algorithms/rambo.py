@@ -27,9 +27,11 @@ class AdversarialTraining(ModelBased):
 
     def check(self, settings: RunSettings) -> None:
         """See `Algorithm`."""
-        if not AGENTS.find(settings.agent).off_policy:
+        agent = AGENTS.find(settings.agent)
+        if not (agent.off_policy and agent.continuous):
             raise SettingsError(
-                f"{settings.algorithm} needs an agent with critics Q(s, a), not {settings.agent}."
+                f"{settings.algorithm} needs an agent of continuous actions with critics Q(s, a), not "
+                f"{settings.agent}."
             )
         if settings.history > 1:
             raise SettingsError(

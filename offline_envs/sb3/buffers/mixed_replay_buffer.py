@@ -17,7 +17,15 @@ from torch import Tensor
 from offline_envs.data import DatasetSource, Transitions
 from offline_envs.envs import Rollout
 from offline_envs.errors import SettingsError
-from offline_envs.sb3.buffers.rows import RowLayout, check_box, flat_size, rows_of_rollout, write_transitions
+from offline_envs.sb3.buffers.rows import (
+    RowLayout,
+    action_size,
+    check_actions,
+    check_box,
+    flat_size,
+    rows_of_rollout,
+    write_transitions,
+)
 from offline_envs.sb3.vec_env.infos import TRUNCATED_KEY, VectorInfos
 from offline_envs.settings import check_arguments
 from offline_envs.tasks import Task, task_transitions
@@ -44,7 +52,8 @@ class MixedReplayBuffer(ReplayBuffer):
     Args:
         buffer_size: Transitions of the model to keep (SB3 rounds down to whole steps of `n_envs`).
         observation_space: Box.
-        action_space: Bounded Box; dataset actions are rescaled from it to [-1, 1] as the agent's are.
+        action_space: Bounded Box; dataset actions are rescaled from it to [-1, 1] as the agent's are. Or
+            `Discrete` or `MultiDiscrete`; they are stored as the numbers of the choices.
         device: Where rows are kept and batches are returned.
         n_envs: Transitions in one `add`.
         optimize_memory_usage: Must be False.
@@ -91,7 +100,7 @@ class MixedReplayBuffer(ReplayBuffer):
         self.history = history
         self.layout = RowLayout(
             flat_size(check_box("observation", observation_space)),
-            flat_size(check_box("action", action_space)),
+            action_size(check_actions(action_space)),
         )
         self.generator = np.random.default_rng(np.random.randint(2**31))  # noqa: NPY002 the one SB3 seeds
         self._rows: Tensor | None = None  # (real_size + buffer_size * n_envs, width): dataset, then ring
@@ -138,7 +147,7 @@ class MixedReplayBuffer(ReplayBuffer):
         Args:
             obs: `(n_envs, *obs_shape)`.
             next_obs: True successors, not those after a reset, `(n_envs, *obs_shape)`.
-            action: Rescaled to [-1, 1], `(n_envs, action_dim)`.
+            action: Rescaled to [-1, 1], or the numbers of the choices, `(n_envs, action_dim)`.
             reward: `(n_envs,)`.
             done: Whether the episode ended, `(n_envs,)`.
             infos: One dict a row; the truncated rows are read from its `truncated` if it is a `VectorInfos`.
@@ -165,14 +174,15 @@ class MixedReplayBuffer(ReplayBuffer):
         The result is that of calling `add` step by step, with `n_envs` transitions each.
 
         Args:
-            rollout: `h` steps of `n` rows, with actions in the environment's units; they are rescaled here.
+            rollout: `h` steps of `n` rows, with actions as a model sees them; they are rescaled here, or
+                decoded.
 
         Raises:
             SettingsError: Dimensions that are not the buffer's, or a number of transitions that is not a
                 multiple of `n_envs`.
         """
         rows = self._storage()
-        action_space = check_box("action", self.action_space)
+        action_space = check_actions(self.action_space)
         new = rows_of_rollout(
             rollout, self.layout, action_space, timeouts_are_done=not self.handle_timeout_termination
         )
@@ -198,7 +208,8 @@ class MixedReplayBuffer(ReplayBuffer):
             env: Normalises observations and rewards, also of the dataset's rows.
 
         Returns:
-            Float32 tensors on `device` with `batch_size` rows each; actions in [-1, 1], `dones` 0 or 1.
+            Float32 tensors on `device` with `batch_size` rows each; actions as `add` takes them, `dones` 0
+            or 1.
         """
         return self._get_samples(np.concatenate(self._drawn(batch_size)), env)
 
@@ -267,7 +278,7 @@ class MixedReplayBuffer(ReplayBuffer):
 
     def _fill(self, transitions: Transitions) -> None:
         """Allocate dataset and ring, and write the dataset and any model rows loaded from a file."""
-        rows, action_space = self._allocated(len(transitions)), check_box("action", self.action_space)
+        rows, action_space = self._allocated(len(transitions)), check_actions(self.action_space)
         write_transitions(rows[: len(transitions)], transitions, self.layout, action_space)
         self._rows, self._real_size = rows, len(transitions)
         self._put_unpickled()

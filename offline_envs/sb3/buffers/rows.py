@@ -1,13 +1,13 @@
 """A transition as one row of numbers, so that a batch is read with one gather."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete, MultiDiscrete, Space
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import DiscreteSpace, Transitions, action_shape, from_one_hot, one_hot_box
 from offline_envs.envs import Rollout
 from offline_envs.errors import SettingsError
 
@@ -27,6 +27,48 @@ class RowLayout(NamedTuple):
     def width(self) -> int:
         """Number of columns, `2 * obs_dim + action_dim + 2`."""
         return sum(self.sizes)
+
+
+ActionSpace = Box | DiscreteSpace
+"""Actions that a row can hold."""
+
+
+def check_actions(space: Space[Any]) -> ActionSpace:
+    """Refuse an agent's action space of which rows cannot hold the actions.
+
+    Raises:
+        SettingsError: Neither a Box nor discrete, or discrete actions that are not counted from 0, as
+            Stable-Baselines3 does.
+    """
+    if isinstance(space, Discrete | MultiDiscrete):
+        if np.any(space.start):
+            raise SettingsError(f"Stable-Baselines3 counts discrete actions from 0, got {space}.")
+        return space
+    return check_box("action", space)
+
+
+def action_size(space: ActionSpace) -> int:
+    """Number of entries of one stored action: one for each choice of a discrete one."""
+    return flat_size(space) if isinstance(space, Box) else int(np.prod(action_shape(space)))
+
+
+def stored_actions(columns: Tensor, space: ActionSpace) -> Tensor:
+    """Actions as SB3's replay buffers store them: in [-1, 1], or the numbers of the choices.
+
+    Args:
+        columns: Actions as a model sees them, `(..., k)`.
+        space: The agent's action space.
+
+    Returns:
+        Float32 `(..., action_size(space))`.
+    """
+    if isinstance(space, Box):
+        return scale_action(columns, space)
+    return from_one_hot(space, columns).reshape(*columns.shape[:-1], -1).to(torch.float32)
+
+
+def _model_columns(space: ActionSpace) -> int:
+    return flat_size(space if isinstance(space, Box) else one_hot_box(space))
 
 
 def scale_action(action: Tensor, action_space: Box) -> Tensor:
@@ -55,21 +97,30 @@ def action_bounds(action_space: Box, device: torch.device) -> tuple[Tensor, Tens
     return torch.as_tensor(action_space.low, device=device), torch.as_tensor(action_space.high, device=device)
 
 
-def write_transitions(rows: Tensor, transitions: Transitions, layout: RowLayout, action_space: Box) -> None:
+def write_transitions(
+    rows: Tensor, transitions: Transitions, layout: RowLayout, action_space: ActionSpace
+) -> None:
     """Pack a dataset into `rows`, float32 `(n, width)` on any device; a truncated step is not done.
 
     Raises:
         SettingsError: The dataset's dimensions are not those of the agent's environment.
     """
-    if (transitions.obs_dim, transitions.action_dim) != layout:
+    wanted = (layout.obs_dim, _model_columns(action_space))
+    if (transitions.obs_dim, transitions.action_dim) != wanted:
         raise SettingsError(
-            f"The dataset must have the dimensions of the agent's environment, obs {layout.obs_dim} and "
-            f"action {layout.action_dim}; {transitions.source} has obs {transitions.obs_dim} and action "
+            f"The dataset must have the dimensions of the agent's environment, obs {wanted[0]} and "
+            f"action {wanted[1]}; {transitions.source} has obs {transitions.obs_dim} and action "
             f"{transitions.action_dim}."
+        )
+    discrete = None if isinstance(action_space, Box) else action_space
+    if transitions.discrete_actions != discrete:
+        raise SettingsError(
+            f"The dataset must have the actions of the agent's environment, {action_space}; those of "
+            f"{transitions.source} are {transitions.discrete_actions or transitions.action_space}."
         )
     parts = (
         transitions.obs,
-        scale_action(transitions.actions, action_space),
+        stored_actions(transitions.actions, action_space),
         transitions.next_obs,
         transitions.terminated[:, None],
         transitions.rewards[:, None],
@@ -79,29 +130,30 @@ def write_transitions(rows: Tensor, transitions: Transitions, layout: RowLayout,
 
 
 def rows_of_rollout(
-    rollout: Rollout, layout: RowLayout, action_space: Box, *, timeouts_are_done: bool = False
+    rollout: Rollout, layout: RowLayout, action_space: ActionSpace, *, timeouts_are_done: bool = False
 ) -> Tensor:
     """Pack a rollout of `h` steps of `n` rows, float32 `(h * n, width)`, on its device, step by step.
 
     Args:
-        rollout: Its actions are rescaled from the bounds of `action_space` to [-1, 1].
+        rollout: Its actions are stored as `stored_actions` gives them.
         layout: Dimensions of the rows.
-        action_space: Bounded space of the actions.
+        action_space: The agent's actions, a bounded Box or discrete.
         timeouts_are_done: Whether a step that is only truncated is done.
 
     Raises:
         SettingsError: The rollout has other dimensions.
     """
     dims = (rollout.obs.shape[-1], rollout.action.shape[-1])
-    if dims != layout:
+    wanted = (layout.obs_dim, _model_columns(action_space))
+    if dims != wanted:
         raise SettingsError(
             "The rollout must have the dimensions of the agent's environment, obs "
-            f"{layout.obs_dim} and action {layout.action_dim}, got obs {dims[0]} and action {dims[1]}."
+            f"{wanted[0]} and action {wanted[1]}, got obs {dims[0]} and action {dims[1]}."
         )
     done = rollout.terminated | rollout.truncated if timeouts_are_done else rollout.terminated
     parts = (
         rollout.obs,
-        scale_action(rollout.action, action_space),
+        stored_actions(rollout.action, action_space),
         rollout.next_obs,
         done[..., None].float(),
         rollout.reward[..., None],

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import numpy as np
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import NDArray
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -33,11 +33,13 @@ def with_uniform_rollouts(agent: type[Agent]) -> type[Agent]:
     With gSDE, the policy learns with it as usual, but its noise affects no rollout.
 
     Args:
-        agent: SAC, TD3, DDPG, TQC, CrossQ, or any other class of off-policy agent, with a Box of actions.
+        agent: SAC, TD3, DDPG, TQC, CrossQ, or any other class of off-policy agent; DQN, whose actions are
+            discrete, takes each with equal probability.
 
     Returns:
         A subclass of `agent`, the same one at each call. Its constructor and `load` raise a `SettingsError`
-        for an `action_noise`, which would pile actions up at their bounds, and for other actions than a Box.
+        for an `action_noise`, which would pile actions up at their bounds, and for other actions than a Box
+        or discrete ones.
 
     Raises:
         SettingsError: An agent that does not learn from a replay buffer.
@@ -59,8 +61,10 @@ class UniformRollouts(OffPolicyAlgorithm):
     """The methods that `with_uniform_rollouts` puts before an agent's own."""
 
     def _setup_model(self) -> None:
-        if not isinstance(self.action_space, Box):
-            raise SettingsError(f"Uniform rollouts need a Box of actions, got {self.action_space}.")
+        if not isinstance(self.action_space, Box | Discrete | MultiDiscrete):
+            raise SettingsError(
+                f"Uniform rollouts need a Box of actions, or discrete ones, got {self.action_space}."
+            )
         if self.action_noise is not None:
             raise SettingsError(
                 f"action_noise must be None with uniform rollouts, got {self.action_noise}: their actions "
@@ -71,9 +75,16 @@ class UniformRollouts(OffPolicyAlgorithm):
     def _sample_action(
         self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Draw a step's actions, in the environment's units and in [-1, 1], `(n_envs, *shape)` each."""
+        """Draw a step's actions, in the environment's units and as the buffer stores them.
+
+        Returns:
+            `(n_envs, *shape)` each.
+        """
         del learning_starts, action_noise  # Actions are the same before and after; there is no noise.
-        shape = (n_envs, *cast(Box, self.action_space).shape)
+        if not isinstance(self.action_space, Box):
+            drawn = _choices(self.action_space, n_envs)
+            return drawn, drawn
+        shape = (n_envs, *self.action_space.shape)
         scaled = self.action_space.np_random.uniform(-1.0, 1.0, shape).astype(np.float32)
         return self.policy.unscale_action(scaled), scaled
 
@@ -82,3 +93,10 @@ class UniformRollouts(OffPolicyAlgorithm):
         del learning_starts
         (action_dim,) = cast(Box, self.action_space).shape
         return uniform_actions(len(obs), action_dim, self.device)
+
+
+def _choices(space: Any, n_envs: int) -> NDArray[np.int64]:
+    """Discrete actions from the space's own generator, `(n_envs, *shape)`."""
+    largest = space.n if isinstance(space, Discrete) else space.nvec
+    drawn: NDArray[np.int64] = space.start + space.np_random.integers(largest, size=(n_envs, *space.shape))
+    return drawn

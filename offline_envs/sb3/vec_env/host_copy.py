@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
 from offline_envs.errors import SettingsError
@@ -14,31 +14,39 @@ from offline_envs.errors import SettingsError
 class HostStep(NamedTuple):
     """The result of a vector environment's step, on the host, in arrays that nobody else holds."""
 
-    obs: NDArray[Any]  # (n, *obs_shape), the observation space's dtype
+    obs: Any  # (n, *obs_shape), the observation space's dtype; of a Dict, several by name
     rewards: NDArray[np.float32]  # (n,)
     terminated: NDArray[np.bool_]  # (n,)
     truncated: NDArray[np.bool_]  # (n,)
-    final_obs: NDArray[Any] | None  # (n, *obs_shape) dense, or (n,) of objects; None when not given
+    final_obs: Any  # like obs, or (n,) of objects; None when not given
 
 
-def host_obs(obs: Any, dtype: DTypeLike) -> NDArray[Any]:
-    """Copy a batch of observations, an array or a tensor on any device, into a new array of `dtype`."""
+def host_obs(obs: Any, dtype: Any) -> Any:
+    """Copy a batch of observations, an array or a tensor on any device, into a new array of `dtype`.
+
+    Those of a Dict are several by name, as are the types.
+    """
+    if isinstance(obs, Mapping):
+        return {name: host_obs(part, dtype[name]) for name, part in obs.items()}
     if isinstance(obs, Tensor):
         obs = obs.detach().cpu().numpy()
     return np.array(obs, dtype=dtype)
 
 
-def host_step(step: tuple[Any, Any, Any, Any, Mapping[str, Any]], dtype: DTypeLike) -> HostStep:
+def host_step(step: tuple[Any, Any, Any, Any, Mapping[str, Any]], dtype: Any) -> HostStep:
     """Copy what `VectorEnv.step` returned to the host.
 
     Tensors of an accelerator are packed into one matrix first, so that a step waits for the device once.
 
     Args:
         step: Observations, rewards, terminations, truncations and infos of `n` rows.
-        dtype: Type of the observation space.
+        dtype: Type of the observation space, or types by name.
     """
     obs, rewards, terminated, truncated, infos = step
-    fields = (obs, rewards, terminated, truncated, infos.get("final_obs"))
+    final_obs = infos.get("final_obs")
+    if isinstance(obs, Mapping):
+        return _nested_step(step, dtype)
+    fields = (obs, rewards, terminated, truncated, final_obs)
     if isinstance(obs, Tensor):
         fields = _packed_copy(fields) if obs.device.type != "cpu" else _as_arrays(fields)
     obs, rewards, terminated, truncated, final_obs = fields
@@ -51,20 +59,42 @@ def host_step(step: tuple[Any, Any, Any, Any, Mapping[str, Any]], dtype: DTypeLi
     )
 
 
-def last_obs_of_ended(step: HostStep, dones: NDArray[np.bool_]) -> NDArray[Any]:
+def _nested_step(step: tuple[Any, Any, Any, Any, Mapping[str, Any]], dtype: Any) -> HostStep:
+    """`host_step` of Dict observations; each part is copied by itself."""
+    obs, rewards, terminated, truncated, infos = step
+    final_obs = infos.get("final_obs")
+    if isinstance(final_obs, Mapping):
+        final_obs = host_obs(final_obs, dtype)
+    return HostStep(
+        host_obs(obs, dtype),
+        host_obs(rewards, np.float32),
+        host_obs(terminated, np.bool_),
+        host_obs(truncated, np.bool_),
+        final_obs,
+    )
+
+
+def last_obs_of_ended(step: HostStep, dones: NDArray[np.bool_]) -> Any:
     """Pick the true last observations of the rows in `dones`, in order, `(dones.sum(), *obs_shape)`.
+
+    Those of a Dict are a list of several by name.
 
     Raises:
         SettingsError: An episode ended but the environment gave no final observation.
     """
     if not dones.any():
-        return step.obs[:0]
+        return [] if isinstance(step.obs, Mapping) else step.obs[:0]
     if step.final_obs is None:
         raise SettingsError(
             "A vector environment with autoreset_mode=SAME_STEP must give infos['final_obs'] when an episode "
             "ends; this one gave none, so the last observations are lost."
         )
+    if isinstance(step.final_obs, Mapping):
+        parts = {name: part[dones] for name, part in step.final_obs.items()}
+        return [{name: part[row] for name, part in parts.items()} for row in range(int(dones.sum()))]
     rows = step.final_obs[dones]
+    if isinstance(step.obs, Mapping):  # SyncVectorEnv gives an array of objects
+        return list(rows)
     # SyncVectorEnv gives an array of objects, None where the episode continues.
     dense = np.stack(list(rows)) if rows.dtype == object else rows
     return dense.astype(step.obs.dtype, copy=False)

@@ -20,7 +20,8 @@ class VectorInfos(list[dict[str, Any]]):
     Attributes:
         dones: Whether the row's episode ended at this step, bool `(n,)`.
         truncated: Whether it was cut without an end of the MDP (truncated and not terminated), bool `(n,)`.
-        final_obs: True last observations of the rows in `dones`, in order, `(dones.sum(), *obs_shape)`.
+        final_obs: True last observations of the rows in `dones`, in order, `(dones.sum(), *obs_shape)`, or a
+            list of several by name.
         arrays: The original infos of the vector environment, one array for all rows.
     """
 
@@ -28,7 +29,7 @@ class VectorInfos(list[dict[str, Any]]):
         self,
         dones: NDArray[np.bool_],
         truncated: NDArray[np.bool_],
-        final_obs: NDArray[Any],
+        final_obs: Any,
         arrays: Mapping[str, Any],
     ) -> None:
         super().__init__([{TRUNCATED_KEY: False}] * len(dones))

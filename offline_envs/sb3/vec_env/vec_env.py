@@ -40,10 +40,11 @@ class SB3VecEnv(VecEnv):
     them, or a large number.
 
     Args:
-        env: Vector environment with `autoreset_mode=SAME_STEP` and an array observation space.
+        env: Vector environment with `autoreset_mode=SAME_STEP` and observations that are one array, or a Dict
+            of arrays.
 
     Raises:
-        SettingsError: Another autoreset mode, or a Dict or Tuple observation space.
+        SettingsError: Another autoreset mode, or a Tuple or nested observation space.
 
     Example:
         >>> from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -57,24 +58,30 @@ class SB3VecEnv(VecEnv):
     @check_arguments
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         check_same_step(env)
-        if not isinstance(env.single_observation_space, ARRAY_SPACES):
+        space = env.single_observation_space
+        parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
+        if not all(isinstance(part, ARRAY_SPACES) for part in parts):
             raise SettingsError(
-                f"SB3VecEnv needs observations that are one array, got {env.single_observation_space}. "
+                f"SB3VecEnv needs observations of one array, or a Dict of arrays, got {space}. "
                 "Wrap each single environment in gymnasium.wrappers.FlattenObservation."
             )
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
-        self._obs_dtype = env.single_observation_space.dtype
+        self._obs_dtype: Any = (
+            {name: part.dtype for name, part in space.spaces.items()}
+            if isinstance(space, spaces.Dict)
+            else space.dtype
+        )
         self._device: torch.device | None = None
         self._actions: Any = None
         self._started = time.perf_counter()
         self._clear_statistics()
 
-    def reset(self) -> NDArray[Any]:
+    def reset(self) -> Any:
         """Reset all rows with the seeds and options given since the last reset.
 
         Returns:
-            First observations, `(n, *obs_shape)`.
+            First observations, `(n, *obs_shape)`, of a Dict several by name.
 
         Raises:
             SettingsError: Options that differ between rows: a vector environment takes one dict.
@@ -83,7 +90,8 @@ class SB3VecEnv(VecEnv):
         obs, arrays = self.env.reset(seed=self._next_seed(), options=self._next_options())  # type: ignore[arg-type]
         self._reset_seeds()
         self._reset_options()
-        self._device = obs.device if isinstance(obs, torch.Tensor) else None
+        first = next(iter(obs.values())) if isinstance(obs, Mapping) else obs
+        self._device = first.device if isinstance(first, torch.Tensor) else None
         self.reset_infos = [info_of_row(arrays, row) if arrays else {} for row in range(self.num_envs)]
         self._clear_statistics()
         return host_obs(obs, self._obs_dtype)
@@ -94,7 +102,7 @@ class SB3VecEnv(VecEnv):
 
     def step_wait(
         self,
-    ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+    ) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Step all rows.
 
         Returns:

@@ -1,10 +1,14 @@
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete, MultiBinary, Text, Tuple
 
 from offline_envs.data import load_transitions
-from offline_envs.errors import DatasetError
+from offline_envs.errors import DatasetError, SettingsError
 from tests.data.worlds import arrays, transitions
+from tests.discrete import cart_pole_arrays
 
 
 def pendulum_arrays() -> dict[str, torch.Tensor]:
@@ -44,10 +48,34 @@ def test_an_unknown_environment_is_refused_before_reading() -> None:
         load_transitions("no-such-dataset-v0", env_id="Pendulun-v1")
 
 
-def test_an_environment_with_discrete_actions_is_refused() -> None:
-    message = r"'CartPole-v1': the action space must be a Box.*Discrete\(2\). Only continuous actions can be"
-    with pytest.raises(DatasetError, match=message):
-        load_transitions(arrays(), env_id="CartPole-v1")
+def test_an_environment_with_discrete_actions_encodes_recorded_choices() -> None:
+    recorded = cart_pole_arrays(30)
+    data = load_transitions(recorded, env_id="CartPole-v1")
+    assert data.discrete_actions == Discrete(2)
+    assert data.actions.tolist() == [[1 - a, a] for a in recorded["actions"].tolist()]
+    assert torch.equal(load_transitions(recorded, action_space=Discrete(2)).actions, data.actions)
+    column = {**recorded, "actions": recorded["actions"][:, None].astype(np.float32)}
+    assert torch.equal(load_transitions(column, env_id="CartPole-v1").actions, data.actions)
+    assert load_transitions(data, env_id="CartPole-v1").actions is data.actions  # which are encoded already
+    assert data.fingerprint != load_transitions(column, action_space=Box(0, 1, (1,))).fingerprint
+
+
+def test_choices_that_an_environment_does_not_have_are_refused() -> None:
+    with pytest.raises(DatasetError, match=r"actions are not in Discrete\(2\)"):
+        load_transitions({**cart_pole_arrays(30), "actions": np.full(30, 2)}, env_id="CartPole-v1")
+    data = load_transitions(cart_pole_arrays(30), env_id="CartPole-v1")
+    for space in (Discrete(3), Box(0, 1, (2,))):
+        with pytest.raises(DatasetError, match=r"has actions of Discrete\(2\), but the action space given"):
+            load_transitions(data, action_space=space)
+    with pytest.raises(SettingsError, match="history=2 needs continuous actions"):
+        load_transitions(data, history=2)
+
+
+@pytest.mark.parametrize("space", [MultiBinary(3), Text(5), Tuple([Discrete(2)])])
+def test_other_action_spaces_are_refused_by_name(space: Any) -> None:
+    name = type(space).__name__
+    with pytest.raises(DatasetError, match=rf"received {name}.* Box, a Discrete or a MultiDiscrete"):
+        load_transitions(cart_pole_arrays(30), action_space=space)
 
 
 def test_transitions_are_returned_as_they_are() -> None:

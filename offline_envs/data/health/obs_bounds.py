@@ -1,0 +1,39 @@
+"""Bounds of an observation space that the recorded observations keep."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from offline_envs.data.spaces.observations import obs_bounds, with_bounds
+from offline_envs.data.transitions import Transitions
+
+
+def within_bounds(transitions: Transitions) -> Transitions:
+    """Drop the bounds of those columns whose recorded observations lie outside them.
+
+    A learned environment keeps its observations within the bounds, which must not move those of the data.
+
+    Warns:
+        UserWarning: Some do; the message names the columns.
+    """
+    space, recorded = transitions.obs_space, transitions.newest
+    if space is None:
+        return transitions
+    low, high = obs_bounds(space)
+    if not (np.isfinite(low) | np.isfinite(high)).any():
+        return transitions
+    lowest = torch.minimum(recorded.obs.amin(0), recorded.next_obs.amin(0)).numpy()
+    highest = torch.maximum(recorded.obs.amax(0), recorded.next_obs.amax(0)).numpy()
+    outside = (lowest < low) | (highest > high)
+    if not outside.any():
+        return transitions
+    columns = np.flatnonzero(outside).tolist()
+    warnings.warn(
+        f"{transitions.source}: observations lie outside the bounds of their space {space} in columns "
+        f"{columns}; these bounds are not used. Pass the env_id= that the data come from.",
+        stacklevel=2,
+    )
+    open_low, open_high = np.where(outside, -np.inf, low), np.where(outside, np.inf, high)
+    return replace(transitions, obs_space=with_bounds(space, open_low, open_high))

@@ -1,0 +1,1 @@
+"""What the agent sees and what the model sees: discrete actions as one-hot numbers, and back."""

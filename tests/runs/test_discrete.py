@@ -1,0 +1,64 @@
+"""Runs on data of discrete actions: CartPole from uniform actions."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from offline_envs.errors import SettingsError
+from offline_envs.runs import TrainSettings, train
+from tests.discrete import cart_pole_arrays
+from tests.runs.tiny import tiny_settings
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> str:
+    np.savez(tmp_path / "cart_pole.npz", **cart_pole_arrays(300))  # type: ignore[arg-type]
+    return str(tmp_path / "cart_pole.npz")
+
+
+def settings(dataset: str, **changes: Any) -> TrainSettings:
+    options: dict[str, Any] = {"ensemble": {"hidden": [16]}, "fit": {"max_epochs": 3}, "agent": "dqn"}
+    return tiny_settings(**{"dataset": dataset, "env_id": "CartPole-v1", **options, **changes})
+
+
+@pytest.mark.parametrize("agent", ["dqn", "qrdqn"])
+def test_a_run_learns_choices_and_is_scored_in_the_real_environment(
+    agent: str, dataset: str, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {} if agent == "dqn" else {"rollout_actions": "uniform", "choose": "model"}
+    found = train(settings(dataset, agent=agent, **changes), tmp_path / "run", show_progress=False)
+    assert found.gradient_steps == 6
+    assert 5 < found.real_return <= 500  # one a step, at least a few
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"agent": "sac"},
+            r"not for the actions of .*, Discrete\(2\)\. Valid agents: dqn, qrdqn, trpo",
+        ),
+        (
+            {"agent": "trpo", "clone_epochs": 3, "transitions_per_gradient_step": 8.0},
+            "needs continuous actions",
+        ),
+    ],
+)
+def test_what_needs_continuous_actions_is_refused_before_the_fit(
+    changes: dict[str, Any], message: str, dataset: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        train(settings(dataset, **changes), tmp_path / "run", show_progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_agents_of_choices_are_refused_where_actions_are_continuous(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"dqn is not for the actions of .*, Box.* Valid agents: sac, "):
+        train(tiny_settings(agent="dqn"), tmp_path / "run", show_progress=False)
+    for algorithm in ("rambo", "bc"):
+        with pytest.raises(SettingsError, match="continuous actions"):
+            tiny_settings(agent="dqn", algorithm=algorithm)
+    with pytest.raises(SettingsError, match="choose='critics' needs"):
+        tiny_settings(agent="dqn", choose="critics")
