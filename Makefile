@@ -16,7 +16,7 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 CHECKED = $(CURDIR)/build/checked
 
-.PHONY: demo test lint types wheel clean
+.PHONY: demo test lint types wheel clean ecosystem
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -56,6 +56,13 @@ lint: $(STAMP)
 types: $(STAMP)
 	@echo "==> Checking types of the package, its tests, examples and benchmarks"
 	$(BIN)/mypy offline_envs tests examples benchmarks
+
+# Real packages at their current versions, each in an environment of its own below .ecosystem: minutes of installing the
+# first time, and several GB. ONLY="rllib skrl" runs some.
+ONLY ?=
+ecosystem: $(STAMP)
+	@echo "==> Running examples/integrations with the packages that they are for"
+	OMP_NUM_THREADS=1 $(BIN)/python examples/integrations/run.py $(ONLY)
 
 # build/ goes first: setuptools would put files that were deleted since the last build into the new wheel.
 wheel: $(STAMP)

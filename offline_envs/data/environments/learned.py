@@ -21,9 +21,9 @@ def real_spec(recorded: EnvSpec) -> EnvSpec:
     """Look up the real environment that a learned one stands for; any other is returned as it is.
 
     A learned environment is made of a dataset, whose metadata name the real environment, unless a setting
-    `env_id` or `task` does. What it recorded has the same observations and actions, so what ends episodes, and
-    where a policy is scored, is the real environment's. A dataset may itself have been recorded in a learned
-    environment. Wrappers that were recorded stay.
+    `env_id` or `task` does. What it recorded has the same observations and actions, so what ends episodes,
+    and where a policy is scored, is the real environment's. A dataset may itself have been recorded in a
+    learned environment. Wrappers that were recorded stay.
 
     Only names are followed, to ids that are registered here and to metadata of Minari datasets on this
     machine: nothing is imported, made or downloaded.
