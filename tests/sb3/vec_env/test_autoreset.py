@@ -30,7 +30,7 @@ def test_a_learned_environment_gives_the_same_numbers_in_every_mode(mode: str, o
         for one, two in zip(*(step[:3] for step in both), strict=True):
             np.testing.assert_array_equal(one, two)
         last = [[info.get("terminal_observation") for info in step[3]] for step in both]
-        np.testing.assert_equal(*last)
+        np.testing.assert_equal(last[0], last[1])
 
 
 def test_another_mode_inside_a_wrapper_is_refused() -> None:
