@@ -18,7 +18,7 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 CHECKED = $(CURDIR)/build/checked
 
-.PHONY: demo test lint types docs wheel dist clean
+.PHONY: demo test lint types docs wheel dist clean ecosystem
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -69,6 +69,13 @@ dist: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[release]'
 	$(BIN)/python -m build --outdir build/dist .
 	$(BIN)/twine check --strict build/dist/*
+
+# Real packages at their current versions, each in an environment of its own below .ecosystem: minutes of installing the
+# first time, and several GB. ONLY="rllib skrl" runs some.
+ONLY ?=
+ecosystem: $(STAMP)
+	@echo "==> Running examples/integrations with the packages that they are for"
+	OMP_NUM_THREADS=1 $(BIN)/python examples/integrations/run.py $(ONLY)
 
 # build/ goes first: setuptools would put files that were deleted since the last build into the new wheel.
 wheel: $(STAMP)

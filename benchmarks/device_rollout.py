@@ -90,6 +90,7 @@ def make(n: int, horizon: int, device: str) -> tuple[Any, Any]:
         dataset=data,
         model=calm_model(data.obs_dim, data.action_dim),
         max_episode_steps=horizon,
+        autoreset_mode="SameStep",
         output="torch",
         device=device,
     )

@@ -175,7 +175,7 @@ def vector_env(
         termination="never",
         max_episode_steps=HORIZON,
         device=device,
-        **options,
+        **{"autoreset_mode": "SameStep", **options},
     )
     envs.reset(seed=0)
     return envs

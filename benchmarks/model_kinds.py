@@ -222,7 +222,8 @@ def steps_a_second(
     model: DynamicsModel, data: Transitions, *, rows: int = 500, seconds: float = 2.0
 ) -> float:
     """Steps of `LearnedModel-v0` a second, with `rows` episodes side by side."""
-    envs: Any = gym.make_vec("LearnedModel-v0", num_envs=rows, dataset=data, model=model, output="torch")
+    options: Any = {"autoreset_mode": "SameStep", "output": "torch"}
+    envs: Any = gym.make_vec("LearnedModel-v0", num_envs=rows, dataset=data, model=model, **options)
     envs.reset(seed=0)
     actions = data.actions[:rows]
     envs.step(actions)

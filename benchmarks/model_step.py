@@ -107,7 +107,7 @@ def world(batch: int, env_id: str = "PenalizedModel-v0", **options: Any) -> tupl
         model=model,
         env_id="HalfCheetah-v5",
         output="torch",
-        **options,
+        **{"autoreset_mode": "SameStep", **options},
     )
     obs, _ = envs.reset(seed=0)
     generator = torch.Generator().manual_seed(0)

@@ -67,7 +67,7 @@ def minari_data_path(dataset_id: str) -> Path:
             f"{dataset_id!r} is not a Minari id of the form [namespace/]name-vN, "
             f"e.g. 'mujoco/hopper/medium-v0'.{_nearest(dataset_id)}"
         )
-    path = _path_here(dataset_id)
+    path = data_path_here(dataset_id)
     if path is None and ONE_CHARACTER.search(dataset_id):
         raise DatasetError(
             f"{dataset_id!r} is not on this machine, and Minari's server cannot have it: a namespace has at "
@@ -81,7 +81,8 @@ def minari_data_path(dataset_id: str) -> Path:
     return path if path is not None else _download(dataset_id)
 
 
-def _path_here(dataset_id: str) -> Path | None:
+def data_path_here(dataset_id: str) -> Path | None:
+    """The folder that holds the `metadata.json` of a dataset that is on this machine, or None."""
     paths = (root / dataset_id / "data" for root in (minari_root(), EMBEDDED_ROOT))
     return next((path for path in paths if path.is_dir()), None)
 
@@ -98,7 +99,7 @@ def _download(dataset_id: str) -> Path:
             f"Unknown dataset {dataset_id!r}: it is not under {minari_root()}, not embedded in the package, "
             f"and could not be downloaded: {str(error).rstrip('. ')}.{_nearest(dataset_id)}"
         ) from error
-    path = _path_here(dataset_id)
+    path = data_path_here(dataset_id)
     if path is None:
         raise DatasetError(f"Downloading {dataset_id!r} left nothing under {minari_root() / dataset_id}.")
     return path

@@ -32,7 +32,7 @@ def check_metadata(folder: Path) -> None:
         check_declared(what, int(8 * n_episodes), stored_bytes(folder), compressed=False)
     missing = [name for name in SPACES if name not in metadata]
     if missing and "env_spec" in metadata:
-        reasons = [*doubts(_spec(metadata["env_spec"]))]
+        reasons = [*doubts(recorded_spec(metadata["env_spec"]))]
         if reasons:
             raise DatasetError(
                 f"{folder}: its metadata lack {' and '.join(missing)}, and the environment is not trusted to "
@@ -58,8 +58,8 @@ def stored_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _spec(text: str) -> EnvSpec:
-    """Read a specification without the entries that other releases of Gymnasium have."""
+def recorded_spec(text: str) -> EnvSpec:
+    """Read the `env_spec` of metadata without the entries that other releases of Gymnasium have."""
     known = {field.name for field in fields(EnvSpec)}
     entries = {name: value for name, value in json.loads(text).items() if name in known}
     return EnvSpec.from_json(json.dumps({"additional_wrappers": [], **entries}))

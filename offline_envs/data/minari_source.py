@@ -14,6 +14,7 @@ from minari import MinariDataset
 from numpy.typing import NDArray
 
 from offline_envs.data.contents import CONTENTS, ContentsCheck, EpisodesChecksum
+from offline_envs.data.environments.learned import real_spec
 from offline_envs.data.environments.recorded import believed_or_inert
 from offline_envs.data.health.precision import BLOCK, Steps, block_starts, loses_digits, warn_of_lost_steps
 from offline_envs.data.infos import InfoRows
@@ -92,7 +93,7 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
 
     An episode of `T` steps has `T + 1` observations, so the successor of its last step is the true last
     observation. `terminations` end the MDP; truncations do not. An episode that continues after a termination
-    becomes two, with a warning.
+    becomes two, with a warning. Data recorded in a learned environment are taken to come from the real one.
 
     Raises:
         DatasetError: A space is none that a model can be learned for, the file does not match its metadata,
@@ -108,7 +109,7 @@ def transitions_from_minari(dataset: MinariDataset) -> Transitions:
     step_bytes = 4 * (2 * obs_dim + int(np.prod(shape)) + 1) + 1
     check_steps(source, Path(dataset.storage.data_path), size, step_bytes)
     check = ContentsCheck(source, dataset.storage.data_path, len(dataset.episode_indices))
-    recorded = dataset.env_spec
+    recorded = None if dataset.env_spec is None else real_spec(dataset.env_spec)
     rows = _FlatRows(source, size, obs_dim, shape)
     for episode in _episodes(dataset):
         rows.add(episode)

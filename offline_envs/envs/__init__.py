@@ -1,7 +1,14 @@
 """Learned environments: one batched model step, seen as a single and as a vector environment."""
 
 from offline_envs.envs.assembly import Assembly, assemble, check_device, resolve_model, warn_of_other_data
-from offline_envs.envs.autoreset import MODES, SameStep, with_autoreset, without_reset_rows, zero_rows
+from offline_envs.envs.autoreset import (
+    MODES,
+    SameStep,
+    as_same_step,
+    with_autoreset,
+    without_reset_rows,
+    zero_rows,
+)
 from offline_envs.envs.checker.checker import check_vector_env
 from offline_envs.envs.entry_points import VECTOR_OPTIONS, method_class
 from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
@@ -29,6 +36,7 @@ __all__ = [
     "Rollout",
     "SameStep",
     "Step",
+    "as_same_step",
     "assemble",
     "check_device",
     "check_imaginable",

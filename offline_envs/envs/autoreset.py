@@ -7,6 +7,7 @@ import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
+from offline_envs.envs.readers import warn_of_reader
 from offline_envs.errors import unknown_name
 from offline_envs.mdp import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
 
@@ -20,6 +21,17 @@ class _Mode(VectorWrapper):
         super().__init__(env)
         self.metadata = {**env.metadata, "autoreset_mode": self.mode}
         self.autoreset_mode = self.mode  # TorchRL reads the attribute
+        self._reader_is_known = False
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Step every row, and restart finished ones as the mode says."""
+        if not self._reader_is_known:
+            warn_of_reader(self.mode)
+            self._reader_is_known = True
+        return self._step(actions)
+
+    def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        raise NotImplementedError
 
 
 class SameStep(_Mode):
@@ -31,8 +43,7 @@ class SameStep(_Mode):
 
     mode = AutoresetMode.SAME_STEP
 
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Step every row, then restart the finished ones."""
+    def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         next_obs, rewards, terminations, truncations, infos = self.env.step(actions)
         done = terminations | truncations
         # Also when no row is done: a GPU would have to be waited for, and both outputs draw the same numbers.
@@ -64,8 +75,7 @@ class NextStep(_RemembersFinished):
 
     mode = AutoresetMode.NEXT_STEP
 
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Step the running rows and restart the finished ones."""
+    def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         obs, rewards, terminations, truncations, infos = self.env.step(actions)
         restart = self._finished
         if restart is not None:
@@ -79,16 +89,11 @@ class NextStep(_RemembersFinished):
 
 
 class Disabled(_RemembersFinished):
-    """Nothing restarts by itself; stepping a finished row is an error (not checked on a GPU)."""
+    """Nothing restarts by itself; stepping a finished row is a `ResetNeeded` error (not checked on a GPU)."""
 
     mode = AutoresetMode.DISABLED
 
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Step every row.
-
-        Raises:
-            gymnasium.error.ResetNeeded: A row's episode is over.
-        """
+    def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         if self._finished is not None and not _on_gpu(self._finished) and self._finished.any():
             raise ResetNeeded(
                 f"{int(self._finished.sum())} of {self.num_envs} episodes are over. Restart them with "
@@ -116,6 +121,14 @@ def with_autoreset(env: VectorEnv[Any, Any, Any], mode: AutoresetMode | str) -> 
         return MODES[AutoresetMode(mode)](env)
     except ValueError:
         raise unknown_name("autoreset_mode", mode, [m.value for m in AutoresetMode]) from None
+
+
+def as_same_step(env: VectorEnv[Any, Any, Any]) -> VectorEnv[Any, Any, Any]:
+    """An environment of `gym.make_vec` with same-step autoreset in place of its own mode.
+
+    Any other, one inside a wrapper included, is returned as it is.
+    """
+    return SameStep(env.env) if isinstance(env, _Mode) and not isinstance(env, SameStep) else env
 
 
 def without_reset_rows(rows: Any, options: dict[str, Any] | None) -> Any:

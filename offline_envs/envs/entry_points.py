@@ -64,7 +64,7 @@ def learned_vector_env(
     dataset: DatasetSource | None = None,
     *,
     method: str | Method,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     max_episode_steps: int | None = None,
     output: str = "numpy",
     step_infos: bool = False,
@@ -77,7 +77,7 @@ def learned_vector_env(
         num_envs: Number of episodes.
         dataset: A Minari id, a file, arrays, `Transitions`, or a list of them.
         method: See `learned_env`.
-        autoreset_mode: `"SameStep"`, `"NextStep"` or `"Disabled"`.
+        autoreset_mode: `"NextStep"`, as Gymnasium's own vector environments, `"SameStep"` or `"Disabled"`.
         max_episode_steps: See `LearnedVectorEnv`, as are the other three.
         output: `"numpy"` or `"torch"`.
         step_infos: Whether `step` reports infos.

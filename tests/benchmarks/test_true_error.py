@@ -35,9 +35,9 @@ class Real:
 
 @pytest.mark.usefixtures("true_error")
 def test_the_penalty_is_the_distance_from_the_simulators_next_observation() -> None:
-    envs: Any = gym.make_vec(
-        "TrueErrorModel-v0", 6, dataset=DEMO, ensemble=ENSEMBLE, fit=FIT, penalty_coef=2.5, step_infos=True
-    )
+    fitted = {"dataset": DEMO, "ensemble": ENSEMBLE, "fit": FIT, "penalty_coef": 2.5}
+    options: dict[str, Any] = {"autoreset_mode": "SameStep", "step_infos": True, **fitted}
+    envs: Any = gym.make_vec("TrueErrorModel-v0", 6, **options)
     obs, _ = envs.reset(seed=0)
     actions = np.linspace(-1, 1, 6, dtype=np.float32)[:, None]
     _, rewards, _, _, infos = envs.step(actions)

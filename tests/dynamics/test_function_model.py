@@ -134,7 +134,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_noise_is_drawn_by_the_environment() -> None:
-    envs = gym.make_vec("LearnedModel-v0", num_envs=5000, **toy_options(model=noisily_pushed))
+    options = toy_options(model=noisily_pushed, autoreset_mode="SameStep")
+    envs = gym.make_vec("LearnedModel-v0", num_envs=5000, **options)
     envs.reset(seed=0, options={"obs": np.zeros((5000, 2), np.float32)})
     final = envs.step(np.zeros((5000, 1), np.float32))[4]["final_obs"]
     assert final.std() == pytest.approx(0.5, rel=0.02)

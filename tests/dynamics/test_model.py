@@ -38,7 +38,7 @@ def test_it_is_a_dynamics_model() -> None:
 @pytest.mark.parametrize("env_id", ["LearnedModel-v0", "PenalizedModel-v0"])
 @pytest.mark.parametrize("n_rows", [3, 1500])
 def test_environments_step_it(env_id: str, n_rows: int) -> None:
-    envs = gym.make_vec(env_id, num_envs=n_rows, **options())
+    envs = gym.make_vec(env_id, num_envs=n_rows, **options(autoreset_mode="SameStep"))
     envs.reset(seed=0, options={"obs": np.ones((n_rows, 2), np.float32)})
     _, rewards, _, _, infos = envs.step(np.full((n_rows, 1), 0.5, np.float32))
     np.testing.assert_allclose(rewards, 1.0, atol=1e-4)

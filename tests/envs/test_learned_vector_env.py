@@ -20,7 +20,7 @@ IDS = ["LearnedModel-v0", "PenalizedModel-v0"]
 
 
 def make(env_id: str = "LearnedModel-v0", num_envs: int = N, **changes: Any) -> Any:
-    return gym.make_vec(env_id, num_envs=num_envs, **toy_options(**changes))
+    return gym.make_vec(env_id, num_envs=num_envs, **toy_options(**{"autoreset_mode": "SameStep", **changes}))
 
 
 def flat(values: Any) -> list[np.ndarray]:

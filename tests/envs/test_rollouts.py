@@ -29,7 +29,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def make(name: str, num_envs: int = N, **changes: Any) -> Any:
     env_id, options = MODELS[name]
-    return gym.make_vec(env_id, num_envs=num_envs, **{**options, **changes})
+    return gym.make_vec(env_id, num_envs=num_envs, **{"autoreset_mode": "SameStep", **options, **changes})
 
 
 def lean(obs: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ IDS = ["LearnedModel-v0", "PenalizedModel-v0", "PessimisticModel-v0", "Adversari
 
 def make(env_id: str, model: Path, n: int = 5) -> Any:
     options: dict[str, Any] = {"kappa": 1.0} if env_id == "PessimisticModel-v0" else {}
+    options["autoreset_mode"] = "SameStep"  # another mode has a state of its own
     return gym.make_vec(
         env_id, n, dataset=DEMO, model=model, max_episode_steps=4, step_infos=True, progress=False, **options
     )

@@ -56,7 +56,8 @@ def test_single_env_ends_where_it_was_with_the_lowest_reward(env_id: str, name: 
 @pytest.mark.parametrize("env_id", ["LearnedModel-v0", "PenalizedModel-v0"])
 @pytest.mark.parametrize("name", BAD_MEANS)
 def test_vector_env_ends_where_it_was_with_the_lowest_reward(env_id: str, name: str) -> None:
-    envs = gym.make_vec(env_id, num_envs=3, step_infos=True, **toy_options(model=broken_ensemble(name)))
+    options = toy_options(model=broken_ensemble(name), autoreset_mode="SameStep")
+    envs = gym.make_vec(env_id, num_envs=3, step_infos=True, **options)
     start, _ = envs.reset(seed=0)
     _, rewards, terminations, truncations, infos = envs.step(np.zeros((3, 1), np.float32))
     assert infos["final_obs"].tolist() == start.tolist()
@@ -69,7 +70,8 @@ def test_vector_env_ends_where_it_was_with_the_lowest_reward(env_id: str, name: 
 
 
 def test_only_the_row_that_explodes_ends() -> None:
-    envs = gym.make_vec("LearnedModel-v0", num_envs=2, **toy_options(model=counting_ensemble()))
+    options = toy_options(model=counting_ensemble(), autoreset_mode="SameStep")
+    envs = gym.make_vec("LearnedModel-v0", num_envs=2, **options)
     envs.reset(seed=0, options={"obs": np.array([[32.9, 0.0], [0.0, 0.0]])})
     _, rewards, terminations, _, infos = envs.step(np.zeros((2, 1), np.float32))
     assert terminations.tolist() == [True, False]
@@ -90,7 +92,8 @@ def test_steps_after_the_end_of_an_episode_are_not_counted() -> None:
 @pytest.mark.filterwarnings("ignore:.*imagined steps left the data")
 def test_an_episode_never_carries_a_number_that_is_not_finite() -> None:
     ensemble = toy_ensemble(stds=((1.0, 1e4, 1e4),) * 3)
-    envs = gym.make_vec("PenalizedModel-v0", num_envs=50, output="torch", **toy_options(model=ensemble))
+    options = toy_options(model=ensemble, output="torch", autoreset_mode="SameStep")
+    envs = gym.make_vec("PenalizedModel-v0", num_envs=50, **options)
     envs.reset(seed=0)
     for _ in range(20):
         obs, rewards, _, _, infos = envs.step(torch.zeros(50, 1))

@@ -35,7 +35,8 @@ def test_unknown_rows_may_be_left_open_for_a_value_beyond() -> None:
 
 @pytest.mark.parametrize("output", ["numpy", "torch"])
 def test_a_cut_row_restarts_and_keeps_its_true_successor(output: str) -> None:
-    envs = gym.make_vec(ENV_ID, num_envs=2, limit=-1.0, output=output, step_infos=True, **options())
+    same_step = options(autoreset_mode="SameStep", output=output)
+    envs = gym.make_vec(ENV_ID, num_envs=2, limit=-1.0, step_infos=True, **same_step)
     envs.reset(seed=0, options={"obs": np.zeros((2, 2), np.float32)})
     _, _, terminations, truncations, infos = envs.step(np.zeros((2, 1), np.float32))
     assert truncations.tolist() == [True, True]

@@ -55,7 +55,7 @@ def test_a_rollout_ends_where_the_dynamics_reward_is_low(how: str, flags: tuple[
 
 @pytest.mark.usefixtures("by_hand")
 def test_the_rows_of_a_batch_end_and_restart_each_for_itself() -> None:
-    given = options(model=counting_ensemble(), output="torch", step_infos=True)
+    given = options(model=counting_ensemble(), output="torch", step_infos=True, autoreset_mode="SameStep")
     envs = gym.make_vec(ID, num_envs=3, **given)
     envs.reset(seed=0, options={"obs": np.array([[0, 0], [1, 0], [2, 0]], np.float32)})
     action = np.zeros((3, 1), np.float32)

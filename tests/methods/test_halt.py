@@ -55,7 +55,9 @@ def test_absorbing_halt() -> None:
 
 
 def test_rows_of_a_vector_halt_by_themselves() -> None:
-    envs = gym.make_vec("PessimisticModel-v0", num_envs=3, step_infos=True, **halting_options())
+    envs = gym.make_vec(
+        "PessimisticModel-v0", num_envs=3, step_infos=True, **halting_options(autoreset_mode="SameStep")
+    )
     envs.reset(seed=0, options={"obs": np.array([[2.0, 0.0], [3.0, 1.0], [0.0, 2.0]], np.float32)})
     obs, rewards, terminations, truncations, infos = envs.step(np.zeros((3, 1), np.float32))
     assert terminations.tolist() == infos["halted"].tolist() == [False, True, False]
@@ -70,7 +72,7 @@ def test_rows_of_a_vector_halt_by_themselves() -> None:
 
 def test_halts_are_counted() -> None:
     """From obs₀ = 0 the fourth step halts, in every row and every episode."""
-    envs = gym.make_vec("PessimisticModel-v0", num_envs=3, **halting_options())
+    envs = gym.make_vec("PessimisticModel-v0", num_envs=3, **halting_options(autoreset_mode="SameStep"))
     envs.reset(seed=0)
     for _ in range(10):
         envs.step(np.zeros((3, 1), np.float32))

@@ -67,7 +67,8 @@ def test_an_episode_is_cut_where_members_disagree_too_much() -> None:
 
 
 def test_cuts_are_counted() -> None:
-    envs: Any = gym.make_vec("PessimisticModel-v0", num_envs=3, **halting_options(on_unknown="truncate"))
+    options = halting_options(on_unknown="truncate", autoreset_mode="SameStep")
+    envs: Any = gym.make_vec("PessimisticModel-v0", num_envs=3, **options)
     envs.reset(seed=0)
     for _ in range(10):
         envs.step(np.zeros((3, 1), np.float32))

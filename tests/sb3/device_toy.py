@@ -14,7 +14,7 @@ PESSIMISTIC = ("PessimisticModel-v0", halting_options(start="dataset"))
 
 def make_envs(model: tuple[str, dict[str, Any]] = PENALISED, num_envs: int = N, **changes: Any) -> Any:
     env_id, options = model
-    settings = {"output": "torch", "max_episode_steps": 3, **options, **changes}
+    settings = {"autoreset_mode": "SameStep", "output": "torch", "max_episode_steps": 3, **options, **changes}
     return gym.make_vec(env_id, num_envs=num_envs, **settings)
 
 

@@ -37,7 +37,7 @@ class Real(gym.Env[Any, Any]):
 
 
 def learned(**changes: Any) -> Any:
-    return gym.make_vec("LearnedModel-v0", 2, **toy_options(**changes))
+    return gym.make_vec("LearnedModel-v0", 2, autoreset_mode="SameStep", **toy_options(**changes))
 
 
 def sac(env: Any) -> SAC:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
@@ -138,9 +138,8 @@ class ModelBased(Algorithm):
         if folder.model.exists():
             options |= {"model": str(folder.model), "ensemble": None, "fit": None}
         output = "torch" if collects_on_device(settings) else "numpy"
-        return gym.make_vec(
-            self.env_id, num_envs=settings.n_envs, output=output, progress=run.show_progress, **options
-        )
+        options |= {"autoreset_mode": AutoresetMode.SAME_STEP, "output": output}
+        return gym.make_vec(self.env_id, num_envs=settings.n_envs, progress=run.show_progress, **options)
 
 
 def _keep_model(run: Run) -> None:

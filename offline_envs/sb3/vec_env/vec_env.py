@@ -15,7 +15,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from offline_envs.envs import layers, learned_under
+from offline_envs.envs import as_same_step, layers, learned_under
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.vec_env.host_copy import host_obs, host_step, last_obs_of_ended
 from offline_envs.sb3.vec_env.infos import VectorInfos, info_of_row
@@ -41,7 +41,8 @@ class SB3VecEnv(VecEnv):
 
     Args:
         env: Vector environment with `autoreset_mode=SAME_STEP` and observations that are one array, or a Dict
-            of arrays.
+            of arrays; or a learned one straight from `gym.make_vec`, in any mode, whose rows are then restarted
+            within the step.
 
     Raises:
         SettingsError: Another autoreset mode, or a Tuple or nested observation space.
@@ -57,6 +58,7 @@ class SB3VecEnv(VecEnv):
 
     @check_arguments
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        env = as_same_step(env)
         check_same_step(env)
         space = env.single_observation_space
         parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
@@ -270,8 +272,9 @@ def check_same_step(env: VectorEnv[Any, Any, Any]) -> None:
     if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.SAME_STEP.value):
         raise SettingsError(
             f"SB3VecEnv needs autoreset_mode=SAME_STEP, as SB3's own environments behave, got {mode}. Pass "
-            "autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP to the environment, or "
-            "vector_kwargs={'autoreset_mode': ...} to gym.make_vec with vectorization_mode='sync' or 'async'."
+            "autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP to the environment, also if a wrapper "
+            "comes in between, or vector_kwargs={'autoreset_mode': ...} to gym.make_vec with "
+            "vectorization_mode='sync' or 'async'."
         )
 
 

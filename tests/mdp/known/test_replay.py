@@ -102,12 +102,12 @@ def test_the_numbers_of_starts_are_those_without_replay() -> None:
 
 
 def test_a_saved_state_knows_the_rows() -> None:
-    envs: Any = gym.make_vec("LearnedModel-v0", num_envs=6, **options())
+    envs: Any = gym.make_vec("LearnedModel-v0", num_envs=6, autoreset_mode="SameStep", **options())
     envs.reset(seed=0)
     envs.step(np.zeros((6, 1), np.float32))
     state = envs.unwrapped.state_dict()
     course = [envs.step(np.zeros((6, 1), np.float32))[0].tolist() for _ in range(4)]
-    other: Any = gym.make_vec("LearnedModel-v0", num_envs=6, **options())
+    other: Any = gym.make_vec("LearnedModel-v0", num_envs=6, autoreset_mode="SameStep", **options())
     other.unwrapped.load_state_dict(state)
     assert [other.step(np.zeros((6, 1), np.float32))[0].tolist() for _ in range(4)] == course
 

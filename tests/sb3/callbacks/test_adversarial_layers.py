@@ -40,7 +40,8 @@ def single(model: EnsembleDynamics, env_id: str = "AdversarialModel-v0") -> gym.
 
 
 def batch(model: EnsembleDynamics, env_id: str = "AdversarialModel-v0") -> VectorEnv[Any, Any, Any]:
-    return gym.make_vec(env_id, num_envs=2, dataset=DATA, model=model, termination="never")
+    options: Any = {"model": model, "termination": "never", "autoreset_mode": "SameStep"}
+    return gym.make_vec(env_id, num_envs=2, dataset=DATA, **options)
 
 
 def test_the_model_is_found_under_wrappers_that_change_nothing(model: EnsembleDynamics) -> None:

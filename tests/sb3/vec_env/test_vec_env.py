@@ -227,7 +227,7 @@ def test_attributes_and_methods_of_an_environment_without_sub_environments() -> 
 
 def test_attributes_of_a_learned_environment_are_found_under_its_layers() -> None:
     """`gym.make_vec` puts an autoreset layer around it, and a user may put more."""
-    envs: Any = gym.make_vec("LearnedModel-v0", 2, **learned_options())
+    envs: Any = gym.make_vec("LearnedModel-v0", 2, autoreset_mode="SameStep", **learned_options())
     env = SB3VecEnv(vector.UncertaintyPenalty(envs))
     learned = envs.unwrapped
     for name in ("n_exploded", "transitions", "mdp", "ensemble", "max_episode_steps", "halts", "spec"):

@@ -272,7 +272,8 @@ def test_a_second_halt_is_refused() -> None:
 
 
 def test_infos_are_given_only_when_asked_for() -> None:
-    envs = HaltOnUnknown(gym.make_vec("LearnedModel-v0", num_envs=N, **toy_options()))
+    same_step = toy_options(autoreset_mode="SameStep")
+    envs = HaltOnUnknown(gym.make_vec("LearnedModel-v0", num_envs=N, **same_step))
     with pytest.raises(ResetNeeded):
         envs.step(np.zeros((N, 1), np.float32))
     envs.reset(seed=0)

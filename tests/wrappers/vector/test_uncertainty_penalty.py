@@ -84,7 +84,8 @@ def test_keeps_the_rules_of_vector_environments(mode: str, output: str) -> None:
 
 
 def test_infos_are_given_only_when_asked_for() -> None:
-    envs = UncertaintyPenalty(gym.make_vec("LearnedModel-v0", num_envs=N, **toy_options()))
+    same_step = toy_options(autoreset_mode="SameStep")
+    envs = UncertaintyPenalty(gym.make_vec("LearnedModel-v0", num_envs=N, **same_step))
     envs.reset(seed=0)
     assert set(envs.step(np.zeros((N, 1), np.float32))[4]) == {"final_obs", "_final_obs"}
 
