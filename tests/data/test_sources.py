@@ -78,6 +78,16 @@ def test_the_help_of_commands_names_every_source_of_the_package() -> None:
     """They are listed there again, because the command line starts without these modules."""
     metadata: tuple[Any, ...] = getattr(options.Dataset, "__metadata__", ())
     (argument,) = (m for m in metadata if hasattr(m, "help"))
-    for word in ("Minari id", "D4RL", ".hdf5", ".npz", "folder"):
+    for word in (
+        "Minari id",
+        "D4RL",
+        ".hdf5",
+        ".npz",
+        "folder",
+        ".csv",
+        ".parquet",
+        "LeRobot",
+        "lerobot:PATH",
+    ):
         assert word in argument.help
         assert word in valid_datasets()
