@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from offline_envs.agents import online_agents, saved_agents
-from offline_envs.cli.options import INTERRUPTED, LearnedEnv, LearnedKwargs, learned_mdp, parse_json
+from offline_envs.cli.terminal.options import INTERRUPTED, LearnedEnv, LearnedKwargs, learned_mdp, parse_json
 from offline_envs.collect import CollectSettings, Kind
 from offline_envs.errors import SettingsError
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.cli.options import INTERRUPTED, given_once, parse_json, parse_settings
+from offline_envs.cli.terminal.options import INTERRUPTED, given_once, parse_json, parse_settings
 
 if TYPE_CHECKING:
     from offline_envs.compare import Comparison

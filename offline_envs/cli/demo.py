@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from offline_envs.cli.options import parse_seeds
+from offline_envs.cli.terminal.options import parse_seeds
 from offline_envs.errors import SettingsError
 
 
@@ -28,8 +28,8 @@ def demo(
     """
     from rich.console import Console
 
-    from offline_envs.cli.printing.seeds import run_and_print
-    from offline_envs.cli.printing.tables import dataset_table
+    from offline_envs.cli.terminal.seeds import run_and_print
+    from offline_envs.cli.terminal.tables import dataset_table
     from offline_envs.data import load_transitions
     from offline_envs.runs import DEMO, DEMO_SMOKE, TrainSettings
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from offline_envs.cli.options import (
+from offline_envs.cli.terminal.options import (
     POLICY_HELP,
     Agent,
     ColumnsOption,

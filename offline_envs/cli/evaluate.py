@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.cli.options import (
+from offline_envs.cli.terminal.options import (
     POLICY_HELP,
     Agent,
     ColumnsOption,

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from offline_envs.cli.options import (
+from offline_envs.cli.terminal.options import (
     POLICY_HELP,
     Agent,
     Dataset,
@@ -29,7 +29,7 @@ from offline_envs.cli.options import (
     parse_env,
     parse_json,
 )
-from offline_envs.cli.printing.stage import Stage
+from offline_envs.cli.terminal.stage import Stage
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.cli.options import (
+from offline_envs.cli.terminal.options import (
     INTERRUPTED,
     ColumnsOption,
     Dataset,

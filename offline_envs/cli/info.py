@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from offline_envs.cli.options import (
+from offline_envs.cli.terminal.options import (
     ColumnsOption,
     Dataset,
     EnvId,
@@ -45,7 +45,7 @@ def info(
 
     With the default model in the cache, or with --model, also print the thresholds of PessimisticModel-v0.
     """
-    from offline_envs.cli.printing.tables import dataset_table, health_table
+    from offline_envs.cli.terminal.tables import dataset_table, health_table
     from offline_envs.data import EMBEDDED_ROOT, MINARI_ROOT_VARIABLE, data_health, embedded_ids
     from offline_envs.dynamics import DISAGREEMENTS
     from offline_envs.files import check_writable, moved_by
@@ -90,7 +90,7 @@ def _load(transitions: "Transitions", folder: Path) -> "DynamicsModel":
 
 
 def _thresholds(transitions: "Transitions", ensemble: "DynamicsModel", disagreement: str) -> "Table | str":
-    from offline_envs.cli.printing.tables import threshold_table
+    from offline_envs.cli.terminal.tables import threshold_table
     from offline_envs.dynamics import disagreement_stats
 
     if ensemble.n_members == 1:

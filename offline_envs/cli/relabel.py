@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.cli.options import Dataset, EnvId, EnvKwargs, parse_env
+from offline_envs.cli.terminal.options import Dataset, EnvId, EnvKwargs, parse_env
 
 if TYPE_CHECKING:
     from offline_envs.tasks import RelabelReport

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from offline_envs.agents import AGENTS
-from offline_envs.cli.options import (
+from offline_envs.cli.terminal.options import (
     ColumnsOption,
     Dataset,
     Device,
@@ -167,7 +167,7 @@ def train(
 
     Interrupt it with Ctrl-C; run the same command with --resume to resume.
     """
-    from offline_envs.cli.printing.seeds import run_and_print
+    from offline_envs.cli.terminal.seeds import run_and_print
 
     options = {
         "dataset": dataset,

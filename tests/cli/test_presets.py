@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from offline_envs.cli.printing import seeds
+from offline_envs.cli.terminal import seeds
 from offline_envs.runs import RunFolder, TrainSettings
 from tests.cli.runner import fail, succeed
 from tests.cli.test_train import arguments

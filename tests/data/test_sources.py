@@ -10,7 +10,7 @@ import pytest
 from torch import Tensor
 
 from offline_envs import load_transitions
-from offline_envs.cli import options
+from offline_envs.cli.terminal import options
 from offline_envs.data import SOURCES, Source, Transitions, transitions_from_arrays
 from offline_envs.data.sources import Name, valid_datasets
 from offline_envs.errors import DatasetError

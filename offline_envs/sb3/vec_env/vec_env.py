@@ -41,8 +41,8 @@ class SB3VecEnv(VecEnv):
 
     Args:
         env: Vector environment with `autoreset_mode=SAME_STEP` and observations that are one array, or a Dict
-            of arrays; or a learned one straight from `gym.make_vec`, in any mode, whose rows are then restarted
-            within the step.
+            of arrays; or a learned one straight from `gym.make_vec`, in any mode, whose rows are then
+            restarted within the step.
 
     Raises:
         SettingsError: Another autoreset mode, or a Tuple or nested observation space.

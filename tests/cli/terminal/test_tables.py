@@ -3,7 +3,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
-from offline_envs.cli.printing.tables import dataset_line, dataset_table, result_table
+from offline_envs.cli.terminal.tables import dataset_line, dataset_table, result_table
 from offline_envs.runs import SeedResults, TrainResult
 from tests.toy import toy_transitions
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from offline_envs.cli.options import INTERRUPTED
-from offline_envs.cli.printing.tables import dataset_line, result_table
+from offline_envs.cli.terminal.options import INTERRUPTED
+from offline_envs.cli.terminal.tables import dataset_line, result_table
 from offline_envs.runs import RunFolder, SeedRun, TrainSettings, algorithm, model_folder, run_seeds
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from offline_envs.cli.options import given_once, parse_json, parse_seeds, parse_settings
+from offline_envs.cli.terminal.options import given_once, parse_json, parse_seeds, parse_settings
 from offline_envs.dynamics import FitSettings
 from offline_envs.errors import SettingsError
 
