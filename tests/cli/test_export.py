@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.runner import fail, succeed
-from tests.export.test_policies import run_of
+from tests.export.files import run_of
 
-onnx = pytest.importorskip("onnx", reason="ONNX files need the extra onnx")
+onnx = pytest.importorskip("onnx", reason="ONNX files need the extra onnx", exc_type=ImportError)
 
 
 def test_export_writes_a_model_or_the_policy_of_a_run(toy_model: str, tmp_path: Path) -> None:

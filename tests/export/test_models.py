@@ -1,11 +1,9 @@
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from offline_envs.dynamics import (
     EnsembleDynamics,
@@ -17,27 +15,13 @@ from offline_envs.dynamics import (
 from offline_envs.errors import CheckpointError, OfflineEnvsError, SettingsError, StorageError
 from offline_envs.export import export_model, onnx_file
 from offline_envs.kernels import products
+from tests.export.files import metadata, run
 from tests.toy import ELITES, MEANS, STDS, toy_ensemble
 
-onnx = pytest.importorskip("onnx", reason="ONNX files need the extra onnx")
-onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX files need the extra onnx")
-
-
-def metadata(file: Path) -> dict[str, Any]:
-    def read(text: str) -> Any:
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            return text
-
-    return {entry.key: read(entry.value) for entry in onnx.load(file).metadata_props}
-
-
-def run(file: Path, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    names = [found.name for found in session.get_inputs()]
-    outputs: list[NDArray[np.float32]] = session.run(None, dict(zip(names, inputs, strict=True)))
-    return outputs
+onnx = pytest.importorskip("onnx", reason="ONNX files need the extra onnx", exc_type=ImportError)
+onnxruntime = pytest.importorskip(
+    "onnxruntime", reason="ONNX files need the extra onnx", exc_type=ImportError
+)
 
 
 @pytest.fixture(scope="module")

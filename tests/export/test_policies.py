@@ -1,35 +1,16 @@
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.spaces import Box
 
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.export import export_policy
 from offline_envs.runs import RunFolder
-from offline_envs.sb3 import agent_class, save_policy
-from tests.export.test_models import metadata, run
+from tests.export.files import HIGH, LOW, metadata, run, run_of
 from tests.runs.tiny import tiny_settings
 
-pytest.importorskip("onnxruntime", reason="ONNX files need the extra onnx")
-
-LOW, HIGH = (-2.0, 0.0), (2.0, 3.0)
-
-
-class Spaces(gym.Env[Any, Any]):
-    observation_space = Box(-np.inf, np.inf, (3,))
-    action_space = Box(np.array(LOW, np.float32), np.array(HIGH, np.float32))
-
-
-def run_of(agent: str, folder: Path, **options: Any) -> Any:
-    """The folder of a run as far as a policy needs it, and the agent."""
-    run_folder = RunFolder(folder)
-    run_folder.create(tiny_settings(algorithm="bc", agent=agent, seed=4))
-    made = agent_class(agent)("MlpPolicy", Spaces(), policy_kwargs={"net_arch": [8]}, device="cpu", **options)
-    save_policy(made, run_folder.policies / "last_policy.zip")
-    return made
+pytest.importorskip("onnxruntime", reason="ONNX files need the extra onnx", exc_type=ImportError)
 
 
 @pytest.mark.parametrize(
