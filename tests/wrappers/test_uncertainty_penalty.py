@@ -175,8 +175,10 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> Non
 def test_an_environment_without_a_model_is_refused() -> None:
     with pytest.raises(SettingsError, match="Pass model="):
         UncertaintyPenalty(gym.make("Pendulum-v1"))
-    with pytest.raises(SettingsError, match="action space must be a Box"):
+    with pytest.raises(SettingsError, match="4 observation and 1 action dimensions, but 4 and 2 are needed"):
         UncertaintyPenalty(gym.make("CartPole-v1"), model=random_ensemble(4))
+    with pytest.raises(SettingsError, match="observation space must be a Box of one dimension"):
+        UncertaintyPenalty(gym.make("FrozenLake-v1"), model=random_ensemble(4))
 
 
 def test_other_units_between_wrapper_and_model_are_refused() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, MultiBinary
 from numpy.typing import NDArray
 from stable_baselines3 import SAC
 from stable_baselines3.common.buffers import ReplayBuffer
@@ -192,9 +192,10 @@ def test_a_dataset_of_another_environment_is_refused() -> None:
         buffer.sample(1)
 
 
-def test_discrete_actions_are_refused() -> None:
+def test_actions_that_are_no_array_are_refused() -> None:
+    """Discrete ones are taken, see `tests/sb3/test_discrete_agents.py`."""
     with pytest.raises(SettingsError, match="Box action space"):
-        MixedReplayBuffer(4, OBS_SPACE, Discrete(2), dataset=toy_transitions())
+        MixedReplayBuffer(4, OBS_SPACE, MultiBinary(2), dataset=toy_transitions())
 
 
 def make_agent(name: str, dataset: Any, **settings: Any) -> Any:

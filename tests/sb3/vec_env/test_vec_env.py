@@ -183,9 +183,10 @@ def test_an_environment_that_does_not_say_where_episodes_ended_is_refused() -> N
         env.step(np.zeros((1, 1)))
 
 
-def test_dict_observations_are_refused() -> None:
-    env = CountingVectorEnv([1])
-    env.single_observation_space = gym.spaces.Dict(a=gym.spaces.Box(0, 1))
+def test_nested_observations_are_refused() -> None:
+    """A Dict of arrays is taken, see `tests/envs/test_observation_spaces.py`."""
+    env: Any = CountingVectorEnv([1])
+    env.single_observation_space = gym.spaces.Dict(a=gym.spaces.Dict(b=gym.spaces.Box(0, 1)))
     with pytest.raises(SettingsError, match="FlattenObservation"):
         SB3VecEnv(env)
 
