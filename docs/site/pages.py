@@ -65,8 +65,8 @@ def _relinked(markdown: str, folder: Path) -> str:
         if not target.is_relative_to(ROOT):
             return link[0]
         path = target.relative_to(ROOT).as_posix()
-        if path == "examples":
-            path = "examples/index.md"
+        if path.startswith("examples"):
+            path = path.removesuffix(".py") + ".md" if path.endswith(".py") else "examples/index.md"
         path = TEXTS.get(path, path).removeprefix("docs/")
         return f"]({path}{link['anchor'] or ''})"
 
@@ -75,19 +75,19 @@ def _relinked(markdown: str, folder: Path) -> str:
 
 def _examples() -> Iterator[tuple[str, str]]:
     """A page for each example, after one that lists them."""
-    sources = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "examples").glob("*.py"))}
+    folder = ROOT / "examples"
+    sources = {path: path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py"))}
+    pages = {path: path.relative_to(folder).with_suffix(".md") for path in sources}
     docs = {path: ast.get_docstring(ast.parse(source)) or "" for path, source in sources.items()}
-    rows = (f"| [{path.stem}]({path.stem}.md) | {doc.splitlines()[0]} |" for path, doc in docs.items())
-    head = (
-        "# Examples\n\nPrograms in `examples/`, each with its options under `--help`.\n\n| | |\n|---|---|\n"
+    rows = (
+        f"| [{page.with_suffix('')}]({page}) | {docs[path].splitlines()[0]} |" for path, page in pages.items()
     )
+    head = "# Examples\n\nPrograms in `examples/`; `--help` shows their options.\n\n| | |\n|---|---|\n"
     yield "examples/index.md", head + "\n".join(rows) + "\n"
     for path, source in sources.items():
         code = source.split('"""', 2)[2].lstrip("\n")
-        yield (
-            f"examples/{path.stem}.md",
-            f'# {path.stem}\n\n{docs[path]}\n\n```python title="examples/{path.name}"\n{code}```\n',
-        )
+        block = f'```python title="{path.relative_to(ROOT)}"\n{code}```\n'
+        yield f"examples/{pages[path]}", f"# {path.stem}\n\n{docs[path]}\n\n{block}"
 
 
 def _cli() -> str:

@@ -49,7 +49,8 @@ Agent = Annotated[
     str | None,
     typer.Option(
         help=f"One of {', '.join(AGENTS)}.",
-        show_default="sac; trpo for morel; redq for neubay; combo, mobile and ravl their own",
+        show_default="sac; trpo for morel; redq for neubay; combo for combo; mobile for mobile; "
+        "ravl for ravl",
     ),
 ]
 Steps = Annotated[

@@ -40,7 +40,7 @@ def test_what_cannot_be_evaluated_is_refused(policy: Path, tmp_path: Path) -> No
     assert "Give the real environment" in fail("evaluate", policy)
     assert "There is no file" in fail("evaluate", tmp_path / "none.zip", "--dataset", DEMO)
     assert "cannot be loaded as a policy of sac" in fail("evaluate", tmp_path / "text.zip", "--dataset", DEMO)
-    assert "Unknown agent 'dqn'" in fail("evaluate", policy, "--dataset", DEMO, "--agent", "dqn")
+    assert "Unknown agent 'sarsa'" in fail("evaluate", policy, "--dataset", DEMO, "--agent", "sarsa")
     assert "cannot be loaded as a policy of td3" in fail(
         "evaluate", policy, "--dataset", DEMO, "--agent", "td3"
     )

@@ -91,7 +91,8 @@ def test_an_interrupted_run_is_resumed_and_complete_seeds_are_only_read(
     ("more", "message"),
     [
         (["--algo", "ppo"], "Unknown algorithm 'ppo'. Valid: awac, bc, bcq, "),
-        (["--agent", "dqn"], "Unknown agent 'dqn'"),
+        (["--agent", "ppo"], "Unknown agent 'ppo'"),
+        (["--agent", "dqn"], "dqn is not for the actions of Minari dataset"),
         (["--penalty", "fear"], "Unknown penalty 'fear'"),
         (["--seeds", "1,x"], "--seeds must be integers separated by commas"),
         (["--seeds", "1,1"], "--seeds must be distinct"),

@@ -167,7 +167,10 @@ def test_unfinished_work_beside_a_dataset_from_elsewhere_is_named_and_kept(tmp_p
 
 @pytest.mark.parametrize(
     ("env_id", "message"),
-    [("CartPole-v1", "Both spaces of CartPole-v1 must be Box"), ("Nowhere-v0", "Cannot make 'Nowhere-v0'")],
+    [
+        ("Blackjack-v1", "Both spaces of Blackjack-v1 must be Box of one dimension"),
+        ("Nowhere-v0", "Cannot make 'Nowhere-v0'"),
+    ],
 )
 def test_environments_that_cannot_be_recorded_are_refused(tmp_path: Path, env_id: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):

@@ -74,7 +74,8 @@ def test_dict_observations_are_given_back_by_name() -> None:
 @pytest.mark.parametrize("output", ["numpy", "torch"])
 def test_single_and_vector_environments_give_the_same_dicts(output: str) -> None:
     single = gym.make("LearnedModel-v0", **options(NESTED), max_episode_steps=3)
-    vector = gym.make_vec("LearnedModel-v0", 1, **options(NESTED), output=output, max_episode_steps=3)
+    how: dict[str, Any] = {"output": output, "max_episode_steps": 3, "autoreset_mode": "SameStep"}
+    vector = gym.make_vec("LearnedModel-v0", 1, **options(NESTED), **how)
     first, rows = single.reset(seed=5)[0], vector.reset(seed=5)[0]
     for _ in range(3):
         assert {n: part.tolist() for n, part in first.items()} == {n: p[0].tolist() for n, p in rows.items()}

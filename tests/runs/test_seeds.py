@@ -50,9 +50,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
     reader = sources.find_source
 
-    def noted(dataset: Any) -> Any:
+    def noted(dataset: Any, columns: Any) -> Any:
         seen.append(dataset)
-        return reader(dataset)
+        return reader(dataset, columns)
 
     monkeypatch.setattr(loading, "find_source", noted)
     return seen

@@ -11,7 +11,7 @@ from offline_envs.runs import ModelBased, TrainSettings, algorithm
     ("changes", "message"),
     [
         ({"algorithm": "ppo"}, "Unknown algorithm 'ppo'. Valid: awac, bc, bcq, "),
-        ({"agent": "dqn"}, "Unknown agent 'dqn'. Valid: combo, crossq, ddpg, fastsac"),
+        ({"agent": "ppo"}, "Unknown agent 'ppo'. Valid: combo, crossq, ddpg, dqn, fastsac"),
         ({"penalty": "fear"}, "Unknown penalty 'fear'"),
         ({"penalty_scale": "mean"}, "Unknown penalty_scale 'mean'"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'"),

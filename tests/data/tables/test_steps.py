@@ -111,7 +111,7 @@ def test_an_environment_that_is_named_has_its_own_bounds() -> None:
     table = {name: [0.0] * 3 for name in ("obs_0", "obs_1", "obs_2", "reward")}
     with pytest.warns(UserWarning, match="1 of 3 rows are dropped"):
         found = load_transitions(
-            table | {"action": [0.5, 1, 2], "obs_0": [0, 1, 2]},
+            table | {"action": [0.5, 1, 2], "obs_0": [0, 0.5, 1]},
             columns={"episode": False, "terminated": False},
             env_id="Pendulum-v1",
         )

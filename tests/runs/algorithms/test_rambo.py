@@ -119,7 +119,7 @@ def test_an_update_that_was_interrupted_is_repeated(
         ({"adversary_every": 0}, "adversary_every must be at least 1, got 0"),
         (
             {"agent": "trpo", "transitions_per_gradient_step": 8.0},
-            "rambo needs an agent with critics Q\\(s, a\\), not trpo",
+            "rambo needs an agent of continuous actions with critics Q\\(s, a\\), not trpo",
         ),
     ],
 )

@@ -100,5 +100,7 @@ def test_choices_that_cannot_be_made_are_refused(tiny_model: Path) -> None:
         tiny_settings(algorithm="bc", choose="model")
     with pytest.raises(SettingsError, match="choose: bc does not use that"):
         TrainSettings.for_algorithm({"dataset": DEMO, "algorithm": "bc", "choose": "model"})
-    with pytest.raises(SettingsError, match=r"choose='critics' needs critics Q\(s, a\), and trpo has none"):
+    with pytest.raises(
+        SettingsError, match=r"choose='critics' needs critics Q\(s, a\) of an actor, and trpo has none"
+    ):
         TrainSettings.for_algorithm({"dataset": DEMO, "algorithm": "morel", "choose": "critics"})

@@ -107,6 +107,7 @@ def test_the_host_waits_for_no_operation_of_a_step(
     name: str, learning_starts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inputs, "is_on_host", lambda tensor: False)  # as on a device
+    monkeypatch.setattr(Distribution, "_validate_args", True)  # torch.compile leaves it off
     agent = make(on_device(name))
     agent.env.reset()
     agent.policy.set_training_mode(False)
