@@ -80,7 +80,7 @@ def assemble(
     if options.model is None:
         method.check(settings)
         check_variance(options.spread, settings)
-    transitions = _transitions(dataset, options)
+    transitions = transitions_of(dataset, options)
     known = resolve_known(options.known, options.reward, transitions, device=options.device)
     scored = with_reward(transitions, options.reward, device=options.device)
     starts = _starts(transitions, known, options)
@@ -102,7 +102,8 @@ def assemble(
     return Assembly(LearnedMDP(members, rule, guard, transform, spread, known), starts, scored, method)
 
 
-def _transitions(dataset: DatasetSource, options: ModelOptions) -> Transitions:
+def transitions_of(dataset: DatasetSource, options: ModelOptions) -> Transitions:
+    """The dataset of an environment, with the reward, the columns and the history of its options."""
     return task_transitions(
         dataset, options.task, columns=options.columns, env_id=options.env_id, history=options.history
     )

@@ -9,7 +9,7 @@ from typing import Any
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from offline_envs.data import DatasetSource
-from offline_envs.envs.assembly import Assembly, assemble
+from offline_envs.envs.assembly import Assembly, assemble, transitions_of
 from offline_envs.envs.autoreset import with_autoreset
 from offline_envs.envs.learned_env import LearnedEnv
 from offline_envs.envs.learned_vector_env import LearnedVectorEnv
@@ -17,7 +17,6 @@ from offline_envs.envs.options import MODEL_OPTIONS, ModelOptions
 from offline_envs.errors import SettingsError, SettingsTypeError
 from offline_envs.methods import Method
 from offline_envs.simulator import RGB_ARRAY, Pictures
-from offline_envs.tasks import task_transitions
 
 IGNORED = ("disable_env_checker", "order_enforce")
 """Settings of `gym.make` that `gym.make_vec` passes to a vector environment, where they have no meaning."""
@@ -139,9 +138,7 @@ def _pictures(dataset: DatasetSource, options: ModelOptions, mode: object) -> Pi
         return None
     if mode != RGB_ARRAY:
         raise SettingsTypeError(f"render_mode must be {RGB_ARRAY!r} or None, got {mode!r}.")
-    return Pictures.of(
-        task_transitions(dataset, options.task, env_id=options.env_id, history=options.history)
-    )
+    return Pictures.of(transitions_of(dataset, options))
 
 
 def _unexpected_keyword(name: str, valid: tuple[str, ...]) -> SettingsTypeError:
