@@ -28,6 +28,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "rl_zoo": ("rl_zoo3",),
         "optuna": ("optuna",),
         "ray_tune": ("ray[tune]",),
+        "sweep": ("ray[tune]",),
         "hydra": ("hydra-core",),
         "trackers": ("wandb", "mlflow-skinny", "sqlalchemy", "alembic"),
     }

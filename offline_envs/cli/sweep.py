@@ -53,9 +53,12 @@ def sweep(
 def _table(rows: "Sequence[CellResult]") -> Table:
     from offline_envs.runs import SeedResults
 
-    table = Table()
+    table = Table(expand=True)
     for name in ("combination", "seeds", "real return", "normalised", "predicted", "stopped", "missing"):
-        table.add_column(name, justify="left" if name == "combination" else "right")
+        if name == "combination":
+            table.add_column(name, overflow="fold", ratio=1)
+        else:
+            table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         figures = ["", "", ""]
         if row.results:

@@ -86,7 +86,7 @@ class RayLauncher:
             time_attr=STEPS,
             metric=self._stop.figure,
             mode="max",
-            max_t=steps + 1,  # Tune stops at max_t, before a run has scored its policy
+            max_t=steps,
             grace_period=self._stop.first,
             reduction_factor=self._stop.keep,
         )

@@ -1,5 +1,6 @@
 """`run_sweep`: fits the models of a sweep, then trains its runs, in this process or on Ray."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,15 @@ def train_run(task: tuple[TrainSettings, Path], report: Report) -> None:
 
     Args:
         task: Its settings and folder.
-        report: What is given each evaluation.
+        report: What is given each evaluation but the last, after which there is nothing to stop.
     """
     settings, path = task
-    train(settings, path, resume=path.exists(), show_progress=False, callbacks=[report])
+
+    def on_evaluation(row: Mapping[str, Any], folder: Path) -> None:
+        if row["gradient_steps"] < settings.gradient_steps:
+            report(row, folder)
+
+    train(settings, path, resume=path.exists(), show_progress=False, callbacks=[on_evaluation])
 
 
 def with_model(settings: TrainSettings, model: Path | None) -> TrainSettings:

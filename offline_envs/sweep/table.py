@@ -111,7 +111,7 @@ def _plot(rows: Sequence[CellResult], path: Path) -> None:
         axes.axvline(best, color="0.1", ls=":", label=f"dataset's best: {best:.0f}")
         axes.legend(fontsize="small")
     axes.set_yticks(range(len(rows)), [row.group for row in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("real return: a dot a seed, a bar at their mean")
     with new_file(path) as part:
         figure.savefig(part, dpi=120, format="png")

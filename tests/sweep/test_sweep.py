@@ -54,6 +54,7 @@ class InProcess:
 
             def report(row: Mapping[str, Any], folder: Path, name: str = name) -> None:
                 assert (folder / "metrics.csv").exists()
+                assert row["gradient_steps"] < 4  # what is complete cannot be stopped
                 if name in (*self.stop, *self.lose) and row["gradient_steps"] == 2:
                     raise StoppedError
 
