@@ -51,8 +51,6 @@ def sweep(
 
 
 def _table(rows: "Sequence[CellResult]") -> Table:
-    from offline_envs.runs import SeedResults
-
     table = Table(expand=True)
     for name in ("combination", "seeds", "real return", "normalised", "predicted", "stopped", "missing"):
         if name == "combination":
@@ -60,15 +58,12 @@ def _table(rows: "Sequence[CellResult]") -> Table:
         else:
             table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        figures = ["", "", ""]
-        if row.results:
-            found = SeedResults(row.results)
-            score, predicted = found.normalized_score, row.predicted_return
-            figures = [
-                f"{found.real_return.mean:.0f} ± {found.real_return.std:.0f}",
-                "" if score is None else f"{score.mean:.1f}",
-                "" if predicted is None else f"{predicted:.0f}",
-            ]
+        real, score, predicted = row.real_return, row.normalized_score, row.predicted_return
+        figures = [
+            "" if real is None else f"{real.mean:.0f} ± {real.std:.0f}",
+            "" if score is None else f"{score.mean:.1f}",
+            "" if predicted is None else f"{predicted:.0f}",
+        ]
         ended = ", ".join(str(step) for step in row.stopped)
         table.add_row(escape(row.group), str(len(row.results)), *figures, ended, str(row.missing or ""))
     return table

@@ -1,16 +1,17 @@
 """`run_sweep`: fits the models of a sweep, then trains its runs, in this process or on Ray."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder, fitted_ensemble
 from offline_envs.files import copy_folder, key_of, read_json, write_json
 from offline_envs.runs import RunFolder, TrainSettings, check_possible, train
 from offline_envs.settings import check_arguments
 from offline_envs.sweep.config import SweepConfig
-from offline_envs.sweep.grid import Cell, cells, fits_model
+from offline_envs.sweep.grid import SEED, Cell, cells, fits_model
 from offline_envs.sweep.launcher import Launcher, Report
 from offline_envs.sweep.ray_launcher import RayLauncher
 
@@ -39,28 +40,45 @@ def run_sweep(config: SweepConfig, folder: Path, *, address: str | None = None) 
         OfflineEnvsError: See `train`; all settings are checked before anything is computed.
     """
     found = cells(config)
-    _check(found, folder)
-    launcher = RayLauncher(config.resources, config.stop, config.retries, folder, address)
-    return sweep_with(launcher, found, folder)
+    runs = planned(found, folder)
+    sweep_with(RayLauncher(config.resources, config.stop, config.retries, folder, address), runs, folder)
+    return found
 
 
-def sweep_with(launcher: Launcher, found: list[Cell], folder: Path) -> list[Cell]:
-    """Fit the models of cells and train them; see `run_sweep`."""
+class Planned(NamedTuple):
+    """A run of a sweep whose settings were checked."""
+
+    cell: Cell
+    model: Path | None
+    """Where its model lies or is to lie, by what it is fitted to; None if it fits none."""
+
+
+def planned(found: Sequence[Cell], folder: Path) -> list[Planned]:
+    """Refuse what cannot work before anything is computed or written, and say where each run's model lies."""
+    models: dict[str, Path | None] = {}  # of runs that differ in more than their seed
+    runs = []
+    for cell in found:
+        key = key_of({**cell.settings.to_json(), SEED: 0})
+        if key not in models:
+            transitions = check_possible(cell.settings)
+            cached = _cached_model(cell.settings, transitions) if fits_model(cell.settings) else None
+            models[key] = cached and folder / "models" / cached.name
+        RunFolder(folder / cell.name).check(with_model(cell.settings, models[key]), resume=True)
+        runs.append(Planned(cell, models[key]))
+    return runs
+
+
+def sweep_with(launcher: Launcher, runs: Sequence[Planned], folder: Path) -> None:
+    """Fit the models of runs that are not complete, and train them; see `run_sweep`."""
     folder.mkdir(parents=True, exist_ok=True)
     stopped = stopped_runs(folder)
-    left = [cell for cell in found if cell.name not in stopped and not _is_complete(cell, folder)]
-    models = {_model_folder(cell.settings, folder): cell.settings for cell in left}
-    launcher.fit(
-        fit_model, [(s, path) for path, s in models.items() if path is not None and not path.exists()]
-    )
-    tasks = {
-        cell.name: (with_model(cell.settings, _model_folder(cell.settings, folder)), folder / cell.name)
-        for cell in left
-    }
+    left = [run for run in runs if run.cell.name not in stopped and not _is_complete(run.cell, folder)]
+    missing = {run.model: run.cell.settings for run in left if run.model and not run.model.exists()}
+    launcher.fit(fit_model, [(settings, path) for path, settings in missing.items()])
+    tasks = {cell.name: (with_model(cell.settings, model), folder / cell.name) for cell, model in left}
     if tasks:
-        steps = max(cell.settings.gradient_steps for cell in left)
+        steps = max(run.cell.settings.gradient_steps for run in left)
         write_json(folder / STOPPED, stopped | launcher.train(train_run, tasks, steps))
-    return found
 
 
 def stopped_runs(folder: Path) -> dict[str, int]:
@@ -76,15 +94,11 @@ def fit_model(task: tuple[TrainSettings, Path]) -> None:
         task: Settings of the run, and the folder.
     """
     settings, path = task
-    ensemble, fit = (
-        EnsembleSettings.from_json(settings.ensemble),
-        FitSettings.from_json(settings.fit_options()),
-    )
     transitions = settings.transitions()
-    fitted_ensemble(transitions, ensemble, fit_settings=fit, device=settings.device, progress=False)
+    fitted_ensemble(transitions, **_fit_of(settings), device=settings.device, progress=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        copy_folder(ensemble_folder(transitions, ensemble, fit_settings=fit), path)
+        copy_folder(_cached_model(settings, transitions), path)
 
 
 def train_run(task: tuple[TrainSettings, Path], report: Report) -> None:
@@ -108,27 +122,18 @@ def with_model(settings: TrainSettings, model: Path | None) -> TrainSettings:
     return settings if model is None else replace(settings, model=str(model), ensemble={}, fit={})
 
 
-def _model_folder(settings: TrainSettings, folder: Path) -> Path | None:
-    """Where the model of a run lies, by what it is fitted to; None if the run fits none."""
-    if not fits_model(settings):
-        return None
-    names = ("dataset", "env_id", "env_kwargs", "history", "task", "ensemble")
-    values = {name: getattr(settings, name) for name in names} | {"fit": settings.fit_options()}
-    return folder / "models" / key_of(values)[:12]
+def _fit_of(settings: TrainSettings) -> dict[str, Any]:
+    """What a run's ensemble is fitted with, as `fitted_ensemble` and `ensemble_folder` take it."""
+    return {
+        "settings": settings.nested("ensemble", EnsembleSettings),
+        "fit_settings": FitSettings.from_json(settings.fit_options()),
+    }
+
+
+def _cached_model(settings: TrainSettings, transitions: Transitions) -> Path:
+    """Where the cache keeps the model of a run: a name by the content of the data and the fit."""
+    return ensemble_folder(transitions, **_fit_of(settings))
 
 
 def _is_complete(cell: Cell, folder: Path) -> bool:
     return RunFolder(folder / cell.name).result_file.exists()
-
-
-def _check(found: list[Cell], folder: Path) -> None:
-    """Refuse what cannot work before anything is computed or written."""
-    checked: dict[Any, None] = {}
-    for cell in found:
-        settings = cell.settings
-        path = _model_folder(settings, folder)
-        RunFolder(folder / cell.name).check(with_model(settings, path), resume=True)
-        key = key_of({**settings.to_json(), "seed": 0})
-        if key not in checked:
-            check_possible(settings)
-            checked[key] = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from offline_envs.files import new_file, write_text
-from offline_envs.runs import RunFolder, SeedResults, TrainResult
+from offline_envs.runs import RunFolder, SeedResults, Spread, TrainResult
 from offline_envs.sweep.grid import Cell
 from offline_envs.sweep.sweep import stopped_runs
 
@@ -37,6 +37,16 @@ class CellResult:
     results: tuple[TrainResult, ...]
     stopped: tuple[int, ...]
     missing: int
+
+    @property
+    def real_return(self) -> Spread | None:
+        """Over the seeds; None without a complete run."""
+        return SeedResults(self.results).real_return if self.results else None
+
+    @property
+    def normalized_score(self) -> Spread | None:
+        """The same, normalised; None where it is not defined."""
+        return SeedResults(self.results).normalized_score
 
     @property
     def predicted_return(self) -> float | None:
@@ -76,24 +86,17 @@ def write_results(rows: Sequence[CellResult], folder: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        figures = ["", "", "", ""]
-        if row.results:
-            found = SeedResults(row.results)
-            score = found.normalized_score
-            figures = [
-                f"{found.real_return.mean:.2f}",
-                f"{found.real_return.std:.2f}",
-                "" if score is None else f"{score.mean:.2f}",
-                "" if row.predicted_return is None else f"{row.predicted_return:.2f}",
-            ]
-        writer.writerow([row.group, len(row.results), *figures, len(row.stopped), row.missing])
+        real, score = row.real_return, row.normalized_score
+        figures = (real and real.mean, real and real.std, score and score.mean, row.predicted_return)
+        texts = ["" if figure is None else f"{figure:.2f}" for figure in figures]
+        writer.writerow([row.group, len(row.results), *texts, len(row.stopped), row.missing])
     write_text(folder / RESULTS, text.getvalue())
     if any(row.results for row in rows):
         _plot([row for row in rows if row.results], folder / PLOT)
 
 
 def _rank(row: CellResult) -> float:
-    return -SeedResults(row.results).real_return.mean if row.results else float("inf")
+    return float("inf") if row.real_return is None else -row.real_return.mean
 
 
 def _plot(rows: Sequence[CellResult], path: Path) -> None:

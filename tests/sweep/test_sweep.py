@@ -10,7 +10,7 @@ from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, train
 from offline_envs.sweep import SweepConfig, cell_results, cells, run_sweep, write_results
 from offline_envs.sweep.launcher import Report
-from offline_envs.sweep.sweep import STOPPED, sweep_with
+from offline_envs.sweep.sweep import STOPPED, planned, sweep_with
 from tests.runs.tiny import DEMO, ENSEMBLE, FIT
 
 SETTINGS: dict[str, Any] = {
@@ -73,7 +73,7 @@ def config() -> SweepConfig:
 
 def test_one_fit_is_shared_and_runs_are_those_of_train(config: SweepConfig, tmp_path: Path) -> None:
     launcher, found = InProcess(), cells(config)
-    sweep_with(launcher, found, tmp_path / "sweep")
+    sweep_with(launcher, planned(found, tmp_path / "sweep"), tmp_path / "sweep")
     assert launcher.fits == 1
     (model,) = (tmp_path / "sweep" / "models").iterdir()
     alone = train(found[3].settings, tmp_path / "alone", show_progress=False)
@@ -86,13 +86,13 @@ def test_one_fit_is_shared_and_runs_are_those_of_train(config: SweepConfig, tmp_
 def test_the_same_call_resumes_what_was_lost_and_leaves_the_rest(config: SweepConfig, tmp_path: Path) -> None:
     found = cells(config)
     first, second = found[0].name, found[1].name
-    sweep_with(InProcess(stop=[first], lose=[second]), found, tmp_path)
+    sweep_with(InProcess(stop=[first], lose=[second]), planned(found, tmp_path), tmp_path)
     assert (tmp_path / STOPPED).exists()
     (row, other) = sorted(cell_results(found, tmp_path), key=lambda row: row.group)
     assert (row.stopped, row.missing, row.results) == ((2,), 1, ())
     assert (other.stopped, other.missing, len(other.results)) == ((), 0, 2)
     again = InProcess()
-    sweep_with(again, found, tmp_path)
+    sweep_with(again, planned(found, tmp_path), tmp_path)
     assert (again.fits, again.runs) == (0, [second])
     row = cell_results(found, tmp_path)[-1]
     assert len(row.results) in (1, 2)
@@ -101,7 +101,7 @@ def test_the_same_call_resumes_what_was_lost_and_leaves_the_rest(config: SweepCo
 
 def test_results_are_written(config: SweepConfig, tmp_path: Path) -> None:
     found = cells(config)
-    sweep_with(InProcess(stop=[found[0].name]), found, tmp_path)
+    sweep_with(InProcess(stop=[found[0].name]), planned(found, tmp_path), tmp_path)
     rows = cell_results(found, tmp_path)
     write_results(rows, tmp_path)
     table = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
@@ -113,7 +113,7 @@ def test_results_are_written(config: SweepConfig, tmp_path: Path) -> None:
 
 
 def test_another_sweep_does_not_go_into_the_same_folder(config: SweepConfig, tmp_path: Path) -> None:
-    sweep_with(InProcess(), cells(config), tmp_path)
+    sweep_with(InProcess(), planned(cells(config), tmp_path), tmp_path)
     other = SweepConfig({**SETTINGS, "horizon": 3}, GRID)
     with pytest.raises(SettingsError, match="horizon differ"):
         run_sweep(other, tmp_path)
@@ -126,3 +126,18 @@ def test_without_ray_it_says_what_to_install(
     with pytest.raises(SettingsError, match=r"pip install 'offline-envs\[sweep\]'"):
         run_sweep(config, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_is_shared_by_what_it_is_fitted_to(tmp_path: Path) -> None:
+    """Two readings of one table are two datasets, whatever else the runs have in common."""
+    rows = [f"{0.1 * t},0,0,{0.5 * t},{t},{-t}" for t in range(4)]
+    (tmp_path / "log.csv").write_text("\n".join(["x,y,w,torque,cost,gain", *rows]) + "\n")
+    columns = {"obs": ["x", "y", "w"], "action": ["torque"], "episode": False, "terminated": False}
+    config = SweepConfig(
+        {"dataset": str(tmp_path / "log.csv"), "columns": columns, "env_id": "Pendulum-v1"},
+        {"columns.reward": ["cost", "gain"], "penalty_coef": [1.0, 2.0]},
+    )
+    with pytest.warns(UserWarning, match="1 of 4 rows are dropped"):
+        runs = planned(cells(config), tmp_path)
+    models = [run.model for run in runs]
+    assert models[0] == models[1] != models[2] == models[3]
