@@ -66,6 +66,23 @@ def end(rule: TerminationRule, next_obs: Tensor) -> Tensor:
     return rule(torch.zeros_like(next_obs), torch.zeros(len(next_obs), 1), next_obs)
 
 
+def rule_of(env: gym.Env[Any, Any]) -> TerminationRule:
+    assert env.spec is not None
+    rule = termination_rule(env.spec)
+    assert rule is not None
+    return rule
+
+
+def agreed_rule(
+    env: gym.Env[Any, Any], observed: list[NDArray[np.float32]], ends: list[bool]
+) -> TerminationRule:
+    """The rule of an environment, which ends what the simulator ended: some of what it observed, not all."""
+    rule = rule_of(env)
+    assert end(rule, torch.tensor(np.stack(observed))).tolist() == ends
+    assert {True, False} == {*ends}
+    return rule
+
+
 @pytest.mark.parametrize(("env_id", "kwargs", "vector", "index", "bounds"), SWEEPS)
 def test_agrees_around_each_bound(
     make_env: MakeEnv,
@@ -77,9 +94,7 @@ def test_agrees_around_each_bound(
     bounds: tuple[float, ...],
 ) -> None:
     env = make_env(env_id, **kwargs)
-    assert env.spec is not None
-    rule = termination_rule(env.spec)
-    assert rule is not None
+    rule = rule_of(env)
     coarse = [bound + step for bound in bounds for step in (-0.5, -1e-3, -1e-4, 0.0, 1e-4, 1e-3, 0.5)]
     fine = [np.nextafter(bound, side) for bound in bounds for side in (-np.inf, np.inf)]
     fine += [bound + step for bound in bounds for step in (-1e-9, 1e-9)]
@@ -163,9 +178,7 @@ def test_tip_height_by_hand() -> None:
 
 def test_mountain_car_agrees_around_the_goal(make_env: MakeEnv) -> None:
     env = make_env("MountainCarContinuous-v0", goal_velocity=0.01)
-    assert env.spec is not None
-    rule = termination_rule(env.spec)
-    assert rule is not None
+    rule = rule_of(env)
     env.reset(seed=0)
     simulator: Any = env.unwrapped
     observed, ends = [], []
@@ -190,11 +203,7 @@ def test_mountain_car_with_discrete_actions_ends_at_the_flag(make_env: MakeEnv) 
         next_obs, _, terminated, _, _ = simulator.step(2)
         positions.append(next_obs.copy())
         ends.append(terminated)
-    assert env.spec is not None
-    rule = termination_rule(env.spec)
-    assert rule is not None
-    assert end(rule, torch.tensor(np.stack(positions))).tolist() == ends
-    assert {True, False} == {*ends}
+    agreed_rule(env, positions, ends)
 
 
 @pytest.mark.parametrize("entry", [0, 2])
@@ -211,11 +220,7 @@ def test_cart_pole_agrees_around_its_bounds(make_env: MakeEnv, entry: int) -> No
             next_obs, _, terminated, _, _ = simulator.step(0)
             observed.append(next_obs.copy())
             ends.append(terminated)
-    assert env.spec is not None
-    rule = termination_rule(env.spec)
-    assert rule is not None
-    assert end(rule, torch.tensor(np.stack(observed))).tolist() == ends
-    assert {True, False} == {*ends}
+    rule = agreed_rule(env, observed, ends)
     edge = torch.zeros(1, 4)
     edge[0, entry] = bound  # which itself is allowed
     assert end(rule, edge).tolist() == [False]
@@ -233,11 +238,7 @@ def test_acrobot_agrees_on_a_walk_of_large_swings(make_env: MakeEnv) -> None:
         next_obs, _, terminated, _, _ = simulator.step(1)
         observed.append(next_obs.copy())
         ends.append(terminated)
-    assert env.spec is not None
-    rule = termination_rule(env.spec)
-    assert rule is not None
-    assert end(rule, torch.tensor(np.stack(observed))).tolist() == ends
-    assert {True, False} == {*ends}
+    rule = agreed_rule(env, observed, ends)
     level = torch.tensor(
         [[-1.0, 0.0, 0.0, 1.0, 0.0, 0.0]]
     )  # first link up, second level: 1 + 0 is not above 1
