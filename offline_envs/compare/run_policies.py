@@ -12,7 +12,7 @@ from offline_envs.policies import TORCHSCRIPT_SUFFIX, Predictor, TorchScriptPoli
 from offline_envs.runs import RunFolder, RunSettings
 from offline_envs.sb3 import agent_class
 
-SAME = ("dataset", "task", "env_id", "env_kwargs", "history")
+SAME = ("dataset", "columns", "task", "env_id", "env_kwargs", "history")
 """Settings that the runs of a comparison must share, because they decide the data and what returns mean."""
 
 

@@ -175,6 +175,9 @@ def test_runs_that_cannot_be_compared_are_refused(tiny_model: Path, tmp_path: Pa
     other = fake_run(tmp_path / "other", 0, model=None, real_return=None, env_id="InvertedDoublePendulum-v5")
     with pytest.raises(SettingsError, match=r"differs from .* in env_id"):
         find_policies([runs[0], other])
+    read = fake_run(tmp_path / "read", 0, model=None, real_return=None, columns={"reward": "cost"})
+    with pytest.raises(SettingsError, match=r"differs from .* in columns"):
+        find_policies([runs[0], read])
     with pytest.raises(CheckpointError, match="is not the folder of a run"):
         find_policies([runs[0], tmp_path / "none"])
     empty = RunFolder(fake_run(tmp_path / "empty", 0, model=None, real_return=None))
