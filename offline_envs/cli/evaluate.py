@@ -98,17 +98,18 @@ def _environment(
     from offline_envs.tasks import find_task, real_env_spec, task_transitions
 
     if dataset is None and task is not None:
-        return _with_history(gym.make(real_env_spec(find_task(task))), loading["history"]), None
+        return _as_seen(gym.make(real_env_spec(find_task(task))), loading["history"]), None
     if dataset is None:
         assert env_id is not None
-        return _with_history(gym.make(known_environment(env_id).spec), loading["history"]), None
-    transitions = task_transitions(dataset, task, env_id=env_id, **loading)
+        return _as_seen(gym.make(known_environment(env_id).spec), loading["history"]), None
+    transitions = task_transitions(dataset, task, env_id=env_id, **loading).flattened
     return transitions.make_env(), transitions
 
 
-def _with_history(env: "gym.Env[Any, Any]", history: int) -> "gym.Env[Any, Any]":
-    from offline_envs.data import HistoryObservation
+def _as_seen(env: "gym.Env[Any, Any]", history: int) -> "gym.Env[Any, Any]":
+    from offline_envs.data import HistoryObservation, with_flat_obs
 
+    env = with_flat_obs(env)
     return env if history == 1 else HistoryObservation(env, history)
 
 

@@ -96,7 +96,7 @@ def film(
     check_writable(output.parent, "--output")
     policy, agent, model = _of_run(policy, agent, model)
     loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
-    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), **loading)
+    transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), **loading).flattened
     given = {"model": None if model is None else str(model)}
     kwargs = given_once(given, parse_json(learned_kwargs, "--learned-kwargs"), "--learned-kwargs")
     number = _episode(episode, transitions)

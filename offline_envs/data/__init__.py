@@ -23,7 +23,15 @@ from offline_envs.data.spaces.discrete import (
     one_hot,
     one_hot_box,
 )
-from offline_envs.data.spaces.observations import ObsSpace, as_float32, flatten_obs, obs_bounds
+from offline_envs.data.spaces.flattening import FlatObservation, with_flat_obs
+from offline_envs.data.spaces.observations import (
+    ObsSpace,
+    as_float32,
+    flat_space,
+    flatten_obs,
+    nested_obs,
+    obs_bounds,
+)
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.data.tables.columns import Columns, ColumnsChoice, read_columns
 from offline_envs.data.tables.names import ACTION_NAMES, OBS_NAMES, action_names, obs_names
@@ -46,6 +54,7 @@ __all__ = [
     "DatasetSource",
     "DiscreteSpace",
     "Finding",
+    "FlatObservation",
     "HistoryLayout",
     "HistoryObservation",
     "NamedTable",
@@ -67,6 +76,7 @@ __all__ = [
     "data_health",
     "embedded_ids",
     "episodes_checksum",
+    "flat_space",
     "flatten_obs",
     "from_one_hot",
     "history_spaces",
@@ -75,6 +85,7 @@ __all__ = [
     "minari_root",
     "n_columns",
     "named_environment",
+    "nested_obs",
     "obs_bounds",
     "obs_names",
     "one_hot",
@@ -84,6 +95,7 @@ __all__ = [
     "transitions_from_arrays",
     "transitions_from_table",
     "with_columns",
+    "with_flat_obs",
     "with_history",
     "without_past",
 ]

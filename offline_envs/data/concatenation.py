@@ -50,6 +50,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         history=parts[0].history,
         discrete_actions=parts[0].discrete_actions,
         obs_space=_same_obs_space(parts),
+        flat_obs=all(part.flat_obs for part in parts),
     )
 
 

@@ -20,6 +20,7 @@ from offline_envs.data.history.layout import HistoryLayout
 from offline_envs.data.history.wrapper import HistoryObservation
 from offline_envs.data.spaces.agent_spaces import AgentSpaces
 from offline_envs.data.spaces.discrete import DiscreteSpace
+from offline_envs.data.spaces.flattening import FlatObservation
 from offline_envs.data.spaces.observations import ObsSpace
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.errors import DatasetError
@@ -55,6 +56,7 @@ class Transitions:
         discrete_actions: The space of the actions if they are discrete, which agents see; else None.
         obs_space: The space of one recorded observation, where it is known: a Box, whose bounds are kept, or
             a Dict of them, which agents see.
+        flat_obs: Whether agents see a Dict of observations as one array, its columns; see `flattened`.
     """
 
     obs: Tensor
@@ -72,6 +74,7 @@ class Transitions:
     history: int = field(default=1, kw_only=True)
     discrete_actions: DiscreteSpace | None = field(default=None, kw_only=True)
     obs_space: ObsSpace | None = field(default=None, kw_only=True)
+    flat_obs: bool = field(default=False, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.obs)
@@ -100,9 +103,17 @@ class Transitions:
     @property
     def agent_spaces(self) -> AgentSpaces:
         """What an agent sees where it differs from these columns."""
-        return AgentSpaces(
-            self.discrete_actions, self.obs_space if isinstance(self.obs_space, Dict) else None
-        )
+        nested = isinstance(self.obs_space, Dict) and not self.flat_obs
+        return AgentSpaces(self.discrete_actions, self.obs_space if nested else None)  # type: ignore[arg-type]
+
+    @property
+    def flattened(self) -> Self:
+        """The same steps for agents that see one array where the data have a Dict: its columns.
+
+        Learned environments of them, and `make_env`, give observations float32 `(d,)`, part by part, sorted
+        by name. Itself if observations are one array already.
+        """
+        return self if self.agent_spaces.obs is None else replace(self, flat_obs=True)
 
     @property
     def layout(self) -> HistoryLayout:
@@ -195,7 +206,7 @@ class Transitions:
     def make_env(self, **kwargs: Any) -> gym.Env[Any, Any]:
         """Make the real environment that the data come from, e.g. to evaluate a policy.
 
-        Its observations have the history of the data's.
+        Its observations are flat where agents of the data see them so, and have the history of the data's.
 
         Metadata choose no code: of what they record, only an id that is registered here, plain keywords
         and arithmetic wrappers of Gymnasium are believed, unless `load_transitions` was told
@@ -219,4 +230,6 @@ class Transitions:
         if self.doubted_env_spec is not None:  # its package may have been imported since
             spec = believed(self.doubted_env_spec, self.source)
         env = make_real_env(spec, self.source, **kwargs)
+        if self.flat_obs and isinstance(self.obs_space, Dict):
+            env = FlatObservation(env, self.obs_space)
         return env if self.history == 1 else HistoryObservation(env, self.history)

@@ -27,14 +27,14 @@ from offline_envs.diagnose.rollouts import (
 from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.dynamics import DISAGREEMENTS, Holdout, generator_for
 from offline_envs.envs import Assembly
-from offline_envs.errors import DatasetError, SettingsError
+from offline_envs.errors import DatasetError
 from offline_envs.evaluation import (
     DataScale,
     EvaluationResult,
     Uncertainty,
     measure_uncertainty,
 )
-from offline_envs.policies import Policy, Predictor, UniformPolicy, as_policy
+from offline_envs.policies import Policy, Predictor, UniformPolicy, as_policy, on_columns
 
 
 class Diagnoser:
@@ -48,7 +48,7 @@ class Diagnoser:
         say: Called with the name of each part when it begins.
 
     Raises:
-        SettingsError: Discrete actions, or a Dict of observations.
+        SettingsError: Discrete actions.
     """
 
     def __init__(
@@ -60,10 +60,9 @@ class Diagnoser:
         say: Say,
     ) -> None:
         check_continuous(assembly.transitions.discrete_actions, "A diagnosis")
-        if assembly.transitions.agent_spaces.obs is not None:
-            raise SettingsError("A diagnosis needs observations of one array; those of the data are a Dict.")
-        self.assembly = assembly
-        self.policy = policy
+        # Dict observations are diagnosed as the columns that the model sees.
+        self.assembly = assembly._replace(transitions=assembly.transitions.flattened)
+        self.policy = None if policy is None else on_columns(policy)
         self.settings = settings
         self.say = say
         self.scale = DataScale.of(assembly.transitions)

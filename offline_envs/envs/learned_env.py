@@ -11,7 +11,7 @@ import torch
 from gymnasium.spaces import Box, Space
 from torch import Tensor
 
-from offline_envs.data import ObsSpace, Transitions, as_float32
+from offline_envs.data import ObsSpace, Transitions, as_float32, flat_space
 from offline_envs.envs.assembly import Assembly
 from offline_envs.envs.episodes import Episodes
 from offline_envs.envs.explosion_watch import ExplosionWatch
@@ -29,7 +29,8 @@ def learned_spaces(transitions: Transitions) -> tuple[ObsSpace, Space[Any]]:
     """
     obs_space: ObsSpace = Box(-np.inf, np.inf, (transitions.obs_dim,), np.float32)
     if transitions.obs_space is not None and transitions.history == 1:
-        obs_space = as_float32(transitions.obs_space)
+        flat = transitions.agent_spaces.obs is None
+        obs_space = flat_space(transitions.obs_space) if flat else as_float32(transitions.obs_space)
     actions = transitions.action_space
     if transitions.discrete_actions is not None:
         return obs_space, deepcopy(transitions.discrete_actions)  # each with a generator of its own

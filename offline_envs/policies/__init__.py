@@ -1,6 +1,7 @@
 """Policies: one protocol on tensors, Stable-Baselines3's `predict`, and adapters between the two."""
 
 from offline_envs.policies.acting import Acting
+from offline_envs.policies.nested import on_columns
 from offline_envs.policies.policy import Policy, Predictor, PredictPolicy, TensorPolicy, as_policy
 from offline_envs.policies.recorded import RecordedActions
 from offline_envs.policies.spec import (
@@ -34,6 +35,7 @@ __all__ = [
     "check_policy_spec",
     "is_policy_spec",
     "needs_model",
+    "on_columns",
     "planners",
     "policy_from_spec",
     "uniform",

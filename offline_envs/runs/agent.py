@@ -82,11 +82,6 @@ def _check_actions(settings: RunSettings, transitions: Transitions) -> None:
             f"{settings.agent} is not for the actions of {transitions.source}, {found}. Valid agents: "
             f"{', '.join(usable)}."
         )
-    if transitions.agent_spaces.obs is not None:
-        raise SettingsError(
-            f"A run needs observations of one array; those of {transitions.source} are a Dict. Flatten them "
-            "before collecting the data, or train an agent with a MultiInputPolicy in gym.make(...) yourself."
-        )
     if settings.clone_epochs:
         check_continuous(discrete, f"clone_epochs={settings.clone_epochs}: behaviour cloning")
 

@@ -216,6 +216,8 @@ class RunSettings(JsonSettings):
     def transitions(self) -> Transitions:
         """Load the dataset, with the reward of the run's task and the history that it has.
 
+        A Dict of observations is flattened: agents of runs see one array.
+
         Raises:
             OfflineEnvsError: See `offline_envs.tasks.task_transitions`.
         """
@@ -226,7 +228,7 @@ class RunSettings(JsonSettings):
             env_id=self.named_environment(),
             trust_dataset=self.trust_dataset,
             history=self.history,
-        )
+        ).flattened
 
     def nested(self, name: str, kind: type[Nested]) -> Nested:
         """Convert the mapping in the field `name` to the class of its settings.

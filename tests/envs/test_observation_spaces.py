@@ -162,8 +162,8 @@ def test_minari_gives_dicts_and_bounds() -> None:
     assert joined.obs_space == space
     with pytest.raises(DatasetError, match="must have the same Dict of observations"):
         load_transitions(["named-v0", {**plain(), "actions": np.zeros((3, 1))}])
-    with pytest.raises(SettingsError, match="history=2 needs observations of one array"):
-        load_transitions("named-v0", history=2)
+    stacked = load_transitions("named-v0", history=2)  # of the columns
+    assert (stacked.obs_dim, stacked.agent_spaces.obs) == (2 + 1 + 2, None)
 
 
 def plain() -> dict[str, Any]:

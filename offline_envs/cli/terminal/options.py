@@ -223,7 +223,8 @@ def find_policy(
     Args:
         policy: The argument.
         agent: Agent that saved it, if it is a file.
-        obs_shape: Shape of the observations that it will see.
+        obs_shape: Shape of the observations that it will see, of one array; a policy of Dict observations is
+            given its parts.
         action_space: Action space that it must have.
         owner: What has these spaces, for the message.
         seed: Seed of a policy that is not loaded.
@@ -240,6 +241,7 @@ def find_policy(
         check_policy_spec,
         is_policy_spec,
         needs_model,
+        on_columns,
         policy_from_spec,
     )
 
@@ -260,10 +262,10 @@ def find_policy(
         assert obs_shape is not None
         ActsIn(action_space).box()
         return TorchScriptPolicy(policy, obs_shape[0], action_space, seed=seed)
-    loaded = _load_policy(Path(policy), agent)
+    loaded: Any = on_columns(_load_policy(Path(policy), agent))
     _check_shape("observation", loaded.observation_space, obs_shape, owner)
     _check_shape("action", loaded.action_space, action_space.shape, owner)
-    return loaded
+    return loaded  # type: ignore[no-any-return]
 
 
 def learned_mdp(transitions: "Transitions", learned_env: str, learned_kwargs: str) -> "LearnedMDP":

@@ -21,7 +21,8 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
     The columns are those of `HistoryLayout`. Histories never reach into another episode. Before its start
     they repeat its first observation and the action nearest to zero (see `action_at_rest`), as
     `HistoryObservation` does in an environment. No row is dropped: a policy acts from the first step on, so
-    the model has to know these observations too, and returns stay those of the data.
+    the model has to know these observations too, and returns stay those of the data. A Dict of observations
+    is flattened first.
 
     Args:
         transitions: The dataset, `n` rows of d dimensions.
@@ -32,8 +33,7 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
         history already are left as they are.
 
     Raises:
-        SettingsError: No integer of at least 1, a dataset with another history, with discrete actions, or
-            with a Dict of observations.
+        SettingsError: No integer of at least 1, a dataset with another history, or with discrete actions.
 
     Warns:
         UserWarning: More than half of the rows are less than `history − 1` steps from their episode's start.
@@ -42,10 +42,6 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
     if history == 1 or history == transitions.history:
         return transitions
     check_continuous(transitions.discrete_actions, f"history={history}")
-    if transitions.agent_spaces.obs is not None:
-        raise SettingsError(
-            f"history={history} needs observations of one array; those of {transitions.source} are a Dict."
-        )
     if transitions.history > 1:
         raise SettingsError(
             f"history={history} is for data without a history, but {transitions.source} has one of "
@@ -56,7 +52,7 @@ def with_history(transitions: Transitions, history: int) -> Transitions:
     _warn_of_repeats(transitions, first, history)
     obs = torch.cat([transitions.obs, *_older(transitions, first, history)], dim=1)
     next_obs = torch.cat([transitions.next_obs, layout.moved(obs, transitions.actions)], dim=1)
-    return replace(transitions, obs=obs, next_obs=next_obs, history=history)
+    return replace(transitions.flattened, obs=obs, next_obs=next_obs, history=history)
 
 
 def _older(transitions: Transitions, first: Tensor, history: int) -> list[Tensor]:

@@ -20,7 +20,9 @@ MAX_AXES = 1
 
 
 def checked_dict(source: str, space: Dict) -> Dict:
-    """Return a Dict of which every part is a Box of real numbers with at most one axis.
+    """Return a Dict of which every part is a Box of real numbers with at most one axis, sorted by name.
+
+    Columns are in this order in every dataset, whatever the order in which an environment declares the parts.
 
     Args:
         source: Where the space comes from, for the message.
@@ -39,7 +41,7 @@ def checked_dict(source: str, space: Dict) -> Dict:
             )
     if not space.spaces:
         raise DatasetError(f"{source}: a Dict of observations needs at least one part.")
-    return space
+    return space if [*space.spaces] == sorted(space.spaces) else Dict(dict(space.spaces))
 
 
 def unbounded_dict(parts: Mapping[str, NDArray[Any]]) -> Dict:
@@ -82,6 +84,11 @@ def obs_bounds(space: ObsSpace) -> tuple[NDArray[np.float32], NDArray[np.float32
     )
     with np.errstate(over="ignore"):  # too large for float32 is no bound
         return low.astype(np.float32), high.astype(np.float32)
+
+
+def flat_space(space: ObsSpace) -> Box:
+    """The space of the columns, float32 `(d,)`, with the same bounds."""
+    return Box(*obs_bounds(space), dtype=np.float32)
 
 
 def with_bounds(space: ObsSpace, low: NDArray[Any], high: NDArray[Any]) -> ObsSpace:
