@@ -35,7 +35,7 @@ test: $(STAMP)
 FUZZ ?= 5000
 fuzz: $(STAMP)
 	@echo "==> Loading $(FUZZ) random datasets in every format"
-	OMP_NUM_THREADS=1 OFFLINE_ENVS_FUZZ=$(FUZZ) $(BIN)/pytest -q -s tests/data/test_fuzz.py
+	OMP_NUM_THREADS=1 OFFLINE_ENVS_FUZZ=$(FUZZ) $(BIN)/pytest -q -s tests/data/test_fuzz.py tests/data/tables/test_fuzz.py
 
 # The counts in docs/reliability.md: an hour.
 .PHONY: reliability

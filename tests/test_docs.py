@@ -150,10 +150,6 @@ def test_every_page_is_in_the_index() -> None:
     assert [page.name for page in PAGES[1:] if page.stem != "index" and f"({page.name})" not in index] == []
 
 
-def test_the_citation_is_of_this_version() -> None:
-    assert f"\nversion: {offline_envs.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-
-
 def test_the_readme_is_short() -> None:
     """The manual is in docs/; what a newcomer reads fits on a screen and a half."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_envs.data.tables.cells import array_of_cells
+from offline_envs.data.tables.cells import NUMBERS, array_of_cells
 from offline_envs.data.tables.table import PlainPlaces, Table, optional_package
 from offline_envs.errors import DatasetError
 
@@ -69,6 +69,12 @@ class ParquetTable(PlainPlaces):
         arrays = [array_of_arrow(self, name, part) for part in parts]
         if len({array.shape[1:] for array in arrays}) > 1:
             raise DatasetError(f"{self.source}: column {name!r} must have one shape in all files.")
+        kinds = {"a number" if array.dtype.kind in NUMBERS else array.dtype.name for array in arrays}
+        if len(kinds) > 1 and not all(array.dtype.kind == "U" for array in arrays):
+            raise DatasetError(
+                f"{self.source}: column {name!r} must hold one kind of cells in all files, got "
+                f"{' and '.join(sorted(kinds))}."
+            )
         return np.concatenate(arrays)
 
     def _opened(self, file: Path) -> Any:

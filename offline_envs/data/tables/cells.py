@@ -14,6 +14,25 @@ LARGEST = float(np.finfo(np.float32).max)
 NUMBERS = "fiub"
 """Kinds of NumPy's types that are numbers."""
 
+EXACT = 2.0**53
+"""From here on float64 cannot tell integers apart, e.g. times in nanoseconds that name episodes."""
+
+
+def exact_numbers(floats: NDArray[np.float64], cells: Sequence[Any]) -> NDArray[Any]:
+    """Return numbers as integers if they are some that float64 cannot tell apart, else as they are.
+
+    Args:
+        floats: The numbers, `(n,)`.
+        cells: What they were read from.
+    """
+    if not (np.abs(floats) >= EXACT).any() or any(isinstance(cell, float | np.floating) for cell in cells):
+        return floats
+    try:
+        integers: NDArray[np.int64] = np.array([int(cell) for cell in cells], dtype=np.int64)
+    except (TypeError, ValueError, OverflowError):  # an empty cell, a fraction in a text, a larger number
+        return floats
+    return integers if (integers == floats).all() else floats
+
 
 def array_of_cells(table: Table, name: str, cells: Sequence[Any]) -> NDArray[Any]:
     """Turn Python objects into numbers `(n,)` or `(n, k)`, texts `(n,)`, or leave them as objects `(n,)`.
@@ -27,7 +46,8 @@ def array_of_cells(table: Table, name: str, cells: Sequence[Any]) -> NDArray[Any
     if any(isinstance(cell, list | tuple | np.ndarray) for cell in given):
         return _stacked(table, name, cells)
     if all(isinstance(cell, bool | int | float | np.number | np.bool_) for cell in given):
-        return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
+        floats = np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
+        return exact_numbers(floats, cells)
     if given and all(isinstance(cell, str) for cell in given) and len(given) == len(cells):
         return np.array(cells, dtype=np.str_)
     objects = np.empty(len(cells), dtype=object)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offline_envs.data.tables.cells import exact_numbers
 from offline_envs.data.tables.table import PlainPlaces
 from offline_envs.errors import DatasetError
 
@@ -80,7 +81,7 @@ class CsvTable(PlainPlaces):
         if before[0].dtype.kind == "U" if before else filled and not _is_number(filled):
             return np.array(cells, dtype=np.str_)
         try:
-            return np.array([*map(_number, cells)], dtype=np.float64)
+            return exact_numbers(np.array([*map(_number, cells)], dtype=np.float64), cells)
         except ValueError:
             row = next(i for i, cell in enumerate(cells) if not _is_number(cell))
             raise DatasetError(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_envs.data.tables.arrow import array_of_arrow
-from offline_envs.data.tables.cells import NUMBERS, array_of_cells
+from offline_envs.data.tables.cells import NUMBERS, array_of_cells, exact_numbers
 from offline_envs.data.tables.table import PlainPlaces, Table, imported_class
 from offline_envs.data.validation import real_array
 from offline_envs.errors import DatasetError
@@ -62,10 +62,10 @@ class PandasTable(PlainPlaces):
         if isinstance(series.dtype, np.dtype) and series.dtype.kind in NUMBERS:
             plain: NDArray[Any] = series.to_numpy()
             return plain
-        if pandas.api.types.is_bool_dtype(series) or pandas.api.types.is_numeric_dtype(series):
-            nullable: NDArray[Any] = series.to_numpy(dtype=np.float64, na_value=np.nan)
-            return nullable
-        if pandas.api.types.is_datetime64_any_dtype(series):
+        kinds = pandas.api.types
+        if kinds.is_numeric_dtype(series) and not kinds.is_complex_dtype(series):  # truth values are numeric
+            return exact_numbers(series.to_numpy(dtype=np.float64, na_value=np.nan), series)
+        if kinds.is_datetime64_any_dtype(series):
             times: NDArray[Any] = series.to_numpy(dtype="datetime64[ns]")
             return times
         cells = series.astype(object)
@@ -116,8 +116,19 @@ class MappingTable(PlainPlaces):
         self.names = list(columns)
 
     def read(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-        """Read columns by name."""
-        return {name: self._column(name) for name in names}
+        """Read columns by name.
+
+        Raises:
+            DatasetError: They have different lengths, or hold something else.
+        """
+        found = {name: self._column(name) for name in names}
+        sizes = {name: values.shape[:1] for name, values in found.items()}
+        if len(set(sizes.values())) > 1:
+            held = ", ".join(f"{name!r} {size[0] if size else 'one cell'}" for name, size in sizes.items())
+            raise DatasetError(
+                f"{self.source}: every column must have as many rows as the others; got {held}."
+            )
+        return found
 
     def _column(self, name: str) -> NDArray[Any]:
         values = self._columns[name]

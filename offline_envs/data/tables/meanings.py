@@ -51,8 +51,18 @@ def single(table: Table, name: str, cells: Cells) -> NDArray[Any]:
 
 
 def matrix(table: Table, names: Sequence[str], cells: Cells) -> NDArray[Any]:
-    """Columns beside each other, `(n, d)`."""
+    """Columns beside each other, `(n, d)`.
+
+    Raises:
+        DatasetError: One holds something else than a number or a list of numbers in every row.
+    """
     parts = [numbers(table, name, cells[name]) for name in names]
+    for name, part in zip(names, parts, strict=True):
+        if part.ndim > 2:
+            raise DatasetError(
+                f"{table.source}: column {name!r} must hold a number or a list of numbers in every row, got "
+                f"arrays of shape {part.shape[1:]}. Flatten them; images cannot be learned from."
+            )
     return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_envs.data.tables.cells import NUMBERS
+from offline_envs.data.tables.cells import EXACT, NUMBERS
 from offline_envs.data.tables.table import Table
 from offline_envs.errors import DatasetError
 
@@ -55,6 +55,12 @@ def _check_ids(table: Table, name: str, ids: NDArray[Any]) -> None:
     if empty.any():
         row = int(np.argmax(empty))
         raise DatasetError(f"{table.source}: column {name!r}, the episode, is empty in {table.place(row)}.")
+    if ids.dtype.kind == "f" and (np.abs(ids) >= EXACT).any():
+        row = int(np.argmax(np.abs(ids) >= EXACT))
+        raise DatasetError(
+            f"{table.source}: column {name!r} must tell episodes apart by integers, numbers below 2**53, or "
+            f"texts; {table.place(row)} holds {ids[row]:.17g}, which may stand for several."
+        )
 
 
 def check_even_times(table: Table, name: str, times: NDArray[Any], starts: NDArray[np.int64]) -> None:

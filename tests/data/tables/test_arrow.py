@@ -1,5 +1,6 @@
 """Parquet files and folders."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,12 @@ def test_a_missing_package_is_named_with_what_installs_it(
     (tmp_path / "plant.parquet").touch()
     with pytest.raises(DatasetError, match=r"needs pyarrow\.parquet .*pip install 'offline-envs\[tables\]'"):
         arrow.ParquetTable(tmp_path / "plant.parquet")
+
+
+@pytest.mark.parametrize("batch", [["1", "2", "2"], [dt.date(2026, 1, day) for day in (1, 2, 2)]])
+def test_files_whose_columns_hold_other_kinds_are_refused(batch: list[Any], tmp_path: Path) -> None:
+    """Numbers and texts would be told apart by their texts: 1 and "1" were one episode."""
+    write(tmp_path / "plant" / "0.parquet", part(0, 4, batch=[1] * 7))
+    write(tmp_path / "plant" / "1.parquet", part(4, 7) | {"batch": batch})
+    with pytest.raises(DatasetError, match=r"column 'batch' must hold one kind of cells in all files, got a"):
+        load_transitions(tmp_path / "plant", columns=COLUMNS)

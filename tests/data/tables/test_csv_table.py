@@ -84,3 +84,13 @@ def test_what_is_no_table_is_refused(text: str | bytes, message: str, tmp_path: 
     keys = {"obs": "a", "action": "b", "reward": 0} if b"a" in path.read_bytes()[:1] else {}
     with pytest.raises(DatasetError, match=message):
         load_transitions(path, columns=keys | {"episode": False, "terminated": False} if keys else {})
+
+
+def test_large_ids_are_told_apart(tmp_path: Path) -> None:
+    """Times in nanoseconds, which are one number in float64; and as fractions they are refused."""
+    ids = [1_764_000_000_000_000_001 + (row > 3) for row in range(7)]
+    path = write_csv(tmp_path / "plant.csv", rows(batch=ids))
+    assert same(load_transitions(path, columns=COLUMNS), load_transitions(as_arrays()))
+    write_csv(path, rows(batch=[f"{name}.0" for name in ids]))
+    with pytest.raises(DatasetError, match=r"'batch' .*numbers below 2\*\*53, .*row 0 \(line 2\) holds"):
+        load_transitions(path, columns=COLUMNS)

@@ -151,3 +151,42 @@ def test_an_environment_takes_a_frame() -> None:
     assert env.reset(seed=0)[0].shape == (1,)
     actions = np.cos(np.arange(n)).astype(np.float32)
     assert env.action_space == gym.spaces.Box(actions.min(), actions.max(), (1,), np.float32)
+
+
+NANOSECONDS = [1_764_000_000_000_000_001 + (row > 3) for row in range(7)]
+"""Ids that are one number in float64."""
+
+
+@pytest.mark.parametrize("make", FRAMES)
+def test_large_ids_are_told_apart(make: Make) -> None:
+    found = load_transitions(make(rows(batch=NANOSECONDS)), columns=COLUMNS)
+    assert same(found, load_transitions(as_arrays()))
+
+
+def test_large_ids_of_pandas_own_types_are_told_apart() -> None:
+    frame = pandas_frame(rows(batch=NANOSECONDS)).convert_dtypes()
+    assert same(load_transitions(frame, columns=COLUMNS), load_transitions(as_arrays()))
+
+
+@pytest.mark.parametrize("make", [pandas_frame, mapping])
+def test_ids_that_may_stand_for_several_are_refused(make: Make) -> None:
+    with pytest.raises(DatasetError, match=r"'batch' .*below 2\*\*53, .*row 0 holds 1\.764e\+18"):
+        load_transitions(make(rows(batch=[float(name) for name in NANOSECONDS])), columns=COLUMNS)
+
+
+def test_complex_numbers_are_refused() -> None:
+    with pytest.raises(DatasetError, match=r"column 'flow' must hold numbers; row 0 holds \(1\+2j\)"):
+        load_transitions(pandas_frame(rows(flow=[1 + 2j] * 7)), columns=COLUMNS)
+
+
+@pytest.mark.parametrize("short", ["level", "valve", "gain", "batch", "spilled"])
+def test_columns_of_other_lengths_are_refused(short: str) -> None:
+    """Ids of fewer rows than the rest were taken as those of the first rows."""
+    with pytest.raises(DatasetError, match=f"every column must have as many rows .*'{short}' 6"):
+        load_transitions(rows(**{short: rows()[short][:6]}), columns=COLUMNS)
+
+
+def test_cells_that_are_images_are_refused() -> None:
+    images = rows() | {"level": np.zeros((7, 2, 2))}
+    with pytest.raises(DatasetError, match=r"column 'level' .* got arrays of shape \(2, 2\)"):
+        load_transitions(images, columns=COLUMNS)
