@@ -60,14 +60,15 @@ def transitions_from_table(table: Table, choice: ColumnsChoice | None = None) ->
     final = _final_rows(columns, action, starts)
     steps = _steps(table, columns, cells, action, starts, final)
     _warn_of_terminations(table, columns, steps)
-    transitions = transitions_from_arrays(steps, source=table.source)
+    names = {
+        "obs": dimension_names(table, columns, columns.obs, cells),
+        "actions": dimension_names(table, columns, columns.action, cells),
+    }
+    transitions = transitions_from_arrays(steps, source=table.source, names=names)
     return replace(
         transitions,
         action_space=action_box(table, columns, transitions.actions.numpy()),
-        metadata={
-            OBS_NAMES: dimension_names(table, columns, columns.obs, cells),
-            ACTION_NAMES: dimension_names(table, columns, columns.action, cells),
-        },
+        metadata={OBS_NAMES: names["obs"], ACTION_NAMES: names["actions"]},
     )
 
 
