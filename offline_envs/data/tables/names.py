@@ -59,8 +59,9 @@ def _parts(name: str, box: Any) -> list[str]:
 
 def _choices(space: DiscreteSpace, known: Sequence[str]) -> Iterator[str]:
     if isinstance(space, Discrete):
-        names, sizes, starts = list(known[:1]) or ["action"], [space.n], [space.start]
+        names, sizes, starts = list(known[:1]) or ["action"], [int(space.n)], [int(space.start)]
     else:
-        names, sizes, starts = _filled(known, "action", len(space.nvec)), space.nvec, space.start
+        names = _filled(known, "action", len(space.nvec))
+        sizes, starts = space.nvec.tolist(), space.start.tolist()
     for name, size, start in zip(names, sizes, starts, strict=True):
-        yield from (f"{name} = {choice}" for choice in range(int(start), int(start + size)))
+        yield from (f"{name} = {choice}" for choice in range(start, start + size))
