@@ -7,7 +7,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from offline_envs.data.health.findings import listed
-from offline_envs.data.tables.names import action_names
+from offline_envs.data.tables.names import ACTION_CHOICES, action_names
 from offline_envs.data.transitions import Transitions
 
 TINY = 1e-3
@@ -62,6 +62,14 @@ def warn_of_odd_actions(transitions: Transitions) -> None:
         warnings.warn(
             f"{source}: every action is 0 or 1, although the action space is {space}.{DISCRETE} If they are "
             "commands, pass their bounds, action_space=Box(0, 1, shape).",
+            stacklevel=2,
+        )
+    if n := transitions.metadata.get(ACTION_CHOICES):
+        choices = f"Discrete({n[0]})" if len(n) == 1 else f"MultiDiscrete({n})"
+        warnings.warn(
+            f"{source}: {listed(names)} only holds whole numbers from 0 on, and they are taken for real "
+            f"numbers. If they are choices, pass action_space=gymnasium.spaces.{choices}, or env_id=; if "
+            "they are commands, give their bounds: columns={'action_low': ..., 'action_high': ...}.",
             stacklevel=2,
         )
 

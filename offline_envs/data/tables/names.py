@@ -11,7 +11,8 @@ from offline_envs.data.transitions import Transitions
 
 OBS_NAMES = "obs_names"
 ACTION_NAMES = "action_names"
-"""Entries of `Transitions.metadata`."""
+ACTION_CHOICES = "action_choices"
+"""Entries of `Transitions.metadata`; the last is there if actions may be choices, taken for real numbers."""
 
 
 def obs_names(transitions: Transitions) -> list[str]:
