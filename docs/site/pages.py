@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -66,7 +67,8 @@ def _relinked(markdown: str, folder: Path) -> str:
             return link[0]
         path = target.relative_to(ROOT).as_posix()
         if path.startswith("examples"):
-            path = path.removesuffix(".py") + ".md" if path.endswith(".py") else "examples/index.md"
+            is_page = path.endswith((".py", ".ipynb"))
+            path = Path(path).with_suffix(".md").as_posix() if is_page else "examples/index.md"
         path = TEXTS.get(path, path).removeprefix("docs/")
         return f"]({path}{link['anchor'] or ''})"
 
@@ -74,20 +76,36 @@ def _relinked(markdown: str, folder: Path) -> str:
 
 
 def _examples() -> Iterator[tuple[str, str]]:
-    """A page for each example, after one that lists them."""
+    """A page for each notebook and each program, after one that lists them."""
     folder = ROOT / "examples"
+    notebooks = {path.relative_to(folder): _notebook(path) for path in sorted(folder.rglob("*.ipynb"))}
     sources = {path: path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py"))}
     pages = {path: path.relative_to(folder).with_suffix(".md") for path in sources}
     docs = {path: ast.get_docstring(ast.parse(source)) or "" for path, source in sources.items()}
     rows = (
         f"| [{page.with_suffix('')}]({page}) | {docs[path].splitlines()[0]} |" for path, page in pages.items()
     )
-    head = "# Examples\n\nPrograms in `examples/`; `--help` shows their options.\n\n| | |\n|---|---|\n"
+    head = "# Examples\n\nNotebooks to read and to run:\n\n"
+    for path, text in notebooks.items():
+        head += f"- [{text.splitlines()[0].removeprefix('# ')}]({path.with_suffix('.md')})\n"
+    head += "\nPrograms in `examples/`; `--help` shows their options.\n\n| | |\n|---|---|\n"
     yield "examples/index.md", head + "\n".join(rows) + "\n"
+    yield from ((f"examples/{path.with_suffix('.md')}", text) for path, text in notebooks.items())
     for path, source in sources.items():
         code = source.split('"""', 2)[2].lstrip("\n")
         block = f'```python title="{path.relative_to(ROOT)}"\n{code}```\n'
         yield f"examples/{pages[path]}", f"# {path.stem}\n\n{docs[path]}\n\n{block}"
+
+
+def _notebook(path: Path) -> str:
+    """The cells of a notebook as a page: its text as it is, its code in blocks."""
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        text = "".join(cell["source"])
+        parts.append(f"```python\n{text}\n```" if cell["cell_type"] == "code" else text)
+    title, *rest = parts
+    where = f"A notebook, `{path.relative_to(ROOT)}`: open it in Jupyter, or copy its cells."
+    return "\n\n".join([title, where, *rest]).replace(".ipynb)", ".md)") + "\n"
 
 
 def _cli() -> str:

@@ -13,9 +13,13 @@ from offline_envs.mdp import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
 
 
 class _Mode(VectorWrapper):
-    """A vector environment that announces its autoreset mode, as metadata and as an attribute."""
+    """A learned vector environment that announces its autoreset mode, as metadata and as an attribute.
+
+    Rows that it has to restart later are the environment's `finished`, and saved with its state.
+    """
 
     mode: AutoresetMode
+    env: Any  # a `LearnedVectorEnv`, whose module imports this one
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
@@ -44,6 +48,11 @@ class SameStep(_Mode):
     mode = AutoresetMode.SAME_STEP
 
     def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        if self.env.finished is not None:
+            raise ResetNeeded(
+                "These episodes were last stepped in another autoreset mode, which leaves ended ones for "
+                'later. Call reset(), or load a state that was saved with "SameStep".'
+            )
         next_obs, rewards, terminations, truncations, infos = self.env.step(actions)
         done = terminations | truncations
         # Also when no row is done: a GPU would have to be waited for, and both outputs draw the same numbers.
@@ -51,23 +60,7 @@ class SameStep(_Mode):
         return obs, rewards, terminations, truncations, {**infos, FINAL_OBS: next_obs, FINAL_OBS_MASK: done}
 
 
-class _RemembersFinished(_Mode):
-    """A mode that acts on finished rows at the step that follows, unless a reset comes first."""
-
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
-        super().__init__(env)
-        self._finished: Any = None
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Start every row, or those of `options["reset_mask"]`."""
-        obs, infos = self.env.reset(seed=seed, options=options)
-        self._finished = without_reset_rows(self._finished, options)
-        return obs, infos
-
-
-class NextStep(_RemembersFinished):
+class NextStep(_Mode):
     """Finished rows restart at the following step, which ignores their action.
 
     That step returns their first observation, reward 0 and both flags false; an agent has to drop it.
@@ -77,30 +70,32 @@ class NextStep(_RemembersFinished):
 
     def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         obs, rewards, terminations, truncations, infos = self.env.step(actions)
-        restart = self._finished
+        restart = self.env.finished
         if restart is not None:
+            self.env.finished = None
             obs, _ = self.env.reset(options={RESET_MASK: restart})
             rewards, terminations, truncations = (
                 zero_rows(value, restart) for value in (rewards, terminations, truncations)
             )
             infos = {name: zero_rows(value, restart) for name, value in infos.items()}
-        self._finished = terminations | truncations
+        self.env.finished = terminations | truncations
         return obs, rewards, terminations, truncations, infos
 
 
-class Disabled(_RemembersFinished):
+class Disabled(_Mode):
     """Nothing restarts by itself; stepping a finished row is a `ResetNeeded` error (not checked on a GPU)."""
 
     mode = AutoresetMode.DISABLED
 
     def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        if self._finished is not None and not _on_gpu(self._finished) and self._finished.any():
+        finished = self.env.finished
+        if finished is not None and not _on_gpu(finished) and finished.any():
             raise ResetNeeded(
-                f"{int(self._finished.sum())} of {self.num_envs} episodes are over. Restart them with "
+                f"{int(finished.sum())} of {self.num_envs} episodes are over. Restart them with "
                 'reset(options={"reset_mask": terminations | truncations}) before the next step.'
             )
         obs, rewards, terminations, truncations, infos = self.env.step(actions)
-        self._finished = terminations | truncations
+        self.env.finished = terminations | truncations
         return obs, rewards, terminations, truncations, infos
 
 

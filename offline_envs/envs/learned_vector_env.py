@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from offline_envs.envs.assembly import Assembly
+from offline_envs.envs.autoreset import without_reset_rows
 from offline_envs.envs.episodes import Episodes, Outcome
 from offline_envs.envs.explosion_watch import ExplosionWatch
 from offline_envs.envs.learned_env import learned_spaces
@@ -22,6 +23,9 @@ from offline_envs.settings import LARGEST_SEED, check_arguments, checked
 from offline_envs.simulator import RGB_ARRAY, Pictures
 
 OUTPUTS = ("numpy", "torch")
+
+FINISHED = "finished"
+"""Rows that wait for their restart, in the state."""
 
 
 class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
@@ -47,6 +51,8 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
 
     Attributes:
         output: `"numpy"` or `"torch"`.
+        finished: Rows of the last step that an autoreset layer restarts later, bool `(n,)`; None where there
+            is no such layer, and before the first step after a reset of all rows.
     """
 
     @check_arguments
@@ -80,6 +86,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         self._episodes = Episodes(num_envs, assembly, max_steps=limit, reports=step_infos)
         self._explosions = ExplosionWatch(num_envs)
         self._begun = False
+        self.finished: Any = None
         self._step: Callable[[Tensor], Outcome] = self._replayed(self._episodes.advance, "step")
         self._restart: Callable[[Tensor], Tensor] = self._replayed(self._episodes.restart, "reset")
 
@@ -144,6 +151,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         if seed is not None or not self._begun:
             self._episodes.generator.manual_seed(int(self.np_random.integers(LARGEST_SEED)))
             self._begun = True
+        self.finished = without_reset_rows(self.finished, options)
         if mask is not None and given is None:
             return self._out_obs(self._restart(mask)), {}
         rows = torch.ones(self.num_envs, dtype=torch.bool, device=self.device) if mask is None else mask
@@ -192,17 +200,23 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of the episodes' state and random numbers, by name, to be resumed by `load_state_dict`.
 
+        Among them are the rows that wait for their restart (`finished`), but not what wrappers remember.
+
         Raises:
             gymnasium.error.ResetNeeded: There are no episodes yet.
         """
         self._check_begun()
-        return self._episodes.state_dict()
+        state = self._episodes.state_dict()
+        if self.finished is not None:
+            state[FINISHED] = torch.as_tensor(self.finished).clone()
+        return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue the episodes that `state_dict` described, with the same random numbers.
 
         Args:
-            state: State of an environment of the same model, method and number of rows.
+            state: State of an environment of the same model, method, autoreset mode and number of rows. One
+                of an earlier version may lack `finished`: rows that are over then wait for their restart.
 
         Raises:
             SettingsError: State of another number of rows or observation dimensions.
@@ -215,6 +229,9 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
                 f"{tuple(self._episodes.obs.shape)}, got {found}."
             )
         self._episodes.load_state_dict(state)
+        over = state["over"]
+        finished = state.get(FINISHED, over if over.any() else None)
+        self.finished = None if finished is None else self._out(finished.to(self.device, copy=True))
         self._begun = True
 
     def end_at_next_step(self, rows: Tensor) -> None:

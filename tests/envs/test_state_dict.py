@@ -15,9 +15,8 @@ DEMO = "offline-envs/inverteddoublependulum-replay-v0"
 IDS = ["LearnedModel-v0", "PenalizedModel-v0", "PessimisticModel-v0", "AdversarialModel-v0"]
 
 
-def make(env_id: str, model: Path, n: int = 5) -> Any:
-    options: dict[str, Any] = {"kappa": 1.0} if env_id == "PessimisticModel-v0" else {}
-    options["autoreset_mode"] = "SameStep"  # another mode has a state of its own
+def make(env_id: str, model: Path, n: int = 5, **options: Any) -> Any:
+    options |= {"kappa": 1.0} if env_id == "PessimisticModel-v0" else {}
     return gym.make_vec(
         env_id, n, dataset=DEMO, model=model, max_episode_steps=4, step_infos=True, progress=False, **options
     )
@@ -35,7 +34,7 @@ def steps(envs: Any, n: int, seed: int) -> list[Any]:
 @pytest.mark.parametrize("env_id", IDS)
 def test_the_future_is_the_same(env_id: str, tiny_model: Path) -> None:
     """Saved within episodes, which keep their members there, and with the counts of halts."""
-    first, second = make(env_id, tiny_model), make(env_id, tiny_model)
+    first, second = (make(env_id, tiny_model, autoreset_mode="SameStep") for _ in range(2))
     first.reset(seed=3)
     steps(first, 6, seed=0)
     state = first.unwrapped.state_dict()
@@ -44,6 +43,57 @@ def test_the_future_is_the_same(env_id: str, tiny_model: Path) -> None:
     assert steps(second, 9, seed=1) == expected
     for name, value in first.unwrapped.state_dict().items():
         assert value.tolist() == second.unwrapped.state_dict()[name].tolist(), name
+
+
+@pytest.mark.parametrize("output", ["numpy", "torch"])
+@pytest.mark.parametrize("env_id", IDS)
+def test_the_future_is_the_same_whenever_it_is_saved(env_id: str, output: str, tiny_model: Path) -> None:
+    """With next-step autoreset, the default: right after a reset, and where ended rows wait for theirs.
+
+    Without those rows the other environment stepped on in episodes that were over.
+    """
+    first, second = (make(env_id, tiny_model, output=output) for _ in range(2))
+    first.reset(seed=3)
+    second.reset(seed=4)
+    waiting = []
+    for time in range(6):
+        state = first.unwrapped.state_dict()
+        waiting.append(int(state["finished"].sum()) if "finished" in state else None)
+        expected = steps(first, 6, seed=time)
+        second.unwrapped.load_state_dict(state)
+        assert steps(second, 6, seed=time) == expected
+        first.unwrapped.load_state_dict(state)
+        steps(first, 1, seed=time)
+    assert waiting[0] is None
+    assert max(filter(None, waiting)) > 0
+
+
+def test_rows_wait_in_a_state_without_them(tiny_model: Path) -> None:
+    """As earlier versions wrote it."""
+    envs = make("LearnedModel-v0", tiny_model)
+    envs.reset(seed=3)
+    steps(envs, 4, seed=0)
+    state = envs.unwrapped.state_dict()
+    del state["finished"]
+    assert state["over"].all()  # at the limit, if not before
+    expected = steps(envs, 3, seed=1)
+    envs.unwrapped.load_state_dict(state)
+    found = steps(envs, 3, seed=1)
+    assert found == expected
+    assert found[0][1] == [0.0] * 5
+
+
+def test_rows_that_wait_are_not_stepped_in_another_mode(tiny_model: Path) -> None:
+    envs = make("LearnedModel-v0", tiny_model)
+    envs.reset(seed=3)
+    steps(envs, 4, seed=0)
+    for mode in ("SameStep", "Disabled"):
+        other = make("LearnedModel-v0", tiny_model, autoreset_mode=mode)
+        other.unwrapped.load_state_dict(envs.unwrapped.state_dict())
+        with pytest.raises(gym.error.ResetNeeded):
+            steps(other, 1, seed=1)
+        other.reset(seed=0)
+        steps(other, 1, seed=1)
 
 
 def test_the_state_is_a_copy(tiny_model: Path) -> None:
