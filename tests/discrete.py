@@ -17,6 +17,11 @@ FAST_FIT: dict[str, Any] = {
 }
 """An ensemble that is fitted in a second."""
 
+gym.register(
+    "Odd-v0", entry_point="gymnasium.envs.classic_control.cartpole:CartPoleEnv", max_episode_steps=500
+)
+"""CartPole by a name of which nothing is known."""
+
 
 def cart_pole_arrays(steps: int = 400, seed: int = 0) -> dict[str, NDArray[Any]]:
     """Uniform actions in CartPole-v1, as integers."""

@@ -1,6 +1,6 @@
 """`offline-envs fit`: learn a dynamics model from a dataset."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -38,7 +38,7 @@ class Job(NamedTuple):
 
     folder: "Callable[[Transitions], Path]"
     run: "Callable[[Transitions], object]"
-    lay_out: Callable[[Mapping[str, Any]], Table]
+    lay_out: Callable[[Mapping[str, Any], Sequence[str]], Table]  # of a card and the names of outputs
 
 
 class Asked(NamedTuple):
@@ -128,6 +128,7 @@ def fit(
     device: Device = "cpu",
 ) -> None:
     """Fit a model, or find it in the cache. After Ctrl-C, run the same command again to resume."""
+    from offline_envs.data import output_names
     from offline_envs.envs import check_device
     from offline_envs.files import check_writable, copy_folder, moved_by
     from offline_envs.tasks import task_transitions
@@ -158,18 +159,19 @@ def fit(
     if output is not None:
         with moved_by("--output"):
             copy_folder(folder, output)
-    _print(folder if output is None else output, job)
+    _print(folder if output is None else output, job, output_names(transitions))
 
 
-def _print(folder: Path, job: Job) -> None:
+def _print(folder: Path, job: Job, names: Sequence[str]) -> None:
     from offline_envs.dynamics import read_model_card
 
     console = Console()
-    console.print(job.lay_out(read_model_card(folder)))
+    console.print(job.lay_out(read_model_card(folder), names))
     console.print(f"Model: {folder}", soft_wrap=True, markup=False)
 
 
-def _table_of_members(card: Mapping[str, Any]) -> Table:
+def _table_of_members(card: Mapping[str, Any], names: Sequence[str]) -> Table:
+    del names  # Unused: errors of members are over all outputs.
     report: Mapping[str, Any] = card["report"]
     standardized = card["fit_settings"].get("standardize_targets")  # missing in models of version 0.1.0
     table = Table(title=escape(f"Ensemble of {card['dataset']['source']}"))
@@ -185,14 +187,13 @@ def _table_of_members(card: Mapping[str, Any]) -> Table:
     return table
 
 
-def _table_of_outputs(card: Mapping[str, Any]) -> Table:
+def _table_of_outputs(card: Mapping[str, Any], names: Sequence[str]) -> Table:
     report: Mapping[str, Any] = card["report"]
     table = Table(title=escape(f"Gaussian process of {card['dataset']['source']}"))
-    for name in ("output", "unexplained"):
-        table.add_column(name, justify="right")
-    names = ("reward", *(f"obs[{i}]" for i in range(card["obs_dim"])))
-    for name, share in zip(names, report["unexplained"], strict=True):
-        table.add_row(name, f"{share:.5f}")
+    for heading in ("output", "unexplained"):
+        table.add_column(heading, justify="right")
+    for name, share in zip(names, report["unexplained"], strict=False):  # older columns of a history follow
+        table.add_row(escape(name), f"{share:.5f}")
     table.caption = (
         f"share of the holdout's variance; {'exact' if card['exact'] else 'sparse'}, "
         f"{report['epochs']} steps for each output, {report['seconds']:.0f} s in all; "

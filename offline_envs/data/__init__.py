@@ -34,7 +34,7 @@ from offline_envs.data.spaces.observations import (
 )
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
 from offline_envs.data.tables.columns import Columns, ColumnsChoice, read_columns
-from offline_envs.data.tables.names import ACTION_NAMES, OBS_NAMES, action_names, obs_names
+from offline_envs.data.tables.names import ACTION_NAMES, OBS_NAMES, action_names, obs_names, output_names
 from offline_envs.data.tables.opening import NamedTable, with_columns
 from offline_envs.data.tables.steps import transitions_from_table
 from offline_envs.data.tables.table import Table
@@ -90,6 +90,7 @@ __all__ = [
     "obs_names",
     "one_hot",
     "one_hot_box",
+    "output_names",
     "read_columns",
     "to_columns",
     "transitions_from_arrays",

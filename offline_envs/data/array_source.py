@@ -1,7 +1,7 @@
 """Plain arrays as transitions: mappings, `.npz` archives and, through them, D4RL files."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,11 @@ ABOUT = "metadata/"
 
 
 def transitions_from_arrays(
-    arrays: Mapping[str, Any], *, source: str = "Arrays", own: bool = False
+    arrays: Mapping[str, Any],
+    *,
+    source: str = "Arrays",
+    own: bool = False,
+    names: Mapping[str, Sequence[str]] | None = None,
 ) -> Transitions:
     """Build transitions from named arrays of one row per step.
 
@@ -64,6 +68,7 @@ def transitions_from_arrays(
             with `action`. Anything else is ignored, with a warning.
         source: Where the arrays come from, for messages.
         own: Whether the caller gives up the arrays, so that they need not be copied.
+        names: Names of the columns of `obs` and `actions`, for messages.
 
     Returns:
         Transitions with an action space of [−1, 1] and no environment; the caller replaces both where known.
@@ -92,7 +97,7 @@ def transitions_from_arrays(
             check_finite(source, name, steps[name])
     if "episode_starts" in fields:
         check_episode_starts(source, fields["episode_starts"], len(steps["obs"]))
-    warn_of_lost_steps(source, sampled_steps(raw))
+    warn_of_lost_steps(source, sampled_steps(raw), names)
     ends = episode_ends(source, fields)
     infos = _infos(source, arrays, ends)
     starts = starts_of(ends)

@@ -52,7 +52,7 @@ def check_transitions(transitions: Transitions, *, min_size: int = 1) -> None:
     check_actions(source, fields["actions"], transitions.action_space)
     _check_one_hot(transitions)
     _check_obs_space(transitions)
-    warn_of_odd_actions(source, fields["actions"], transitions.action_space)
+    warn_of_odd_actions(transitions)
 
 
 def _check_tensors(transitions: Transitions) -> None:

@@ -1,6 +1,6 @@
 """Does the model know when it is wrong, and are its predictive intervals calibrated?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
+from offline_envs.data import output_names
 from offline_envs.diagnose.base import Advice, Chapter, Row, Section
 from offline_envs.diagnose.evidence import REAL, Evidence
 from offline_envs.diagnose.plot_style import COLORS, legend_below, log_axis, panels, save
@@ -36,11 +37,13 @@ class CalibrationReport(Section):
         name: Name of the held-out steps.
         holdout: Calibration on held-out steps.
         real: Calibration on the policy's real steps, or None.
+        names: Names of (reward, next_obs), 1 + d.
     """
 
     name: str
     holdout: Calibration
     real: Calibration | None
+    names: Sequence[str]
 
     @classmethod
     def measure(cls, evidence: Evidence) -> Self:
@@ -48,7 +51,8 @@ class CalibrationReport(Section):
         name, real = evidence.holdout.name, None
         if REAL in evidence.steps:
             real = _calibration(evidence, REAL, with_reward=evidence.truth.same_reward)
-        return cls(name, _calibration(evidence, name, with_reward=True), real)
+        names = output_names(evidence.transitions)
+        return cls(name, _calibration(evidence, name, with_reward=True), real, names)
 
     @property
     def by_source(self) -> dict[str, Calibration]:
@@ -74,8 +78,8 @@ class CalibrationReport(Section):
             "Central intervals of the mixture of the elites' Gaussians with equal weights, from which steps "
             "are drawn. Above the line, or to its right, they are too wide: rollouts are noisier than the "
             "real environment, and penalties are larger. Below it, or to its left, they are too narrow.",
-            lambda path: plot_intervals(self.by_source, path),
-            [row for source, found in self.by_source.items() for row in interval_rows(source, found)],
+            lambda path: plot_intervals(self.by_source, self.names, path),
+            [row for s, found in self.by_source.items() for row in interval_rows(s, found, self.names)],
         )
         return [reliability, intervals]
 
@@ -140,11 +144,10 @@ def bin_rows(source: str, found: Calibration) -> list[Row]:
     ]
 
 
-def interval_rows(source: str, found: Calibration) -> list[Row]:
+def interval_rows(source: str, found: Calibration, names: Sequence[str]) -> list[Row]:
     """The shares inside the intervals on one set of steps, by dimension and overall."""
     if found.shares is None:
         return []
-    names = [*_dimensions(found), "all"]
     columns = torch.cat([found.shares, found.shares.nanmean(dim=1, keepdim=True)], dim=1).T.tolist()
     return [
         {
@@ -152,7 +155,7 @@ def interval_rows(source: str, found: Calibration) -> list[Row]:
             "dimension": name,
             **{f"inside {p:.0%}": s for p, s in zip(LEVELS, column, strict=True)},
         }
-        for name, column in zip(names, columns, strict=True)
+        for name, column in zip([*names, "all"], columns, strict=True)
     ]
 
 
@@ -178,10 +181,10 @@ def plot_reliability(by_source: Mapping[str, Calibration], path: Path) -> None:
     save(figure, path)
 
 
-def plot_intervals(by_source: Mapping[str, Calibration], path: Path) -> None:
+def plot_intervals(by_source: Mapping[str, Calibration], names: Sequence[str], path: Path) -> None:
     """Draw the share of the truth inside the predictive intervals, overall and by dimension."""
     figure, (left, right) = panels(1, 2, INTERVALS_TITLE, height=4.6)
-    names = _dimensions(next(iter(by_source.values())))[:MAX_DIMENSIONS]
+    names = names[:MAX_DIMENSIONS]
     left.plot([0, 1], [0, 1], "--", color="0.2", label="calibrated")
     right.axvline(SHOWN_LEVEL, ls="--", color="0.2")
     for source, found in by_source.items():
@@ -208,11 +211,6 @@ def _calibration(evidence: Evidence, source: str, *, with_reward: bool) -> Calib
         evidence.assembly.model, steps.obs, steps.actions, steps.rewards, steps.next_obs
     )
     return Calibration.of(evidence.uncertainty[source], measured, with_reward=with_reward)
-
-
-def _dimensions(found: Calibration) -> list[str]:
-    assert found.shares is not None
-    return ["reward", *(f"obs {i}" for i in range(found.shares.shape[1] - 1))]
 
 
 def _draw_curve(panel: Axes, bins: list[Bin], color: str, label: str) -> None:

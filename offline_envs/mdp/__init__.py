@@ -36,7 +36,7 @@ from offline_envs.mdp.samplers import (
 from offline_envs.mdp.spread import SpreadSampler, with_spread
 from offline_envs.mdp.starts import STARTS, StartStates
 from offline_envs.mdp.step import Step
-from offline_envs.mdp.termination import TERMINATIONS, resolve_termination
+from offline_envs.mdp.termination import TERMINATIONS, check_termination, resolve_termination
 from offline_envs.mdp.transform import Transform
 
 __all__ = [
@@ -76,6 +76,7 @@ __all__ = [
     "as_numbers",
     "as_tensor",
     "check_reset_options",
+    "check_termination",
     "drop_ended",
     "find_sampler",
     "follow",

@@ -138,6 +138,16 @@ def resolve_termination(
     return of_newest(rule, transitions)
 
 
+def check_termination(option: str | TerminationRule, transitions: Transitions) -> None:
+    """Refuse `"auto"` where no rule is known, before anything is fitted.
+
+    Raises:
+        SettingsError: See `resolve_termination`.
+    """
+    if option == "auto":
+        _known_rule(transitions)
+
+
 def _gives_tensors(rule: TerminationRule, transitions: Transitions, device: str | torch.device) -> bool:
     fields = (transitions.obs, transitions.actions, transitions.next_obs)
     return isinstance(rule(*(field[:1].to(device) for field in fields)), Tensor)

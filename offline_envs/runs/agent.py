@@ -9,7 +9,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 
 from offline_envs.agents import AGENTS
-from offline_envs.data import Transitions, check_continuous
+from offline_envs.data import Transitions
 from offline_envs.envs import learned_spaces
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.runs.run_settings import RunSettings
@@ -17,6 +17,7 @@ from offline_envs.sb3 import (
     MixedReplayBuffer,
     SB3VecEnv,
     agent_class,
+    check_clonable,
     check_values,
     constructor_options,
     standardized_by,
@@ -61,8 +62,13 @@ def check_agent_options(settings: RunSettings) -> None:
         raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
 
 
-def check_agent(settings: RunSettings, transitions: Transitions) -> None:
+def check_agent(settings: RunSettings, transitions: Transitions, *, clones: bool) -> None:
     """Make the agent of a run once, on the spaces of its environment alone, before a model is fitted.
+
+    Args:
+        settings: The run.
+        transitions: Its dataset.
+        clones: Whether its policy is fitted to actions.
 
     Raises:
         SettingsError: Actions that the agent, or cloning, is not for, or a value in `agent_options` that the
@@ -70,7 +76,9 @@ def check_agent(settings: RunSettings, transitions: Transitions) -> None:
     """
     _check_actions(settings, transitions)
     env = SB3VecEnv(_SpacesOnly(settings.n_envs, transitions))
-    _made(agent_class(settings.agent), settings, env, transitions)
+    agent = _made(agent_class(settings.agent), settings, env, transitions)
+    if clones:
+        check_clonable(agent.policy, settings.clone_loss)
 
 
 def _check_actions(settings: RunSettings, transitions: Transitions) -> None:
@@ -82,8 +90,6 @@ def _check_actions(settings: RunSettings, transitions: Transitions) -> None:
             f"{settings.agent} is not for the actions of {transitions.source}, {found}. Valid agents: "
             f"{', '.join(usable)}."
         )
-    if settings.clone_epochs:
-        check_continuous(discrete, f"clone_epochs={settings.clone_epochs}: behaviour cloning")
 
 
 class _SpacesOnly(VectorEnv[Any, Any, Any]):

@@ -80,7 +80,9 @@ def check_possible(settings: TrainSettings) -> Transitions:
     check_agent_options(settings)
     transitions = settings.transitions()
     transitions.make_env().close()
-    check_agent(settings, transitions)
+    chosen = algorithm(settings.algorithm)
+    chosen.check_data(settings, transitions)
+    check_agent(settings, transitions, clones=chosen.clones(settings))
     if settings.model is not None:
         dimensions = (transitions.obs_dim, transitions.action_dim)
         resolve_model(settings.model, *dimensions, device=settings.device, history=settings.history)

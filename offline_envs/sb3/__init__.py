@@ -15,7 +15,7 @@ from offline_envs.sb3.callbacks.real_evaluation import (
     mean_return_of,
     save_policy,
 )
-from offline_envs.sb3.clone_losses import CLONE_LOSSES
+from offline_envs.sb3.clone_losses import CLONE_LOSSES, check_clonable
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
 from offline_envs.sb3.fast_sac.policies import current_policy
@@ -57,6 +57,7 @@ __all__ = [
     "StandardizedObs",
     "VectorInfos",
     "agent_class",
+    "check_clonable",
     "check_values",
     "constructor_options",
     "current_policy",

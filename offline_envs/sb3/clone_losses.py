@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from gymnasium.spaces import Box
 from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from torch import Tensor
 
-from offline_envs.errors import SettingsError
+from offline_envs.errors import SettingsError, unknown_name
 
 BOUND_MARGIN = 1e-3
 """Least distance of an action from its bounds, of [−1, 1], in a likelihood.
@@ -17,7 +18,7 @@ An action of ±1 is a squashed Gaussian's at infinity, so closer ones would coun
 replay data of Hopper one in a hundred is, and the clone hardly depends on this number (10⁻⁶ to 10⁻²)."""
 
 CloneLoss = Callable[[BasePolicy, Tensor, Tensor], Tensor]
-"""From policy, observations `(B, d)` and actions `(B, k)` to one loss a row, `(B,)`."""
+"""From policy, observations `(B, d)` and actions to one loss a row, `(B,)`; see `negative_log_likelihood`."""
 
 
 def squared_distance(policy: BasePolicy, obs: Tensor, action: Tensor) -> Tensor:
@@ -34,8 +35,23 @@ def squared_distance(policy: BasePolicy, obs: Tensor, action: Tensor) -> Tensor:
     return (policy._predict(obs, deterministic=True) - action).square().mean(dim=1)
 
 
+def share_of_other_choices(policy: BasePolicy, obs: Tensor, action: Tensor) -> Tensor:
+    """Share of the choices of an action that differ from those of the deterministic one.
+
+    Args:
+        policy: A policy of discrete actions.
+        obs: `(B, d)`.
+        action: Integers, `(B,)` of a `Discrete`, `(B, m)` of a `MultiDiscrete`.
+
+    Returns:
+        0 or 1 of a `Discrete`, `(B,)`.
+    """
+    other = policy._predict(obs, deterministic=True) != action
+    return other.float().reshape(len(other), -1).mean(dim=1)
+
+
 def negative_log_likelihood(policy: BasePolicy, obs: Tensor, action: Tensor) -> Tensor:
-    """−log π(a|s), of a Gaussian or squashed Gaussian.
+    """−log π(a|s), of a Gaussian, a squashed Gaussian, or of choices, where it is the cross-entropy.
 
     RAMBO's release does the same and leaves out every batch with an action at its bounds; here such actions
     count as `BOUND_MARGIN` away.
@@ -43,7 +59,7 @@ def negative_log_likelihood(policy: BasePolicy, obs: Tensor, action: Tensor) -> 
     Args:
         policy: A policy that samples its actions.
         obs: `(B, d)`.
-        action: In the units of the policy's output, `(B, k)`.
+        action: In the units of the policy's output, `(B, k)`; of choices, integers `(B,)` or `(B, m)`.
 
     Returns:
         `(B,)`.
@@ -52,12 +68,25 @@ def negative_log_likelihood(policy: BasePolicy, obs: Tensor, action: Tensor) -> 
     return -_distribution(policy, obs).log_prob(inside)
 
 
-def check_samples(policy: BasePolicy) -> None:
-    """Refuse a deterministic policy, under which no action has a likelihood.
+def check_clonable(policy: BasePolicy, loss: str) -> None:
+    """Refuse a policy that cannot be fitted to recorded actions by a loss.
 
     Raises:
-        SettingsError: Such a policy, as those of TD3 and DDPG.
+        SettingsError: An unknown loss, a deterministic policy, as those of TD3 and DDPG, under which no
+            action has a likelihood, or one that chooses by values, as those of DQN and QR-DQN.
     """
+    if loss not in CLONE_LOSSES:
+        raise unknown_name("loss", loss, CLONE_LOSSES)
+    if not isinstance(policy.action_space, Box):
+        if not isinstance(policy, ActorCriticPolicy):
+            raise SettingsError(
+                "Cloning discrete actions needs a policy that gives them probabilities, as those of TRPO and "
+                f"PPO; {type(policy).__name__} chooses the largest of its values, which recorded choices do "
+                "not tell."
+            )
+        return
+    if loss != "likelihood":
+        return
     if not isinstance(policy, ActorCriticPolicy) and not hasattr(policy.actor, "get_action_dist_params"):
         raise SettingsError(
             f"loss='likelihood' needs a policy that samples its actions, and {type(policy).__name__} is "

@@ -10,10 +10,23 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor
 
-from offline_envs.data import DatasetSource, Transitions
-from offline_envs.errors import SettingsError, unknown_name
-from offline_envs.sb3.buffers.rows import check_box, flat_size, scale_action
-from offline_envs.sb3.clone_losses import CLONE_LOSSES, check_samples, squared_distance
+from offline_envs.data import DatasetSource, Transitions, from_one_hot
+from offline_envs.errors import SettingsError
+from offline_envs.sb3.buffers.rows import (
+    check_actions,
+    check_box,
+    check_same_actions,
+    flat_size,
+    model_columns,
+    scale_action,
+)
+from offline_envs.sb3.clone_losses import (
+    CLONE_LOSSES,
+    check_clonable,
+    negative_log_likelihood,
+    share_of_other_choices,
+    squared_distance,
+)
 from offline_envs.settings import check_arguments, check_seed
 from offline_envs.tasks import Task, task_transitions
 
@@ -33,11 +46,15 @@ class BehaviorCloner:
     release does (Rigter et al. 2022), so that the spread becomes that of the data. On its own it is the
     baseline BC.
 
+    Discrete actions have no distance: with either loss they are fitted by their likelihood, which is the
+    cross-entropy. The policy must give them probabilities, as those of TRPO, PPO and A2C do.
+
     Distances are in the units of the policy's output: [−1, 1] where it squashes its actions (SAC, TD3, TQC,
     CrossQ), else the environment's.
 
     Args:
-        agent: The agent, whose policy is changed in place; any SB3 agent of continuous actions.
+        agent: The agent, whose policy is changed in place; any SB3 agent of continuous actions, and one of
+            discrete ones whose policy gives probabilities.
         dataset: Anything that `offline_envs.data.load_transitions` accepts.
         batch_size: Rows of a gradient step.
         learning_rate: Adam's step size.
@@ -84,10 +101,7 @@ class BehaviorCloner:
                 f"batch_size and learning_rate must be positive, got {batch_size} and {learning_rate}."
             )
         check_seed(seed)
-        if loss not in CLONE_LOSSES:
-            raise unknown_name("loss", loss, CLONE_LOSSES)
-        if loss == "likelihood":
-            check_samples(agent.policy)
+        check_clonable(agent.policy, loss)
         transitions = task_transitions(dataset, task, env_id=env_id)
         if len(transitions) < 2:
             raise SettingsError(
@@ -101,7 +115,9 @@ class BehaviorCloner:
         n_holdout = max(1, int(HOLDOUT_SHARE * len(obs)))
         self._holdout, self._train = order[:n_holdout], order[n_holdout:]
         self._obs, self._action, self._batch_size = obs, action, batch_size
-        self._loss = CLONE_LOSSES[loss]
+        continuous = isinstance(agent.action_space, Box)
+        self._loss = CLONE_LOSSES[loss] if continuous else negative_log_likelihood
+        self._distance = squared_distance if continuous else share_of_other_choices
         self._optimizer = torch.optim.Adam(self._policy.parameters(), lr=learning_rate)
 
     @property
@@ -137,22 +153,28 @@ class BehaviorCloner:
 
     @torch.no_grad()
     def error(self) -> float:
-        """Mean squared distance on the holdout, per action dimension, in the policy's own units."""
+        """Mean squared distance on the holdout, per action dimension, in the policy's own units.
+
+        Of discrete actions, the share of choices on the holdout that the deterministic policy does not take.
+        """
         self._policy.set_training_mode(False)
         chunks = torch.split(self._holdout, CHUNK)
-        distances = [squared_distance(self._policy, self._obs[rows], self._action[rows]) for rows in chunks]
+        distances = [self._distance(self._policy, self._obs[rows], self._action[rows]) for rows in chunks]
         return float(torch.cat(distances).mean())
 
 
 def _targets(agent: BaseAlgorithm, transitions: Transitions) -> Tensor:
-    """The dataset's actions in the units of the policy's output, `(n, k)`."""
+    """The dataset's actions in the units of the policy's output, `(n, k)`; discrete ones as integers."""
     obs_space = check_box("observation", agent.observation_space)
-    action_space: Box = check_box("action", agent.action_space)
-    found = (flat_size(obs_space), flat_size(action_space))
+    action_space = check_actions(agent.action_space)
+    found = (flat_size(obs_space), model_columns(action_space))
     if found != (transitions.obs_dim, transitions.action_dim):
         raise SettingsError(
             f"The agent's environment must have the dimensions of the dataset, obs {transitions.obs_dim} and "
             f"action {transitions.action_dim}; it has obs {found[0]} and action {found[1]}."
         )
+    check_same_actions(transitions, action_space)
+    if not isinstance(action_space, Box):
+        return from_one_hot(action_space, transitions.actions)
     policy: Any = agent.policy
     return scale_action(transitions.actions, action_space) if policy.squash_output else transitions.actions

@@ -84,6 +84,7 @@ class Imitator:
             episode_starts=torch.arange(len(obs)),
             action_space=self._transitions.action_space,
             source="demonstrations",
+            discrete_actions=self._transitions.discrete_actions,
         )
 
     def round(self) -> float:
@@ -93,7 +94,7 @@ class Imitator:
             Mean squared distance to the expert's actions on demonstrations that were held out, see
             `BehaviorCloner.error`.
         """
-        acting = self._expert if self.rounds == 0 else as_policy(self._agent)
+        acting = self._expert if self.rounds == 0 else as_policy(self._agent, self._transitions.agent_spaces)
         seed = self._seed + self.rounds
         found = rollout(acting, self._rows, self._horizon, within=self._within, seed=seed)
         actions = found.action if self.rounds == 0 else self._labelled(found.obs)

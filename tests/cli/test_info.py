@@ -69,7 +69,7 @@ def test_info_of_a_datasets_health(tmp_path: Path) -> None:
     }
     assert set(CHECKS) <= set(rows)
     assert "rewards: there is nothing to learn" in rows["constant columns"]
-    assert "dimension 0 never changes" in rows["action spread"]
+    assert "action[0] never changes" in rows["action spread"]
     assert rows["duplicate steps"].split("│")[2].strip() == "ok"
 
 

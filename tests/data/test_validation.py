@@ -64,7 +64,7 @@ def test_actions_may_miss_a_bound_by_float_rounding_only() -> None:
 
 
 def test_unbounded_actions_are_in_an_unbounded_space() -> None:
-    with pytest.warns(UserWarning, match=r"dimensions \[0\].*are unbounded.*Pass action_space="):
+    with pytest.warns(UserWarning, match=r"dimensions action\[0\] of.*are unbounded.*Pass action_space="):
         check_transitions(
             transitions(actions=torch.full((4, 1), 1e9), action_space=Box(-np.inf, np.inf, (1,)))
         )

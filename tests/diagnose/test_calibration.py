@@ -11,18 +11,21 @@ def calibration(u: torch.Tensor, quantile: torch.Tensor | None) -> Calibration:
     return Calibration.of(Uncertainty({"max_std": u}, error), PredictionError(error, quantile))
 
 
+NAMES = ["reward", "level [m]", "obs[1]"]
+
+
 def report(inside: float, *, u: torch.Tensor | None = None) -> CalibrationReport:
     """Held-out steps of which a share lies in the middle of its distribution and the rest at its end."""
     quantile = torch.zeros(20, 3, dtype=torch.float64)
     quantile[: round(20 * inside)] = 0.5
     u = torch.arange(20.0) if u is None else u
-    return CalibrationReport("held-out steps", calibration(u, quantile), None)
+    return CalibrationReport("held-out steps", calibration(u, quantile), None, NAMES)
 
 
 def test_rows_are_bins_and_dimensions() -> None:
     reliability, intervals = report(0.9).chapters()
     assert [row["n"] for row in reliability.rows] == [2] * 10
-    assert [row["dimension"] for row in intervals.rows] == ["reward", "obs 0", "obs 1", "all"]
+    assert [row["dimension"] for row in intervals.rows] == [*NAMES, "all"]
     assert [row["inside 90%"] for row in intervals.rows] == [0.9] * 4
 
 
@@ -41,7 +44,7 @@ def test_a_ranking_is_graded() -> None:
 
 
 def test_deterministic_members_have_no_chapter_on_intervals(tmp_path: Path) -> None:
-    found = CalibrationReport("held-out steps", calibration(torch.arange(20.0), None), None)
+    found = CalibrationReport("held-out steps", calibration(torch.arange(20.0), None), None, NAMES)
     (chapter,) = found.chapters()
     assert chapter.name == "reliability"
     assert [advice.topic for advice in found.advice()] == ["measure"]

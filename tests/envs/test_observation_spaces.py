@@ -144,7 +144,7 @@ def test_a_space_without_bounds_changes_no_number() -> None:
 def test_bounds_that_the_data_leave_are_not_used() -> None:
     narrow = Box(np.array([0.0, -1.0]), np.array([2.5, 9.0]), dtype=np.float64)
     data = Transitions(**{**vars_of(toy_transitions()), "obs_space": narrow})
-    with pytest.warns(UserWarning, match=r"outside the bounds of their space .* in columns \[0\]"):
+    with pytest.warns(UserWarning, match=r"outside the bounds of their space .* in obs\[0\];"):
         loaded = load_transitions(data)
     assert loaded.obs_space == Box(*np.array([[-np.inf, -1.0], [np.inf, 9.0]], np.float32))
 

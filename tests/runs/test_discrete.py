@@ -8,6 +8,7 @@ import pytest
 
 from offline_envs.errors import SettingsError
 from offline_envs.runs import TrainSettings, train
+from tests.cli.runner import succeed
 from tests.discrete import cart_pole_arrays
 from tests.runs.tiny import tiny_settings
 
@@ -41,12 +42,21 @@ def test_a_run_learns_choices_and_is_scored_in_the_real_environment(
             r"not for the actions of .*, Discrete\(2\)\. Valid agents: dqn, qrdqn, trpo",
         ),
         (
-            {"agent": "trpo", "clone_epochs": 3, "transitions_per_gradient_step": 8.0},
-            "needs continuous actions",
+            {"agent": "dqn", "clone_epochs": 3},
+            "needs a policy that gives them probabilities.*DQNPolicy",
         ),
+        ({"agent": "sac", "algorithm": "bc"}, r"Discrete\(2\)\. Valid agents of bc for them: trpo \(--agent"),
+        ({"agent": "sac", "algorithm": "cql"}, "cql needs continuous actions"),
+        ({"agent": "sac", "algorithm": "rambo"}, "rambo needs continuous actions"),
+        ({"agent": "combo", "algorithm": "combo", "real_ratio": 0.5}, "combo needs continuous actions"),
+        (
+            {"clone_from": "cem", "clone_epochs": 1, "agent": "trpo", "transitions_per_gradient_step": 8.0},
+            "a planner needs continuous actions",
+        ),
+        ({"termination": "auto", "env_id": "tests.discrete:Odd-v0"}, "No termination rule is known"),
     ],
 )
-def test_what_needs_continuous_actions_is_refused_before_the_fit(
+def test_what_these_data_do_not_allow_is_refused_before_the_folder(
     changes: dict[str, Any], message: str, dataset: str, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match=message):
@@ -54,11 +64,43 @@ def test_what_needs_continuous_actions_is_refused_before_the_fit(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_clone_of_choices_is_scored(dataset: str, tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "dataset": dataset,
+        "env_id": "CartPole-v1",
+        "algorithm": "bc",
+        "agent": "trpo",
+    }
+    options |= {"gradient_steps": 4, "eval_every": 4, "eval_episodes": 1, "final_episodes": 2}
+    result = train(TrainSettings.for_algorithm(options), tmp_path / "run", show_progress=False)
+    assert 5 < result.real_return <= 500
+    shown = succeed(
+        "evaluate",
+        tmp_path / "run" / "policies" / "last_policy.zip",
+        "--agent",
+        "trpo",
+        "--env-id",
+        "CartPole-v1",
+        "--episodes",
+        2,
+        "--seed",
+        2000,
+    )
+    assert f"{result.real_return:.1f} ±" in shown
+
+
+def test_a_run_begins_with_a_clone_of_choices(dataset: str, tmp_path: Path) -> None:
+    changes = {"agent": "trpo", "clone_epochs": 2, "transitions_per_gradient_step": 16.0}
+    found = train(settings(dataset, **changes), tmp_path / "run", show_progress=False)
+    assert 5 < found.real_return <= 500
+
+
 def test_agents_of_choices_are_refused_where_actions_are_continuous(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"dqn is not for the actions of .*, Box.* Valid agents: sac, "):
         train(tiny_settings(agent="dqn"), tmp_path / "run", show_progress=False)
-    for algorithm in ("rambo", "bc"):
-        with pytest.raises(SettingsError, match="continuous actions"):
-            tiny_settings(agent="dqn", algorithm=algorithm)
+    with pytest.raises(SettingsError, match="continuous actions"):
+        tiny_settings(agent="dqn", algorithm="rambo")
+    with pytest.raises(SettingsError, match=r"dqn chooses the largest .* discrete actions: trpo"):
+        tiny_settings(agent="dqn", algorithm="bc")
     with pytest.raises(SettingsError, match="choose='critics' needs"):
         tiny_settings(agent="dqn", choose="critics")

@@ -112,6 +112,10 @@ def test_policies_of_dicts_are_scored_and_diagnosed_too(tmp_path: Path) -> None:
     assert "horizon" in succeed("diagnose", dataset, *small, *given)
     with (tmp_path / "report" / "reliability.csv").open(newline="") as file:
         assert {row["source"] for row in csv.DictReader(file)} == {"held-out steps", "real policy steps"}
+    with (tmp_path / "report" / "intervals.csv").open(newline="") as file:
+        found = [row["dimension"] for row in csv.DictReader(file) if row["source"] == "held-out steps"]
+    assert found == ["reward", "place[0]", "place[1]", "speed", "all"]
+    assert "3 dimensions: place[0], place[1], speed" in succeed("info", dataset)
 
 
 def test_a_policy_of_other_observations_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from offline_envs.data import ACTION_NAMES, OBS_NAMES, Finding, Transitions
+from offline_envs.data import ACTION_NAMES, Finding, Transitions, obs_names
 from offline_envs.dynamics import DISAGREEMENTS, MAX_DISTANCE, RULES, DisagreementStats
 from offline_envs.runs import SeedResults
 
@@ -36,8 +36,8 @@ def dataset_table(transitions: Transitions) -> Table:
     rows = {
         "environment": _environment(transitions),
         "steps": f"{len(transitions):,} in {len(returns):,} episodes",
-        "observations": escape(f"{transitions.obs_dim} dimensions{_named(transitions, OBS_NAMES)}"),
-        "actions": escape(_actions(transitions) + _named(transitions, ACTION_NAMES)),
+        "observations": escape(f"{transitions.obs_dim} dimensions{_named_obs(transitions)}"),
+        "actions": escape(_actions(transitions) + _named_actions(transitions)),
         "terminated": f"{ended:,} steps ({ended / len(transitions):.2%})",
         "episode length": f"mean {lengths.mean():.0f}, from {lengths.min()} to {lengths.max()}",
         "episode return": f"mean {returns.mean():.1f} ± {returns.std():.1f}, best {returns.max():.1f}",
@@ -67,8 +67,13 @@ def health_table(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def _named(transitions: Transitions, key: str) -> str:
-    names = transitions.metadata.get(key)
+def _named_obs(transitions: Transitions) -> str:
+    known = [name for i, name in enumerate(obs_names(transitions)) if name != f"obs[{i}]"]
+    return f": {', '.join(known)}" if known else ""
+
+
+def _named_actions(transitions: Transitions) -> str:
+    names = transitions.metadata.get(ACTION_NAMES)
     return f": {', '.join(map(str, names))}" if isinstance(names, list) else ""
 
 

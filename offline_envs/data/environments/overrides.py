@@ -7,6 +7,7 @@ from gymnasium.spaces import Box
 
 from offline_envs.data.environments.named import KnownEnvironment, known_environment
 from offline_envs.data.spaces.discrete import DiscreteSpace, encoded_actions, one_hot_box
+from offline_envs.data.tables.names import ACTION_CHOICES
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import known_action_space
 from offline_envs.errors import DatasetError
@@ -94,9 +95,11 @@ def _with_action_space(transitions: Transitions, space: Box | DiscreteSpace) -> 
             f"{transitions.source} has actions of {known}, but the action space given, or that of env_id=, "
             f"is {space}. Pass the env_id= that the data come from."
         )
+    metadata = {name: value for name, value in transitions.metadata.items() if name != ACTION_CHOICES}
     if isinstance(space, Box):
-        return replace(transitions, action_space=space)
+        return replace(transitions, action_space=space, metadata=metadata)
     if known is not None:
         return transitions
     actions = encoded_actions(transitions.source, space, transitions.actions)
-    return replace(transitions, actions=actions, action_space=one_hot_box(space), discrete_actions=space)
+    box = one_hot_box(space)
+    return replace(transitions, actions=actions, action_space=box, discrete_actions=space, metadata=metadata)

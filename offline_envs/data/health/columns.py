@@ -27,7 +27,7 @@ class Column:
     """A column of numbers and its spread.
 
     Attributes:
-        name: Its own, `"obs 3"`, or `"rewards"`.
+        name: Its own, see `obs_names`, or `"rewards"`.
         values: float32 `(n,)`.
         std: Its standard deviation, exactly 0 if it is constant.
         largest: Its largest absolute value.
@@ -49,13 +49,7 @@ class Column:
 def observation_columns(transitions: Transitions) -> list[Column]:
     """Every column of the observations."""
     obs = transitions.obs.numpy()
-    return [Column.of(name, obs[:, i]) for i, name in enumerate(_labels(transitions))]
-
-
-def _labels(transitions: Transitions) -> list[str]:
-    """Names of the columns of the observations, `"obs 3"` for one without."""
-    numbered = [f"obs[{i}]" for i in range(transitions.obs_dim)]
-    return [f"obs {i}" if name == numbered[i] else name for i, name in enumerate(obs_names(transitions))]
+    return [Column.of(name, obs[:, i]) for i, name in enumerate(obs_names(transitions))]
 
 
 def all_columns(transitions: Transitions) -> list[Column]:
@@ -108,7 +102,7 @@ def outliers(transitions: Transitions) -> str:
 def float32_steps(transitions: Transitions) -> str:
     """Columns whose typical step is hardly larger than the distance of neighbouring float32 numbers."""
     obs, next_obs = transitions.obs.numpy(), transitions.next_obs.numpy()
-    found, labels = [], _labels(transitions)
+    found, labels = [], obs_names(transitions)
     for i in range(transitions.obs_dim):
         before = obs[:, i].astype(np.float64)
         steps = np.abs(next_obs[:, i] - before)

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from offline_envs.data.health.findings import listed
 from offline_envs.data.spaces.observations import obs_bounds, with_bounds
+from offline_envs.data.tables.names import obs_names
 from offline_envs.data.transitions import Transitions
 
 
@@ -29,9 +31,10 @@ def within_bounds(transitions: Transitions) -> Transitions:
     outside = (lowest < low) | (highest > high)
     if not outside.any():
         return transitions
-    columns = np.flatnonzero(outside).tolist()
+    names = obs_names(recorded)
+    columns = listed([names[i] for i in np.flatnonzero(outside)])
     warnings.warn(
-        f"{transitions.source}: observations lie outside the bounds of their space {space} in columns "
+        f"{transitions.source}: observations lie outside the bounds of their space {space} in "
         f"{columns}; these bounds are not used. Pass the env_id= that the data come from.",
         stacklevel=2,
     )

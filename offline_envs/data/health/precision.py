@@ -1,7 +1,7 @@
 """What float32 loses of a dataset, judged by the numbers before they are converted."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -107,14 +107,18 @@ def lost_columns(before: NDArray[np.float64], after: NDArray[np.float64]) -> lis
     return found
 
 
-def warn_of_lost_steps(source: str, fields: Mapping[str, Iterable[Steps]]) -> None:
+def warn_of_lost_steps(
+    source: str, fields: Mapping[str, Iterable[Steps]], names: Mapping[str, Sequence[str]] | None = None
+) -> None:
     """Warn once of all columns whose steps float32 cannot hold.
 
     Args:
         source: Where the values come from, for the message.
         fields: Parts of the sampled steps of every field that was not float32; `(m, c)` or `(m,)` each.
+        names: Names of the columns of fields, where they are known.
     """
-    named = [text for name, parts in fields.items() for text in _lost_of(name, parts)]
+    known = names or {}
+    named = [text for name, parts in fields.items() for text in _lost_of(name, parts, known.get(name))]
     if named:
         warnings.warn(
             f"{source}: float32 is too coarse for the steps of {listed(named)}. "
@@ -124,13 +128,16 @@ def warn_of_lost_steps(source: str, fields: Mapping[str, Iterable[Steps]]) -> No
         )
 
 
-def _lost_of(name: str, parts: Iterable[Steps]) -> list[str]:
+def _lost_of(name: str, parts: Iterable[Steps], names: Sequence[str] | None) -> list[str]:
     pairs = list(parts)
     before, after = (np.concatenate([pair[i] for pair in pairs]) for i in (0, 1)) if pairs else ((), ())
     if len(before) == 0:
         return []
-    single = np.ndim(before) == 1
     columns = lost_columns(np.reshape(before, (len(before), -1)), np.reshape(after, (len(after), -1)))
-    return [
-        f"{name} {'' if single else f'column {lost.column} '}({lost.share:.0%} become 0)" for lost in columns
-    ]
+
+    def label(column: int) -> str:
+        if names is not None:
+            return names[column]
+        return name if np.ndim(before) == 1 else f"{name} column {column}"
+
+    return [f"{label(lost.column)} ({lost.share:.0%} become 0)" for lost in columns]

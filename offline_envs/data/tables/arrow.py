@@ -27,11 +27,13 @@ class ParquetTable(PlainPlaces):
         self.source = f"Parquet {'folder' if path.is_dir() else 'file'} {str(path)!r}"
         self._root, self._files = path, parquet_files(path)
         self._sizes: list[int] = []
+        self._units: dict[str, str] = {}
         self.names: list[str] = []
         for file in self._files:
             about = self._opened(file)
             self._sizes.append(int(about.metadata.num_rows))
             self.names += [name for name in about.schema_arrow.names if name not in self.names]
+            self._units = {**units_of(about.schema_arrow), **self._units}
 
     def read(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         """Read columns by name, of all files.
@@ -51,6 +53,10 @@ class ParquetTable(PlainPlaces):
         at = int(np.searchsorted(ends, row, side="right"))
         first = int(ends[at]) - self._sizes[at]
         return f"row {row} (row {row - first} of {self._files[at].relative_to(self._root)})"
+
+    def unit(self, name: str) -> str | None:
+        """The unit of a column, see `units_of`."""
+        return self._units.get(name)
 
     def _columns(self, file: Path, wanted: list[str]) -> dict[str, Any]:
         about = self._opened(file)
@@ -96,6 +102,21 @@ def parquet_files(path: Path) -> list[Path]:
     if not files:
         raise DatasetError(f"There is no Parquet file {path}, nor one below such a folder.")
     return files
+
+
+def units_of(schema: Any) -> dict[str, str]:
+    """Units of columns by name, from the `unit` or `units` in the metadata of fields.
+
+    Args:
+        schema: A `pyarrow.Schema`.
+    """
+    found = {}
+    for field in schema:
+        about = field.metadata or {}
+        unit = about.get(b"unit", about.get(b"units", b""))
+        if unit:
+            found[field.name] = unit.decode("utf-8", errors="replace")
+    return found
 
 
 def array_of_arrow(table: Table, name: str, column: Any) -> NDArray[Any]:

@@ -10,6 +10,12 @@ from offline_envs.data.tables.columns import Columns
 from offline_envs.data.tables.table import Table
 from offline_envs.errors import DatasetError, SettingsError
 
+MAX_CHOICES = 32
+"""Largest number of choices of an action that whole numbers are taken for."""
+
+ROWS_PER_CHOICE = 4
+"""Rows for each choice below which nothing is guessed."""
+
 
 def action_box(table: Table, columns: Columns, actions: NDArray[np.float32]) -> Box:
     """Make the action space of a table.
@@ -33,6 +39,27 @@ def action_box(table: Table, columns: Columns, actions: NDArray[np.float32]) -> 
             "columns={'action_low': ..., 'action_high': ...}."
         )
     return Box(low, high, dtype=np.float32)
+
+
+def possible_choices(columns: Columns, actions: NDArray[np.float32]) -> list[int] | None:
+    """Number of choices in each dimension of actions that may be choices, taken for real numbers.
+
+    Args:
+        columns: Bounds that they give say that actions are none.
+        actions: The actions, `(n, k)`.
+
+    Returns:
+        m for a dimension that holds all whole numbers from 0 to m − 1, at most `MAX_CHOICES`, and no other;
+        None if some dimension does not.
+    """
+    given = (columns.action_low, columns.action_high) != (None, None)
+    if given or (actions[:1000] % 1 != 0).any():  # the latter tells at once in ordinary data
+        return None
+    found = [np.unique(column) for column in actions.T]
+    most = min(MAX_CHOICES, len(actions) // ROWS_PER_CHOICE)
+    if all(len(v) <= most and np.array_equal(v, np.arange(len(v))) for v in found):
+        return [len(values) for values in found]
+    return None
 
 
 def _bound(key: str, given: float | tuple[float, ...] | None, found: NDArray[Any]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_envs.data.tables.arrow import array_of_arrow
+from offline_envs.data.tables.arrow import array_of_arrow, units_of
 from offline_envs.data.tables.cells import NUMBERS, array_of_cells, exact_numbers
 from offline_envs.data.tables.table import PlainPlaces, Table, imported_class
 from offline_envs.data.validation import real_array
@@ -104,6 +104,10 @@ class ArrowTable(PlainPlaces):
     def read(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         """Read columns by name."""
         return {name: array_of_arrow(self, name, self._table.column(name)) for name in names}
+
+    def unit(self, name: str) -> str | None:
+        """The unit of a column, see `units_of`."""
+        return units_of(self._table.schema).get(name)
 
 
 class MappingTable(PlainPlaces):

@@ -76,7 +76,7 @@ def dimension_names(table: Table, columns: Columns, names: Sequence[str], cells:
     """Name of every dimension of `matrix`, with its unit where that is known."""
     named: list[str] = []
     for name in names:
-        values, unit = cells[name], columns.units.get(name)
+        values, unit = cells[name], columns.units.get(name) or table.unit(name)
         own = [name] if values.ndim == 1 else table.dimension_names(name, values.shape[1])
         named += [f"{one} [{unit}]" if unit else one for one in own]
     return named

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_envs.data.array_source import transitions_from_arrays
-from offline_envs.data.tables.bounds import action_box
+from offline_envs.data.tables.bounds import action_box, possible_choices
 from offline_envs.data.tables.columns import ROLE_NAMES, Columns, ColumnsChoice
 from offline_envs.data.tables.meanings import (
     Cells,
@@ -19,7 +19,7 @@ from offline_envs.data.tables.meanings import (
     rewards,
     single,
 )
-from offline_envs.data.tables.names import ACTION_NAMES, OBS_NAMES
+from offline_envs.data.tables.names import ACTION_CHOICES, ACTION_NAMES, OBS_NAMES
 from offline_envs.data.tables.rows import check_even_times, episode_starts
 from offline_envs.data.tables.table import Table
 from offline_envs.data.transitions import Transitions
@@ -60,14 +60,18 @@ def transitions_from_table(table: Table, choice: ColumnsChoice | None = None) ->
     final = _final_rows(columns, action, starts)
     steps = _steps(table, columns, cells, action, starts, final)
     _warn_of_terminations(table, columns, steps)
-    transitions = transitions_from_arrays(steps, source=table.source)
+    names = {
+        "obs": dimension_names(table, columns, columns.obs, cells),
+        "actions": dimension_names(table, columns, columns.action, cells),
+    }
+    transitions = transitions_from_arrays(steps, source=table.source, names=names)
+    metadata = {OBS_NAMES: names["obs"], ACTION_NAMES: names["actions"]}
+    actions = transitions.actions.numpy()
+    choices = possible_choices(columns, actions)
     return replace(
         transitions,
-        action_space=action_box(table, columns, transitions.actions.numpy()),
-        metadata={
-            OBS_NAMES: dimension_names(table, columns, columns.obs, cells),
-            ACTION_NAMES: dimension_names(table, columns, columns.action, cells),
-        },
+        action_space=action_box(table, columns, actions),
+        metadata=metadata if choices is None else {**metadata, ACTION_CHOICES: choices},
     )
 
 

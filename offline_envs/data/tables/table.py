@@ -35,9 +35,13 @@ class Table(Protocol):
         """Name the k numbers that a cell of a column holds."""
         ...
 
+    def unit(self, name: str) -> str | None:
+        """The unit of a column; None if the table does not say it."""
+        ...
+
 
 class PlainPlaces:
-    """A table whose rows have numbers only, and whose cells have no names of their own."""
+    """A table whose rows have numbers only, and whose cells have no names or units of their own."""
 
     def place(self, row: int) -> str:
         """Say where a row is, counted from 0."""
@@ -46,6 +50,11 @@ class PlainPlaces:
     def dimension_names(self, name: str, k: int) -> list[str]:
         """Name the k numbers that a cell of a column holds, by their numbers."""
         return [f"{name}[{i}]" for i in range(k)]
+
+    def unit(self, name: str) -> str | None:
+        """The unit of a column: none is known."""
+        del name  # Unused.
+        return None
 
 
 def optional_package(name: str, needed_for: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, output_names
 from offline_envs.diagnose.base import Advice, Chapter, Row, Section
 from offline_envs.diagnose.evidence import Evidence
 from offline_envs.diagnose.markov.plot import TITLE, plot_markov
@@ -70,7 +70,8 @@ class MarkovReport(Section):
     def measure(cls, evidence: Evidence) -> Self:
         """Compare errors with those of the step before, and with the observations before."""
         data, outputs = evidence.transitions, learned_outputs(evidence.assembly)
-        names = tuple("reward" if i == 0 else f"obs {i - 1}" for i in outputs)
+        every = output_names(data)
+        names = tuple(every[i] for i in outputs)
         step = torch.arange(len(data)) - torch.repeat_interleave(data.episode_starts, data.episode_lengths)
         rows = evidence.holdout.rows[: evidence.settings.rows]
         rows = rows[step[rows] >= 1]

@@ -1,7 +1,7 @@
 """`FitReport`: course and outcome of a fit."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -65,13 +65,16 @@ NO_BETTER = 1.2
 """Share of the holdout's variance from which an output counts as predicted worse than by its mean."""
 
 
-def warn_of_useless_outputs(report: FitReport) -> None:
+def warn_of_useless_outputs(report: FitReport, names: Sequence[str]) -> None:
     """Warn of outputs that the ensemble predicts worse than their mean does.
+
+    Args:
+        report: The report.
+        names: Names of the outputs, see `output_names`.
 
     Warns:
         UserWarning: Which they are, and what may help.
     """
-    names = ["the reward", *(f"obs[{i}]" for i in range(len(report.unexplained) - 1))]
     poor = [f"{n} ({u:.2g})" for n, u in zip(names, report.unexplained, strict=False) if u > NO_BETTER]
     if poor:
         warnings.warn(

@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, output_names
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
@@ -118,7 +118,7 @@ def fit(
     if keeper:
         keeper.resume(state)
     _train(state, rows, windows, keeper, shown=progress)
-    return _finished(state, rows, scaler)
+    return _finished(state, rows, scaler, output_names(transitions))
 
 
 def _values(
@@ -295,7 +295,7 @@ def _holdout_mse(ensemble: EnsembleDynamics, rows: Rows, windows: MultiStep | No
     return errors
 
 
-def _finished(state: FitState, rows: Rows, scaler: Normalizer | None) -> Fitted:
+def _finished(state: FitState, rows: Rows, scaler: Normalizer | None, names: Sequence[str]) -> Fitted:
     ensemble = state.ensemble
     state.restore_best()
     if ensemble.settings.spectral_norm:
@@ -305,7 +305,7 @@ def _finished(state: FitState, rows: Rows, scaler: Normalizer | None) -> Fitted:
     report = _report(state, rows)
     if scaler:
         ensemble.rescale_outputs(scaler.mean, scaler.std)
-    warn_of_useless_outputs(report)
+    warn_of_useless_outputs(report, names)
     return Fitted(ensemble, report)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from offline_envs.data import Transitions
+from offline_envs.data import Transitions, output_names
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.fitting.report import FitReport, warn_of_useless_outputs
 from offline_envs.dynamics.fitting.rows import Rows, split_rows, standardize_targets
@@ -82,7 +82,7 @@ def fit_gaussian_process(
     posterior = _posterior(outputs, inputs, targets, exact=not len(first))
     seconds = outputs.seconds() + time.perf_counter() - start
     report = _report(outputs, posterior, rows, n_rows=len(inputs), seconds=seconds)
-    warn_of_useless_outputs(report)
+    warn_of_useless_outputs(report, output_names(transitions))
     process = GaussianProcessDynamics(
         transitions.action_dim,
         posterior,

@@ -7,6 +7,7 @@ from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
+from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError
 from offline_envs.runs.results import TrainResult
 from offline_envs.runs.run import Run
@@ -82,6 +83,17 @@ class Algorithm:
         Raises:
             SettingsError: Such a setting.
         """
+
+    def check_data(self, settings: RunSettings, transitions: Transitions) -> None:
+        """Refuse data that the algorithm cannot work with; called before anything is computed or written.
+
+        Raises:
+            SettingsError: Such data, or a setting that they do not allow.
+        """
+
+    def clones(self, settings: RunSettings) -> bool:
+        """Whether the agent's policy is fitted to recorded actions, or to those of an expert."""
+        return bool(settings.clone_epochs)
 
     def own_settings(self, settings: RunSettings) -> Any:
         """The algorithm's own settings, an instance of `options`.

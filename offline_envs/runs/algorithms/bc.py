@@ -3,6 +3,7 @@
 import time
 
 from offline_envs.agents import AGENTS
+from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError
 from offline_envs.runs.agent import new_agent
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm
@@ -24,8 +25,24 @@ class BehaviourCloning(Algorithm):
         """See `Algorithm`."""
         if not AGENTS.find(settings.agent).continuous:
             raise SettingsError(
-                f"{settings.algorithm} clones continuous actions; {settings.agent} has discrete ones only."
+                f"{settings.algorithm} fits probabilities of actions; {settings.agent} chooses the largest "
+                "of its values, which recorded choices do not tell. Valid for discrete actions: "
+                f"{_of_choices()}."
             )
+
+    def check_data(self, settings: RunSettings, transitions: Transitions) -> None:
+        """See `Algorithm`."""
+        if transitions.discrete_actions is not None and not AGENTS.find(settings.agent).discrete:
+            raise SettingsError(
+                f"{settings.agent} is not for the actions of {transitions.source}, "
+                f"{transitions.discrete_actions}. Valid agents of {settings.algorithm} for them: "
+                f"{_of_choices()} (--agent)."
+            )
+
+    def clones(self, settings: RunSettings) -> bool:
+        """See `Algorithm`."""
+        del settings  # Unused.
+        return True
 
     def train(self, run: Run) -> TrainResult:
         """Clone the dataset's behaviour, and score the policy on the way and at the end."""
@@ -57,6 +74,11 @@ class BehaviourCloning(Algorithm):
         result = TrainResult.of(settings, run.transitions, final, gradient_steps=cloner.gradient_steps)
         folder.write_result(result)
         return result
+
+
+def _of_choices() -> str:
+    """Agents whose policies give discrete actions probabilities: those that act in a Box as well."""
+    return ", ".join(name for name, agent in AGENTS.items() if agent.discrete and agent.continuous)
 
 
 BC = BehaviourCloning(

@@ -16,11 +16,13 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from offline_envs.data import Transitions, check_continuous
 from offline_envs.dynamics import read_model_card
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.errors import CheckpointError
 from offline_envs.evaluation import ReturnPredictor, evaluate_with_error
 from offline_envs.files import copy_folder, delete, read_json, write_json, write_text
+from offline_envs.mdp import check_termination
 from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
 from offline_envs.runs.algorithms.cloning import clone_policy
@@ -76,6 +78,12 @@ class ModelBased(Algorithm):
     env_id: str
     uses: tuple[str, ...] = field(default=IN_MODEL, kw_only=True)
     env_settings: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def check_data(self, settings: RunSettings, transitions: Transitions) -> None:
+        """See `Algorithm`."""
+        check_termination(settings.termination, transitions)
+        if settings.clone_from is not None:
+            check_continuous(transitions.discrete_actions, f"clone_from={settings.clone_from!r}: a planner")
 
     def env_options(self, settings: RunSettings) -> dict[str, Any]:
         """See `Algorithm`."""

@@ -8,6 +8,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from offline_envs.adversary import Adversary, AdversarySettings
 from offline_envs.agents import AGENTS
+from offline_envs.data import Transitions, check_continuous
 from offline_envs.dynamics import FitSettings, read_model_card, save_model
 from offline_envs.errors import SettingsError
 from offline_envs.runs.algorithms.base import AlgorithmState
@@ -46,6 +47,11 @@ class AdversarialTraining(ModelBased):
                 "adversary_every times the adversary's steps_per_update must give a whole step, got "
                 f"{settings.adversary_every} and {ratio}."
             )
+
+    def check_data(self, settings: RunSettings, transitions: Transitions) -> None:
+        """See `Algorithm`."""
+        check_continuous(transitions.discrete_actions, settings.algorithm)
+        super().check_data(settings, transitions)
 
     def state(self, run: ModelRun) -> AlgorithmState:
         """See `Algorithm`."""

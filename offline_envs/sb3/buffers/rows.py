@@ -67,7 +67,8 @@ def stored_actions(columns: Tensor, space: ActionSpace) -> Tensor:
     return from_one_hot(space, columns).reshape(*columns.shape[:-1], -1).to(torch.float32)
 
 
-def _model_columns(space: ActionSpace) -> int:
+def model_columns(space: ActionSpace) -> int:
+    """Number of columns of an action as a model sees it."""
     return flat_size(space if isinstance(space, Box) else one_hot_box(space))
 
 
@@ -97,6 +98,20 @@ def action_bounds(action_space: Box, device: torch.device) -> tuple[Tensor, Tens
     return torch.as_tensor(action_space.low, device=device), torch.as_tensor(action_space.high, device=device)
 
 
+def check_same_actions(transitions: Transitions, action_space: ActionSpace) -> None:
+    """Refuse a dataset of other choices than the agent's.
+
+    Raises:
+        SettingsError: One has discrete actions that the other has not.
+    """
+    discrete = None if isinstance(action_space, Box) else action_space
+    if transitions.discrete_actions != discrete:
+        raise SettingsError(
+            f"The dataset must have the actions of the agent's environment, {action_space}; those of "
+            f"{transitions.source} are {transitions.discrete_actions or transitions.action_space}."
+        )
+
+
 def write_transitions(
     rows: Tensor, transitions: Transitions, layout: RowLayout, action_space: ActionSpace
 ) -> None:
@@ -105,19 +120,14 @@ def write_transitions(
     Raises:
         SettingsError: The dataset's dimensions are not those of the agent's environment.
     """
-    wanted = (layout.obs_dim, _model_columns(action_space))
+    wanted = (layout.obs_dim, model_columns(action_space))
     if (transitions.obs_dim, transitions.action_dim) != wanted:
         raise SettingsError(
             f"The dataset must have the dimensions of the agent's environment, obs {wanted[0]} and "
             f"action {wanted[1]}; {transitions.source} has obs {transitions.obs_dim} and action "
             f"{transitions.action_dim}."
         )
-    discrete = None if isinstance(action_space, Box) else action_space
-    if transitions.discrete_actions != discrete:
-        raise SettingsError(
-            f"The dataset must have the actions of the agent's environment, {action_space}; those of "
-            f"{transitions.source} are {transitions.discrete_actions or transitions.action_space}."
-        )
+    check_same_actions(transitions, action_space)
     parts = (
         transitions.obs,
         stored_actions(transitions.actions, action_space),
@@ -144,7 +154,7 @@ def rows_of_rollout(
         SettingsError: The rollout has other dimensions.
     """
     dims = (rollout.obs.shape[-1], rollout.action.shape[-1])
-    wanted = (layout.obs_dim, _model_columns(action_space))
+    wanted = (layout.obs_dim, model_columns(action_space))
     if dims != wanted:
         raise SettingsError(
             "The rollout must have the dimensions of the agent's environment, obs "

@@ -52,22 +52,24 @@ def test_nothing_is_wrong_with_sound_data() -> None:
 
 def test_constant_columns() -> None:
     constant = sound(rewards=torch.zeros(N), obs=torch.full((N, 2), 0.1), next_obs=torch.full((N, 2), 0.1))
-    assert found(constant)["constant columns"].startswith("obs 0, obs 1, rewards: ")
+    assert found(constant)["constant columns"].startswith("obs[0], obs[1], rewards: ")
 
 
 def test_nearly_constant_columns_and_the_steps_that_float32_leaves_them() -> None:
     """A column of 0.04 with a deviation of 1e-8: neighbours in float32 are 4e-9 apart."""
     noise = torch.randn(N + 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     problems = found(sound(**column(1, 0.04 + 1e-8 * noise), episode_starts=torch.tensor([0])))
-    assert problems["nearly constant columns"].startswith("obs 1 (0.04, deviation 1e-08): subtract an offset")
-    assert re.match(r"obs 1 \(\d\d?% of its steps are 0\): subtract", problems["float32 steps"])
+    assert problems["nearly constant columns"].startswith(
+        "obs[1] (0.04, deviation 1e-08): subtract an offset"
+    )
+    assert re.match(r"obs\[1\] \(\d\d?% of its steps are 0\): subtract", problems["float32 steps"])
 
 
 def test_scales() -> None:
     data = sound()
     units = sound(obs=data.obs * torch.tensor([1e6, 1.0]), next_obs=data.next_obs * torch.tensor([1e6, 1.0]))
     assert re.match(
-        r"deviations reach from [\d.]+ \(rewards\) to [\d.]+e\+0[67] \(obs 0\)", found(units)["scales"]
+        r"deviations reach from [\d.]+ \(rewards\) to [\d.]+e\+0[67] \(obs\[0\]\)", found(units)["scales"]
     )
     assert "(rewards)" in found(sound(rewards=data.rewards * 1e-4))["scales"]
 
@@ -81,13 +83,13 @@ def test_outliers() -> None:
 
 def test_spread_of_actions() -> None:
     constant = found(sound(actions=torch.full((N, 1), 0.3)))
-    assert constant["action spread"].startswith("dimension 0 never changes")
+    assert constant["action spread"].startswith("action[0] never changes")
     mostly = torch.where(torch.arange(N) % 5 < 4, 1.0, 0.3)[:, None]
-    assert found(sound(actions=mostly))["action spread"].startswith("dimension 0 is at a bound in 80%")
+    assert found(sound(actions=mostly))["action spread"].startswith("action[0] is at a bound in 80%")
 
 
 def test_bounds_of_actions() -> None:
-    assert "dimensions 0 are" in found(sound(action_space=Box(-np.inf, np.inf, (1,))))["action bounds"]
+    assert "action[0]: unbounded" in found(sound(action_space=Box(-np.inf, np.inf, (1,))))["action bounds"]
     assert "0 or 1" in found(sound(actions=(sound().actions > 0).float()))["action bounds"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from offline_envs import load_transitions
+from offline_envs.data import action_names, obs_names
 from offline_envs.data.tables import arrow
 from offline_envs.errors import DatasetError
 from tests.data.tables.plants import COLUMNS, as_arrays, rows
@@ -101,3 +102,18 @@ def test_files_whose_columns_hold_other_kinds_are_refused(batch: list[Any], tmp_
     write(tmp_path / "plant" / "1.parquet", part(4, 7) | {"batch": batch})
     with pytest.raises(DatasetError, match=r"column 'batch' must hold one kind of cells in all files, got a"):
         load_transitions(tmp_path / "plant", columns=COLUMNS)
+
+
+def test_units_in_the_metadata_of_fields_are_kept(tmp_path: Path) -> None:
+    """What `columns=` says comes first."""
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    units = {"level": {"unit": "m"}, "flow": {"units": "m³/s"}, "valve": {"unit": "1", "note": "open"}}
+    plain = pyarrow.table(rows())
+    fields = [field.with_metadata(units.get(field.name)) for field in plain.schema]
+    table = plain.cast(pyarrow.schema(fields))
+    parquet.write_table(table, tmp_path / "plant.parquet")
+    columns = {**COLUMNS, "units": {"valve": "%"}}
+    for source in (table, tmp_path / "plant.parquet"):
+        data = load_transitions(source, columns=columns)
+        assert obs_names(data) == ["level [m]", "flow [m³/s]"]
+        assert action_names(data) == ["valve [%]"]

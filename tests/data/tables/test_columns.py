@@ -4,8 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 
-from offline_envs.data import Columns, action_names, obs_names, read_columns
+from offline_envs.data import (
+    Columns,
+    NamedTable,
+    action_names,
+    load_transitions,
+    obs_names,
+    output_names,
+    read_columns,
+    with_history,
+)
 from offline_envs.errors import SettingsError
 from tests.data.worlds import transitions
 
@@ -88,3 +99,36 @@ def test_names_of_dimensions_are_found_or_numbered() -> None:
     assert obs_names(named) == ["level [m]"]
     assert action_names(named) == ["action[0]"]
     assert obs_names(transitions(metadata={"obs_names": "level"})) == ["obs[0]"]
+
+
+def test_parts_of_a_dict_name_their_columns() -> None:
+    space = Dict({"speed": Box(-1, 1, ()), "place": Box(-1, 1, (2,))})
+    flat = torch.zeros(4, 3)
+    nested = transitions(obs=flat, next_obs=flat, obs_space=space)
+    assert obs_names(nested) == obs_names(nested.flattened) == ["place[0]", "place[1]", "speed"]
+    assert output_names(nested) == ["reward", "place[0]", "place[1]", "speed"]
+    stacked = with_history(nested, 2)
+    assert obs_names(stacked) == ["place[0]", "place[1]", "speed", *(f"obs[{i}]" for i in range(3, 7))]
+
+
+def test_choices_are_named_by_their_number() -> None:
+    space = MultiDiscrete([2, 3], start=[0, 5])
+    columns: dict[str, Any] = {"actions": torch.zeros(4, 5), "discrete_actions": space}
+    assert action_names(transitions(**columns))[:3] == ["action[0] = 0", "action[0] = 1", "action[1] = 5"]
+    named = transitions(**columns, metadata={"action_names": ["valve", "gear"]})
+    assert action_names(named)[1:] == ["valve = 1", "gear = 5", "gear = 6", "gear = 7"]
+    single = transitions(actions=torch.zeros(4, 2), discrete_actions=Discrete(2))
+    assert action_names(single) == ["action = 0", "action = 1"]
+
+
+def test_messages_call_columns_by_their_names(tmp_path: Path) -> None:
+    rows = [f"{5.4e6 + 0.001 * i},{i % 3},0.5,{i // 200}" for i in range(2000)]
+    (tmp_path / "tank.csv").write_text("\n".join(["level,flow,valve,batch", *rows]))
+    columns: dict[str, Any] = {"obs": ["level", "flow"], "action": "valve", "reward": 1, "episode": "batch"}
+    columns |= {"terminated": False, "action_low": -1e30, "action_high": 1e30}
+    columns["units"] = {"level": "m", "valve": "%"}
+    with pytest.warns(UserWarning, match="tank.csv") as caught:
+        load_transitions(NamedTable(tmp_path / "tank.csv", columns))
+    messages = "\n".join(str(warning.message) for warning in caught)
+    assert "too coarse for the steps of level [m] (" in messages
+    assert "dimensions valve [%] of the action space" in messages

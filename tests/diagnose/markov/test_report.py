@@ -42,13 +42,13 @@ def of_position(obs: Tensor, action: Tensor) -> tuple[Normal, Normal]:
 def test_a_hidden_velocity_is_reported() -> None:
     """The velocity stays nearly the same from step to step, and two positions tell it."""
     found, advice, _ = report(mass_on_a_spring(hidden=True), of_position)
-    assert found.names == ("reward", "obs 0")
+    assert found.names == ("reward", "obs[0]")
     assert (found.correlation > 0.7).all()
     assert (found.gains[2] > 0.9).all()
     assert advice is not None
     assert advice.warning
     assert advice.value == "observations do not show all of it: history=2"
-    assert "reward, obs 0" in advice.why
+    assert "reward, obs[0]" in advice.why
 
 
 def test_a_state_that_is_shown_is_not() -> None:
@@ -71,7 +71,7 @@ def test_with_the_history_nothing_is_hidden_any_more() -> None:
 
     found, advice, _ = report(data, FunctionModel(of_two_positions, 1, 3))
     assert found.history == 2
-    assert found.names == ("reward", "obs 0")
+    assert found.names == ("reward", "obs[0]")
     assert all((gain < 0.5).all() for gain in found.gains.values())
     assert found.gains[2].abs().max() < 1e-4  # the model sees that already
     assert advice is not None
@@ -131,7 +131,7 @@ def test_known_outputs_are_left_out() -> None:
     found, _, _ = report(
         data, of_state, known={1: speed}, reward=lambda obs, action, next_obs: -next_obs[:, 0]
     )
-    assert found.names == ("obs 0",)
+    assert found.names == ("obs[0]",)
 
 
 def test_too_few_steps_are_noted() -> None:
@@ -144,6 +144,6 @@ def test_too_few_steps_are_noted() -> None:
 def test_the_figures_have_a_row_for_each_output() -> None:
     found, _, _ = report(mass_on_a_spring(hidden=True), of_position)
     rows = found.rows()
-    assert [row["output"] for row in rows] == ["reward", "obs 0"]
+    assert [row["output"] for row in rows] == ["reward", "obs[0]"]
     assert rows[0]["correlation with the step before"] == float(found.correlation[0])
     assert rows[1]["explained by 2 observations"] == float(found.gains[2][1])

@@ -123,7 +123,7 @@ def test_an_output_that_is_predicted_worse_than_its_mean_is_named() -> None:
     data = linear_transitions()
     tiny = replace(data, rewards=data.rewards * 1e-6)
     raw = replace(QUICK, standardize_targets=False)
-    with pytest.warns(UserWarning, match=r"predicts the reward \(.*\) worse than the mean"):
+    with pytest.warns(UserWarning, match=r"predicts reward \(.*\) worse than the mean"):
         report = fit(tiny, TINY, fit_settings=raw, progress=False).report
     assert report.unexplained[0] > 100
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from offline_envs.data import check_continuous, d3rlpy_arrays
+from offline_envs.data import Transitions, check_continuous, d3rlpy_arrays
 from offline_envs.errors import SettingsError
 from offline_envs.files import delete, write_bytes
 from offline_envs.policies import TorchScriptPolicy
@@ -65,11 +65,14 @@ class ModelFree(Algorithm):
         """Settings of d3rlpy's class: what the run gives overrides the algorithm's own."""
         return {**self.config, **self.own_settings(settings).config}
 
+    def check_data(self, settings: RunSettings, transitions: Transitions) -> None:
+        """See `Algorithm`."""
+        check_continuous(transitions.discrete_actions, settings.algorithm)
+        check_bounded(transitions.action_space)
+
     def train(self, run: Run) -> TrainResult:
         """Let d3rlpy train, score each policy that it saves, and at the end the last one."""
         settings, folder = run.settings, run.folder
-        check_continuous(run.transitions.discrete_actions, settings.algorithm)
-        check_bounded(run.transitions.action_space)
         python = interpreter(self.own_settings(settings).python)
         with Worker(python, folder.path / LOG_FILE) as worker, stop_request(interrupt):
             _Training(self, run, worker).carry_out()

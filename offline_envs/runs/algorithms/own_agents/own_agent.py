@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from offline_envs.data import Transitions, check_continuous
 from offline_envs.errors import SettingsError
 from offline_envs.runs.algorithms.model_based import ModelBased
 from offline_envs.runs.run_settings import RunSettings
@@ -24,3 +25,8 @@ class WithOwnAgent(ModelBased):
             raise SettingsError(
                 f"{settings.algorithm} needs the agent {self.own_agent}, not {settings.agent}."
             )
+
+    def check_data(self, settings: RunSettings, transitions: Transitions) -> None:
+        """See `Algorithm`."""
+        check_continuous(transitions.discrete_actions, settings.algorithm)
+        super().check_data(settings, transitions)
