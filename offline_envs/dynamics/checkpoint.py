@@ -50,12 +50,11 @@ def save_model(
         CheckpointError: `folder` holds something that is not a model.
         SettingsError: The model's class is not registered.
     """
-    kind = kind_of(model)
     weights = tensor_bytes(model.state_dict())
     card = {
         "format_version": FORMAT_VERSION,
         "package_version": version("offline-envs"),
-        "kind": kind,
+        "kind": kind_of(model),
         **model.card(),
         "fit_settings": fit_settings and fit_settings.to_json(),
         "dataset": transitions and _dataset_card(transitions),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gymnasium.spaces import Box, Discrete
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor, nn
 
@@ -22,9 +23,12 @@ def export_policy(run: Path | str, file: Path | str) -> None:
     """Write the policy of a run, the last or the chosen one, as one ONNX file.
 
     The input is `obs`, float32 `(batch, d)`, the output `action`, `(batch, k)`: deterministic, in the
-    environment's units and within its bounds. Metadata are `kind` (`"policy"`), `obs_dim`, `action_dim`,
-    `action_low`, `action_high`, `algorithm`, `agent`, `dataset`, `task`, `history` and `seed`; texts as they
-    are, the rest as JSON.
+    environment's units and within its bounds. Discrete actions are integers, `(batch,)` or `(batch, m)`. A
+    Dict of observations is given as one array, part by part, sorted by name.
+
+    Metadata are `kind` (`"policy"`), `obs_dim`, `action_dim`, `action_low`, `action_high`, `algorithm`,
+    `agent`, `dataset`, `task`, `history` and `seed`; texts as they are, the rest as JSON. For discrete
+    actions `action_choices`, n or m numbers, stands instead of the three about the action.
 
     Args:
         run: Folder of a run of your own, as `train` writes it: loading a policy can run code.
@@ -65,11 +69,15 @@ class _Deterministic(nn.Module):
         super().__init__()
         self.policy: Any = agent.policy
         space: Any = agent.action_space
-        self.register_buffer("low", torch.as_tensor(space.low))
-        self.register_buffer("high", torch.as_tensor(space.high))
+        self.continuous = isinstance(space, Box)
+        if self.continuous:
+            self.register_buffer("low", torch.as_tensor(space.low))
+            self.register_buffer("high", torch.as_tensor(space.high))
 
     def forward(self, obs: Tensor) -> tuple[Tensor]:
         action = self.policy._predict(obs, deterministic=True)
+        if not self.continuous:
+            return (action,)
         if self.policy.squash_output:  # then in [−1, 1]
             return (self.low + 0.5 * (action + 1) * (self.high - self.low),)
         return (torch.clamp(action, self.low, self.high),)
@@ -83,15 +91,19 @@ def _loaded(settings: RunSettings, policy: Path) -> BaseAlgorithm:
 
 
 def _about(settings: RunSettings, agent: BaseAlgorithm) -> dict[str, Any]:
-    space: Any = agent.action_space
     return {
         "kind": "policy",
         "obs_dim": agent.observation_space.shape[0],  # type: ignore[index]
-        "action_dim": space.shape[0],
-        "action_low": space.low.tolist(),
-        "action_high": space.high.tolist(),
+        **_about_actions(agent.action_space),
         **{
             name: getattr(settings, name)
             for name in ("algorithm", "agent", "dataset", "task", "history", "seed")
         },
     }
+
+
+def _about_actions(space: Any) -> dict[str, Any]:
+    if isinstance(space, Box):
+        low, high = space.low.tolist(), space.high.tolist()
+        return {"action_dim": space.shape[0], "action_low": low, "action_high": high}
+    return {"action_choices": int(space.n) if isinstance(space, Discrete) else space.nvec.tolist()}

@@ -47,10 +47,14 @@ class Spaces(gym.Env[Any, Any]):
     action_space = Box(np.array(LOW, np.float32), np.array(HIGH, np.float32))
 
 
-def run_of(agent: str, folder: Path, **options: Any) -> Any:
-    """The folder of a run as far as a policy needs it, and the agent."""
+def run_of(agent: str, folder: Path, actions: Any = None, **options: Any) -> Any:
+    """The folder of a run as far as a policy needs it, and the agent; `actions` replaces the action space."""
     run_folder = RunFolder(folder)
-    run_folder.create(tiny_settings(algorithm="bc", agent=agent, seed=4))
-    made = agent_class(agent)("MlpPolicy", Spaces(), policy_kwargs={"net_arch": [8]}, device="cpu", **options)
+    run_folder.create(tiny_settings(agent=agent, seed=4))
+    env = Spaces()
+    if actions is not None:
+        env.action_space = actions
+    small: dict[str, Any] = {"policy_kwargs": {"net_arch": [8]}, "device": "cpu", "seed": 4}
+    made = agent_class(agent)("MlpPolicy", env, **small, **options)
     save_policy(made, run_folder.policies / "last_policy.zip")
     return made

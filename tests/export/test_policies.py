@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Discrete, MultiDiscrete
 
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.export import export_policy
@@ -28,6 +29,28 @@ def test_actions_are_those_of_predict(name: str, options: dict[str, Any], tmp_pa
     found = metadata(tmp_path / "policy.onnx")
     assert (found["kind"], found["agent"], found["seed"]) == ("policy", name, 4)
     assert (found["obs_dim"], found["action_low"], found["action_high"]) == (3, list(LOW), list(HIGH))
+
+
+@pytest.mark.parametrize(
+    ("name", "space", "options"),
+    [
+        ("dqn", Discrete(3), {"buffer_size": 2}),
+        ("qrdqn", Discrete(3), {"buffer_size": 2}),
+        ("trpo", Discrete(3), {}),
+        ("trpo", MultiDiscrete([2, 3]), {}),
+    ],
+)
+def test_choices_are_those_of_predict(name: str, space: Any, options: dict[str, Any], tmp_path: Path) -> None:
+    agent = run_of(name, tmp_path / "run", space, **options)
+    export_policy(tmp_path / "run", tmp_path / "policy.onnx")
+    obs = 20 * np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
+    (action,) = run(tmp_path / "policy.onnx", obs)
+    assert action.dtype == np.int64
+    assert np.array_equal(action, agent.predict(obs, deterministic=True)[0])
+    assert len(np.unique(action)) > 1
+    found = metadata(tmp_path / "policy.onnx")
+    assert found["action_choices"] == (3 if isinstance(space, Discrete) else [2, 3])
+    assert "action_low" not in found
 
 
 def test_runs_without_such_a_policy_are_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import offline_envs  # noqa: F401  registers the environments
 from offline_envs.envs import Rollout, rollout
 from offline_envs.errors import SettingsError
 from offline_envs.policies import UniformChoices
-from offline_envs.sb3 import BehaviorCloner, MixedReplayBuffer, SB3VecEnv, with_uniform_rollouts
+from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, with_uniform_rollouts
 from tests.discrete import choosing, chosen_options
 
 SMALL: dict[str, Any] = {"policy_kwargs": {"net_arch": [8]}, "device": "cpu", "seed": 0}
@@ -118,8 +118,3 @@ def test_uniform_rollouts_take_every_choice() -> None:
     assert agent.replay_buffer is not None
     counts = np.bincount(agent.replay_buffer.actions[:100].flatten().astype(int))
     assert counts.tolist() == pytest.approx([133, 133, 133], abs=40)
-
-
-def test_cloning_refuses_choices() -> None:
-    with pytest.raises(SettingsError, match="needs a Box action space"):
-        BehaviorCloner(PPO("MlpPolicy", vec_env(Discrete(3)), **SMALL), choosing(Discrete(3)))
