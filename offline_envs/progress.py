@@ -47,7 +47,8 @@ class LiveProgress:
 
     def stop(self) -> None:
         """Stop drawing; a second call does nothing."""
-        self._bar.stop()
+        if not self._bar.disable:  # before rich 14 one that draws nothing ends with an empty line
+            self._bar.stop()
 
     def note(self, text: str) -> None:
         """Print a line of text, above the bar if there is one."""

@@ -120,7 +120,7 @@ class _Training:
         dataset = self._run.folder.path / DATASET_FILE
         self._progress.start()
         try:
-            np.savez(dataset, allow_pickle=False, **arrays)
+            np.savez(dataset, **arrays)
             request = self._algorithm.request(self._run, dataset, start)
             about = {**self._worker.about, **{name: request[name] for name in ("learner", "config")}}
             for message in self._worker.carry_out(request):
