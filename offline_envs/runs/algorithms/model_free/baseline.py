@@ -120,7 +120,8 @@ class _Training:
         dataset = self._run.folder.path / DATASET_FILE
         self._progress.start()
         try:
-            np.savez(dataset, **arrays)
+            # Without allow_pickle=, which NumPy 2.0 would write as one more array.
+            np.savez(dataset, **arrays)  # type: ignore[arg-type]
             request = self._algorithm.request(self._run, dataset, start)
             about = {**self._worker.about, **{name: request[name] for name in ("learner", "config")}}
             for message in self._worker.carry_out(request):

@@ -45,7 +45,7 @@ class Listener:
 
 def request_of(folder: Path, **changes: Any) -> dict[str, Any]:
     dataset = folder / "dataset.npz"
-    np.savez(dataset, allow_pickle=False, **d3rlpy_arrays(toy_transitions()))
+    np.savez(dataset, **d3rlpy_arrays(toy_transitions()))  # type: ignore[arg-type]
     common = {"learner": "TD3PlusBC", "config": {}, "seed": 0, "device": "cpu:0", "dataset": str(dataset)}
     shape = {"folder": str(folder / "checkpoint"), "obs_dim": 2, "action_dim": 1}
     return {**common, **shape, "start": 0, "steps": 7, "every": 3, **changes}
