@@ -232,8 +232,6 @@ def _of_run(policy: str | None, agent: str, model: Path | None) -> tuple[str | N
         return policy, agent, model
     folder = RunFolder(Path(policy))
     settings, found = folder.settings(), folder.final_policy()
-    if found is None:
-        raise SettingsError(f"{folder.policies} holds no policy yet. Let the run come to an evaluation.")
     own = folder.model if folder.model.is_dir() else None
     return str(found), settings.agent, own if model is None else model
 

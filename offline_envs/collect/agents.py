@@ -12,9 +12,10 @@ from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import open_path
 
-from offline_envs.agents import AGENTS, find_saved_agent
+from offline_envs.agents import AGENTS
 from offline_envs.collect.settings import CollectSettings
 from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.policies import read_agent
 
 EXPLORATION_STD = 0.1  # of actions scaled to [-1, 1]: TD3 (Fujimoto et al. 2018), section 6.1
 BUFFER_STEPS = 1_000_000  # largest replay buffer
@@ -55,12 +56,7 @@ def load_agent(settings: CollectSettings, path: Path, env: gym.Env[Any, Any]) ->
         CheckpointError: The file is missing, or was not saved by this agent.
         SettingsError: The agent was trained with other spaces than this environment's.
     """
-    try:
-        agent = find_saved_agent(settings.agent).load().load(path, device="cpu")
-    except Exception as error:  # Stable-Baselines3 passes on whatever zipfile, pickle or torch raise.
-        raise CheckpointError(
-            f"{path} cannot be loaded as a {settings.agent.upper()} policy: {error}"
-        ) from error
+    agent = read_agent(path, settings.agent)
     for name in ("observation_space", "action_space"):
         trained, wanted = getattr(agent, name), getattr(env, name)
         if trained.shape != wanted.shape:

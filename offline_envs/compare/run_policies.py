@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offline_envs.data import Transitions
-from offline_envs.errors import CheckpointError, SettingsError
-from offline_envs.policies import TORCHSCRIPT_SUFFIX, Predictor, TorchScriptPolicy
+from offline_envs.errors import SettingsError
+from offline_envs.policies import TORCHSCRIPT_SUFFIX, Predictor, TorchScriptPolicy, read_agent
 from offline_envs.runs import RunFolder, RunSettings
-from offline_envs.sb3 import agent_class
 
 SAME = ("dataset", "columns", "task", "env_id", "env_kwargs", "history")
 """Settings that the runs of a comparison must share, because they decide the data and what returns mean."""
@@ -54,10 +53,7 @@ class RunPolicy:
             return TorchScriptPolicy(
                 self.policy_file, transitions.obs_dim, transitions.action_space, seed=self.settings.seed
             )
-        try:
-            return agent_class(self.settings.agent).load(self.policy_file, device="cpu")
-        except Exception as error:  # SB3 passes on whatever zipfile, pickle or torch raise
-            raise CheckpointError(f"{self.policy_file} cannot be loaded: {error}") from error
+        return read_agent(self.policy_file, self.settings.agent)
 
 
 def find_policies(folders: Sequence[Path]) -> list[RunPolicy]:
@@ -106,7 +102,6 @@ def _run_policy(path: Path, name: str) -> RunPolicy:
     folder = RunFolder(path)
     settings = folder.settings()
     result = folder.result() if folder.result_file.exists() else None
-    policy = folder.final_policy()
-    if policy is None:
-        raise CheckpointError(f"{folder.policies} holds no policy yet. Let the run come to an evaluation.")
-    return RunPolicy(name, folder, settings, policy, None if result is None else result.real_return)
+    return RunPolicy(
+        name, folder, settings, folder.final_policy(), None if result is None else result.real_return
+    )

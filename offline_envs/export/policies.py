@@ -8,11 +8,10 @@ from gymnasium.spaces import Box, Discrete
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor, nn
 
-from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.errors import SettingsError
 from offline_envs.export.onnx_file import N_ROWS, check_onnx, write_onnx
-from offline_envs.policies import TORCHSCRIPT_SUFFIX
+from offline_envs.policies import TORCHSCRIPT_SUFFIX, read_agent
 from offline_envs.runs import RunFolder, RunSettings
-from offline_envs.sb3 import agent_class
 from offline_envs.settings import check_arguments
 
 SUMMARY = "A policy: the deterministic action for an observation, both in the environment's units."
@@ -35,23 +34,20 @@ def export_policy(run: Path | str, file: Path | str) -> None:
         file: The file to write; one that is there is replaced.
 
     Raises:
-        CheckpointError: The folder holds no run.
-        SettingsError: There is no policy yet, it cannot be read, or it is d3rlpy's; or a package of the extra
-            `onnx` is missing.
+        CheckpointError: The folder holds no run, or no policy yet, or one that cannot be read.
+        SettingsError: The policy is d3rlpy's, or a package of the extra `onnx` is missing.
         OfflineEnvsError: ONNX Runtime computes something else than PyTorch.
         StorageError: The system does not let the file be written.
     """
     check_onnx()
     folder = RunFolder(run)
     settings, policy = folder.settings(), folder.final_policy()
-    if policy is None:
-        raise SettingsError(f"{run} has no policy yet: its first evaluation writes one.")
     if policy.suffix == TORCHSCRIPT_SUFFIX:
         raise SettingsError(
             f"{policy} is d3rlpy's, in TorchScript, which libtorch runs from C++. d3rlpy itself writes ONNX: "
             "save_policy('policy.onnx')."
         )
-    agent = _loaded(settings, policy)
+    agent = read_agent(policy, settings.agent)
     size = agent.observation_space.shape[0]  # type: ignore[index]
     obs = torch.randn(N_ROWS, size, generator=torch.Generator().manual_seed(0))
     write_onnx(
@@ -81,13 +77,6 @@ class _Deterministic(nn.Module):
         if self.policy.squash_output:  # then in [−1, 1]
             return (self.low + 0.5 * (action + 1) * (self.high - self.low),)
         return (torch.clamp(action, self.low, self.high),)
-
-
-def _loaded(settings: RunSettings, policy: Path) -> BaseAlgorithm:
-    try:
-        return agent_class(settings.agent).load(policy, device="cpu")
-    except Exception as error:  # SB3 passes on whatever zipfile, pickle or torch raise
-        raise CheckpointError(f"{policy} cannot be read: {error}") from error
 
 
 def _about(settings: RunSettings, agent: BaseAlgorithm) -> dict[str, Any]:

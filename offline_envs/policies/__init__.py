@@ -4,6 +4,7 @@ from offline_envs.policies.acting import Acting
 from offline_envs.policies.nested import on_columns
 from offline_envs.policies.policy import Policy, Predictor, PredictPolicy, TensorPolicy, as_policy
 from offline_envs.policies.recorded import RecordedActions
+from offline_envs.policies.saved import read_agent
 from offline_envs.policies.spec import (
     POLICIES,
     ActsIn,
@@ -38,5 +39,6 @@ __all__ = [
     "on_columns",
     "planners",
     "policy_from_spec",
+    "read_agent",
     "uniform",
 ]

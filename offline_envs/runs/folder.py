@@ -88,14 +88,17 @@ class RunFolder:
         """The policy that the run chose; there is none if it takes its last one."""
         return self.policies / CHOSEN_POLICY
 
-    def final_policy(self) -> Path | None:
-        """The policy that the run ends with, the chosen or the last one; None before its first evaluation.
+    def final_policy(self) -> Path:
+        """The policy that the run ends with, the chosen or the last one.
 
         Raises:
-            CheckpointError: The folder holds no run.
+            CheckpointError: The folder holds no run, or one that has not been evaluated yet.
         """
         names = LAST_POLICIES if self.settings().choose == LAST else (CHOSEN_POLICY,)
-        return next((file for name in names if (file := self.policies / name).is_file()), None)
+        for file in (self.policies / name for name in names):
+            if file.is_file():
+                return file
+        raise CheckpointError(f"{self.policies} holds no policy yet. Let the run come to an evaluation.")
 
     @property
     def plots(self) -> Path:

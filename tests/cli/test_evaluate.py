@@ -55,7 +55,7 @@ def test_a_policy_of_an_agent_that_no_run_trains_is_scored(tmp_path: Path) -> No
     PPO("MlpPolicy", "InvertedDoublePendulum-v5", policy_kwargs={"net_arch": [8]}, device="cpu").save(path)
     call = ("evaluate", path, "--env-id", "InvertedDoublePendulum-v5", "--episodes", 1)
     assert "1 episodes of" in succeed(*call, "--agent", "ppo")
-    named = fail(*call).partition("name it: --agent ")[2].strip().rstrip(".").split(", ")
+    named = fail(*call).partition("name it as the agent: ")[2].strip().rstrip(".").split(", ")
     assert named == sorted(named)
     assert {"a2c", "ppo", *AGENTS} == {*named}
 

@@ -24,7 +24,7 @@ def test_a_missing_or_foreign_policy_file_is_named(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.zip"
     foreign.write_text("no zip file")
     for path in (foreign, tmp_path / "missing.zip"):
-        with pytest.raises(CheckpointError, match=f"{path.name} cannot be loaded as a SAC policy"):
+        with pytest.raises(CheckpointError, match=f"{path.name} cannot be loaded as a policy of sac"):
             load_agent(CollectSettings(Kind.EXPERT, 10), path, gym.make("Pendulum-v1"))
 
 

@@ -58,13 +58,13 @@ def test_runs_without_such_a_policy_are_refused(tmp_path: Path) -> None:
         export_policy(tmp_path, tmp_path / "policy.onnx")
     run_folder = RunFolder(tmp_path / "run")
     run_folder.create(tiny_settings(algorithm="bc"))
-    with pytest.raises(SettingsError, match="no policy yet"):
+    with pytest.raises(CheckpointError, match="holds no policy yet"):
         export_policy(run_folder.path, tmp_path / "policy.onnx")
     run_folder.policies.mkdir()
     (run_folder.policies / "last_policy.pt").touch()
     with pytest.raises(SettingsError, match="libtorch"):
         export_policy(run_folder.path, tmp_path / "policy.onnx")
     (run_folder.policies / "last_policy.zip").write_bytes(b"half")
-    with pytest.raises(CheckpointError, match=r"last_policy\.zip cannot be read"):
+    with pytest.raises(CheckpointError, match=r"last_policy\.zip cannot be loaded as a policy of"):
         export_policy(run_folder.path, tmp_path / "policy.onnx")
     assert not (tmp_path / "policy.onnx").exists()

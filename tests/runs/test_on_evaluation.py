@@ -51,7 +51,7 @@ def test_a_callback_is_given_each_row_once_it_is_written(
     def record(row: Mapping[str, Any], folder: Path) -> None:
         run = RunFolder(folder)
         assert asdict(run.read_metrics()[-1]) == row
-        assert run.final_policy() is not None
+        assert run.final_policy().is_file()
         given.append(row)
 
     train(each_settings, str(tmp_path / "run"), show_progress=False, callbacks=[record])

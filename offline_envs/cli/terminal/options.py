@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from offline_envs.agents import find_saved_agent, saved_agents
+from offline_envs.agents import saved_agents
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec
     from gymnasium.spaces import Box, Space
-    from stable_baselines3.common.base_class import BaseAlgorithm
 
     from offline_envs.data import Transitions
     from offline_envs.mdp import LearnedMDP
@@ -232,6 +231,7 @@ def find_policy(
 
     Raises:
         SettingsError: An unknown name, a missing file, or a policy for other spaces.
+        CheckpointError: The file is damaged, or another agent's.
     """
     from offline_envs.policies import (
         POLICIES,
@@ -243,6 +243,7 @@ def find_policy(
         needs_model,
         on_columns,
         policy_from_spec,
+        read_agent,
     )
 
     if is_policy_spec(policy):
@@ -262,10 +263,11 @@ def find_policy(
         assert obs_shape is not None
         ActsIn(action_space).box()
         return TorchScriptPolicy(policy, obs_shape[0], action_space, seed=seed)
-    loaded: Any = on_columns(_load_policy(Path(policy), agent))
+    loaded: Any = on_columns(read_agent(policy, agent))
     _check_shape("observation", loaded.observation_space, obs_shape, owner)
     _check_shape("action", loaded.action_space, action_space.shape, owner)
-    return loaded  # type: ignore[no-any-return]
+    found: Predictor = loaded
+    return found
 
 
 def learned_mdp(transitions: "Transitions", learned_env: str, learned_kwargs: str) -> "LearnedMDP":
@@ -283,22 +285,6 @@ def learned_mdp(transitions: "Transitions", learned_env: str, learned_kwargs: st
     env: Any = gym.make(learned_env, dataset=transitions, **kwargs)
     mdp: LearnedMDP = env.unwrapped.mdp
     return mdp
-
-
-def _load_policy(policy: Path, agent: str) -> "BaseAlgorithm":
-    """Read a policy onto the CPU.
-
-    Raises:
-        SettingsError: An unknown agent, or a file that is not its policy.
-    """
-    agent_type = find_saved_agent(agent).load()
-    try:
-        return agent_type.load(policy, device="cpu")
-    except Exception as error:  # SB3 passes on whatever zipfile, pickle or torch raise
-        raise SettingsError(
-            f"{policy} cannot be loaded as a policy of {agent}: {error}. If another agent saved it, name it: "
-            f"--agent {', '.join(saved_agents())}."
-        ) from error
 
 
 def _check_shape(name: str, policy: "Space[object]", expected: tuple[int, ...] | None, owner: str) -> None:
