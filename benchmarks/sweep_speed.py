@@ -53,7 +53,10 @@ def main(
             ),
             f"Ray, {cores} at once": lambda: by_ray(config, scratch / "ray"),
         }
-        found = {way: timed(call) for way, call in ways.items()}
+        found = {}
+        for way, call in ways.items():
+            found[way] = timed(call)
+            Console(stderr=True).print(f"{way}: {found[way][1]:.0f} s")
     first, *_, last = (returns for returns, _ in found.values())
     if first != last:
         raise SystemExit(f"The same runs ended differently:\n{first}\n{last}")
