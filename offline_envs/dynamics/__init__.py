@@ -31,6 +31,7 @@ from offline_envs.dynamics.model import (
     PredictsOwn,
     check_members,
     has_saved_form,
+    is_dynamics_model,
     n_compared,
 )
 from offline_envs.dynamics.prediction import DELTA, REWARD, Prediction
@@ -135,6 +136,7 @@ __all__ = [
     "gaussian_process_folder",
     "generator_for",
     "has_saved_form",
+    "is_dynamics_model",
     "load_ensemble",
     "load_model",
     "make_optimizer",

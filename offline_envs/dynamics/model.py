@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -10,6 +10,9 @@ from torch import Tensor
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.errors import unknown_name
 from offline_envs.files import tensor_bytes
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 MEMBER_CHOICES = ("all", "elites")
 """Choices of the members that are measured or compared."""
@@ -31,13 +34,13 @@ class ModelShape(Protocol):
         """Whether members predict a variance."""
 
 
-@runtime_checkable
 class DynamicsModel(ModelShape, Protocol):
     """N members that each predict a Gaussian over (reward, next_obs − obs), independently per dimension.
 
     `EnsembleDynamics` is one implementation. A Gaussian process, a recurrent network or a user's
     network is another: it needs no base class, only these members, and `MODEL_KINDS` to be read from a
-    file. A model of one member has `elites = tensor([0])`. `FunctionModel` is one for any function.
+    file. A model of one member has `elites = tensor([0])`. `FunctionModel` is one for any function;
+    `is_dynamics_model` says whether an object is one.
     """
 
     @property
@@ -87,6 +90,21 @@ class DynamicsModel(ModelShape, Protocol):
         Raises:
             SettingsError, KeyError, TypeError, RuntimeError: They do not match.
         """
+
+
+MODEL_MEMBERS = tuple(
+    name for part in (ModelShape, DynamicsModel) for name in vars(part) if not name.startswith("_")
+)
+"""Names of the members that make an object a `DynamicsModel`."""
+
+
+def is_dynamics_model(value: object) -> "TypeIs[DynamicsModel]":
+    """Whether an object has every member of `DynamicsModel`, buffers of a torch module included.
+
+    Since Python 3.12 `isinstance` does not find those in a protocol, because a module gives them by
+    `__getattr__`.
+    """
+    return all(hasattr(value, name) for name in MODEL_MEMBERS)
 
 
 @runtime_checkable

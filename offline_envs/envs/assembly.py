@@ -16,6 +16,7 @@ from offline_envs.dynamics import (
     HistoryModel,
     MaskedModel,
     fitted_ensemble,
+    is_dynamics_model,
     load_model,
     predictor,
     read_model_card,
@@ -178,7 +179,7 @@ def resolve_model(
     """
     if isinstance(model, str | Path):
         loaded: DynamicsModel = load_model(Path(model), device=device)
-    elif isinstance(model, DynamicsModel):
+    elif is_dynamics_model(model):
         loaded = model
     else:
         loaded = FunctionModel(model, obs_dim, action_dim, device=device)

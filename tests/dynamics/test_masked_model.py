@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from offline_envs.dynamics import DynamicsModel, FunctionModel, MaskedModel, disagreement_stats
+from offline_envs.dynamics import FunctionModel, MaskedModel, disagreement_stats, is_dynamics_model
 from offline_envs.dynamics.model import PredictsOwn
 from offline_envs.errors import SettingsError
 from tests.toy import MEANS, STDS, toy_ensemble, toy_transitions
@@ -13,7 +13,7 @@ OBS, ACTION = torch.zeros(4, 2), torch.zeros(4, 1)
 
 def test_members_agree_without_doubt_on_what_is_known() -> None:
     model = MaskedModel(toy_ensemble(), [2, 0])
-    assert isinstance(model, DynamicsModel)
+    assert is_dynamics_model(model)
     mean, std = model.predict(OBS, ACTION)
     torch.testing.assert_close(mean[:, 0, 0], torch.full((3,), 7 / 3))  # of 1, 2 and 4
     torch.testing.assert_close(mean[:, 0, 1], torch.tensor(MEANS)[:, 1])

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -11,7 +12,7 @@ import torch
 
 from offline_envs.dynamics import (
     MODEL_KINDS,
-    DynamicsModel,
+    is_dynamics_model,
     load_model,
     read_model,
     read_model_card,
@@ -20,7 +21,7 @@ from offline_envs.dynamics import (
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.wrappers import UncertaintyPenalty
 from tests.dynamics.own_model import LinearModel
-from tests.toy import toy_transitions
+from tests.toy import toy_ensemble, toy_transitions
 
 WEIGHT = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [2.0, 0.0, 1.0]])  # reward 2a, Δobs (obs₀, a)
 MODEL_KINDS.register("tests/linear", LinearModel)
@@ -32,7 +33,21 @@ def options(**changes: Any) -> dict[str, Any]:
 
 
 def test_it_is_a_dynamics_model() -> None:
-    assert isinstance(LinearModel(WEIGHT, 2), DynamicsModel)
+    assert is_dynamics_model(LinearModel(WEIGHT, 2))
+
+
+def test_members_that_a_torch_module_keeps_as_buffers_count() -> None:
+    """They are neither in the class nor the object's own attributes, where Python 3.12 looks for them."""
+    ensemble = toy_ensemble()
+    assert "elites" not in {*vars(ensemble), *dir(type(ensemble))}
+    assert is_dynamics_model(ensemble)
+
+
+@pytest.mark.parametrize("name", ["elites", "predict", "n_members"])
+def test_what_lacks_a_member_is_none(name: str) -> None:
+    names = {name: None for name in dir(LinearModel(WEIGHT, 2)) if not name.startswith("_")}
+    assert is_dynamics_model(SimpleNamespace(**names))
+    assert not is_dynamics_model(SimpleNamespace(**{key: None for key in names if key != name}))
 
 
 @pytest.mark.parametrize("env_id", ["LearnedModel-v0", "PenalizedModel-v0"])
