@@ -12,6 +12,7 @@ from types import MappingProxyType, UnionType
 from typing import Any, ParamSpec, Self, TypeVar, Union, get_args, get_origin
 
 import numpy as np
+from typing_extensions import get_protocol_members, is_protocol
 
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 
@@ -24,6 +25,7 @@ __all__ = [
     "check_arguments",
     "check_seed",
     "checked",
+    "follows",
 ]
 
 NUMBERS: Mapping[Any, type] = MappingProxyType({int: Integral, float: Real})
@@ -186,9 +188,18 @@ def _is_of(kind: Any, value: Any) -> bool:
 
 def _is_instance(value: Any, kind: Any) -> bool:
     try:
-        return isinstance(value, type(None) if kind is None else kind)
+        found = isinstance(value, type(None) if kind is None else kind)
     except TypeError:  # `Any`, a name in quotes, a protocol that is for type checkers only
         return True
+    return found or (is_protocol(kind) and follows(value, kind))
+
+
+def follows(value: object, protocol: Any) -> bool:
+    """Whether an object has every member of a protocol, also those that it gives by `__getattr__`.
+
+    `isinstance` does not find these since Python 3.12. Buffers and parameters of a torch module are such.
+    """
+    return all(hasattr(value, name) for name in get_protocol_members(protocol))
 
 
 def _as_python(kind: Any, value: Any) -> Any:

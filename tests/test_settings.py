@@ -3,7 +3,7 @@ from collections import UserDict, UserList
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pytest
@@ -130,6 +130,31 @@ def test_paths_and_functions_are_checked_too() -> None:
 @check_arguments
 def scaled(value: float, *more: float, times: int = 2, **options: float) -> list[float]:
     return [times * number for number in (value, *more, *options.values())]
+
+
+@runtime_checkable
+class Sized(Protocol):
+    size: torch.Tensor
+
+    def forward(self) -> int: ...
+
+
+class Module(torch.nn.Module):
+    def forward(self) -> int:
+        return 0
+
+
+def test_a_protocol_is_followed_by_what_a_module_keeps_as_a_buffer_too() -> None:
+    @check_arguments
+    def use(thing: Sized | None) -> bool:
+        return thing is not None
+
+    module = Module()
+    with pytest.raises(SettingsError, match=r"thing must be of type Sized \| None, got Module\(\)"):
+        use(module)  # type: ignore[arg-type]
+    module.register_buffer("size", torch.zeros(1))
+    assert use(module)  # type: ignore[arg-type]
+    assert use(None) is False
 
 
 def test_arguments_of_a_function_are_checked_by_their_annotations() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.errors import unknown_name
 from offline_envs.files import tensor_bytes
+from offline_envs.settings import follows
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -34,13 +35,14 @@ class ModelShape(Protocol):
         """Whether members predict a variance."""
 
 
+@runtime_checkable
 class DynamicsModel(ModelShape, Protocol):
     """N members that each predict a Gaussian over (reward, next_obs − obs), independently per dimension.
 
     `EnsembleDynamics` is one implementation. A Gaussian process, a recurrent network or a user's
     network is another: it needs no base class, only these members, and `MODEL_KINDS` to be read from a
     file. A model of one member has `elites = tensor([0])`. `FunctionModel` is one for any function;
-    `is_dynamics_model` says whether an object is one.
+    `is_dynamics_model` says whether an object is one; since Python 3.12 `isinstance` overlooks buffers.
     """
 
     @property
@@ -92,19 +94,9 @@ class DynamicsModel(ModelShape, Protocol):
         """
 
 
-MODEL_MEMBERS = tuple(
-    name for part in (ModelShape, DynamicsModel) for name in vars(part) if not name.startswith("_")
-)
-"""Names of the members that make an object a `DynamicsModel`."""
-
-
 def is_dynamics_model(value: object) -> "TypeIs[DynamicsModel]":
-    """Whether an object has every member of `DynamicsModel`, buffers of a torch module included.
-
-    Since Python 3.12 `isinstance` does not find those in a protocol, because a module gives them by
-    `__getattr__`.
-    """
-    return all(hasattr(value, name) for name in MODEL_MEMBERS)
+    """Whether an object has every member of `DynamicsModel`; its tensors may be buffers of a torch module."""
+    return follows(value, DynamicsModel)
 
 
 @runtime_checkable
