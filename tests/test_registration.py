@@ -166,9 +166,10 @@ def test_deep_copies_of_a_spec_cost_nothing() -> None:
 def test_module_form_of_the_id_works_in_a_process_that_imports_nothing_else(
     env_id: str, files: dict[str, Any]
 ) -> None:
+    options = {**files, **OWN_SETTINGS.get(env_id, {})}
     program = (
         "import gymnasium as gym\n"
-        f"options = {files!r}\n"
+        f"options = {options!r}\n"
         f"env = gym.make('offline_envs:{env_id}', **options); env.reset(seed=0)\n"
         f"envs = gym.make_vec('offline_envs:{env_id}', num_envs=2, **options); envs.reset(seed=0)\n"
         "print(env.spec.id, envs.spec.id, envs.num_envs)"

@@ -11,6 +11,8 @@ from offline_envs.sb3 import SB3VecEnv
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import DEMO, ENSEMBLE, FIT
 
+QUICK: dict[str, Any] = {"hidden": [8], "n_snapshots": 2, "steps": 20}
+
 
 def morec_settings(**changes: Any) -> TrainSettings:
     """Four gradient steps in cycles of eight transitions and two gradient steps."""
@@ -23,7 +25,7 @@ def morec_settings(**changes: Any) -> TrainSettings:
         "horizon": 2,
         "n_envs": 4,
         "transitions_per_gradient_step": 4.0,
-        "env_settings": {"selection": "argmax", "min_dynamics_reward": 0.4},
+        "env_settings": {"selection": "argmax", "min_dynamics_reward": 0.4, "discriminator": QUICK},
         "eval_every": 2,
         "eval_episodes": 1,
         "final_episodes": 2,
