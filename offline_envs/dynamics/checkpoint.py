@@ -50,11 +50,12 @@ def save_model(
         CheckpointError: `folder` holds something that is not a model.
         SettingsError: The model's class is not registered.
     """
+    kind = kind_of(model)  # first, because what is of no kind need not have tensors either
     weights = tensor_bytes(model.state_dict())
     card = {
         "format_version": FORMAT_VERSION,
         "package_version": version("offline-envs"),
-        "kind": kind_of(model),
+        "kind": kind,
         **model.card(),
         "fit_settings": fit_settings and fit_settings.to_json(),
         "dataset": transitions and _dataset_card(transitions),

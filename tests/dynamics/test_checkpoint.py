@@ -10,7 +10,7 @@ import torch
 
 from offline_envs.dynamics import EnsembleDynamics, read_model, read_model_card, save_model
 from offline_envs.dynamics.checkpoint import CARD_FILE, WEIGHTS_FILE
-from offline_envs.errors import CheckpointError
+from offline_envs.errors import CheckpointError, SettingsError
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
 
 
@@ -182,3 +182,9 @@ def test_not_a_model(tmp_path: Path) -> None:
         read_model(tmp_path)
     with pytest.raises(CheckpointError, match="not a model"):
         read_model(tmp_path / "nowhere")
+
+
+def test_what_is_of_no_registered_kind_is_refused_before_its_tensors_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="must be registered to be saved, and object is not"):
+        save_model(tmp_path / "model", object())  # type: ignore[arg-type]
+    assert not (tmp_path / "model").exists()
