@@ -104,6 +104,7 @@ def main(
     steps: Annotated[int, typer.Option(help="Gradient steps.", min=1)] = 50_000,
     every: Annotated[int, typer.Option(help="Gradient steps between evaluations.", min=1)] = 1_000,
     episodes: Annotated[int, typer.Option(help="Episodes of an evaluation.", min=1)] = 2,
+    precision: Annotated[str, typer.Option(help="Of the agent's matrix products.")] = "float32",
     alive: Annotated[float, typer.Option(help="Mean length from which a checkpoint survives.")] = 900,
     bound: Annotated[float | None, typer.Option(help="Return from which it survives as well.")] = None,
 ) -> None:
@@ -122,19 +123,21 @@ def main(
         gradient_steps=steps,
         eval_every=every,
         eval_episodes=episodes,
+        precision=precision,
     )
     result = train(settings, output / variant / f"seed-{seed}", resume=True)
     print(f"{variant}, seed {seed}: {result.real_return:.0f} ± {result.real_std:.0f}")
 
 
-def settings_of(variant: str, **run: Any) -> TrainSettings:
+def settings_of(variant: str, *, precision: str = "float32", **run: Any) -> TrainSettings:
     """Settings of a run of MOPO with `FastSAC`.
 
     Args:
         variant: A variant, or several joined by "+".
+        precision: Of the agent's matrix products.
         **run: Further settings of the run.
     """
-    options: dict[str, Any] = {"actor_ema_decay": EMA_DECAY}
+    options: dict[str, Any] = {"actor_ema_decay": EMA_DECAY, "precision": precision}
     for name in variant.split("+"):
         if name not in VARIANTS:
             raise typer.BadParameter(f"--variant must be of {', '.join(VARIANTS)}, got {name!r}.")

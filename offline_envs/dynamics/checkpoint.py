@@ -16,7 +16,7 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.dynamics.fitting.report import FitReport
 from offline_envs.dynamics.kinds import ENSEMBLE, MODEL_KINDS, kind_of
-from offline_envs.dynamics.model import DynamicsModel, weights_digest
+from offline_envs.dynamics.model import DynamicsModel, is_dynamics_model, weights_digest
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import json_checksum, new_folder, read_plain_json, tensor_bytes
 from offline_envs.settings import JsonSettings, check_arguments
@@ -48,14 +48,15 @@ def save_model(
 
     Raises:
         CheckpointError: `folder` holds something that is not a model.
-        SettingsError: The model's class is not registered.
+        SettingsError: It is no model, or its class is not registered.
     """
-    kind = kind_of(model)  # first, because what is of no kind need not have tensors either
+    if not is_dynamics_model(model):
+        raise SettingsError(f"model must be a fitted dynamics model, got {type(model).__name__}.")
     weights = tensor_bytes(model.state_dict())
     card = {
         "format_version": FORMAT_VERSION,
         "package_version": version("offline-envs"),
-        "kind": kind,
+        "kind": kind_of(model),
         **model.card(),
         "fit_settings": fit_settings and fit_settings.to_json(),
         "dataset": transitions and _dataset_card(transitions),

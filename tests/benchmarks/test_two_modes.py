@@ -69,11 +69,14 @@ def test_joined_variants_are_trained_and_resumed(
     monkeypatch.setattr(two_modes, "train", tiny)
     options: dict[str, Any] = {"model": tiny_model, "dataset": DEMO, "output": tmp_path, "seed": 3}
     for _ in range(2):
-        two_modes.main(variant="layer_norm+cosine", steps=4, every=2, episodes=1, **options)
+        two_modes.main(
+            variant="layer_norm+cosine", precision="bfloat16", steps=4, every=2, episodes=1, **options
+        )
     assert seen[0].agent_options == {
         "actor_ema_decay": 0.999,
         "actor_schedule": "cosine",
         "critic_layer_norm": True,
+        "precision": "bfloat16",
     }
     two_modes.main(table=tmp_path)
     rows = cells(capsys.readouterr().out)

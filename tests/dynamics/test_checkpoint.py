@@ -184,7 +184,7 @@ def test_not_a_model(tmp_path: Path) -> None:
         read_model(tmp_path / "nowhere")
 
 
-def test_what_is_of_no_registered_kind_is_refused_before_its_tensors_are_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="must be registered to be saved, and object is not"):
+def test_what_is_no_model_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="must be a fitted dynamics model, got object"):
         save_model(tmp_path / "model", object())  # type: ignore[arg-type]
     assert not (tmp_path / "model").exists()
