@@ -7,10 +7,20 @@ from importlib.metadata import entry_points
 
 from offline_envs.errors import SettingsError
 
-__all__ = ["PLUGIN_GROUP", "import_plugins", "load_installed_plugins"]
+__all__ = ["PLUGIN_GROUP", "import_plugins", "load_installed_plugins", "load_plugins"]
 
 PLUGIN_GROUP = "offline_envs"
 """Group of entry points by which an installed package names a module that registers what it adds."""
+
+
+def load_plugins(modules: Iterable[str]) -> None:
+    """Load the plugins of installed packages, then import modules by name.
+
+    Raises:
+        SettingsError: A module cannot be imported.
+    """
+    load_installed_plugins()
+    import_plugins(modules)
 
 
 def load_installed_plugins() -> None:

@@ -6,6 +6,7 @@ slow modules only when it runs, so that `--help` is quick.
 
 import codecs
 import sys
+from functools import partial
 from io import TextIOWrapper
 from typing import Annotated, Any
 
@@ -29,7 +30,7 @@ from offline_envs.cli.relabel import relabel
 from offline_envs.cli.sweep import sweep
 from offline_envs.cli.train import train
 from offline_envs.errors import OfflineEnvsError
-from offline_envs.plugins import import_plugins, load_installed_plugins
+from offline_envs.plugins import load_plugins
 
 __all__ = ["app", "main"]
 
@@ -79,7 +80,8 @@ def _print_version(asked: bool) -> None:
 
 
 @app.callback()
-def load_plugins(
+def prepare(
+    context: typer.Context,
     modules: Annotated[
         list[str] | None,
         typer.Option(
@@ -93,8 +95,8 @@ def load_plugins(
 ) -> None:
     """Load what other packages register, before the command reads its arguments."""
     del version  # it has been printed
-    load_installed_plugins()
-    import_plugins(modules or ())
+    context.obj = partial(load_plugins, modules or ())  # for commands that start processes
+    context.obj()
 
 
 for command in (

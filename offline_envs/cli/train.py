@@ -84,7 +84,11 @@ Scale = Annotated[
         show_default="raw",
     ),
 ]
-Seeds = Annotated[str, typer.Option(help="Seeds, run one after another, e.g. 0,1,2.")]
+Seeds = Annotated[str, typer.Option(help="Seeds, e.g. 0,1,2 or 0..7; each trains a policy.")]
+Processes = Annotated[
+    int,
+    typer.Option(help="Seeds that run at once, each in a process with its share of the threads.", min=1),
+]
 Folder = Annotated[Path, typer.Option(help="Folder to write; each seed gets a subfolder.")]
 Model = Annotated[str | None, typer.Option(help="Folder of a fitted ensemble, instead of fitting one.")]
 EvalEvery = Annotated[
@@ -136,6 +140,7 @@ Resume = Annotated[
 
 
 def train(
+    context: typer.Context,
     dataset: Dataset,
     folder: Folder = Path("runs/train"),
     algo: Algo = None,
@@ -147,6 +152,7 @@ def train(
     penalty: Penalty = None,
     penalty_scale: Scale = None,
     seeds: Seeds = "0",
+    processes: Processes = 1,
     model: Model = None,
     columns: ColumnsOption = None,
     env_id: EnvId = None,
@@ -192,7 +198,7 @@ def train(
         "clone_from": clone_from,
     }
     chosen = _settings(preset, options, parse_json(settings, "--settings"))
-    run_and_print(chosen, parse_seeds(seeds), folder, resume=resume)
+    run_and_print(chosen, parse_seeds(seeds), folder, resume=resume, processes=processes, prepare=context.obj)
 
 
 def _settings(preset: str | None, options: dict[str, Any], more: dict[str, Any]) -> "TrainSettings":

@@ -1,16 +1,22 @@
-"""Progress of a run."""
+"""Progress of a run, and of several at once."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 from offline_envs.progress import LiveProgress
+
+STOPPING = "Stopping at the end of this cycle, so that the run can resume exactly; again to stop at once."
 
 
 class RunProgress(LiveProgress):
@@ -22,17 +28,7 @@ class RunProgress(LiveProgress):
     """
 
     def __init__(self, total: int, *, shown: bool) -> None:
-        super().__init__(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("gradient steps, left"),
-            TimeRemainingColumn(),
-            TextColumn("total"),
-            TimeElapsedColumn(),
-            shown=shown,
-            refresh_per_second=2,
-        )
+        super().__init__(*_columns(), shown=shown, refresh_per_second=2)
         self._total = total
         self._task = self._bar.add_task("Training", total=total)
         self._last_line = -math.inf  # the first evaluation is news
@@ -46,3 +42,41 @@ class RunProgress(LiveProgress):
         self._bar.update(self._task, completed=gradient_steps, description=figures)
         text = f"{gradient_steps} of {self._total} gradient steps: {figures}"
         self.line(text, last=gradient_steps >= self._total)
+
+
+class SeedsProgress(LiveProgress):
+    """Progress of the runs of several seeds, from one evaluation to the next, on standard error.
+
+    Args:
+        total: Gradient steps of each run.
+        shown: Whether to show anything.
+    """
+
+    def __init__(self, total: int, *, shown: bool) -> None:
+        super().__init__(*_columns(), shown=shown, refresh_per_second=2)
+        self._total = total
+        self._tasks: dict[int, TaskID] = {}
+
+    def started(self, seed: int) -> None:
+        """Show the run of a seed."""
+        self._tasks[seed] = self._bar.add_task(f"Seed {seed}", total=self._total)
+
+    def evaluated(self, seed: int, row: Mapping[str, Any]) -> None:
+        """Show an evaluation, a row of metrics."""
+        figures = f"Seed {seed}: real return {row['real_return']:.0f} ± {row['real_std']:.0f}"
+        steps = row["gradient_steps"]
+        self._bar.update(self._tasks[seed], completed=steps, description=figures)
+        text = f"{figures} after {steps} of {self._total} gradient steps"
+        self.line(text, last=steps >= self._total)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("gradient steps, left"),
+        TimeRemainingColumn(),
+        TextColumn("total"),
+        TimeElapsedColumn(),
+    )

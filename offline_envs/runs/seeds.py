@@ -1,16 +1,20 @@
 """`run_seeds`: one run for each of several seeds, and mean and spread over the seeds."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from offline_envs.data import Transitions
+from offline_envs.errors import SettingsError
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.on_evaluation import OnEvaluation
-from offline_envs.runs.results import TrainResult
+from offline_envs.runs.on_evaluation import OnEvaluation, check_callbacks, tell
+from offline_envs.runs.progress import STOPPING, SeedsProgress
+from offline_envs.runs.results import MetricsRow, TrainResult
+from offline_envs.runs.seed_processes import Job, train_at_once
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.runs.training import check_possible, train
 from offline_envs.settings import check_arguments
@@ -79,10 +83,12 @@ def run_seeds(
     seeds: Sequence[int],
     folder: Path | str,
     *,
+    processes: int = 1,
     resume: bool = False,
     show_progress: bool = True,
     on_start: Callable[[SeedRun], None] | None = None,
     callbacks: Sequence[OnEvaluation] = (),
+    prepare: Callable[[], None] | None = None,
 ) -> SeedResults:
     """Train one policy a seed, each in a folder `seed-<n>` of its own.
 
@@ -90,33 +96,78 @@ def run_seeds(
         settings: The run; its seed is replaced.
         seeds: The seeds, at least one.
         folder: Folder of the runs' folders.
+        processes: Seeds that run at once; 1 runs one after another in this process. Otherwise each runs in a
+            process of its own with its share of the threads, and ends as it would here with as many threads.
         resume: Whether to resume interrupted runs; those that are complete are read, not run again.
         show_progress: Whether to show progress on standard error.
         on_start: Called before each seed, e.g. to print what happens.
-        callbacks: See `train`; the folder that they are given tells the seed.
+        callbacks: See `train`; the folder that they are given tells the seed. With several processes they are
+            called in this one while the run continues, and what one raises stops every run.
+        prepare: With several processes, called first in each of them, e.g. to register an algorithm; a
+            function of a module.
 
     Raises:
-        OfflineEnvsError: See `train`; a folder that cannot be used is refused before the first seed runs.
+        OfflineEnvsError: See `train`; a folder that cannot be used is refused before the first seed runs. A
+            process that died, e.g. for want of memory.
         KeyboardInterrupt: Interrupted; the folders can be resumed.
     """
+    if processes < 1:
+        raise SettingsError(f"processes must be at least 1, got {processes}.")
+    check_callbacks(callbacks)
     parent = Path(folder)
     runs = [(dataclasses.replace(settings, seed=seed), RunFolder(parent / f"seed-{seed}")) for seed in seeds]
     for run_settings, run_folder in runs:
         run_folder.check(run_settings, resume=resume)
     transitions = check_possible(settings)
+    started = [
+        SeedRun(run_settings, run_folder, transitions, resume and run_folder.result_file.exists())
+        for run_settings, run_folder in runs
+    ]
+    told = on_start or _ignore
+    if processes > 1:
+        _run_at_once(started, processes, resume, show_progress, told, callbacks, prepare)
+        return SeedResults(tuple(run.folder.result() for run in started))
     results = []
-    for run_settings, run_folder in runs:
-        if on_start is not None:
-            complete = resume and run_folder.result_file.exists()
-            on_start(SeedRun(run_settings, run_folder, transitions, complete))
-        results.append(
-            train(
-                run_settings,
-                run_folder.path,
-                resume=resume,
-                show_progress=show_progress,
-                transitions=transitions,
-                callbacks=callbacks,
-            )
-        )
+    for run in started:
+        told(run)
+        options: dict[str, Any] = {"resume": resume, "show_progress": show_progress, "callbacks": callbacks}
+        results.append(train(run.settings, run.folder.path, transitions=transitions, **options))
     return SeedResults(tuple(results))
+
+
+def _ignore(run: SeedRun) -> None:
+    """Say nothing of a seed that starts."""
+
+
+def _run_at_once(
+    runs: Sequence[SeedRun],
+    processes: int,
+    resume: bool,
+    show_progress: bool,
+    on_start: Callable[[SeedRun], None],
+    callbacks: Sequence[OnEvaluation],
+    prepare: Callable[[], None] | None,
+) -> None:
+    """Train those that are not complete, in processes."""
+    by_seed = {run.settings.seed: run for run in runs}
+    for run in runs:
+        if run.complete:
+            on_start(run)
+    with SeedsProgress(runs[0].settings.gradient_steps, shown=show_progress) as progress:
+
+        def starts(job: Job) -> None:
+            on_start(by_seed[job.settings.seed])
+            progress.started(job.settings.seed)
+
+        def evaluated(job: Job, row: Mapping[str, Any]) -> None:
+            progress.evaluated(job.settings.seed, row)
+            tell(callbacks, MetricsRow(**row), job.folder.path)
+
+        train_at_once(
+            [Job(run.settings, run.folder, resume) for run in runs if not run.complete],
+            processes,
+            prepare=prepare,
+            on_start=starts,
+            on_evaluation=evaluated,
+            on_stop=lambda: progress.note(STOPPING),
+        )

@@ -94,7 +94,7 @@ def test_an_interrupted_run_is_resumed_and_complete_seeds_are_only_read(
         (["--agent", "ppo"], "Unknown agent 'ppo'"),
         (["--agent", "dqn"], "dqn is not for the actions of Minari dataset"),
         (["--penalty", "fear"], "Unknown penalty 'fear'"),
-        (["--seeds", "1,x"], "--seeds must be integers separated by commas"),
+        (["--seeds", "1,x"], "--seeds must be integers or ranges separated by commas"),
         (["--seeds", "1,1"], "--seeds must be distinct"),
         (["--settings", "{"], "--settings must be JSON"),
         (["--settings", '{"nenvs": 3}'], "Unknown setting of TrainSettings 'nenvs'"),

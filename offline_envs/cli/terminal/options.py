@@ -173,17 +173,20 @@ def given_once(given: dict[str, Any], values: dict[str, Any], option: str) -> di
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Read seeds separated by commas.
+    """Read seeds separated by commas, where a..b stands for all from a to b.
 
     Raises:
-        SettingsError: Anything but non-negative integers, or a duplicate.
+        SettingsError: Anything but non-negative integers, an empty range, or a duplicate.
     """
     try:
-        seeds = [int(part) for part in text.split(",")]
+        ranges = [[int(bound) for bound in part.split("..", 1)] for part in text.split(",")]
     except ValueError:
         raise SettingsError(
-            f"--seeds must be integers separated by commas, e.g. 0,1,2; got {text!r}."
+            f"--seeds must be integers or ranges separated by commas, e.g. 0,1,2 or 0..7; got {text!r}."
         ) from None
+    seeds = [seed for bounds in ranges for seed in range(bounds[0], bounds[-1] + 1)]
+    if any(bounds[0] > bounds[-1] for bounds in ranges):
+        raise SettingsError(f"A range of --seeds must have its smaller end first, got {text!r}.")
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise SettingsError(f"--seeds must be distinct and not negative, got {text!r}.")
     return seeds

@@ -1,7 +1,7 @@
 """Train several seeds on the command line: announce each, and print the results in a table."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -12,7 +12,15 @@ from offline_envs.cli.terminal.tables import dataset_line, result_table
 from offline_envs.runs import RunFolder, SeedRun, TrainSettings, algorithm, model_folder, run_seeds
 
 
-def run_and_print(settings: TrainSettings, seeds: Sequence[int], folder: Path, *, resume: bool) -> None:
+def run_and_print(
+    settings: TrainSettings,
+    seeds: Sequence[int],
+    folder: Path,
+    *,
+    resume: bool,
+    processes: int = 1,
+    prepare: Callable[[], None] | None = None,
+) -> None:
     """Train one policy a seed, each in its own folder, and print the results.
 
     Args:
@@ -20,15 +28,25 @@ def run_and_print(settings: TrainSettings, seeds: Sequence[int], folder: Path, *
         seeds: The seeds.
         folder: Folder of the runs' folders.
         resume: Whether to resume interrupted runs; those that are complete are read, not run again.
+        processes: Seeds that run at once; see `run_seeds`.
+        prepare: Called first in each process.
 
     Raises:
         OfflineEnvsError: See `run_seeds`.
         Exit: Interrupted.
     """
-    announced = _Announcements()
+    announced = _Announcements(folder if processes > 1 else None)
     started = time.monotonic()
     try:
-        found = run_seeds(settings, seeds, folder, resume=resume, on_start=announced.print)
+        found = run_seeds(
+            settings,
+            seeds,
+            folder,
+            processes=processes,
+            resume=resume,
+            on_start=announced.print,
+            prepare=prepare,
+        )
     except KeyboardInterrupt:
         announced.print_interrupted()
         raise typer.Exit(INTERRUPTED) from None
@@ -44,10 +62,15 @@ def _title(settings: TrainSettings) -> str:
 
 
 class _Announcements:
-    """Prints the dataset, then each seed and where its model comes from."""
+    """Prints the dataset, then each seed and where its model comes from.
 
-    def __init__(self) -> None:
+    Args:
+        parent: Folder of all seeds, if they run at once; None if one after another.
+    """
+
+    def __init__(self, parent: Path | None) -> None:
         self.console = Console(soft_wrap=True, highlight=False, markup=False)
+        self._parent = parent
         self._running: RunFolder | None = None
 
     def print(self, run: SeedRun) -> None:
@@ -63,7 +86,7 @@ class _Announcements:
 
     def print_interrupted(self) -> None:
         """Say how to resume."""
-        kept = "" if self._running is None else f" {self._running.path} is kept."
+        kept = "" if self._running is None else f" {self._parent or self._running.path} is kept."
         self.console.print(f"Interrupted.{kept} Run the same command with --resume to resume.")
 
     def _print_model(self, run: SeedRun) -> None:

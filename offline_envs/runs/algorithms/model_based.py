@@ -31,7 +31,7 @@ from offline_envs.runs.choice.figures import CHOICES, LAST
 from offline_envs.runs.choice.policy_choice import CHOSEN_POLICY, PolicyChoice, best_row
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
-from offline_envs.runs.progress import RunProgress
+from offline_envs.runs.progress import STOPPING, RunProgress
 from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text, read_metrics
 from offline_envs.runs.resuming.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from offline_envs.runs.resuming.stopping import stop_request
@@ -61,8 +61,6 @@ METRICS_FILE = "metrics.csv"
 
 MODEL_FILE = "model.json"
 """Checksum of the model that a checkpoint was trained in."""
-
-STOPPING = "Stopping at the end of this cycle, so that the run can resume exactly; again to stop at once."
 
 
 @dataclass(frozen=True)

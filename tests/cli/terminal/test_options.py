@@ -8,9 +8,12 @@ from offline_envs.errors import SettingsError
 def test_seeds() -> None:
     assert parse_seeds("3") == [3]
     assert parse_seeds("2, 0,1") == [2, 0, 1]
-    for text in ("", "1,", "-1", "1,1", "1.5"):
+    assert parse_seeds("0..3,7") == [0, 1, 2, 3, 7]
+    for text in ("", "1,", "-1", "1,1", "1.5", "0..2,1", "1..", "0...2", "-1..2"):
         with pytest.raises(SettingsError, match="--seeds must be"):
             parse_seeds(text)
+    with pytest.raises(SettingsError, match=r"smaller end first, got '3\.\.1'"):
+        parse_seeds("3..1")
 
 
 def test_json_objects() -> None:
