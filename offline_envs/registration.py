@@ -83,7 +83,7 @@ def register_method(env_id: str, method: str, *, max_episode_steps: int = HORIZO
     _register(env_id, max_episode_steps, {"method": method})
 
 
-def register(new_id: str, base: str, /, *, max_episode_steps: int | None = None, **settings: Any) -> None:
+def register(new_id: str, /, base: str, *, max_episode_steps: int | None = None, **settings: Any) -> None:
     """Give a learned environment and its settings an id of their own, for programs that take only an id.
 
     A program that does not import this package reaches it as `"offline_envs:<id>"` if the id is declared in a
@@ -102,7 +102,7 @@ def register(new_id: str, base: str, /, *, max_episode_steps: int | None = None,
     Example:
         >>> import gymnasium as gym, offline_envs
         >>> demo = "offline-envs/inverteddoublependulum-replay-v0"
-        >>> offline_envs.register("MyPendulum-v0", "PenalizedModel-v0", dataset=demo, penalty_coef=0.5)
+        >>> offline_envs.register("MyPendulum-v0", base="PenalizedModel-v0", dataset=demo, penalty_coef=0.5)
         >>> env = gym.make("MyPendulum-v0")
     """
     check_learned_id(base)

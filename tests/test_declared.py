@@ -37,7 +37,7 @@ def declare(folder: Path, settings: dict[str, Any], base: str = "PenalizedModel-
 
 
 def test_an_id_of_its_own_stands_for_base_and_settings(settings: dict[str, Any]) -> None:
-    offline_envs.register(OWN, "PenalizedModel-v0", max_episode_steps=3, **settings)
+    offline_envs.register(OWN, base="PenalizedModel-v0", max_episode_steps=3, **settings)
     longhand = {"max_episode_steps": 3, **settings}
     assert rewards_of(gym.make(OWN), 2) == rewards_of(gym.make("PenalizedModel-v0", **longhand), 2)
     own, base = gym.make_vec(OWN, 4), gym.make_vec("PenalizedModel-v0", 4, **longhand)
