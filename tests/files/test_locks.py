@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,10 @@ def test_another_process_is_refused_and_a_killed_one_holds_nothing(tmp_path: Pat
         assert other.stdout.readline() == "held\n"
         with pytest.raises(BusyError), locked(lock, busy=refuse):
             pass
-        assert holder(lock).startswith(f"process {other.pid} on ")
+        if int(version("filelock").split(".")[0]) < 4:  # which empties the file that it locks
+            assert holder(lock) == "another process"
+        else:
+            assert holder(lock).startswith(f"process {other.pid} on ")
         with locked_if_free(lock) as free:
             assert not free
         other.kill()

@@ -11,6 +11,7 @@ from offline_envs.envs import LearnedMDP, Penalize
 from offline_envs.kernels import products
 from offline_envs.mdp.guard import Guard
 from offline_envs.mdp.members import Members
+from tests.compilers import needs_new_compiler
 from tests.toy import right_of_six, toy_transitions
 
 
@@ -46,6 +47,7 @@ def assert_same(graph: Any, step: MeanStep) -> None:
             torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-6)
 
 
+@needs_new_compiler
 def test_a_compiled_step_is_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     step = make_step(monkeypatch, transform=Penalize(0.5))
     _, _, terminated, exploded, penalty = step(*batch(1500))

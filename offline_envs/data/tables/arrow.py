@@ -1,6 +1,7 @@
 """Columns of pyarrow, and of Parquet files, as arrays."""
 
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,10 @@ class ParquetTable(PlainPlaces):
             table = about.read(columns=wanted)
         except OSError as error:  # pyarrow's errors of damaged files are among them
             raise DatasetError(f"{file} is truncated or altered and cannot be read: {error}") from error
+        except ValueError as error:  # pyarrow.ArrowInvalid, of empty cells of a fixed length before 26
+            raise DatasetError(
+                f"{file} cannot be read by pyarrow {version('pyarrow')}: {error}. A newer one may read it."
+            ) from error
         return {name: table.column(name) for name in wanted}
 
     def _joined(self, name: str, parts: list[Any]) -> NDArray[Any]:

@@ -73,7 +73,7 @@ class PandasTable(PlainPlaces):
 
 
 class HuggingFaceTable(PlainPlaces):
-    """A Hugging Face `Dataset`, in whatever format: it is read by `with_format("numpy")`."""
+    """A Hugging Face `Dataset`, in whatever format; its cells are read as Arrow holds them."""
 
     source = "Hugging Face Dataset"
 
@@ -84,12 +84,8 @@ class HuggingFaceTable(PlainPlaces):
     def read(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         """Read columns by name."""
         wanted = list(names)
-        rows: Mapping[str, Any] = self._dataset.select_columns(wanted).with_format("numpy")[:]
-        return {name: self._array(name, rows[name]) for name in wanted}
-
-    def _array(self, name: str, values: Any) -> NDArray[Any]:
-        array = np.asarray(values)
-        return array_of_cells(self, name, list(array)) if array.dtype == object else array
+        rows = self._dataset.select_columns(wanted).with_format("arrow")[:]
+        return {name: array_of_arrow(self, name, rows.column(name)) for name in wanted}
 
 
 class ArrowTable(PlainPlaces):

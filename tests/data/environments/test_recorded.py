@@ -155,7 +155,9 @@ def test_a_list_of_datasets_trusts_none_of_them(stranger: Imported) -> None:
 
 
 def test_arithmetic_wrappers_are_gymnasiums() -> None:
-    for name in ARITHMETIC_WRAPPERS:
+    missing = {name for name in ARITHMETIC_WRAPPERS if not hasattr(gym.wrappers, name)}
+    assert missing <= {"RepeatAction"}  # Gymnasium 1.1 has none yet
+    for name in ARITHMETIC_WRAPPERS - missing:
         assert issubclass(getattr(gym.wrappers, name), gym.Wrapper)
 
 

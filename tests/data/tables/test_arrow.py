@@ -45,7 +45,11 @@ def test_lists_of_fixed_length_and_flags_with_gaps(tmp_path: Path) -> None:
         "action": pyarrow.list_(pyarrow.float64(), 1),
     }
     path = write(tmp_path / "plant.parquet", table, **fixed)
-    assert same(load_transitions(path), load_transitions(as_arrays()))
+    if int(pyarrow.__version__.split(".")[0]) < 26:  # the last action is an empty cell
+        with pytest.raises(DatasetError, match=r"cannot be read by pyarrow .* A newer one may read it"):
+            load_transitions(path)
+    else:
+        assert same(load_transitions(path), load_transitions(as_arrays()))
 
 
 def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
 from offline_envs.kernels import products
+from tests.compilers import needs_new_compiler
 
 
 class Predicted(nn.Module):
@@ -57,6 +58,7 @@ def test_a_call_takes_onednn(predicted: Predicted, monkeypatch: pytest.MonkeyPat
         predicted(*batch(300))
 
 
+@needs_new_compiler
 def test_compiled_it_is_equal_and_calls_no_private_operator(
     predicted: Predicted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

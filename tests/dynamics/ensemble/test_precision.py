@@ -81,18 +81,20 @@ def test_tf32_is_float32_on_a_cpu(fitted: EnsembleDynamics, data: Transitions) -
 
 
 def test_the_tf32_switch_is_restored_after_an_error() -> None:
-    before = matmul.fp32_precision, matmul.allow_tf32
+    newer = hasattr(matmul, "fp32_precision")  # PyTorch 2.8 has only the older name
+    name, on = ("fp32_precision", "tf32") if newer else ("allow_tf32", True)
+    before, older = getattr(matmul, name), matmul.allow_tf32
     found = []
 
     @tf32_products()
     def fail() -> None:
-        found.append(matmul.fp32_precision)
+        found.append(getattr(matmul, name))
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert found == ["tf32"]
-    assert (matmul.fp32_precision, matmul.allow_tf32) == before
+    assert found == [on]
+    assert (getattr(matmul, name), matmul.allow_tf32) == (before, older)
 
 
 def test_an_unknown_precision_is_refused() -> None:
