@@ -1,7 +1,6 @@
 """`MixedReplayBuffer`: every batch has a fixed share of the dataset, the rest from the model."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,12 @@ from offline_envs.sb3.buffers.rows import (
     rows_of_rollout,
     write_transitions,
 )
-from offline_envs.sb3.vec_env.infos import TRUNCATED_KEY, VectorInfos
+from offline_envs.sb3.buffers.support import check_settings, is_reference, truncated_rows
 from offline_envs.settings import check_arguments
 from offline_envs.tasks import Task, task_transitions
+
+DRAWN_AHEAD = 1024
+"""Most batches whose numbers of rows are sent to the device together."""
 
 
 class MixedReplayBuffer(ReplayBuffer):
@@ -87,7 +89,7 @@ class MixedReplayBuffer(ReplayBuffer):
         task: str | Task | None = None,
         history: int = 1,
     ) -> None:
-        _check_settings(optimize_memory_usage, dataset, real_ratio)
+        check_settings(optimize_memory_usage, dataset, real_ratio)
         # ReplayBuffer's own constructor would allocate a second, NumPy, storage.
         BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs=n_envs)
         self.buffer_size = max(buffer_size // n_envs, 1)
@@ -156,7 +158,7 @@ class MixedReplayBuffer(ReplayBuffer):
         n = self.n_envs
         ended = np.asarray(done, dtype=np.bool_).reshape(n)
         if self.handle_timeout_termination:
-            ended = ended & ~_truncated(infos)
+            ended = ended & ~truncated_rows(infos)
         columns = (obs, action, next_obs, ended, reward)
         step = np.concatenate(
             [np.asarray(column, dtype=np.float32).reshape(n, -1) for column in columns], axis=1
@@ -213,6 +215,33 @@ class MixedReplayBuffer(ReplayBuffer):
         """
         return self._get_samples(np.concatenate(self._drawn(batch_size)), env)
 
+    def batches(
+        self, n_batches: int, batch_size: int, env: VecNormalize | None = None
+    ) -> Generator[ReplayBufferSamples]:
+        """Draw the batches that as many calls of `sample` would draw.
+
+        Numbers of rows are sent to the device for many batches at once, so that between batches nothing waits
+        for a GPU. Nothing may be added meanwhile. Closed early, it has drawn for the batches that were taken.
+
+        Args:
+            n_batches: Number of batches.
+            batch_size: Number of rows of each.
+            env: See `sample`.
+        """
+        for first in range(0, n_batches, DRAWN_AHEAD):
+            n_drawn = min(DRAWN_AHEAD, n_batches - first)
+            before, n_taken = self.generator.bit_generator.state, 0
+            drawn = np.stack([np.concatenate(self._drawn(batch_size)) for _ in range(n_drawn)])
+            try:
+                for rows in torch.from_numpy(drawn).to(self._storage().device):
+                    n_taken += 1
+                    yield self._batch_of(rows, env)
+            finally:
+                if n_taken < n_drawn:
+                    self.generator.bit_generator.state = before
+                    for _ in range(n_taken):
+                        self._drawn(batch_size)
+
     def sample_parts(
         self, batch_size: int, env: VecNormalize | None = None
     ) -> tuple[ReplayBufferSamples, ReplayBufferSamples]:
@@ -250,8 +279,10 @@ class MixedReplayBuffer(ReplayBuffer):
         return real, self.generator.integers(self.model_size, size=n_model) + self._real_size
 
     def _get_samples(self, batch_inds: NDArray[Any], env: VecNormalize | None = None) -> ReplayBufferSamples:
-        rows = self._storage()
-        batch = rows.index_select(0, torch.from_numpy(batch_inds).to(rows.device))
+        return self._batch_of(torch.from_numpy(batch_inds).to(self._storage().device), env)
+
+    def _batch_of(self, rows: Tensor, env: VecNormalize | None) -> ReplayBufferSamples:
+        batch = self._storage().index_select(0, rows)
         obs, action, next_obs, done, reward = torch.split(batch, list(self.layout.sizes), dim=1)
         if len(self.obs_shape) != 1:
             obs, next_obs = obs.reshape(-1, *self.obs_shape), next_obs.reshape(-1, *self.obs_shape)
@@ -302,7 +333,7 @@ class MixedReplayBuffer(ReplayBuffer):
             unpickled if rows is None else rows[self._real_size :][: self.model_size].cpu().clone()
         )
         state["_real_rows"] = None
-        if not _is_reference(self.dataset) and rows is not None:
+        if not is_reference(self.dataset) and rows is not None:
             state["_real_rows"] = rows[: self._real_size].cpu().clone()
             state["dataset"] = None
         return state
@@ -317,30 +348,3 @@ class MixedReplayBuffer(ReplayBuffer):
             self._rows, self._real_size = self._allocated(len(real_rows)), len(real_rows)
             self._rows[: self._real_size] = real_rows
         self._put_unpickled()
-
-
-def _check_settings(optimize_memory_usage: bool, dataset: DatasetSource | None, real_ratio: float) -> None:
-    if optimize_memory_usage:
-        raise SettingsError(
-            "MixedReplayBuffer keeps the true successor of every row, which optimize_memory_usage=True gives "
-            "up. Pass optimize_memory_usage=False and, if memory is short, a smaller buffer_size."
-        )
-    if dataset is None:
-        raise SettingsError(
-            "MixedReplayBuffer needs a dataset: pass replay_buffer_kwargs={'dataset': <id, path or arrays>}."
-        )
-    if not 0.0 <= real_ratio <= 1.0:
-        raise SettingsError(f"real_ratio must be between 0 and 1, got {real_ratio}.")
-
-
-def _truncated(infos: list[dict[str, Any]]) -> NDArray[np.bool_]:
-    if isinstance(infos, VectorInfos):
-        return infos.truncated
-    return np.array([info.get(TRUNCATED_KEY, False) for info in infos], dtype=np.bool_)
-
-
-def _is_reference(dataset: object) -> bool:
-    """Whether the dataset can be read again from the argument: an id, a path, or a list of these."""
-    if isinstance(dataset, Sequence) and not isinstance(dataset, str):
-        return all(_is_reference(part) for part in dataset)
-    return isinstance(dataset, str | os.PathLike)

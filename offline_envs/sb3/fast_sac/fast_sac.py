@@ -1,13 +1,14 @@
 """`FastSAC`: Stable-Baselines3's SAC with a faster gradient step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.type_aliases import ReplayBufferSamples, Schedule
 from stable_baselines3.common.utils import update_learning_rate
 from torch import Tensor
 from torch.optim import Adam, Optimizer
@@ -145,9 +146,10 @@ class FastSAC(SAC):
         self._real = self._is_real(batch_size)
         names, sums, taken = list[str](), torch.zeros((), device=self.device), 0
         try:
-            with torch.no_grad(), rounded_products(self.precision):
-                for index in range(gradient_steps):
-                    losses = self._take(self._batch(batch_size))
+            batches = closing(self._samples(gradient_steps, batch_size))
+            with batches as drawn, torch.no_grad(), rounded_products(self.precision):
+                for index, samples in enumerate(drawn):
+                    losses = self._take(self._batch(samples))
                     names, sums = list(losses), sums + torch.stack(list(losses.values()))
                     taken += 1
                     if index % self.target_update_interval == 0:
@@ -214,9 +216,18 @@ class FastSAC(SAC):
         else:
             temperature.value.copy_(self.ent_coef_tensor)
 
-    def _batch(self, size: int) -> SACBatch:
-        assert self.replay_buffer is not None
-        samples = self.replay_buffer.sample(size, env=self._vec_normalize_env)
+    def _samples(self, n_batches: int, size: int) -> Generator[ReplayBufferSamples]:
+        """Batches of the replay buffer, drawn ahead if it can and has no `sample` of its own."""
+        buffer, env = self.replay_buffer, self._vec_normalize_env
+        assert buffer is not None
+        plain = getattr(buffer.sample, "__func__", None) is MixedReplayBuffer.sample
+        if plain and isinstance(buffer, MixedReplayBuffer):
+            yield from buffer.batches(n_batches, size, env)
+        else:
+            yield from (buffer.sample(size, env) for _ in range(n_batches))
+
+    def _batch(self, samples: ReplayBufferSamples) -> SACBatch:
+        """The inputs of a gradient step from a batch of the replay buffer."""
         dtype = next(self.actor.parameters()).dtype
         discounts = self.gamma if samples.discounts is None else samples.discounts
         noise = torch.empty(2, *samples.actions.shape, dtype=dtype, device=self.device)

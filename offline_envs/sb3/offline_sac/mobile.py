@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from torch import Tensor
 
 from offline_envs.dynamics import DynamicsModel
@@ -127,12 +128,12 @@ class MOBILE(FastSAC):
         self._networks, self._inconsistency = parts, None
         return ClampedStep(parts) if self.clamp_target else super()._make_step(parts)
 
-    def _batch(self, size: int) -> SACBatch:
+    def _batch(self, samples: ReplayBufferSamples) -> SACBatch:
         """Take β·U off the rewards of rows of the model: a target less by βU is one of a reward less by βU.
 
         So the step that learns from them is SAC's own; U is measured with the weights from before that step.
         """
-        batch = super()._batch(size)
+        batch, size = super()._batch(samples), len(samples.rewards)
         n_real = self._n_real(size)
         if not self._penalised or n_real == size:
             return batch

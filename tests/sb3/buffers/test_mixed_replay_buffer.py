@@ -1,4 +1,5 @@
 import pickle
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import MixedReplayBuffer, SB3VecEnv, agent_class, mopo_schedule
+from offline_envs.sb3.buffers import mixed_replay_buffer
 from offline_envs.tasks import find_task, relabel
 from tests.sb3.toy import ACTION_SPACE, WITH_CRITICS, CountingVectorEnv, toy_transitions
 from tests.tasks.simulated import saved, simulated
@@ -160,6 +162,23 @@ def test_numpys_global_seed_fixes_the_batches() -> None:
     first, second = batches(), batches()
     assert first == second
     assert first[0] != first[1]
+
+
+@pytest.mark.parametrize("n_held", [0, 3])
+def test_batches_drawn_ahead_are_those_of_sample(n_held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixed_replay_buffer, "DRAWN_AHEAD", 3)
+    found: list[Any] = []
+    for ahead in (True, False):
+        np.random.seed(4)  # noqa: NPY002 what SB3's set_random_seed does
+        buffer = make_buffer(10, n_envs=2, real_ratio=0.5)
+        add_steps(buffer, 0, n_held)
+        drawn = list(buffer.batches(4, 16) if ahead else (buffer.sample(16) for _ in range(4)))
+        with closing(buffer.batches(9, 16)) as stopped:  # after two of the second three
+            drawn += [next(stopped) if ahead else buffer.sample(16) for _ in range(5)]
+        found.append([torch.cat(batch[:5], dim=1) for batch in drawn])
+        found[-1].append(buffer.sample(16).rewards)  # the generator is where it would be
+    assert len(found[0]) == 10
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def test_normalisation_applies_to_both_parts() -> None:

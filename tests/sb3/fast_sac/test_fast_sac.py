@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -11,11 +11,13 @@ from gymnasium.spaces import Box
 from stable_baselines3 import SAC
 from stable_baselines3.common.buffers import NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.common.torch_layers import FlattenExtractor
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from torch import nn
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import FastSAC, MixedReplayBuffer, StandardizedObs
-from tests.sb3.fast_sac.agents import assert_same, double_precision, make, numbers, reloaded
+from offline_envs.sb3.fast_sac.sac_step import SACBatch
+from tests.sb3.fast_sac.agents import MIXED, assert_same, double_precision, make, numbers, reloaded
 from tests.sb3.toy import toy_transitions
 
 STANDARDIZED = {
@@ -174,13 +176,33 @@ def test_an_interrupted_agent_continues_as_sac_does(monkeypatch: pytest.MonkeyPa
         agent.set_random_seed(3)
         buffer = agent.replay_buffer
         assert buffer is not None
-        batches = iter([buffer.sample(16), buffer.sample(16)])
+        batches = [buffer.sample(16), buffer.sample(16)]
         with monkeypatch.context() as patch:
-            patch.setattr(buffer, "sample", lambda *args, batches=batches, **kwargs: next(batches))
-            with pytest.raises(StopIteration):
+            patch.setattr(buffer, "sample", lambda *args, batches=batches, **kwargs: batches.pop())
+            with pytest.raises(IndexError):
                 agent.train(5, batch_size=16)
         agent.train(2, batch_size=16)
     assert_same(numbers(fast), numbers(slow), 1e-10)
+
+
+def test_an_interrupted_agent_has_drawn_the_batches_that_it_took() -> None:
+    interrupted, plain = make(FastSAC, **MIXED), make(FastSAC, **MIXED)
+    batch, taken = interrupted._batch, list[int]()
+
+    def interrupt(samples: ReplayBufferSamples) -> SACBatch:
+        taken.append(len(samples.rewards))
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return batch(samples)
+
+    interrupted._batch = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.train(5, batch_size=16)
+    plain.train(3, batch_size=16)
+    buffers = interrupted.replay_buffer, plain.replay_buffer
+    assert all(isinstance(buffer, MixedReplayBuffer) for buffer in buffers)
+    one, other = (cast(MixedReplayBuffer, buffer).sample(16) for buffer in buffers)
+    assert all(torch.equal(*pair) for pair in zip(one[:5], other[:5], strict=True))
 
 
 class OwnExtractor(FlattenExtractor):
