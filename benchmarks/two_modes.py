@@ -38,6 +38,13 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 }
 """What each variant changes of `FastSAC`."""
 
+RUN_VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "horizon_25": {"horizon": 25, "transitions_per_gradient_step": 250.0},  # as many as at the usual 5
+}
+"""What other variants change of the run."""
+
+NAMES = ", ".join((*VARIANTS, *RUN_VARIANTS))
+
 EMA_DECAY = 0.999
 """Of the average of the actor's weights in every run; training does not depend on it."""
 
@@ -96,7 +103,7 @@ class Curve:
 def main(
     model: Annotated[Path | None, typer.Option(help="Folder of a fitted model.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Id or path of its dataset.")] = None,
-    variant: Annotated[str, typer.Option(help=f"{', '.join(VARIANTS)}, or some joined by +.")] = "today",
+    variant: Annotated[str, typer.Option(help=f"{NAMES}, or some joined by +.")] = "today",
     seed: Annotated[int, typer.Option(help="Seed of the run.", min=0)] = 0,
     output: Annotated[Path | None, typer.Option(help="Folder of all runs.")] = None,
     table: Annotated[Path | None, typer.Option(help="Print the runs in this folder instead.")] = None,
@@ -137,13 +144,16 @@ def settings_of(variant: str, *, precision: str = "float32", **run: Any) -> Trai
         precision: Of the agent's matrix products.
         **run: Further settings of the run.
     """
-    options: dict[str, Any] = {"actor_ema_decay": EMA_DECAY, "precision": precision}
+    agent: dict[str, Any] = {"actor_ema_decay": EMA_DECAY, "precision": precision}
     for name in variant.split("+"):
-        if name not in VARIANTS:
-            raise typer.BadParameter(f"--variant must be of {', '.join(VARIANTS)}, got {name!r}.")
-        options = merged(options, VARIANTS[name])
+        if name in RUN_VARIANTS:
+            run = merged(run, RUN_VARIANTS[name])
+        elif name in VARIANTS:
+            agent = merged(agent, VARIANTS[name])
+        else:
+            raise typer.BadParameter(f"--variant must be of {NAMES}, got {name!r}.")
     return TrainSettings.for_algorithm(
-        {"algorithm": "mopo", "agent": "fastsac", "agent_options": options, **run}
+        {"algorithm": "mopo", "agent": "fastsac", "agent_options": agent, **run}
     )
 
 

@@ -78,6 +78,8 @@ def test_joined_variants_are_trained_and_resumed(
         "critic_layer_norm": True,
         "precision": "bfloat16",
     }
+    longer = two_modes.settings_of("horizon_25+cosine", dataset=DEMO)
+    assert (longer.horizon, longer.agent_options["actor_schedule"]) == (25, "cosine")
     two_modes.main(table=tmp_path)
     rows = cells(capsys.readouterr().out)
     assert [row[:3] for row in rows] == [
