@@ -149,7 +149,7 @@ class OwnProgram(Program):
     def _watch(self) -> dict[str, list[Stopwatch]]:
         agent, device = self._agent, self._device
         # Batches are drawn without waiting for the device: the gradient steps around them do not wait either.
-        self._sampling = watch(agent.replay_buffer, "sample")
+        self._sampling = [watch(agent.replay_buffer, part) for part in ("_drawn", "_batch_of")]
         gradient = [watch(agent, "train", device)]
         if torch.device(device).type != "cpu":
             envs, acting = agent.get_env().env, (agent.policy, "_predict")
@@ -159,13 +159,13 @@ class OwnProgram(Program):
             storing, stepping = (agent.replay_buffer, "add"), (envs, "step_wait")
         return {
             "model rollouts": [watch(*stepping, device)],
-            "buffer": [watch(*storing, device), self._sampling],
+            "buffer": [watch(*storing, device), *self._sampling],
             "policy": [watch(*acting, device)],
             "gradient": gradient,
         }
 
     def _nested_seconds(self) -> float:
-        return self._sampling.seconds  # `train` draws the batches
+        return sum(stopwatch.seconds for stopwatch in self._sampling)  # `train` draws the batches
 
     def _train(self, steps: int) -> tuple[int, int]:
         before = self._agent._n_updates, self._agent.num_timesteps

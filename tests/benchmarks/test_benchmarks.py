@@ -57,6 +57,26 @@ def test_device_step(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert all(n > 0 for row in rows for n in numbers(row))
 
 
+def test_device(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("device", monkeypatch)
+    benchmark.main(device="cpu", dataset=benchmark.DEMO, small=True)
+    rows = {row[0]: row[1:] for row in cells(capsys.readouterr().out)}
+    assert len(rows) == 18
+    assert rows["step of 2 rows, tf32"][1:3] == ["100", "no"]
+    assert rows["step of 300 rows, bfloat16"][1] == "80,000,000"
+    parts = [row for name, row in rows.items() if name.startswith("of which")]
+    seconds = [float(row[0].removesuffix(" s").replace(",", "")) for row in parts]
+    whole = float(rows["MOPO, a million gradient steps"][0].removesuffix(" s").replace(",", ""))
+    assert sum(seconds) == pytest.approx(whole, rel=0.01)
+
+
+def test_a_goal_is_reached_by_a_high_rate_or_a_short_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = script("device", monkeypatch)
+    figures = [benchmark.Figure("", value, unit, 5, 4) for value in (4, 6) for unit in ("s", "rows/s")]
+    assert [figure.reached for figure in figures] == [True, False, False, True]
+    assert [benchmark.share_of(figure) for figure in figures] == pytest.approx([1, 1, 2 / 3, 1.5])
+
+
 def test_run_shares(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = script("run_shares", monkeypatch)
     benchmark.main(task=["hopper"], gradient_steps=4, n_envs=10, horizon=5)
