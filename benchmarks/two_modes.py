@@ -112,6 +112,10 @@ def main(
     every: Annotated[int, typer.Option(help="Gradient steps between evaluations.", min=1)] = 1_000,
     episodes: Annotated[int, typer.Option(help="Episodes of an evaluation.", min=1)] = 2,
     precision: Annotated[str, typer.Option(help="Of the agent's matrix products.")] = "float32",
+    average: Annotated[
+        bool, typer.Option(help="Evaluate the average of the actor's weights as well.")
+    ] = True,
+    choose: Annotated[str, typer.Option(help="Which policy the run ends with: last, model_raw.")] = "last",
     alive: Annotated[float, typer.Option(help="Mean length from which a checkpoint survives.")] = 900,
     bound: Annotated[float | None, typer.Option(help="Return from which it survives as well.")] = None,
 ) -> None:
@@ -131,20 +135,25 @@ def main(
         eval_every=every,
         eval_episodes=episodes,
         precision=precision,
+        average=average,
+        choose=choose,
     )
     result = train(settings, output / variant / f"seed-{seed}", resume=True)
     print(f"{variant}, seed {seed}: {result.real_return:.0f} ± {result.real_std:.0f}")
 
 
-def settings_of(variant: str, *, precision: str = "float32", **run: Any) -> TrainSettings:
+def settings_of(
+    variant: str, *, precision: str = "float32", average: bool = True, **run: Any
+) -> TrainSettings:
     """Settings of a run of MOPO with `FastSAC`.
 
     Args:
         variant: A variant, or several joined by "+".
         precision: Of the agent's matrix products.
+        average: Whether to keep the average of the actor's weights.
         **run: Further settings of the run.
     """
-    agent: dict[str, Any] = {"actor_ema_decay": EMA_DECAY, "precision": precision}
+    agent: dict[str, Any] = {"precision": precision, **({"actor_ema_decay": EMA_DECAY} if average else {})}
     for name in variant.split("+"):
         if name in RUN_VARIANTS:
             run = merged(run, RUN_VARIANTS[name])
@@ -158,7 +167,7 @@ def settings_of(variant: str, *, precision: str = "float32", **run: Any) -> Trai
 
 
 def curves_below(folder: Path) -> list[Curve]:
-    """Two curves of each run in a folder that has been evaluated: current weights, then their average."""
+    """Curves of each run in a folder that has been evaluated: current weights, then their average if any."""
     curves = []
     for path in sorted(folder.glob("*/seed-*")):
         run = RunFolder(path)
@@ -166,11 +175,10 @@ def curves_below(folder: Path) -> list[Curve]:
         if not rows:
             continue
         settings, variant = run.settings(), path.parent.name
-        for name, points in (
-            (variant, [_current(row) for row in rows]),
-            (f"{variant}, {AVERAGE}", [_averaged(row) for row in rows]),
-        ):
-            curves.append(Curve(name, settings.seed, settings.gradient_steps, points))
+        points = {variant: [_evaluated(row) for row in rows]}
+        if rows[0].current_return is not None:
+            points = {variant: [_current(row) for row in rows], f"{variant}, {AVERAGE}": points[variant]}
+        curves += [Curve(name, settings.seed, settings.gradient_steps, own) for name, own in points.items()]
     return curves
 
 
@@ -179,7 +187,7 @@ def _current(row: MetricsRow) -> Checkpoint:
     return Checkpoint(row.gradient_steps, *(np.nan if figure is None else figure for figure in figures))
 
 
-def _averaged(row: MetricsRow) -> Checkpoint:
+def _evaluated(row: MetricsRow) -> Checkpoint:
     predicted = np.nan if row.predicted_return is None else row.predicted_return
     return Checkpoint(row.gradient_steps, row.real_return, row.real_length, predicted)
 

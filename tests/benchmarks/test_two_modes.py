@@ -78,6 +78,10 @@ def test_joined_variants_are_trained_and_resumed(
         "critic_layer_norm": True,
         "precision": "bfloat16",
     }
+    two_modes.main(
+        variant="today", steps=4, every=2, episodes=1, average=False, choose="model_raw", **options
+    )
+    assert (seen[-1].choose, "actor_ema_decay" in seen[-1].agent_options) == ("model_raw", False)
     longer = two_modes.settings_of("horizon_25+cosine", dataset=DEMO)
     assert (longer.horizon, longer.agent_options["actor_schedule"]) == (25, "cosine")
     two_modes.main(table=tmp_path)
@@ -85,7 +89,9 @@ def test_joined_variants_are_trained_and_resumed(
     assert [row[:3] for row in rows] == [
         ["layer_norm+cosine", "3", "4"],
         ["layer_norm+cosine, average", "3", "4"],
+        ["today", "3", "4"],
     ]
+    assert all(row[4] != "nan ± nan" for row in rows)
 
 
 def test_what_is_missing_or_unknown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
