@@ -37,7 +37,8 @@ class Preset:
 
     Attributes:
         name: `<algorithm>/<dataset>` or `<algorithm>/<task>`; `<algorithm>-kit/...` for OfflineRL-Kit's,
-            `<algorithm>-trpo/...` for our own, `morec-mobile/...` for MOREC with MOBILE's agent.
+            `<algorithm>-own/...` and `<algorithm>-trpo/...` for our own, `morec-mobile/...` for MOREC with
+            MOBILE's agent.
         source: Table or file that gives them, and the version of the dataset for which they were chosen.
         settings: Settings of a run by name; those left out keep the algorithm's defaults.
         differs: What of the source these settings do not follow, as far as it is known. In all, 500 episodes

@@ -4,7 +4,7 @@ from offline_envs.registry import Registry
 from offline_envs.runs.presets.combo import combo
 from offline_envs.runs.presets.mbpo import mbpo
 from offline_envs.runs.presets.mobile import mobile
-from offline_envs.runs.presets.mopo import mopo, mopo_tasks, mopo_trpo
+from offline_envs.runs.presets.mopo import mopo, mopo_own, mopo_tasks, mopo_trpo
 from offline_envs.runs.presets.morec import morec
 from offline_envs.runs.presets.morec_mobile import morec_mobile
 from offline_envs.runs.presets.morel import morel
@@ -21,6 +21,7 @@ PRESETS: Registry[Preset] = Registry(
             mopo(),
             mopo_tasks(),
             mopo_trpo(),
+            mopo_own(),
             mbpo(),
             rambo(),
             morel(),
