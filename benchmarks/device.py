@@ -25,7 +25,7 @@ from mopo_programs import OwnProgram
 from rich.console import Console
 from rich.table import Table
 from run_shares import TASKS, calm_transitions
-from timing import finished, seconds_of, timed
+from timing import device_name, finished, seconds_of, timed
 
 from offline_envs.data import load_transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
@@ -177,9 +177,7 @@ def large_robot(device: str, sizes: Sizes) -> Iterator[Figure]:
 
 def table(figures: list[Figure], device: str) -> Table:
     """Lay out one row a figure."""
-    on_gpu = torch.device(device).type == "cuda"
-    title = f"{torch.cuda.get_device_name(device) if on_gpu else device}, PyTorch {torch.__version__}"
-    grid = Table(title=title)
+    grid = Table(title=f"{device_name(device)}, PyTorch {torch.__version__}")
     for column in ("figure", "measured", "goal", "reached", "floor", "share of the floor"):
         grid.add_column(column, justify="left" if column == "figure" else "right")
     for figure in figures:

@@ -14,7 +14,7 @@ import typer
 from model_step import ACTION_DIM, OBS_DIM, products, world
 from rich.console import Console
 from rich.table import Table
-from timing import synchronize
+from timing import device_name, synchronize
 from torch import Tensor
 
 from offline_envs.dynamics.ensemble.precision import PRECISIONS
@@ -101,8 +101,7 @@ def seconds_a_call(call: Callable[[], object], n: int, device: str) -> float:
 
 def table(speeds: list[Speed], device: str) -> Table:
     """Lay out one row a precision and batch size."""
-    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else device
-    grid = Table(title=f"PenalizedModel-v0 on {name}, {OBS_DIM}+{ACTION_DIM} dimensions")
+    grid = Table(title=f"PenalizedModel-v0 on {device_name(device)}, {OBS_DIM}+{ACTION_DIM} dimensions")
     columns = ("batch", "µs a step", "transitions/s", "env/floor", "µs without graphs", "µs of the floor")
     for column in ("precision", *columns):
         grid.add_column(column, justify="left" if column == "precision" else "right")

@@ -76,6 +76,11 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
+def device_name(device: str) -> str:
+    """Name of a GPU by its maker; of another device the one given."""
+    return torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else device
+
+
 class Stopwatch:
     """Adds up the seconds spent inside its `with` blocks.
 

@@ -7,7 +7,6 @@ from typing import Any
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -19,17 +18,34 @@ from offline_envs.progress import LiveProgress
 STOPPING = "Stopping at the end of this cycle, so that the run can resume exactly; again to stop at once."
 
 
-class RunProgress(LiveProgress):
-    """Progress of a training run, on standard error.
+class _GradientSteps(LiveProgress):
+    """Bars that count gradient steps, on standard error.
 
     Args:
-        total: Gradient steps of the run.
+        total: Gradient steps of a run.
         shown: Whether to show anything.
     """
 
     def __init__(self, total: int, *, shown: bool) -> None:
-        super().__init__(*_columns(), shown=shown, refresh_per_second=2)
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("gradient steps, left"),
+            TimeRemainingColumn(),
+            TextColumn("total"),
+            TimeElapsedColumn(),
+            shown=shown,
+            refresh_per_second=2,
+        )
         self._total = total
+
+
+class RunProgress(_GradientSteps):
+    """Progress of a training run."""
+
+    def __init__(self, total: int, *, shown: bool) -> None:
+        super().__init__(total, shown=shown)
         self._task = self._bar.add_task("Training", total=total)
         self._last_line = -math.inf  # the first evaluation is news
 
@@ -44,17 +60,11 @@ class RunProgress(LiveProgress):
         self.line(text, last=gradient_steps >= self._total)
 
 
-class SeedsProgress(LiveProgress):
-    """Progress of the runs of several seeds, from one evaluation to the next, on standard error.
-
-    Args:
-        total: Gradient steps of each run.
-        shown: Whether to show anything.
-    """
+class SeedsProgress(_GradientSteps):
+    """Progress of the runs of several seeds, from one evaluation to the next."""
 
     def __init__(self, total: int, *, shown: bool) -> None:
-        super().__init__(*_columns(), shown=shown, refresh_per_second=2)
-        self._total = total
+        super().__init__(total, shown=shown)
         self._tasks: dict[int, TaskID] = {}
 
     def started(self, seed: int) -> None:
@@ -68,15 +78,3 @@ class SeedsProgress(LiveProgress):
         self._bar.update(self._tasks[seed], completed=steps, description=figures)
         text = f"{figures} after {steps} of {self._total} gradient steps"
         self.line(text, last=steps >= self._total)
-
-
-def _columns() -> tuple[ProgressColumn, ...]:
-    return (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("gradient steps, left"),
-        TimeRemainingColumn(),
-        TextColumn("total"),
-        TimeElapsedColumn(),
-    )

@@ -1,10 +1,7 @@
 """`train_at_once`: several runs at once, each in a process of its own."""
 
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -16,7 +13,7 @@ import torch
 
 from offline_envs.errors import OfflineEnvsError
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.resuming.stopping import StopRequest, stop_request
+from offline_envs.runs.resuming.stopping import StopRequest, ctrl_c_ignored, stop_request
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.runs.training import train
 
@@ -117,7 +114,7 @@ class _Team:
         receiver, sender = self._context.Pipe(duplex=False)
         arguments = (job, sender, self._prepare, self._threads)
         process = self._context.Process(target=_run, args=arguments, daemon=True)
-        with _ctrl_c_ignored():
+        with ctrl_c_ignored():
             process.start()
         sender.close()  # the other process alone holds it, so that its death ends the pipe
         self.running[receiver] = _Member(job, process)
@@ -177,16 +174,3 @@ def _run(job: Job, sender: Connection, prepare: Callable[[], None] | None, threa
 def _send_row(sender: Connection, row: Mapping[str, Any], folder: object) -> None:
     del folder  # the job's
     sender.send(row)
-
-
-@contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """Let a process that is started here ignore Ctrl-C, which this one passes on as a request to stop."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

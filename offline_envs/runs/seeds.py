@@ -123,14 +123,14 @@ def run_seeds(
         SeedRun(run_settings, run_folder, transitions, resume and run_folder.result_file.exists())
         for run_settings, run_folder in runs
     ]
-    told = on_start or _ignore
+    tell_start = on_start or _ignore
     if processes > 1:
-        _run_at_once(started, processes, resume, show_progress, told, callbacks, prepare)
+        _run_at_once(started, processes, resume, show_progress, tell_start, callbacks, prepare)
         return SeedResults(tuple(run.folder.result() for run in started))
+    options: dict[str, Any] = {"resume": resume, "show_progress": show_progress, "callbacks": callbacks}
     results = []
     for run in started:
-        told(run)
-        options: dict[str, Any] = {"resume": resume, "show_progress": show_progress, "callbacks": callbacks}
+        tell_start(run)
         results.append(train(run.settings, run.folder.path, transitions=transitions, **options))
     return SeedResults(tuple(results))
 

@@ -11,7 +11,7 @@ from offline_envs.envs import LearnedMDP, Penalize
 from offline_envs.kernels import products
 from offline_envs.mdp.guard import Guard
 from offline_envs.mdp.members import Members
-from tests.compilers import needs_new_compiler
+from tests.torch_versions import needs_new_compiler
 from tests.toy import right_of_six, toy_transitions
 
 

@@ -40,7 +40,7 @@ def stop_request(on_first: Callable[[], None]) -> Iterator[StopRequest]:
         on_first: Called when the request is made, e.g. to say that the run stops soon.
     """
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
+    if not _handles_signals():
         yield request
         return
 
@@ -57,3 +57,21 @@ def stop_request(on_first: Callable[[], None]) -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ctrl_c_ignored() -> Iterator[None]:
+    """Let a process that is started here ignore Ctrl-C, which this one passes on as a request to stop."""
+    if not _handles_signals():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _handles_signals() -> bool:
+    """Whether Python lets this thread handle signals: the main one alone."""
+    return threading.current_thread() is threading.main_thread()

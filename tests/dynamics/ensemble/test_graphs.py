@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
 from offline_envs.kernels import products
-from tests.compilers import needs_new_compiler
+from tests.torch_versions import needs_new_compiler
 
 
 class Predicted(nn.Module):

@@ -6,6 +6,7 @@ from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSetting
 from offline_envs.dynamics.ensemble.precision import PRECISIONS, predictor
 from offline_envs.errors import SettingsError
 from offline_envs.kernels import tf32_products
+from tests.torch_versions import TF32_ON, TF32_SWITCH
 from tests.toy import MEANS, STDS, toy_ensemble
 
 matmul = torch.backends.cuda.matmul
@@ -81,20 +82,18 @@ def test_tf32_is_float32_on_a_cpu(fitted: EnsembleDynamics, data: Transitions) -
 
 
 def test_the_tf32_switch_is_restored_after_an_error() -> None:
-    newer = hasattr(matmul, "fp32_precision")  # PyTorch 2.8 has only the older name
-    name, on = ("fp32_precision", "tf32") if newer else ("allow_tf32", True)
-    before, older = getattr(matmul, name), matmul.allow_tf32
+    before = getattr(matmul, TF32_SWITCH), matmul.allow_tf32
     found = []
 
     @tf32_products()
     def fail() -> None:
-        found.append(getattr(matmul, name))
+        found.append(getattr(matmul, TF32_SWITCH))
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert found == [on]
-    assert (getattr(matmul, name), matmul.allow_tf32) == (before, older)
+    assert found == [TF32_ON]
+    assert (getattr(matmul, TF32_SWITCH), matmul.allow_tf32) == before
 
 
 def test_an_unknown_precision_is_refused() -> None:

@@ -9,6 +9,7 @@ from offline_envs.dynamics.fitting.gradient_step import GradientStep
 from offline_envs.dynamics.fitting.rows import split_rows
 from offline_envs.kernels.rounding import HIDDEN_DTYPES
 from tests.dynamics.linear_data import QUICK, TINY, linear_transitions
+from tests.torch_versions import TF32_SWITCH
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="a CUDA graph needs a CUDA device")
 
@@ -69,11 +70,10 @@ def test_a_step_in_bfloat16_keeps_weights_in_float32_and_is_off_by_its_bits() ->
 
 def test_a_step_in_tf32_is_float32_on_a_cpu_and_restores_the_switch() -> None:
     switches = torch.backends.cuda.matmul
-    name = "fp32_precision" if hasattr(switches, "fp32_precision") else "allow_tf32"  # as PyTorch 2.8 has it
-    before = getattr(switches, name)
+    before = getattr(switches, TF32_SWITCH)
     exact, same = gradients("float32"), gradients("tf32")
     assert all(torch.equal(same[name], truth) for name, truth in exact.items())
-    assert getattr(switches, name) == before
+    assert getattr(switches, TF32_SWITCH) == before
 
 
 @needs_cuda
