@@ -22,6 +22,8 @@ class CapturedCall(Generic[Result]):
     Each replay draws the random numbers that a call would have drawn, so a seed gives the same ones with and
     without a graph; products may round differently where the libraries choose other kernels.
 
+    Within the capture of another function it is called as it is, and becomes a part of that graph.
+
     The function may write to tensors that it holds, which keeps state between calls. Anything else it
     reads on the host is read once, at the capture: settings, and the addresses of its tensors. It may not
     wait for the device, and it computes no gradients.
@@ -54,6 +56,8 @@ class CapturedCall(Generic[Result]):
             *inputs: Its arguments, at least one, all on the device. Where they have another shape or dtype
                 than before, the function is captured again.
         """
+        if is_capturing():
+            return self._function(*inputs)
         kinds = [(given.shape, given.dtype) for given in inputs]
         if kinds != self._kinds:
             self._kinds, self._n_taken, self._replay = kinds, 0, None
@@ -78,6 +82,11 @@ class CapturedCall(Generic[Result]):
                 f"Could not capture {self._name} as a CUDA graph; running eagerly, which is slower: {error}",
                 stacklevel=4,
             )
+
+
+def is_capturing() -> bool:
+    """Whether calls on the current stream are recorded into a graph."""
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
 
 
 def aside(call: Callable[[], Result], device: torch.device) -> Result:

@@ -30,9 +30,10 @@ def tf32_products() -> Iterator[None]:
 
 @contextmanager
 def bfloat16_products() -> Iterator[None]:
-    """Let processors with instructions for it round the factors of float32 products to bfloat16 inside.
+    """Let processors with AMX round the factors of float32 products to bfloat16 inside.
 
-    Sums are float32. On other processors, and on CUDA devices, nothing changes.
+    Sums are float32. On other processors, also those with AVX512_BF16 alone, for which oneDNN has no such
+    product, and on CUDA devices nothing is rounded.
     """
     matmul: Any = getattr(torch.backends.mkldnn, "matmul", None)
     if matmul is None:  # PyTorch 2.8 has one switch for all devices

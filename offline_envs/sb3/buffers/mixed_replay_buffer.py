@@ -25,7 +25,7 @@ from offline_envs.sb3.buffers.rows import (
     rows_of_rollout,
     write_transitions,
 )
-from offline_envs.sb3.buffers.support import check_settings, is_reference, truncated_rows
+from offline_envs.sb3.buffers.support import check_settings, is_reference, on_host, truncated_rows
 from offline_envs.settings import check_arguments
 from offline_envs.tasks import Task, task_transitions
 
@@ -215,18 +215,18 @@ class MixedReplayBuffer(ReplayBuffer):
         """
         return self._get_samples(np.concatenate(self._drawn(batch_size)), env)
 
-    def batches(
-        self, n_batches: int, batch_size: int, env: VecNormalize | None = None
-    ) -> Generator[ReplayBufferSamples]:
-        """Draw the batches that as many calls of `sample` would draw.
+    def draw(self, n_batches: int, batch_size: int) -> Generator[Tensor]:
+        """Draw the numbers of the rows that as many calls of `sample` would draw, for `batch_at`.
 
-        Numbers of rows are sent to the device for many batches at once, so that between batches nothing waits
-        for a GPU. Nothing may be added meanwhile. Closed early, it has drawn for the batches that were taken.
+        Many batches' are sent to the device at once, so that nothing waits for a GPU in between. Nothing may
+        be added meanwhile. Closed early, it has drawn for the batches that were taken.
 
         Args:
             n_batches: Number of batches.
-            batch_size: Number of rows of each.
-            env: See `sample`.
+            batch_size: Number of rows of each, the dataset's first.
+
+        Yields:
+            int64 `(batch_size,)`, on `device`.
         """
         for first in range(0, n_batches, DRAWN_AHEAD):
             n_drawn = min(DRAWN_AHEAD, n_batches - first)
@@ -235,12 +235,28 @@ class MixedReplayBuffer(ReplayBuffer):
             try:
                 for rows in torch.from_numpy(drawn).to(self._storage().device):
                     n_taken += 1
-                    yield self._batch_of(rows, env)
+                    yield rows
             finally:
                 if n_taken < n_drawn:
                     self.generator.bit_generator.state = before
                     for _ in range(n_taken):
                         self._drawn(batch_size)
+
+    def batch_at(self, rows: Tensor, env: VecNormalize | None = None) -> ReplayBufferSamples:
+        """Return the rows of some numbers, as `sample` does.
+
+        Args:
+            rows: Numbers that `draw` gave.
+            env: See `sample`.
+        """
+        batch = self._storage().index_select(0, rows)
+        obs, action, next_obs, done, reward = torch.split(batch, list(self.layout.sizes), dim=1)
+        if len(self.obs_shape) != 1:
+            obs, next_obs = obs.reshape(-1, *self.obs_shape), next_obs.reshape(-1, *self.obs_shape)
+        if env is not None:
+            obs, next_obs = (on_host(env.normalize_obs, part) for part in (obs, next_obs))
+            reward = on_host(env.normalize_reward, reward)
+        return ReplayBufferSamples(obs, action, next_obs, done, reward)
 
     def sample_parts(
         self, batch_size: int, env: VecNormalize | None = None
@@ -279,21 +295,7 @@ class MixedReplayBuffer(ReplayBuffer):
         return real, self.generator.integers(self.model_size, size=n_model) + self._real_size
 
     def _get_samples(self, batch_inds: NDArray[Any], env: VecNormalize | None = None) -> ReplayBufferSamples:
-        return self._batch_of(torch.from_numpy(batch_inds).to(self._storage().device), env)
-
-    def _batch_of(self, rows: Tensor, env: VecNormalize | None) -> ReplayBufferSamples:
-        batch = self._storage().index_select(0, rows)
-        obs, action, next_obs, done, reward = torch.split(batch, list(self.layout.sizes), dim=1)
-        if len(self.obs_shape) != 1:
-            obs, next_obs = obs.reshape(-1, *self.obs_shape), next_obs.reshape(-1, *self.obs_shape)
-        if env is not None:
-            obs = self._normalized(env.normalize_obs, obs)
-            next_obs = self._normalized(env.normalize_obs, next_obs)
-            reward = self._normalized(env.normalize_reward, reward)
-        return ReplayBufferSamples(obs, action, next_obs, done, reward)
-
-    def _normalized(self, normalize: Any, values: Tensor) -> Tensor:
-        return torch.as_tensor(normalize(values.cpu().numpy()), dtype=torch.float32, device=values.device)
+        return self.batch_at(torch.from_numpy(batch_inds).to(self._storage().device), env)
 
     def _storage(self) -> Tensor:
         """Return dataset and ring, read and allocated at the first call, on the current device."""
@@ -302,8 +304,7 @@ class MixedReplayBuffer(ReplayBuffer):
             options: dict[str, Any] = {"env_id": self.env_id, "history": self.history}
             self._fill(task_transitions(self.dataset, self.task, **options))
         assert self._rows is not None
-        # SB3 changes `device` when it loads a buffer.
-        if self._rows.device.type != self.device.type:
+        if self._rows.device.type != self.device.type:  # SB3 changes `device` when it loads a buffer
             self._rows = self._rows.to(self.device)
         return self._rows
 

@@ -1,11 +1,13 @@
-"""What `MixedReplayBuffer` asks of its arguments."""
+"""What `MixedReplayBuffer` asks of its arguments, and what it does on the host."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from offline_envs.data import DatasetSource
 from offline_envs.errors import SettingsError
@@ -43,3 +45,8 @@ def is_reference(dataset: object) -> bool:
     if isinstance(dataset, Sequence) and not isinstance(dataset, str):
         return all(is_reference(part) for part in dataset)
     return isinstance(dataset, str | os.PathLike)
+
+
+def on_host(function: Callable[..., Any], values: Tensor) -> Tensor:
+    """Apply a function of arrays to a tensor, `VecNormalize`'s for instance; float32, on its device."""
+    return torch.as_tensor(function(values.cpu().numpy()), dtype=torch.float32, device=values.device)

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from stable_baselines3 import SAC
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import ReplayBufferSamples, Schedule
 from stable_baselines3.common.utils import update_learning_rate
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from offline_envs.kernels import FlatAdam, FlatParameters, rounded_products
+from offline_envs.kernels import CapturedCall, FlatAdam, FlatParameters, rounded_products
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.fast_sac.learning_rates import (
     ACTOR_SCHEDULES,
@@ -23,7 +24,7 @@ from offline_envs.sb3.fast_sac.learning_rates import (
     rate_at,
 )
 from offline_envs.sb3.fast_sac.policies import AveragedPolicy, policy_with
-from offline_envs.sb3.fast_sac.sac_step import CapturedSACStep, Losses, SACBatch, SACParts, SACStep
+from offline_envs.sb3.fast_sac.sac_step import Losses, SACBatch, SACParts, SACStep
 from offline_envs.sb3.fast_sac.support import check_precision, check_supported, stacked_actor, stacked_critics
 from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
 from offline_envs.settings import check_arguments
@@ -34,7 +35,8 @@ class FastSAC(SAC):
 
     Critics are computed as one batch, gradients are written out instead of recorded, Adam and the targets'
     average are one operation each on all weights, and the host does not wait for the device until the losses
-    are logged. On a CUDA device the step is replayed as a graph. From the same seed it draws the same random
+    are logged. On a CUDA device the step is replayed as a graph, with `MixedReplayBuffer` from the numbers of
+    its rows on: batch, noise, step and losses. From the same seed it draws the same random
     numbers as SAC. Either class loads what the other saved.
 
     Networks of any depth and width with ReLU or tanh are supported, and any number of critics, with or
@@ -65,8 +67,8 @@ class FastSAC(SAC):
             `deterministic=True` acts by the average, and so do evaluations and the saved agent; rollouts and
             learning do not, so training is the same with and without. None for no average.
         precision: Precision of the matrix products of a gradient step: `"float32"`, `"tf32"` (CUDA devices),
-            or `"bfloat16"`, which rounds their factors to it on a processor that has instructions for it, and
-            is TF32 on CUDA devices. Weights, sums and everything else stay float32.
+            or `"bfloat16"`, which rounds their factors to it on a processor with AMX, and is TF32 on CUDA
+            devices. Weights, sums and everything else stay float32.
         **kwargs: As for `stable_baselines3.SAC`.
 
     Raises:
@@ -81,6 +83,7 @@ class FastSAC(SAC):
 
     _gradient_step: SACStep | None = None
     _policy_of_step: BasePolicy | None = None
+    _graphs: dict[tuple[Any, ...], CapturedCall[Losses]]
 
     @check_arguments
     def __init__(
@@ -123,7 +126,7 @@ class FastSAC(SAC):
         )
         super()._setup_model()
         check_supported(self.policy, self._optimizers())
-        self._gradient_step = None
+        self._gradient_step, self._graphs = None, {}
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """Take gradient steps on batches from the replay buffer, and log the means of the losses.
@@ -134,22 +137,17 @@ class FastSAC(SAC):
         """
         self.policy.set_training_mode(True)
         self._update_learning_rate(self._optimizers())
-        if self._gradient_step is None or self._policy_of_step is not self.policy:
-            self._gradient_step, self._policy_of_step = self._make_step(self._parts()), self.policy
-            self._take = _captured(self._gradient_step) if self.device.type == "cuda" else self._gradient_step
-        step = self._gradient_step
+        step = self._step()
         self._refresh(step.temperature)
         if self._n_updates == 0 and isinstance(self.policy, AveragedPolicy):
             self.policy.start_average()
         step.generator.manual_seed(_seed_after(self._n_updates))
         step.gather()
-        self._real = self._is_real(batch_size)
         names, sums, taken = list[str](), torch.zeros((), device=self.device), 0
         try:
-            batches = closing(self._samples(gradient_steps, batch_size))
-            with batches as drawn, torch.no_grad(), rounded_products(self.precision):
-                for index, samples in enumerate(drawn):
-                    losses = self._take(self._batch(samples))
+            steps = closing(self._steps(gradient_steps, batch_size))
+            with torch.no_grad(), rounded_products(self.precision), steps as found:
+                for index, losses in enumerate(found):
                     names, sums = list(losses), sums + torch.stack(list(losses.values()))
                     taken += 1
                     if index % self.target_update_interval == 0:
@@ -159,6 +157,13 @@ class FastSAC(SAC):
             step.count(taken)
         self._n_updates += gradient_steps
         self._log(dict(zip(names, (sums / gradient_steps).tolist(), strict=True)) if names else {})
+
+    def _step(self) -> SACStep:
+        """The gradient step of the current policy."""
+        if self._gradient_step is None or self._policy_of_step is not self.policy:
+            self._gradient_step, self._policy_of_step = self._make_step(self._parts()), self.policy
+            self._graphs.clear()
+        return self._gradient_step
 
     def _update_learning_rate(self, optimizers: list[Optimizer] | Optimizer) -> None:
         """Set the learning rates for the share of the training that is left."""
@@ -216,15 +221,39 @@ class FastSAC(SAC):
         else:
             temperature.value.copy_(self.ent_coef_tensor)
 
-    def _samples(self, n_batches: int, size: int) -> Generator[ReplayBufferSamples]:
-        """Batches of the replay buffer, drawn ahead if it can and has no `sample` of its own."""
-        buffer, env = self.replay_buffer, self._vec_normalize_env
+    def _steps(self, n_steps: int, size: int) -> Generator[Losses]:
+        """Take gradient steps on batches of the replay buffer, and yield the losses of each.
+
+        On a CUDA device a step is one graph, with its batch if the buffer can draw ahead; losses are
+        overwritten by the next.
+        """
+        buffer, env, step = self.replay_buffer, self._vec_normalize_env, self._step()
         assert buffer is not None
-        plain = getattr(buffer.sample, "__func__", None) is MixedReplayBuffer.sample
-        if plain and isinstance(buffer, MixedReplayBuffer):
-            yield from buffer.batches(n_batches, size, env)
+        if env is None and draws_ahead(buffer):
+            take = self._replayed(
+                lambda rows: step(self._batch(buffer.batch_at(rows))),
+                reads=(buffer, *self._reads(size)),
+            )
+            with closing(buffer.draw(n_steps, size)) as drawn:
+                yield from map(take, drawn)
         else:
-            yield from (buffer.sample(size, env) for _ in range(n_batches))
+            take = self._replayed(lambda *parts: step(SACBatch(*parts)), reads=())
+            yield from (take(*self._batch(buffer.sample(size, env))) for _ in range(n_steps))
+
+    def _replayed(self, function: Callable[..., Losses], *, reads: tuple[Any, ...]) -> Callable[..., Losses]:
+        """Replay a function of tensors as a graph on a CUDA device.
+
+        Args:
+            function: The function.
+            reads: What it reads on the host; where any of it has changed, the graph is a new one.
+        """
+        if not captures(self.device):
+            return function
+        if reads not in self._graphs:
+            generators = [self._step().generator]
+            call = CapturedCall(function, name="FastSAC's gradient step", generators=generators)
+            self._graphs = {reads: call}
+        return self._graphs[reads]
 
     def _batch(self, samples: ReplayBufferSamples) -> SACBatch:
         """The inputs of a gradient step from a batch of the replay buffer."""
@@ -241,12 +270,16 @@ class FastSAC(SAC):
             samples.rewards,
             (1 - samples.dones) * discounts,
             noise.flatten(0, 1),
-            self._real,
+            self._is_real(len(samples.rewards)),
         )
         return SACBatch(*(part.to(dtype) for part in parts))
 
+    def _reads(self, size: int) -> tuple[Any, ...]:
+        """Everything that changes and that `_batch` reads on the host."""
+        return (size, self._n_real(size), self.gamma)
+
     def _is_real(self, size: int) -> Tensor:
-        """Which rows of a batch are known to come from a dataset, `(size, 1)`, the same in all of a call."""
+        """Which rows of a batch are known to come from a dataset, `(size, 1)`."""
         real = torch.zeros(size, 1, device=self.device)
         real[: self._n_real(size)] = 1
         return real
@@ -264,11 +297,18 @@ class FastSAC(SAC):
             self.logger.record(f"train/{name}", value)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_gradient_step", "_policy_of_step", "_take", "_real"]
+        return [*super()._excluded_save_params(), "_gradient_step", "_policy_of_step", "_graphs"]
 
 
-def _captured(step: SACStep) -> Callable[[SACBatch], Losses]:
-    return CapturedSACStep(step, [step.generator])
+def captures(device: torch.device) -> bool:
+    """Whether gradient steps are replayed as graphs."""
+    return device.type == "cuda"
+
+
+def draws_ahead(buffer: ReplayBuffer) -> TypeGuard[MixedReplayBuffer]:
+    """Whether `draw` and `batch_at` of a buffer give the batches of its `sample`."""
+    own = getattr(buffer.sample, "__func__", None) is MixedReplayBuffer.sample
+    return own and isinstance(buffer, MixedReplayBuffer)
 
 
 def _seed_after(n_updates: int) -> int:

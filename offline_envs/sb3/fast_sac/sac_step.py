@@ -1,12 +1,11 @@
-"""`SACStep`: one gradient step of Soft Actor-Critic as in Stable-Baselines3, eager or as a CUDA graph."""
+"""`SACStep`: one gradient step of Soft Actor-Critic as in Stable-Baselines3."""
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from offline_envs.kernels import CapturedCall, FlatAdam, StackedMLP
+from offline_envs.kernels import FlatAdam, StackedMLP
 from offline_envs.sb3.fast_sac.squashed_gaussian import SquashedSample, heads_gradient, squashed_sample
 from offline_envs.sb3.fast_sac.temperature import FixedTemperature, LearnedTemperature
 
@@ -182,25 +181,3 @@ class SACStep:
         """
         smallest, member = values.min(dim=0, keepdim=True)
         return smallest[0], torch.zeros_like(values).scatter_(0, member, 1.0)
-
-
-class CapturedSACStep:
-    """A gradient step on a CUDA device, replayed as one graph by `CapturedCall`.
-
-    Args:
-        step: The step, usually a `SACStep`. Its settings may not change, its tensors stay where they are, and
-            it may not wait for the device.
-        generators: Sources of its random numbers.
-    """
-
-    def __init__(
-        self, step: Callable[[SACBatch], Losses], generators: Sequence[torch.Generator] = ()
-    ) -> None:
-        def take(*parts: Tensor) -> Losses:
-            return step(SACBatch(*parts))
-
-        self.call = CapturedCall(take, name="FastSAC's gradient step", generators=generators)
-
-    def __call__(self, batch: SACBatch) -> Losses:
-        """Take the step; the losses are overwritten by the next."""
-        return self.call(*batch)

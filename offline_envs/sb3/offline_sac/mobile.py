@@ -101,6 +101,7 @@ class MOBILE(FastSAC):
         if self._penalised:
             warn_of_emulation(self.precision, self.device)
         super()._setup_model()
+        self._total, self._n_measured = torch.zeros((), device=self.device), 0
         if self.policy.features_extractor_class is StandardizedObs:
             raise SettingsError(
                 "MOBILE asks its model about the observations that its networks see, so StandardizedObs "
@@ -109,7 +110,8 @@ class MOBILE(FastSAC):
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """See `FastSAC`; the mean of U over the rows of the model is logged as `train/inconsistency`."""
-        self._total, self._n_measured = torch.zeros((), device=self.device), 0
+        self._total.zero_()
+        self._n_measured = gradient_steps if self._measures(batch_size) else 0
         super().train(gradient_steps, batch_size)
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
@@ -118,6 +120,7 @@ class MOBILE(FastSAC):
             check_elites(found)
             if self._inconsistency is not None and self._inconsistency.model is not found:
                 self._inconsistency = None  # another environment
+                self._graphs.clear()
         return super()._setup_learn(*args, **kwargs)
 
     @property
@@ -134,9 +137,9 @@ class MOBILE(FastSAC):
         So the step that learns from them is SAC's own; U is measured with the weights from before that step.
         """
         batch, size = super()._batch(samples), len(samples.rewards)
-        n_real = self._n_real(size)
-        if not self._penalised or n_real == size:
+        if not self._measures(size):
             return batch
+        n_real = self._n_real(size)
         penalty = self.inconsistency_coef * self._measured(batch.obs[n_real:], batch.action[n_real:])
         reward = torch.cat([batch.reward[:n_real], batch.reward[n_real:] - penalty])
         return batch._replace(reward=reward)
@@ -149,8 +152,14 @@ class MOBILE(FastSAC):
         values: Tensor = self._measure(obs, action, *noise)
         spread = self.gamma * values if self.inconsistency_of == "targets" else values
         self._total += spread.mean()
-        self._n_measured += 1
         return spread
+
+    def _reads(self, size: int) -> tuple[Any, ...]:
+        return (*super()._reads(size), self.inconsistency_coef)
+
+    def _measures(self, size: int) -> bool:
+        """Whether rows of a batch are penalised."""
+        return self._penalised and self._n_real(size) < size
 
     def _new_inconsistency(self) -> Inconsistency:
         model, space = model_of_agent(self, self.model), check_box("action", self.action_space)

@@ -172,9 +172,10 @@ def test_batches_drawn_ahead_are_those_of_sample(n_held: int, monkeypatch: pytes
         np.random.seed(4)  # noqa: NPY002 what SB3's set_random_seed does
         buffer = make_buffer(10, n_envs=2, real_ratio=0.5)
         add_steps(buffer, 0, n_held)
-        drawn = list(buffer.batches(4, 16) if ahead else (buffer.sample(16) for _ in range(4)))
-        with closing(buffer.batches(9, 16)) as stopped:  # after two of the second three
-            drawn += [next(stopped) if ahead else buffer.sample(16) for _ in range(5)]
+        first = map(buffer.batch_at, buffer.draw(4, 16))
+        drawn = list(first if ahead else (buffer.sample(16) for _ in range(4)))
+        with closing(buffer.draw(9, 16)) as stopped:  # after two of the second three
+            drawn += [buffer.batch_at(next(stopped)) if ahead else buffer.sample(16) for _ in range(5)]
         found.append([torch.cat(batch[:5], dim=1) for batch in drawn])
         found[-1].append(buffer.sample(16).rewards)  # the generator is where it would be
     assert len(found[0]) == 10

@@ -16,7 +16,9 @@ from torch import nn
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import FastSAC, MixedReplayBuffer, StandardizedObs
+from offline_envs.sb3.fast_sac import fast_sac
 from offline_envs.sb3.fast_sac.sac_step import SACBatch
+from tests.fake_graph import use_fake_graphs
 from tests.sb3.fast_sac.agents import MIXED, assert_same, double_precision, make, numbers, reloaded
 from tests.sb3.toy import toy_transitions
 
@@ -248,5 +250,39 @@ def test_a_captured_step_is_the_same_step() -> None:
         agent.set_random_seed(3)
         agent.train(10, batch_size=16)
         agent.train(10, batch_size=16)
-    assert fast._take.call._replay is not None  # type: ignore[attr-defined]
+    (graph,) = fast._graphs.values()
+    assert graph._replay is not None
     assert_same(numbers(fast), numbers(slow), 1e-4)
+
+
+def test_a_graph_from_the_numbers_of_rows_on_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it reads on the host may change between calls: the discount, and a ring that fills."""
+    use_fake_graphs(monkeypatch)
+    eager, captured = make(FastSAC, **MIXED), make(FastSAC, **MIXED)
+    kept: list[Any] = []
+    for agent in (eager, captured):
+        monkeypatch.setattr(fast_sac, "captures", lambda device, agent=agent: agent is captured)
+        agent.set_random_seed(3)
+        rings = agent.replay_buffer.pos, agent.replay_buffer.full
+        for gamma, (pos, full) in ((0.99, rings), (0.9, rings), (0.9, (0, False)), (0.9, rings)):
+            agent.gamma, agent.replay_buffer.pos, agent.replay_buffer.full = gamma, pos, full
+            agent.train(7, batch_size=16)
+            kept += agent._graphs.values()
+    assert len(set(kept)) == len(kept) == 4
+    assert_same(numbers(captured), numbers(eager))
+    assert captured.logger.name_to_value == eager.logger.name_to_value
+
+
+def test_a_normalised_or_overridden_buffer_is_asked_for_each_batch() -> None:
+    class Own(MixedReplayBuffer):
+        def sample(self, *args: Any, **kwargs: Any) -> Any:
+            asked.append(self)
+            return super().sample(*args, **kwargs)
+
+    asked: list[Any] = []
+    plain, own = make(FastSAC, **MIXED), make(FastSAC, **MIXED | {"replay_buffer_class": Own})
+    for agent in (plain, own):
+        agent.set_random_seed(3)
+        agent.train(3, batch_size=16)
+    assert len(asked) == 3
+    assert_same(numbers(own), numbers(plain))

@@ -10,7 +10,7 @@ from stable_baselines3.common.utils import update_learning_rate
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import FastSAC, check_values
-from tests.kernels.test_rounding import has_bfloat16
+from tests.kernels.test_rounding import has_amx
 from tests.sb3.fast_sac.agents import assert_same, double_precision, make, numbers, reloaded
 
 HALF_WAY = 0.5
@@ -110,7 +110,7 @@ def test_given_defaults_change_nothing() -> None:
     assert_same(numbers(ours), numbers(theirs))
 
 
-@pytest.mark.skipif(not has_bfloat16(), reason="needs a processor with bfloat16")
+@pytest.mark.skipif(not has_amx(), reason="needs a processor with AMX")
 def test_bfloat16_rounds_products_by_less_than_a_percent() -> None:
     agents = make(FastSAC), make(FastSAC, precision="bfloat16")
     for agent in agents:

@@ -22,6 +22,7 @@ from offline_envs.sb3 import (
     with_device_rollouts,
     with_uniform_rollouts,
 )
+from offline_envs.sb3.fast_sac import fast_sac
 from offline_envs.sb3.fast_sac.fast_sac import _seed_after
 from offline_envs.sb3.fast_sac.sac_step import SACBatch, SACStep
 from offline_envs.sb3.offline_sac.mobile import ClampedStep, _call
@@ -94,7 +95,7 @@ def test_rows_of_the_model_lose_beta_times_u_and_those_of_the_dataset_nothing(
     batches: dict[Any, SACBatch] = {}
     for each in (agent, twin):
         state, rows = torch.get_rng_state(), each.replay_buffer.generator.bit_generator.state
-        monkeypatch.setattr(each, "_take", lambda batch, each=each: _kept(batches, each, batch))
+        monkeypatch.setattr(SACStep, "__call__", lambda step, batch, each=each: _kept(batches, each, batch))
         each.train(1, batch_size=BATCH)
         torch.set_rng_state(state)
         each.replay_buffer.generator.bit_generator.state = rows
@@ -163,6 +164,22 @@ def test_the_graph_of_a_gpu_gives_the_same_numbers(monkeypatch: pytest.MonkeyPat
         obs, action = torch.full((3, 2), number), torch.zeros(3, 1)
         noise = measure.draw(3, 2, generator)
         assert torch.equal(captured(obs, action, *noise), measure(obs, action, noise))
+
+
+def test_in_the_graph_of_a_whole_gradient_step_it_gives_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use_fake_graphs(monkeypatch)
+    eager, captured = learned(), learned()
+    for agent in (eager, captured):
+        monkeypatch.setattr(fast_sac, "captures", lambda device, agent=agent: agent is captured)
+        agent.set_random_seed(3)
+        agent.train(6, batch_size=BATCH)
+        agent.inconsistency_coef, agent.gamma = 0.5, 0.9
+        agent.train(6, batch_size=BATCH)
+    assert captured._graphs
+    assert_same(numbers(captured), numbers(eager))
+    assert captured.logger.name_to_value == eager.logger.name_to_value
 
 
 def test_the_weight_may_change_between_gradient_steps() -> None:
