@@ -1,6 +1,6 @@
 """`with_device_rollouts`: any off-policy SB3 agent, collecting its transitions without leaving the device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, cast
@@ -20,8 +20,10 @@ from offline_envs.envs import Rollout, imagine, learned_under
 from offline_envs.policies import Policy
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.buffers.rows import action_bounds, between
+from offline_envs.sb3.rollouts import policy_graph
 from offline_envs.sb3.rollouts.device_support import check_on_device, device_envs
 from offline_envs.sb3.rollouts.mixin import Agent, ChoosesRolloutActions, uniform_actions, with_mixin
+from offline_envs.sb3.rollouts.policy_graph import PolicyGraph
 from offline_envs.sb3.vec_env.host_copy import host_obs
 from offline_envs.settings import check_arguments
 
@@ -90,6 +92,8 @@ def with_device_rollouts(agent: type[Agent]) -> type[Agent]:
 class DeviceRollouts(OffPolicyAlgorithm):
     """The methods that `with_device_rollouts` puts before an agent's own."""
 
+    _policy_graph: PolicyGraph | None = None
+
     def _setup_model(self) -> None:
         super()._setup_model()
         if self.env is not None:  # None for an agent that is loaded only to predict
@@ -148,19 +152,31 @@ class DeviceRollouts(OffPolicyAlgorithm):
         """Return the policy by which the agent acts while it learns, in the environment's units."""
         low, high = action_bounds(cast(Box, self.action_space), self.device)
         chooser = self if isinstance(self, ChoosesRolloutActions) else None
+        random_actions = self._random_actions()
 
         def choose(obs: Tensor) -> Tensor:
             if chooser is not None:
                 return chooser.rollout_actions(obs, learning_starts)
             if self.num_timesteps < learning_starts:
                 return uniform_actions(len(obs), len(low), self.device)
-            return self.policy._predict(obs)
+            return random_actions(obs)
 
         def act(obs: Tensor) -> Tensor:
             with unchecked_distributions():
                 return between(choose(obs), low, high)
 
         return act
+
+    def _random_actions(self) -> Callable[[Tensor], Tensor]:
+        """What the policy does at observations, drawn from its distribution, in [-1, 1]."""
+        if not policy_graph.captures(self.policy):
+            return self.policy._predict
+        if self._policy_graph is None or not self._policy_graph.fits(self.policy):
+            self._policy_graph = PolicyGraph(self.policy)
+        return self._policy_graph
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_policy_graph"]
 
     def _store(self, steps: list[Rollout], replay_buffer: MixedReplayBuffer) -> None:
         if steps:

@@ -1,6 +1,7 @@
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,11 @@ from offline_envs.sb3 import (
     with_device_rollouts,
     with_uniform_rollouts,
 )
+from offline_envs.sb3.rollouts import policy_graph
 from offline_envs.sb3.rollouts.device_rollouts import DeviceRollouts
+from offline_envs.sb3.rollouts.policy_graph import PolicyGraph
 from offline_envs.wrappers.vector import HaltOnUnknown, UncertaintyPenalty
+from tests.fake_graph import use_fake_graphs
 from tests.sb3.device_toy import PENALISED, PESSIMISTIC, N, make, make_envs
 from tests.sb3.toy import WITH_CRITICS
 from tests.toy import right_of_six, toy_options
@@ -60,6 +64,35 @@ def test_transitions_are_those_of_the_plain_agent(name: str, model: tuple[str, A
 
 def on_device(name: str) -> type[Any]:
     return with_device_rollouts(agent_class(name))
+
+
+@pytest.mark.parametrize("name", WITH_CRITICS)
+def test_the_graph_of_a_policy_draws_what_the_policy_draws(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In later cycles its weights have changed."""
+    use_fake_graphs(monkeypatch)
+    eager, captured = (make(on_device(name), make_envs(PENALISED)) for _ in range(2))
+    for agent in (eager, captured):
+        agent.set_random_seed(3)
+        for _ in range(3):
+            monkeypatch.setattr(policy_graph, "captures", lambda policy, agent=agent: agent is captured)
+            agent.learn(8 * N, reset_num_timesteps=False)
+    assert captured._policy_graph._call._replay is not None
+    assert_alike(eager, captured)
+
+
+def test_a_graph_fits_a_policy_until_its_weights_move_in_memory() -> None:
+    """FastSAC moves them at its first gradient step."""
+    agent = make(on_device("fastsac"), make_envs(PENALISED))
+    graph = PolicyGraph(agent.policy)
+    assert graph.fits(agent.policy)
+    agent.learn(4 * N)
+    assert not graph.fits(agent.policy)
+    graph = PolicyGraph(agent.policy)
+    agent.learn(4 * N)
+    assert graph.fits(agent.policy)
+    assert not graph.fits(deepcopy(agent.policy))
 
 
 @pytest.mark.parametrize("wrapper", [UncertaintyPenalty, HaltOnUnknown])
