@@ -11,8 +11,8 @@ from offline_envs.runs.algorithms import (
     merged,
 )
 from offline_envs.runs.choice.figures import CHOICES
+from offline_envs.runs.evaluations.on_evaluation import OnEvaluation
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.on_evaluation import OnEvaluation
 from offline_envs.runs.plots import plot_returns
 from offline_envs.runs.presets.demo import DEMO, DEMO_SMOKE
 from offline_envs.runs.presets.preset import Preset

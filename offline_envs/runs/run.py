@@ -12,8 +12,8 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings, FitSettings, ensemble_folder
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.evaluation import ReturnPredictor
+from offline_envs.runs.evaluations.on_evaluation import OnEvaluation, tell
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.on_evaluation import OnEvaluation, tell
 from offline_envs.runs.results import MetricsRow
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import SB3VecEnv

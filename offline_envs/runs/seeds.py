@@ -10,8 +10,8 @@ import numpy as np
 
 from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError
+from offline_envs.runs.evaluations.on_evaluation import OnEvaluation, check_callbacks, tell
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.on_evaluation import OnEvaluation, check_callbacks, tell
 from offline_envs.runs.progress import STOPPING, SeedsProgress
 from offline_envs.runs.results import MetricsRow, TrainResult
 from offline_envs.runs.seed_processes import Job, train_at_once

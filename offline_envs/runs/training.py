@@ -8,8 +8,8 @@ from offline_envs.data import Transitions
 from offline_envs.envs import check_device, resolve_model
 from offline_envs.runs.agent import check_agent, check_agent_options
 from offline_envs.runs.algorithms import algorithm
+from offline_envs.runs.evaluations.on_evaluation import OnEvaluation, check_callbacks
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.on_evaluation import OnEvaluation, check_callbacks
 from offline_envs.runs.results import TrainResult
 from offline_envs.runs.run import Run
 from offline_envs.runs.settings import TrainSettings

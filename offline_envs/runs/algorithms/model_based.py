@@ -26,9 +26,9 @@ from offline_envs.mdp import check_termination
 from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
 from offline_envs.runs.algorithms.cloning import clone_policy
-from offline_envs.runs.callback import CurrentWeights, RunCallback
 from offline_envs.runs.choice.figures import CHOICES, LAST
 from offline_envs.runs.choice.policy_choice import CHOSEN_POLICY, PolicyChoice, best_row
+from offline_envs.runs.evaluations.callback import CurrentWeights, RunCallback
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import STOPPING, RunProgress

@@ -26,7 +26,7 @@ from tests.runs.tiny import DEMO
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A checkpoint at every evaluation, no pictures, and one thread."""
-    monkeypatch.setattr("offline_envs.runs.callback.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("offline_envs.runs.evaluations.callback.CHECKPOINT_SECONDS", 0.0)
     for name in ("plot_learning_curve", "plot_predicted_return", "plot_model_error"):
         monkeypatch.setattr(model_based, name, lambda *args: None)
     with one_thread():

@@ -189,7 +189,7 @@ def test_a_run_that_was_stopped_at_once_or_killed_ends_like_an_uninterrupted_one
 ) -> None:
     """Twice at the same step of what is left. Neither saves anything more: its last checkpoint counts."""
     settings, folder = whole
-    monkeypatch.setattr("offline_envs.runs.callback.CHECKPOINT_SECONDS", checkpoint_seconds)
+    monkeypatch.setattr("offline_envs.runs.evaluations.callback.CHECKPOINT_SECONDS", checkpoint_seconds)
     for _ in range(2):
         with stopped_at_once(at_step=at_step), contextlib.suppress(KeyboardInterrupt):
             run(settings, tmp_path, resume=True)
