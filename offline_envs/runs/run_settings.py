@@ -93,6 +93,8 @@ class RunSettings(JsonSettings):
             `StandardizedObs`.
         eval_every: Gradient steps between evaluations in the real environment.
         eval_episodes: Episodes of each of them.
+        evaluate_beside: Whether they take place in a process of their own while training continues, with the
+            same results; one is waited for when the next is due, a checkpoint is written or the run ends.
         choose: Which of the evaluated policies the run ends with: the `"last"`, or the one of the best figure
             of `CHOICES`, none of which asks the real environment.
         final_episodes: Episodes of the last evaluation.
@@ -141,6 +143,7 @@ class RunSettings(JsonSettings):
     standardize_obs: bool = added_later(False)
     eval_every: int = 5_000
     eval_episodes: int = 10
+    evaluate_beside: bool = added_later(False)
     choose: str = added_later(LAST)
     final_episodes: int = 20
 

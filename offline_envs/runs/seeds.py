@@ -113,6 +113,10 @@ def run_seeds(
     """
     if processes < 1:
         raise SettingsError(f"processes must be at least 1, got {processes}.")
+    if processes > 1 and settings.evaluate_beside:
+        raise SettingsError(
+            "evaluate_beside starts a process, which the processes of several seeds may not. Leave one out."
+        )
     check_callbacks(callbacks)
     parent = Path(folder)
     runs = [(dataclasses.replace(settings, seed=seed), RunFolder(parent / f"seed-{seed}")) for seed in seeds]

@@ -18,8 +18,9 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 
 from offline_envs.data import load_transitions
 from offline_envs.errors import DatasetError, SettingsError
-from offline_envs.runs import RunFolder, TrainSettings, callback, train
+from offline_envs.runs import RunFolder, TrainSettings, train
 from offline_envs.runs.algorithms import model_based
+from offline_envs.runs.evaluations import callback
 from offline_envs.runs.run import FINAL_SEED
 from offline_envs.sb3 import SB3VecEnv, evaluate_in
 from tests.runs.tiny import ENSEMBLE, FIT, tiny_settings

@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,9 @@ from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmSta
 from offline_envs.runs.algorithms.cloning import clone_policy
 from offline_envs.runs.choice.figures import CHOICES, LAST
 from offline_envs.runs.choice.policy_choice import CHOSEN_POLICY, PolicyChoice, best_row
-from offline_envs.runs.evaluations.callback import CurrentWeights, RunCallback
+from offline_envs.runs.evaluations.callback import RunCallback
+from offline_envs.runs.evaluations.evaluator import Evaluator, InRun, Judge
+from offline_envs.runs.evaluations.process import EvaluationProcess
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.plots import plot_learning_curve, plot_model_error, plot_predicted_return
 from offline_envs.runs.progress import STOPPING, RunProgress
@@ -51,7 +53,7 @@ IN_MODEL = (
     *("model", "ensemble", "fit", "termination", "start", "horizon", "env_settings"),
     *("n_envs", "transitions_per_gradient_step", "rollout_actions", "real_ratio"),
     *("clone_epochs", "clone_loss", "clone_from", "clone_rounds", "clone_rows", "clone_horizon"),
-    *("standardize_obs", "choose"),
+    *("standardize_obs", "choose", "evaluate_beside"),
     *("penalty", "penalty_members"),  # the uncertainty with which the model's error is compared at the end
 )
 """Settings that every algorithm with a model uses."""
@@ -214,8 +216,9 @@ def _learn(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> 
     def save() -> None:
         save_checkpoint(run.agent, run.vec_env, run.folder.checkpoint, more=more)
 
-    with stop_request(lambda: progress.note(STOPPING)) as stop:
-        evaluation = _evaluation(run, rows, choice=choice, save=save, stop=stop, progress=progress)
+    with _evaluator(run) as evaluator, stop_request(lambda: progress.note(STOPPING)) as stop:
+        options = {"evaluator": evaluator, "choice": choice, "save": save, "stop": stop, "progress": progress}
+        evaluation = _evaluation(run, rows, **options)
         callbacks: list[BaseCallback] = [*own, evaluation]
         try:
             # SB3 would log after a number of imagined episodes; the evaluations log instead.
@@ -229,21 +232,29 @@ def _learn(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> 
 
 
 def _evaluation(run: ModelRun, rows: Sequence[MetricsRow], **options: Any) -> RunCallback:
-    settings = run.settings
+    settings, current = run.settings, current_policy(run.agent)
     return RunCallback(
         run.folder,
         rows=rows,
         predicted_return=run.predictor.mean,
-        current=_current_weights(run),
+        predicted_of_current=(
+            None if current is None else ReturnPredictor(run.learned, current, run.real_env).mean
+        ),
         tell=run.tell,
         env=run.real_env,
         every=settings.eval_every,
-        n_episodes=settings.eval_episodes,
-        seed=EVALUATION_SEED,
         evaluate_start=settings.clone_epochs > 0,
         best_return=mean_return_of(run.folder.policies / BEST_POLICY),
         **options,
     )
+
+
+def _evaluator(run: ModelRun) -> AbstractContextManager[Evaluator]:
+    """What scores policies in the real environment: a process beside the run, or the run itself."""
+    if run.settings.evaluate_beside:
+        return EvaluationProcess(run.settings, seed=EVALUATION_SEED)
+    judge = Judge(run.real_env, run.settings.eval_episodes, EVALUATION_SEED)
+    return nullcontext(InRun(judge, lambda: run.agent))
 
 
 def _choice(run: ModelRun, rows: Sequence[MetricsRow]) -> PolicyChoice | None:
@@ -261,13 +272,6 @@ def _chosen(run: ModelRun, rows: Sequence[MetricsRow]) -> tuple[BaseAlgorithm, i
         return run.agent, None
     kind = run_agent_class(run.settings)
     return kind.load(run.folder.chosen_policy, device=run.settings.device), row.gradient_steps
-
-
-def _current_weights(run: ModelRun) -> CurrentWeights | None:
-    policy = current_policy(run.agent)
-    if policy is None:
-        return None
-    return CurrentWeights(policy, ReturnPredictor(run.learned, policy, run.real_env).mean)
 
 
 def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:

@@ -4,23 +4,26 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from offline_envs.policies import Predictor
 from offline_envs.runs.choice.policy_choice import PolicyChoice
+from offline_envs.runs.evaluations.evaluator import Evaluator
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow
 from offline_envs.runs.resuming.stopping import StopRequest
-from offline_envs.sb3 import EvaluationRecord, EvaluationResult, RealEvalCallback, evaluate_in
+from offline_envs.sb3 import LAST_POLICY, EvaluationRecord, RealEvalCallback
 
 CHECKPOINT_SECONDS = 300.0
 """Minimum time between checkpoints during training [s]; the replay buffer makes them large."""
 
 
-class CurrentWeights(NamedTuple):
-    """The policy of an agent's current weights, where the agent's own is an average of them."""
+class Asked(NamedTuple):
+    """What is known of a policy before its score in the real environment; see `MetricsRow`."""
 
-    policy: Predictor
-    predicted_return: Callable[[], float]
+    gradient_steps: int
+    timesteps: int
+    predicted_return: float
+    current_predicted_return: float | None
+    choice_figure: float | None
 
 
 class RunCallback(RealEvalCallback):
@@ -31,7 +34,8 @@ class RunCallback(RealEvalCallback):
         rows: Evaluations of an earlier, interrupted part of the run.
         predicted_return: Gives the return that the model predicts for the agent's policy.
         choice: Keeps the policy of the best figure; None if the run takes its last one.
-        current: The policy of the current weights, evaluated beside an agent's that is an average.
+        predicted_of_current: The same for its current weights, where the policy is an average of them.
+        evaluator: Scores policies in the real environment.
         save: Writes a checkpoint.
         stop: Whether the run is to stop at the end of the cycle.
         progress: Shows the progress of the run.
@@ -47,7 +51,8 @@ class RunCallback(RealEvalCallback):
         rows: Sequence[MetricsRow],
         predicted_return: Callable[[], float],
         choice: PolicyChoice | None = None,
-        current: CurrentWeights | None = None,
+        predicted_of_current: Callable[[], float] | None = None,
+        evaluator: Evaluator,
         save: Callable[[], None],
         stop: StopRequest,
         progress: RunProgress,
@@ -60,7 +65,9 @@ class RunCallback(RealEvalCallback):
         self._run_folder = folder
         self._predicted_return = predicted_return
         self._choice = choice
-        self._current = current
+        self._predicted_of_current = predicted_of_current
+        self._evaluator = evaluator
+        self._asked: Asked | None = None
         self._progress = progress
         self._tell = tell
         self._save_checkpoint = save
@@ -73,35 +80,69 @@ class RunCallback(RealEvalCallback):
         super()._on_training_start()
         self._progress.start()
         if self.rows:
+            if self._gradient_steps() // self.every > self.rows[-1].gradient_steps // self.every:
+                self._due = self._gradient_steps()  # stopped when it was about to be evaluated
             return
         self._save_checkpoint()  # cloning, for instance, need not be repeated
         if self._evaluate_start:
             self.evaluate()
 
     def _on_rollout_start(self) -> None:
+        if self._asked is not None and self._evaluator.has_answered():
+            self._conclude(self._asked)
         super()._on_rollout_start()
         self._progress.advance_to(self._gradient_steps())
         if self._stop.made:
+            self._conclude_last()
             self._save_checkpoint()
             raise KeyboardInterrupt
 
+    def _on_training_end(self) -> None:
+        self._conclude_last()
+        super()._on_training_end()
+
     def evaluate(self) -> EvaluationRecord:
         """Evaluate the policy in the real environment and in the model, and write a row of metrics."""
+        self._conclude_last()
+        return self._conclude(self._ask())
+
+    def _evaluate_due(self) -> None:
+        self._conclude_last()
+        asked = self._ask()
+        if self._evaluator.has_answered():
+            self._conclude(asked)
+
+    def _conclude_last(self) -> None:
+        """Wait for the evaluation that is under way, if any."""
+        if self._asked is not None:
+            self._conclude(self._asked)
+
+    def _ask(self) -> Asked:
+        """Begin an evaluation by what needs the model and the agent."""
         predicted = self._predicted_return()
         self.logger.record("model/return", predicted)
-        figure = self._consider()
-        current, current_predicted = self._evaluate_current()
-        record = super().evaluate()
-        result = record.result
+        figure, of_current = self._consider(), self._predicted_of_current
+        current_predicted = None if of_current is None else of_current()
+        self._save_last()
+        self._asked = Asked(self._gradient_steps(), self.num_timesteps, predicted, current_predicted, figure)
+        assert self.folder is not None
+        self._evaluator.ask(self.folder / LAST_POLICY)
+        return self._asked
+
+    def _conclude(self, asked: Asked) -> EvaluationRecord:
+        """Write the row of an evaluation whose score is there, or is waited for."""
+        result, current = self._evaluator.answer()
+        self._asked = None
+        if current is not None:
+            self.logger.record("real/current_return", current.mean)
+            self.logger.record("model/current_return", asked.current_predicted_return)
+        record = EvaluationRecord(asked.gradient_steps, asked.timesteps, result)
+        self._keep(record)
         self.rows.append(
             MetricsRow.of(
                 result,
-                gradient_steps=record.gradient_steps,
-                timesteps=record.timesteps,
-                predicted_return=predicted,
+                **asked._asdict(),
                 current=current,
-                current_predicted_return=current_predicted,
-                choice_figure=figure,
                 seconds=self._seconds_before + time.monotonic() - self._started,
             )
         )
@@ -118,17 +159,6 @@ class RunCallback(RealEvalCallback):
         figure = self._choice.consider(self.model)
         self.logger.record("model/choice_figure", figure)
         return figure
-
-    def _evaluate_current(self) -> tuple[EvaluationResult | None, float | None]:
-        """Evaluate the current weights, in the same episodes and imagined episodes as the policy."""
-        if self._current is None:
-            return None, None
-        assert self._env is not None
-        predicted = self._current.predicted_return()
-        result = evaluate_in(self._env, self._current.policy, n_episodes=self.n_episodes, seed=self.seed)
-        self.logger.record("real/current_return", result.mean)
-        self.logger.record("model/current_return", predicted)
-        return result, predicted
 
     def _tell_last(self) -> None:
         try:

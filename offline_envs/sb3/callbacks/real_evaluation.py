@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,7 +95,7 @@ class RealEvalCallback(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         if self._gradient_steps() >= self._due:
-            self.evaluate()
+            self._evaluate_due()
             self._due = (self._gradient_steps() // self.every + 1) * self.every
 
     def _on_step(self) -> bool:
@@ -114,24 +115,32 @@ class RealEvalCallback(BaseCallback):
             The record that was added to `history`.
         """
         env = self._source if self._env is None else self._env
+        self._save_last()
         result = evaluate_in(env, self.model, n_episodes=self.n_episodes, seed=self.seed)
         record = EvaluationRecord(self._gradient_steps(), self.num_timesteps, result)
-        self._save(result.mean)
-        self.history.append(record)
-        self._log(record)
+        self._keep(record)
         return record
+
+    def _evaluate_due(self) -> None:
+        """Evaluate a policy in the middle of training."""
+        self.evaluate()
 
     def _gradient_steps(self) -> int:
         return gradient_steps(self.model)
 
-    def _save(self, mean_return: float) -> None:
-        is_best = mean_return > self.best_return
+    def _save_last(self) -> None:
         if self.folder is not None:
             save_policy(self.model, self.folder / LAST_POLICY)
-            if is_best:
-                save_policy(self.model, self.folder / BEST_POLICY, mean_return=mean_return)
-        if is_best:
-            self.best_return = mean_return
+
+    def _keep(self, record: EvaluationRecord) -> None:
+        """Record and log the result of the policy that was saved last, and keep it if it is the best."""
+        mean = record.result.mean
+        if mean > self.best_return:
+            self.best_return = mean
+            if self.folder is not None:
+                _copy_policy(self.folder / LAST_POLICY, self.folder / BEST_POLICY, mean)
+        self.history.append(record)
+        self._log(record)
 
     def _log(self, record: EvaluationRecord) -> None:
         result = record.result
@@ -160,24 +169,27 @@ def _check_shapes(model: BaseAlgorithm, env: gym.Env[Any, Any]) -> None:
             )
 
 
-def save_policy(model: BaseAlgorithm, path: Path, *, mean_return: float | None = None) -> None:
+def save_policy(model: BaseAlgorithm, path: Path) -> None:
     """Save an agent so that `path` holds either the old file or the complete new one, never a part.
 
     Args:
         model: Agent; without its replay buffer, as `model.save` does.
         path: File to write; its folder is made if missing.
-        mean_return: Its score, kept in the file, where Stable-Baselines3 ignores it.
     """
+    with new_file(path) as part, part.open("wb") as file:
+        model.save(file)
+
+
+def _copy_policy(source: Path, path: Path, mean_return: float) -> None:
+    """Copy a saved agent with its score, which Stable-Baselines3 ignores; `path` never holds a part."""
     with new_file(path) as part:
-        with part.open("wb") as file:
-            model.save(file)
-        if mean_return is not None:
-            with zipfile.ZipFile(part, "a") as archive:
-                archive.writestr(_RETURN, json.dumps(mean_return))
+        shutil.copyfile(source, part)
+        with zipfile.ZipFile(part, "a") as archive:
+            archive.writestr(_RETURN, json.dumps(mean_return))
 
 
 def mean_return_of(path: Path) -> float:
-    """Return the score that `save_policy` kept in a file; −infinity if there is no complete file with one."""
+    """Return the score that a best policy's file holds; −infinity if there is no complete file with one."""
     try:
         with zipfile.ZipFile(path) as archive:
             return float(json.loads(archive.read(_RETURN)))

@@ -1,0 +1,130 @@
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offline_envs.errors import OfflineEnvsError, SettingsError
+from offline_envs.runs import RunFolder, TrainSettings, run_seeds, train
+from offline_envs.runs.algorithms import model_based
+from offline_envs.runs.evaluations.evaluator import Scores
+from offline_envs.runs.evaluations.process import EvaluationProcess
+from tests.runs.resuming.test_resume import obeyed
+from tests.runs.tiny import tiny_settings
+
+
+def learned(folder: Path) -> dict[str, Any]:
+    """Evaluations without their times, and the result."""
+    run = RunFolder(folder)
+    rows = [{**vars(row), "seconds": None} for row in run.read_metrics()]
+    return {"rows": rows, "result": run.result()}
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_model: Path) -> TrainSettings:
+    """Six evaluations, of an average and of current weights."""
+    found = tiny_settings(model=str(tiny_model), agent="fastsac", gradient_steps=12, choose="model")
+    options = {**found.agent_options, "actor_ema_decay": 0.5}
+    return TrainSettings(**{**vars(found), "agent_options": options})
+
+
+@pytest.fixture(scope="module")
+def alone(settings: TrainSettings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the run learns without the process."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    train(settings, folder, show_progress=False)
+    return learned(folder)
+
+
+def beside(settings: TrainSettings) -> TrainSettings:
+    return TrainSettings(**{**vars(settings), "evaluate_beside": True})
+
+
+def test_a_run_ends_as_it_does_without_the_process(
+    settings: TrainSettings, alone: dict[str, Any], tmp_path: Path
+) -> None:
+    told: list[int] = []
+
+    def note(row: Mapping[str, Any], folder: Path) -> None:
+        told.append(row["gradient_steps"])
+
+    train(beside(settings), tmp_path / "beside", show_progress=False, callbacks=[note])
+    assert learned(tmp_path / "beside") == alone
+    assert told == [row.gradient_steps for row in RunFolder(tmp_path / "beside").read_metrics()]
+    assert len(told) == 6
+
+
+def test_training_continues_until_the_next_evaluation(
+    settings: TrainSettings, alone: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that never says so before it is waited for."""
+    waited: list[str] = []
+
+    class Slow(EvaluationProcess):
+        def ask(self, policy: Path) -> None:
+            waited.append("ask")
+            super().ask(policy)
+
+        def has_answered(self) -> bool:
+            return False
+
+        def answer(self) -> Scores:
+            waited.append("answer")
+            return super().answer()
+
+    monkeypatch.setattr(model_based, "EvaluationProcess", Slow)
+    train(beside(settings), tmp_path / "beside", show_progress=False)
+    assert learned(tmp_path / "beside") == alone
+    assert waited == ["ask", "answer"] * 6
+
+
+def test_an_interrupted_run_misses_no_evaluation(
+    settings: TrainSettings, alone: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped by a callback as well, whose evaluation comes when the next one is due."""
+    monkeypatch.setattr(EvaluationProcess, "has_answered", lambda self: False)
+
+    def stop(row: Mapping[str, Any], folder: Path) -> None:
+        if row["gradient_steps"] == 6:
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        train(beside(settings), tmp_path / "beside", show_progress=False, callbacks=[stop])
+    train(beside(settings), tmp_path / "beside", show_progress=False, resume=True)
+    assert learned(tmp_path / "beside") == alone
+
+
+def test_a_signal_stops_the_run_with_all_evaluations(
+    settings: TrainSettings, alone: dict[str, Any], tmp_path: Path
+) -> None:
+    def interrupt(row: Mapping[str, Any], folder: Path) -> None:
+        if row["gradient_steps"] == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with obeyed(), pytest.raises(KeyboardInterrupt):
+        train(beside(settings), tmp_path / "beside", show_progress=False, callbacks=[interrupt])
+    assert RunFolder(tmp_path / "beside").read_metrics()
+    train(beside(settings), tmp_path / "beside", show_progress=False, resume=True)
+    assert learned(tmp_path / "beside") == alone
+
+
+def test_errors_there_are_raised_here(tmp_path: Path) -> None:
+    with EvaluationProcess(tiny_settings(), seed=0) as process:
+        process.ask(tmp_path / "none.zip")
+        with pytest.raises(FileNotFoundError, match=r"none\.zip"):
+            process.answer()
+
+
+def test_its_death_is_an_error() -> None:
+    with EvaluationProcess(tiny_settings(), seed=0) as process:
+        process._process.kill()
+        process._process.join()
+        with pytest.raises(OfflineEnvsError, match=r"died with status -9. In a script, a run with"):
+            process.answer()
+
+
+def test_processes_of_seeds_evaluate_by_themselves(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="evaluate_beside starts a process"):
+        run_seeds(tiny_settings(evaluate_beside=True), [0, 1], tmp_path, processes=2)
