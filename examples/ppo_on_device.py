@@ -1,7 +1,7 @@
 """PPO (Schulman et al. 2017) in many imagined episodes at once, all of it on one device.
 
 Model, policy and gradient steps share the device, and within an iteration the host reads no value, since it
-would have to wait for one. The real environment only keeps score.
+would have to wait for one. The real environment only keeps score. Actions are continuous.
 
     python examples/ppo_on_device.py [--dataset ID] [--device cuda --n-envs 8192] [--smoke]
 """
@@ -23,7 +23,7 @@ from offline_envs.dynamics import Normalizer
 from offline_envs.evaluation import evaluate_in
 from offline_envs.policies import TensorPolicy
 
-ENV = {"max_episode_steps": 20, "ensemble": {"hidden": [64, 64, 64]}, "fit": {"max_epochs": 40}}
+ENV = {"ensemble": {"hidden": [128, 128, 128]}, "fit": {"max_epochs": 40}}
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,16 @@ class Agent(nn.Module, TensorPolicy):
     @torch.no_grad()
     def forward(self, obs: Tensor) -> Tensor:
         """Actions `(n, k)` that are not random."""
-        return self.in_units(self.mean_and_value(obs)[0])
+        return self.in_units(self.mean(obs))
 
-    def mean_and_value(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """The policy's mean, whose bounds are -1 and 1, and the value, in units in which it is about 1."""
-        seen = self.normalizer(obs)
-        return self.actor(seen), self.critic(seen).squeeze(-1)
+    def mean(self, obs: Tensor) -> Tensor:
+        """Mean actions `(n, k)`, of which -1 and 1 are the bounds."""
+        mean: Tensor = self.actor(self.normalizer(obs))
+        return mean
+
+    def value(self, obs: Tensor) -> Tensor:
+        """Discounted returns `(n,)`, in units in which they are about 1."""
+        return torch.squeeze(self.critic(self.normalizer(obs)), -1)
 
     def in_units(self, action: Tensor) -> Tensor:
         """Clip actions, and scale them to the environment's bounds."""
@@ -133,12 +137,12 @@ def collect(envs: Any, agent: Agent, obs: Tensor, settings: Settings) -> tuple[l
     """What `loss` needs of an iteration, its rewards, and the next observations."""
     steps = []
     for _ in range(settings.horizon):
-        mean, value = agent.mean_and_value(obs)
+        mean, value = agent.mean(obs), agent.value(obs)
         noise = torch.randn(mean.shape, generator=agent.random, device=agent.device)
         action = mean + agent.log_std.exp() * noise
         following, reward, terminated, truncated, infos = envs.step(agent.in_units(action))
         # A truncated episode would go on: the value of its last state stands for the rest.
-        later = ~terminated * agent.mean_and_value(infos["final_obs"])[1]
+        later = ~terminated * agent.value(infos["final_obs"])
         error = reward / agent.value_unit + settings.discount * later - value
         density = log_density(action, mean, agent.log_std)
         steps.append((error, terminated | truncated, value, reward, obs, action, density))
@@ -152,10 +156,11 @@ def collect(envs: Any, agent: Agent, obs: Tensor, settings: Settings) -> tuple[l
 def loss(agent: Agent, rows: list[Tensor], settings: Settings) -> Tensor:
     """The clipped loss, half the squared error of values, and a bonus for the Gaussian's entropy."""
     obs, action, density, advantage, target = rows
-    mean, value = agent.mean_and_value(obs)
     advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
-    clipped = clipped_loss(log_density(action, mean, agent.log_std) - density, advantage, settings.clip)
-    return clipped + (value - target).square().mean() / 2 - settings.entropy_coef * agent.log_std.sum()
+    log_ratio = log_density(action, agent.mean(obs), agent.log_std) - density
+    policy_loss = clipped_loss(log_ratio, advantage, settings.clip)
+    value_loss = (agent.value(obs) - target).square().mean() / 2
+    return policy_loss + value_loss - settings.entropy_coef * agent.log_std.sum()
 
 
 def main(settings: Settings) -> float:
@@ -166,13 +171,16 @@ def main(settings: Settings) -> float:
     agent = Agent(data, settings)
     iterations = ppo(envs, agent, settings)
     print(f"dataset: mean return {data.episode_returns.mean():.0f}, best {data.episode_returns.max():.0f}")
-    for done in range(settings.eval_every, settings.iterations + 1, settings.eval_every):
+    each = min(settings.eval_every, settings.iterations)
+    for done in range(each, settings.iterations + 1, each):
         start = time.perf_counter()
-        *_, reward = islice(iterations, settings.eval_every)
-        imagined = f"{float(reward):.2f}"  # here the host waits
-        rate = settings.eval_every * settings.horizon * settings.n_envs / (time.perf_counter() - start)
+        *_, reward = islice(iterations, each)
+        imagined = float(reward)  # here the host waits
+        rate = each * settings.horizon * settings.n_envs / (time.perf_counter() - start)
         real = evaluate_in(data.make_env, agent, seed=1000)
-        print(f"{done}: {rate:,.0f} transitions/s, imagined reward {imagined}, real return {real.mean:.0f}")
+        print(
+            f"{done}: {rate:,.0f} transitions/s, imagined reward {imagined:.2f}, real return {real.mean:.0f}"
+        )
     return real.mean
 
 
