@@ -2,9 +2,9 @@
 
 The parts are those of the other scripts, each cut to a few seconds: steps (`device_step.py`), rollouts
 (`device_rollout.py`), the fit (`fit_throughput.py`), FastSAC (`agent_updates.py`), a whole run extrapolated
-to a million gradient steps (`whole_run.py`), and a large robot: 48 observations and 12 actions, 100 members,
-8192 episodes. Goals are for one H100. The floor is what no program with these networks can avoid: their
-matrix products, or for rollouts model step and policy.
+to a million gradient steps (`whole_run.py`), a large robot: 48 observations and 12 actions, 100 members,
+8192 episodes, and PPO in its environments (`ppo_in_model.py`). Goals are for one H100. The floor is what no
+program with these networks can avoid: their matrix products, or for rollouts model step and policy.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from typing import Annotated, NamedTuple
 
 import device_rollout
 import device_step
+import ppo_in_model
 import torch
 import typer
 from agent_updates import Products, Updates, updates_of
@@ -88,6 +89,7 @@ def main(
         "FastSAC": partial(gradient_steps, device, sizes),
         "whole run": partial(whole_run, device, sizes, dataset),
         "large robot": partial(large_robot, device, sizes),
+        "PPO": partial(large_robot_ppo, device, sizes),
     }
     figures = list[Figure]()
     for name, measure in parts.items():
@@ -173,6 +175,17 @@ def large_robot(device: str, sizes: Sizes) -> Iterator[Figure]:
     yield Figure(name, sizes.robots / seconds, "rows/s")
     if on_gpu:
         yield Figure("  its peak memory", torch.cuda.max_memory_allocated(device) / 2**30, "GiB")
+
+
+def large_robot_ppo(device: str, sizes: Sizes) -> Iterator[Figure]:
+    """PPO in the large robot's environments, by how many members their steps evaluate, and its memory."""
+    iterations = 1 if sizes is SMALL else 5
+    for name in ppo_in_model.ENVIRONMENTS:
+        speed = ppo_in_model.measure(name, sizes.members, sizes.robots, device=device, iterations=iterations)
+        yield Figure(f"PPO, {name}, {speed.evaluated} members a step", speed.rate, "transitions/s")
+        yield Figure("  its steps in the model", 100 * speed.share, "% of the time")
+        if speed.peak is not None:
+            yield Figure("  its peak memory", speed.peak, "GiB")
 
 
 def table(figures: list[Figure], device: str) -> Table:

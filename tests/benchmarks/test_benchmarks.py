@@ -61,9 +61,10 @@ def test_device(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     benchmark = script("device", monkeypatch)
     benchmark.main(device="cpu", dataset=benchmark.DEMO, small=True)
     rows = {row[0]: row[1:] for row in cells(capsys.readouterr().out)}
-    assert len(rows) == 18
+    assert len(rows) == 21
     assert rows["step of 2 rows, tf32"][1:3] == ["100", "no"]
     assert rows["step of 300 rows, bfloat16"][1] == "80,000,000"
+    assert rows["PPO, PenalizedModel-v0, 3 members a step"][0].endswith("transitions/s")
     parts = [row for name, row in rows.items() if name.startswith("of which")]
     seconds = [float(row[0].removesuffix(" s").replace(",", "")) for row in parts]
     whole = float(rows["MOPO, a million gradient steps"][0].removesuffix(" s").replace(",", ""))
@@ -94,6 +95,18 @@ def test_planning(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     [row] = cells(capsys.readouterr().out)
     assert row[:2] == ["LearnedModel-v0", "100"]
     assert all(math.isfinite(n) and n > 0 for n in numbers(row))
+
+
+def test_ppo_in_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The penalty asks all seven members, the plain model its five elites."""
+    benchmark = script("ppo_in_model", monkeypatch)
+    monkeypatch.setattr(benchmark, "NETWORKS", {"hidden": (8,), "horizon": 2})
+    benchmark.main(members=7, n_envs=6, iterations=1, device="cpu")
+    rows = cells(capsys.readouterr().out)
+    assert [row[:2] for row in rows] == [["PenalizedModel-v0", "7"], ["LearnedModel-v0", "5"]]
+    rates, shares = zip(*(numbers(row)[1:] for row in rows), strict=True)
+    assert all(rate > 0 for rate in rates)
+    assert all(0 < share < 100 for share in shares)
 
 
 def test_agent_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,6 +189,7 @@ def test_several_tables_of_a_script_are_sections(monkeypatch: pytest.MonkeyPatch
     "name",
     [
         *("model_step", "device_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
+        "ppo_in_model",
         *("fit_to_error", "dataset_loading", "whole_run", "growth", "guard", "all", "consistency"),
     ],
 )
