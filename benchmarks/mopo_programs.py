@@ -149,10 +149,11 @@ class OwnProgram(Program):
     def _watch(self) -> dict[str, list[Stopwatch]]:
         agent, device = self._agent, self._device
         # Batches are drawn without waiting for the device: the gradient steps around them do not wait either.
-        self._sampling = [watch(agent.replay_buffer, part) for part in ("_drawn", "_batch_of")]
+        # On a GPU a gradient step's graph holds its batch, so that only the draws count as the buffer's.
+        self._sampling = [watch(agent.replay_buffer, part) for part in ("_drawn", "batch_at")]
         gradient = [watch(agent, "train", device)]
         if torch.device(device).type != "cpu":
-            envs, acting = agent.get_env().env, (agent.policy, "_predict")
+            envs, acting = agent.get_env().env, (agent, "_random_actions")
             storing, stepping = (agent.replay_buffer, "add_rollout"), (envs, "step")
         else:
             envs, acting = agent.get_env(), (agent, "_sample_action")

@@ -1,6 +1,6 @@
 """`with_device_rollouts`: any off-policy SB3 agent, collecting its transitions without leaving the device."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, cast
@@ -152,14 +152,14 @@ class DeviceRollouts(OffPolicyAlgorithm):
         """Return the policy by which the agent acts while it learns, in the environment's units."""
         low, high = action_bounds(cast(Box, self.action_space), self.device)
         chooser = self if isinstance(self, ChoosesRolloutActions) else None
-        random_actions = self._random_actions()
+        self._refresh_policy_graph()
 
         def choose(obs: Tensor) -> Tensor:
             if chooser is not None:
                 return chooser.rollout_actions(obs, learning_starts)
             if self.num_timesteps < learning_starts:
                 return uniform_actions(len(obs), len(low), self.device)
-            return random_actions(obs)
+            return self._random_actions(obs)
 
         def act(obs: Tensor) -> Tensor:
             with unchecked_distributions():
@@ -167,13 +167,16 @@ class DeviceRollouts(OffPolicyAlgorithm):
 
         return act
 
-    def _random_actions(self) -> Callable[[Tensor], Tensor]:
+    def _random_actions(self, obs: Tensor) -> Tensor:
         """What the policy does at observations, drawn from its distribution, in [-1, 1]."""
-        if not policy_graph.captures(self.policy):
-            return self.policy._predict
-        if self._policy_graph is None or not self._policy_graph.fits(self.policy):
+        return self.policy._predict(obs) if self._policy_graph is None else self._policy_graph(obs)
+
+    def _refresh_policy_graph(self) -> None:
+        """Make a graph on a CUDA device, or another one where the weights have moved in memory."""
+        if policy_graph.captures(self.policy) and not (
+            self._policy_graph is not None and self._policy_graph.fits(self.policy)
+        ):
             self._policy_graph = PolicyGraph(self.policy)
-        return self._policy_graph
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_policy_graph"]
