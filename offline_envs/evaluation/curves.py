@@ -1,8 +1,14 @@
-"""`LearningCurve`: returns over real steps as a file, and a plot of all such files in a folder."""
+"""`LearningCurve`: returns over real steps as a file, and all such files of a folder, read and drawn."""
 
 import csv
 import io
+import re
+from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from offline_envs.errors import DatasetError
 from offline_envs.evaluation.scoring import EvaluationResult
@@ -43,15 +49,49 @@ class LearningCurve:
         write_text(self.path, text.getvalue())
 
 
-def plot_curves(folder: Path | str, path: Path | str) -> None:
-    """Draw every learning curve of a folder, labelled by the names of their files.
+class Seeds(NamedTuple):
+    """The curves of one method's seeds."""
+
+    steps: NDArray[np.float64]
+    """Steps of the first seed that all seeds reach, `(k,)`."""
+    returns: NDArray[np.float64]
+    """Returns of each seed there, interpolated between its evaluations, `(n_seeds, k)`."""
+
+
+def read_seeds(folder: Path | str) -> dict[str, Seeds]:
+    """Read every learning curve of a folder, by method: a file's name without `-seed<n>`.
 
     Args:
         folder: Folder with CSV files of `LearningCurve`.
-        path: PNG file to write.
 
     Raises:
         DatasetError: The folder holds no such file, or another one.
+    """
+    files = sorted(Path(folder).glob("*.csv"))
+    if not files:
+        raise DatasetError(f"{folder} holds no learning curves, files that end in .csv.")
+    curves = defaultdict[str, list[tuple[list[int], list[float]]]](list)
+    for file in files:
+        curves[re.sub(r"-seed\d+$", "", file.stem)].append(_read(file))
+    return {name: _aligned(own) for name, own in curves.items()}
+
+
+def _aligned(curves: list[tuple[list[int], list[float]]]) -> Seeds:
+    first = max(steps[0] for steps, _ in curves)
+    last = min(steps[-1] for steps, _ in curves)
+    steps = np.array([step for step in curves[0][0] if first <= step <= last], dtype=np.float64)
+    return Seeds(steps, np.array([np.interp(steps, *curve) for curve in curves]))
+
+
+def plot_curves(folder: Path | str, path: Path | str) -> None:
+    """Draw the learning curves of a folder: each method's mean over its seeds, and the seeds thinner.
+
+    Args:
+        folder: See `read_seeds`.
+        path: PNG file to write.
+
+    Raises:
+        DatasetError: See `read_seeds`.
     """
     from matplotlib.figure import Figure
 
@@ -59,12 +99,12 @@ def plot_curves(folder: Path | str, path: Path | str) -> None:
     axes = figure.add_subplot()
     axes.set(xlabel="steps in the real environment", ylabel="undiscounted return")
     axes.grid(alpha=0.25)
-    files = sorted(Path(folder).glob("*.csv"))
-    if not files:
-        raise DatasetError(f"{folder} holds no learning curves, files that end in .csv.")
-    for file in files:
-        steps, returns = _read(file)
-        axes.plot(steps, returns, marker="o", markersize=3, label=file.stem)
+    for number, (name, (steps, returns)) in enumerate(read_seeds(folder).items()):
+        colour = f"C{number}"
+        label = name if len(returns) == 1 else f"{name}, {len(returns)} seeds"
+        axes.plot(steps, returns.mean(0), marker="o", markersize=3, color=colour, label=label)
+        if len(returns) > 1:
+            axes.plot(steps, returns.T, color=colour, linewidth=0.8, alpha=0.4)
     axes.legend(fontsize="small")
     with new_file(Path(path)) as part:
         figure.savefig(part, format="png", dpi=120)

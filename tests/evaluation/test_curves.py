@@ -5,6 +5,7 @@ import pytest
 
 from offline_envs.errors import DatasetError
 from offline_envs.evaluation import EvaluationResult, LearningCurve, plot_curves
+from offline_envs.evaluation.curves import read_seeds
 
 
 def result(*returns: float) -> EvaluationResult:
@@ -21,6 +22,24 @@ def test_a_curve_is_a_table_of_real_steps_and_returns(tmp_path: Path) -> None:
     LearningCurve(tmp_path / "new" / "sac-seed0.csv").add(100, result(0.0))
     plot_curves(tmp_path / "new", tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_seeds_are_read_together_where_all_of_them_have_been(tmp_path: Path) -> None:
+    """By hand: the second seed is half of the way from 2 to 6 at 200, and one ends at 300."""
+    curves = {
+        "pets-seed0": [(100, 1.0), (200, 3.0), (400, 5.0)],
+        "pets-seed1": [(0, 0.0), (100, 2.0), (300, 6.0)],
+    }
+    for name, points in {**curves, "sac": [(50, 7.0)]}.items():
+        curve = LearningCurve(tmp_path / f"{name}.csv")
+        for steps, mean in points:
+            curve.add(steps, result(mean))
+    found = read_seeds(tmp_path)
+    assert list(found) == ["pets", "sac"]
+    assert found["pets"].steps.tolist() == [100, 200]
+    assert found["pets"].returns.tolist() == [[1, 3], [2, 4]]
+    assert found["sac"].returns.tolist() == [[7]]
+    plot_curves(tmp_path, tmp_path / "curves.png")
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
