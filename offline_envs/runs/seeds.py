@@ -12,7 +12,7 @@ from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.on_evaluation import OnEvaluation, check_callbacks, tell
-from offline_envs.runs.progress import STOPPING, SeedsProgress
+from offline_envs.runs.progress import STOPPING, RunsProgress
 from offline_envs.runs.results import MetricsRow, TrainResult
 from offline_envs.runs.seed_processes import Job, train_at_once
 from offline_envs.runs.settings import TrainSettings
@@ -153,14 +153,14 @@ def _run_at_once(
     for run in runs:
         if run.complete:
             on_start(run)
-    with SeedsProgress(runs[0].settings.gradient_steps, shown=show_progress) as progress:
+    with RunsProgress(runs[0].settings.gradient_steps, shown=show_progress) as progress:
 
         def starts(job: Job) -> None:
             on_start(by_seed[job.settings.seed])
-            progress.started(job.settings.seed)
+            progress.started(f"Seed {job.settings.seed}")
 
         def evaluated(job: Job, row: Mapping[str, Any]) -> None:
-            progress.evaluated(job.settings.seed, row)
+            progress.evaluated(f"Seed {job.settings.seed}", row)
             tell(callbacks, MetricsRow(**row), job.folder.path)
 
         train_at_once(

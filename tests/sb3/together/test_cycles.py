@@ -1,0 +1,193 @@
+"""Agents that learn together end as each does alone, bit for bit on a CPU."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import SAC
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import configure
+
+from offline_envs.errors import SettingsError
+from offline_envs.sb3 import COMBO, MOBILE, REDQ, FastSAC, with_device_rollouts, with_uniform_rollouts
+from offline_envs.sb3.together.cycles import check_joinable, cycles
+from offline_envs.sb3.together.streams import RandomStreams, streams_kept
+from offline_envs.sb3.together.work import Group, Member
+from tests.fake_graph import use_fake_graphs
+from tests.sb3.device_toy import N, make, make_envs
+from tests.sb3.fast_sac.agents import assert_same, numbers
+
+CPU = torch.device("cpu")
+TIMESTEPS = 3 * 4 * N
+"""Three cycles."""
+
+Make = Callable[[], Any]
+
+RATES: dict[str, Any] = {"actor_learning_rate": 1e-3, "critic_learning_rate": 1e-4, "gamma": 0.9}
+AVERAGED: dict[str, Any] = {"actor_ema_decay": 0.5, "critic_layer_norm": True, "target_update_interval": 2}
+WIDE: dict[str, Any] = {"policy_kwargs": {"net_arch": [16, 16], "n_critics": 3}, "ent_coef": 0.1}
+RATIO: dict[str, Any] = {
+    "replay_buffer_kwargs": {**make(FastSAC).replay_buffer_kwargs, "real_ratio": 0.25},
+    "batch_size": 12,
+}
+
+
+def seeded(agent: type[Any] = FastSAC, seed: int = 0, *, output: str = "numpy", **options: Any) -> Make:
+    def made() -> Any:
+        found = make(agent, make_envs(output=output), seed=seed, **options)
+        found.set_logger(configure(None, []))
+        return found
+
+    return made
+
+
+SETS: dict[str, list[Make]] = {
+    "seeds": [seeded(seed=seed) for seed in range(3)],
+    "settings": [seeded(), seeded(**RATES), seeded(**AVERAGED), seeded(**WIDE), seeded(**RATIO)],
+    "kinds": [seeded(), seeded(REDQ), seeded(COMBO), seeded(with_uniform_rollouts(FastSAC))],
+    "other cycles": [seeded(), seeded(gradient_steps=5), seeded(train_freq=8, seed=1), seeded(seed=2)],
+    "on the device": [seeded(with_device_rollouts(FastSAC), seed, output="torch") for seed in range(2)],
+}
+
+
+def alone(make_agent: Make, timesteps: int = TIMESTEPS) -> Any:
+    agent = make_agent()
+    agent.learn(timesteps, log_interval=None)
+    return agent
+
+
+def together(makers: list[Make], timesteps: list[int] | None = None) -> list[Any]:
+    members, agents = [], []
+    with streams_kept():
+        for number, make_agent in enumerate(makers):
+            streams = RandomStreams(CPU)
+            with streams.active():
+                agent = make_agent()
+            agents.append(agent)
+            steps = TIMESTEPS if timesteps is None else timesteps[number]
+            members.append(Member(cycles(agent, steps, []), streams))
+        run_group(members)
+    return agents
+
+
+def run_group(members: list[Member]) -> None:
+    with Group(CPU, members) as group:
+        group.start()
+        group.run()
+
+
+def assert_as_alone(found: Any, expected: Any) -> None:
+    assert_same(numbers(found), numbers(expected))
+    assert found._n_updates == expected._n_updates > 0
+    ours, theirs = found.replay_buffer, expected.replay_buffer
+    torch.testing.assert_close(ours._rows, theirs._rows, rtol=0, atol=0)
+    assert ours.generator.bit_generator.state == theirs.generator.bit_generator.state
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_each_ends_as_alone(kind: str) -> None:
+    makers = SETS[kind]
+    for found, expected in zip(together(makers), map(alone, makers), strict=True):
+        assert_as_alone(found, expected)
+        assert found.logger.name_to_value == expected.logger.name_to_value
+
+
+def test_one_that_has_ended_leaves_the_others_alone() -> None:
+    makers, timesteps = SETS["seeds"], [4 * N, 5 * 4 * N, 2 * 4 * N]
+    found = together(makers, timesteps)
+    for agent, make_agent, steps in zip(found, makers, timesteps, strict=True):
+        assert_as_alone(agent, alone(make_agent, steps))
+
+
+def test_they_go_on_alone_and_together() -> None:
+    """After learning together an agent is an ordinary one, and the other way round."""
+    makers = SETS["seeds"][:2]
+    first = together(makers)
+    expected = [alone(make_agent) for make_agent in makers]
+    for found, whole in zip(first, expected, strict=True):
+        for agent in (found, whole):
+            agent.set_random_seed(5)
+            agent.learn(4 * N, log_interval=None, reset_num_timesteps=False)
+        assert_as_alone(found, whole)
+    members = []
+    for agent in first:
+        streams = RandomStreams(CPU)
+        with streams.active():
+            agent.set_random_seed(6)
+        members.append(Member(cycles(agent, 4 * N, []), streams))
+    run_group(members)
+    for found, whole in zip(first, expected, strict=True):
+        whole.set_random_seed(6)
+        whole.learn(4 * N, log_interval=None, reset_num_timesteps=False)
+        assert_as_alone(found, whole)
+
+
+def test_graphs_of_several_agents_replay_their_own_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a CUDA device, with graphs that only play back; target networks follow at every second step."""
+    use_fake_graphs(monkeypatch)
+    monkeypatch.setattr(Group, "_captures", property(lambda group: True))
+    makers = [seeded(seed=seed, gradient_steps=12, target_update_interval=2) for seed in range(2)]
+    for found, expected in zip(together(makers, [4 * N, 8 * N]), makers, strict=True):
+        assert_as_alone(found, alone(expected, found.num_timesteps))
+
+
+class Failing(BaseCallback):
+    """Fails at the start of the second cycle."""
+
+    def _on_rollout_start(self) -> None:
+        if self.num_timesteps:
+            raise RuntimeError("enough")
+
+    def _on_step(self) -> bool:
+        return True
+
+
+def test_an_error_closes_the_others_in_a_state_that_can_be_saved() -> None:
+    agents = [seeded(seed=seed)() for seed in range(2)]
+    members = [Member(cycles(agents[0], TIMESTEPS, []), RandomStreams(CPU))]
+    members.append(Member(cycles(agents[1], TIMESTEPS, [Failing()]), RandomStreams(CPU)))
+    with pytest.raises(RuntimeError, match="enough"):
+        run_group(members)
+    state = agents[0].actor.optimizer.state_dict()["state"][0]
+    assert state["step"] == agents[0]._n_updates == 2
+
+
+def test_global_random_numbers_stay_the_callers() -> None:
+    def states() -> tuple[Any, ...]:
+        legacy: Any = np.random.get_state()  # noqa: NPY002
+        return random.getstate(), legacy[1].tolist(), torch.get_rng_state().tolist()
+
+    before = states()
+    together(SETS["seeds"])
+    assert states() == before
+
+
+class OwnLearn(FastSAC):
+    """Trains in its own way."""
+
+    def learn(self, *args: Any, **kwargs: Any) -> Any:
+        return super().learn(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("agent", "reason"),
+    [
+        (SAC, r"FastSAC's training, such as fastsac, got SAC. .*--processes"),
+        (MOBILE, r"own train, which MOBILE overrides"),
+        (OwnLearn, r"own learn, which OwnLearn overrides"),
+    ],
+)
+def test_agents_that_train_otherwise_are_refused(agent: type[Any], reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        check_joinable(agent)
+    check_joinable(with_device_rollouts(with_uniform_rollouts(REDQ)))
+
+
+def test_the_loop_is_that_of_stable_baselines3() -> None:
+    """No gradient steps before `learning_starts`; as many as steps if −1; a callback can end it."""
+    makers = [seeded(learning_starts=4 * N), seeded(gradient_steps=-1, seed=1)]
+    for found, expected in zip(together(makers), map(alone, makers), strict=True):
+        assert_as_alone(found, expected)
