@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -62,25 +63,64 @@ def run_together(
         KeyboardInterrupt: Stopped; all runs can be resumed.
     """
     check_callbacks(callbacks)
-    runs = _checked(settings, [RunFolder(folder) for folder in folders], resume)
-    left = [run for run in runs if not (resume and run.folder.result_file.exists())]
+    places = [RunFolder(folder) for folder in folders]
+    if len(settings) != len(folders):
+        raise SettingsError(
+            f"There must be a folder for each run, got {len(settings)} settings and {len(folders)} folders."
+        )
+    if len({place.path.absolute() for place in places}) < len(places):
+        raise SettingsError("Each run must have a folder of its own, got one twice.")
+    check_together(settings)
+    for run, place in zip(settings, places, strict=True):
+        place.check(run, resume=resume)
+    planned = [Planned(run, place, check_possible(run)) for run, place in zip(settings, places, strict=True)]
+    return train_together(planned, resume=resume, show_progress=show_progress, callbacks=callbacks)
+
+
+def check_together(settings: Sequence[TrainSettings]) -> None:
+    """Refuse runs that cannot learn together.
+
+    Raises:
+        SettingsError: See `run_together`.
+    """
+    devices = sorted({run.device for run in settings})
+    if len(devices) != 1:
+        raise SettingsError(
+            f"Runs that learn together must be on one device, got {', '.join(devices) or 'no runs'}."
+        )
+    for run in settings:
+        chosen = algorithm(run.algorithm)
+        if not isinstance(chosen, ModelBased) or type(chosen).train is not ModelBased.train:
+            raise SettingsError(
+                "Runs that learn together need an algorithm that trains an agent in a model, such as mopo, "
+                f"got {run.algorithm}. Or train in processes (--processes)."
+            )
+        check_joinable(run_agent_class(run))
+
+
+class Planned(NamedTuple):
+    """A run before it starts, checked."""
+
+    settings: TrainSettings
+    folder: RunFolder
+    transitions: Transitions
+
+
+def train_together(
+    runs: Sequence[Planned], *, resume: bool, show_progress: bool, callbacks: Sequence[OnEvaluation]
+) -> tuple[TrainResult, ...]:
+    """Train runs that were checked; see `run_together`."""
+    left = []
     for run in runs:
-        if run not in left:
+        if resume and run.folder.result_file.exists():
             run.folder.clear_if_free()
+        else:
+            left.append(run)
     if left:
         total = max(run.settings.gradient_steps for run in left)
         with RunsProgress(total, shown=show_progress) as progress:
             _train(left, resume, callbacks, progress)
     return tuple(run.folder.result() for run in runs)
-
-
-@dataclass(frozen=True, eq=False)
-class _Planned:
-    """One of the runs before it starts."""
-
-    settings: TrainSettings
-    folder: RunFolder
-    transitions: Transitions
 
 
 @dataclass
@@ -115,42 +155,15 @@ class _Failures:
             raise KeyboardInterrupt
 
 
-def _checked(settings: Sequence[TrainSettings], folders: Sequence[RunFolder], resume: bool) -> list[_Planned]:
-    """Refuse runs that cannot learn together, before anything is computed or written."""
-    if len(settings) != len(folders) or not settings:
-        raise SettingsError(
-            f"There must be a folder for each run, and a run at least, got {len(settings)} settings and "
-            f"{len(folders)} folders."
-        )
-    if len({folder.path.absolute() for folder in folders}) < len(folders):
-        raise SettingsError("Each run must have a folder of its own, got one twice.")
-    devices = sorted({run.device for run in settings})
-    if len(devices) > 1:
-        raise SettingsError(f"Runs that learn together must be on one device, got {', '.join(devices)}.")
-    for run, folder in zip(settings, folders, strict=True):
-        _check_joinable(run)
-        folder.check(run, resume=resume)
-    return [_Planned(run, folder, check_possible(run)) for run, folder in zip(settings, folders, strict=True)]
-
-
-def _check_joinable(settings: TrainSettings) -> None:
-    chosen = algorithm(settings.algorithm)
-    if not isinstance(chosen, ModelBased) or type(chosen).train is not ModelBased.train:
-        raise SettingsError(
-            "Runs that learn together need an algorithm that trains an agent in a model, such as mopo, got "
-            f"{settings.algorithm}. Train them in processes (--processes) instead."
-        )
-    check_joinable(run_agent_class(settings))
-
-
 def _train(
-    runs: Sequence[_Planned], resume: bool, callbacks: Sequence[OnEvaluation], progress: RunsProgress
+    runs: Sequence[Planned], resume: bool, callbacks: Sequence[OnEvaluation], progress: RunsProgress
 ) -> None:
     device, failures = torch.device(runs[0].settings.device), _Failures()
     members = []
     for run in runs:
-        progress.started(run.folder.path.name)
-        told = [_shown(run.folder, progress), *callbacks]
+        name = run.folder.path.name
+        progress.started(name)
+        told: list[OnEvaluation] = [partial(_show, progress, name), *callbacks]
         members.append(Member(_training(run, resume, told, failures), RandomStreams(device)))
     with Group(device, members) as group:
         group.start()  # until here an interrupt stops at once, so that nobody waits for a fit
@@ -159,27 +172,24 @@ def _train(
     failures.check()
 
 
-def _shown(folder: RunFolder, progress: RunsProgress) -> OnEvaluation:
-    def show(row: Mapping[str, Any], path: Path) -> None:
-        del path  # the same
-        progress.evaluated(folder.path.name, row)
-
-    return show
+def _show(progress: RunsProgress, name: str, row: Mapping[str, Any], folder: Path) -> None:
+    del folder  # that of the name
+    progress.evaluated(name, row)
 
 
 def _training(
-    run: _Planned, resume: bool, callbacks: Sequence[OnEvaluation], failures: _Failures
+    run: Planned, resume: bool, callbacks: Sequence[OnEvaluation], failures: _Failures
 ) -> Coroutine:
     """What `train` does, as a coroutine."""
+    settings, folder, transitions = run
     options: dict[str, Any] = {"resume": resume, "show_progress": False, "callbacks": callbacks}
-    with failures.noted(run.folder):
+    with failures.noted(folder):
         if failures.stop.made:  # another run failed before this one started
             return
-        with claimed_run(run.settings, run.folder, run.transitions, **options) as claimed:
-            if claimed is None:
+        with claimed_run(settings, folder, transitions, **options) as claimed:
+            chosen = algorithm(settings.algorithm)
+            if claimed is None or not isinstance(chosen, ModelBased):  # complete, or refused before
                 return
-            chosen = algorithm(run.settings.algorithm)
-            assert isinstance(chosen, ModelBased)
             with chosen.opened(claimed, failures.stop) as learning:
                 if learning.timesteps:
                     assert isinstance(learning.agent, FastSAC)

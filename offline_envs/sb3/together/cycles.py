@@ -11,6 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
 from offline_envs.sb3.together.gradient_steps import GradientSteps
+from offline_envs.sb3.together.imagined_steps import ImaginedSteps, can_be_joined
 from offline_envs.sb3.together.work import Coroutine
 
 KEPT = (("learn", SAC.learn), ("train", FastSAC.train), ("_samples", FastSAC._samples))
@@ -50,16 +51,20 @@ def cycles(agent: FastSAC, timesteps: int, callbacks: Sequence[BaseCallback]) ->
     frequency: Any = agent.train_freq  # a TrainFreq by now
     assert agent.env is not None
     assert agent.replay_buffer is not None
+    imagined = ImaginedSteps(agent) if can_be_joined(agent) else None
     while agent.num_timesteps < total:
-        rollout = agent.collect_rollouts(
-            agent.env,
-            train_freq=frequency,
-            action_noise=agent.action_noise,
-            callback=callback,
-            learning_starts=agent.learning_starts,
-            replay_buffer=agent.replay_buffer,
-            log_interval=sys.maxsize,
-        )
+        if imagined is not None and agent.num_timesteps >= agent.learning_starts:
+            rollout = yield from imagined.take(frequency.frequency, callback)
+        else:
+            rollout = agent.collect_rollouts(
+                agent.env,
+                train_freq=frequency,
+                action_noise=agent.action_noise,
+                callback=callback,
+                learning_starts=agent.learning_starts,
+                replay_buffer=agent.replay_buffer,
+                log_interval=sys.maxsize,
+            )
         if not rollout.continue_training:
             break
         if agent.num_timesteps > max(0, agent.learning_starts):

@@ -3,14 +3,18 @@
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from offline_envs.envs import LearnedVectorEnv
 from offline_envs.errors import SettingsError
-from offline_envs.runs import RunFolder, TrainResult, TrainSettings, run_together, train
+from offline_envs.runs import RunFolder, TrainResult, TrainSettings, agent, run_seeds, run_together, train
+from offline_envs.runs.algorithms import model_based
+from offline_envs.sb3.rollouts.device_rollouts import DeviceRollouts
 from tests.runs.resuming.test_resume import assert_same, obeyed, stopped_at_once
 from tests.runs.tiny import tiny_settings
 
@@ -171,9 +175,61 @@ def test_runs_that_cannot_learn_together_are_refused(
 
 
 def test_each_run_has_its_own_folder(settings: list[TrainSettings], tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"a folder for each run, .* got 2 settings and 1 folders"):
+    with pytest.raises(SettingsError, match="a folder for each run, got 2 settings and 1 folders"):
         run_together(settings[:2], [tmp_path])
     with pytest.raises(SettingsError, match="a folder of its own"):
         run_together(settings[:2], [tmp_path / "a", tmp_path / "." / "a"])
-    with pytest.raises(SettingsError, match="got 0 settings"):
+    with pytest.raises(SettingsError, match="on one device, got no runs"):
         run_together([], [])
+
+
+def test_runs_that_collect_on_the_device(
+    settings: list[TrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: their imagined steps are taken together as well."""
+    for module in (agent, model_based):
+        monkeypatch.setattr(module, "collects_on_device", lambda settings: True)
+    for name, run in zip(KINDS, settings[:3], strict=False):
+        train(run, tmp_path / "alone" / name, show_progress=False)
+    monkeypatch.setattr(DeviceRollouts, "collect_rollouts", lambda *args, **options: pytest.fail("alone"))
+    with stopped_in_a_cycle(), pytest.raises(KeyboardInterrupt):
+        together(settings[:3], tmp_path / "both")
+    together(settings[:3], tmp_path / "both", resume=True)
+    assert_as_alone(tmp_path / "both", tmp_path / "alone", ["seed-0", "seed-1", "lambda"])
+
+
+@contextmanager
+def stopped_in_a_cycle() -> Iterator[None]:
+    """Ask this process to stop while the second cycle of several runs is imagined."""
+    original, looks = LearnedVectorEnv.look, iter(range(10_000))
+
+    def look(env: LearnedVectorEnv) -> None:
+        if next(looks) == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(env)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LearnedVectorEnv, "look", look)
+        yield
+
+
+def test_seeds_learn_together(settings: list[TrainSettings], alone: Path, tmp_path: Path) -> None:
+    started: list[int] = []
+    found = run_seeds(
+        settings[0],
+        [1, 0],
+        tmp_path,
+        together=True,
+        show_progress=False,
+        on_start=lambda run: started.append(run.settings.seed),
+    )
+    assert [result.seed for result in found.results] == started == [1, 0]
+    assert_as_alone(tmp_path, alone, ["seed-0", "seed-1"])
+
+
+def test_seeds_that_cannot_learn_together_are_refused(settings: list[TrainSettings], tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"together=True needs processes=1, .* got 2"):
+        run_seeds(settings[0], [0, 1], tmp_path, together=True, processes=2)
+    with pytest.raises(SettingsError, match="such as fastsac, got SAC"):
+        run_seeds(tiny_settings(), [0, 1], tmp_path, together=True)
+    assert list(tmp_path.iterdir()) == []

@@ -11,9 +11,11 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
+from offline_envs.envs import LearnedVectorEnv
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import COMBO, MOBILE, REDQ, FastSAC, with_device_rollouts, with_uniform_rollouts
 from offline_envs.sb3.together.cycles import check_joinable, cycles
+from offline_envs.sb3.together.imagined_steps import can_be_joined
 from offline_envs.sb3.together.streams import RandomStreams, streams_kept
 from offline_envs.sb3.together.work import Group, Member
 from tests.fake_graph import use_fake_graphs
@@ -125,13 +127,53 @@ def test_they_go_on_alone_and_together() -> None:
         assert_as_alone(found, whole)
 
 
-def test_graphs_of_several_agents_replay_their_own_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("on_device", [False, True])
+def test_graphs_of_several_agents_replay_their_own_calls(
+    on_device: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on a CUDA device, with graphs that only play back; target networks follow at every second step."""
     use_fake_graphs(monkeypatch)
     monkeypatch.setattr(Group, "_captures", property(lambda group: True))
-    makers = [seeded(seed=seed, gradient_steps=12, target_update_interval=2) for seed in range(2)]
+    kind = with_device_rollouts(FastSAC) if on_device else FastSAC
+    options: dict[str, Any] = {"gradient_steps": 12, "target_update_interval": 2}
+    options["output"] = "torch" if on_device else "numpy"
+    makers = [seeded(kind, seed, **options) for seed in range(2)]
     for found, expected in zip(together(makers, [4 * N, 8 * N]), makers, strict=True):
         assert_as_alone(found, alone(expected, found.num_timesteps))
+
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="graphs with branches need CUDA")
+
+
+@needs_cuda
+def test_each_ends_as_alone_on_cuda() -> None:
+    """Kernels are those of an agent alone, so only sums of another order could differ."""
+    device = torch.device("cuda")
+    kind = with_device_rollouts(FastSAC)
+
+    def made(seed: int) -> Any:
+        envs = make_envs(output="torch", device="cuda")
+        agent = make(kind, envs, seed=seed, device="cuda", gradient_steps=12)
+        agent.set_logger(configure(None, []))
+        return agent
+
+    expected = []
+    for seed in range(2):
+        agent = made(seed)
+        agent.learn(TIMESTEPS, log_interval=None)
+        expected.append(agent)
+    members, agents = [], []
+    with streams_kept():
+        for seed in range(2):
+            streams = RandomStreams(device)
+            with streams.active():
+                agents.append(made(seed))
+            members.append(Member(cycles(agents[-1], TIMESTEPS, []), streams))
+        with Group(device, members) as group:
+            group.start()
+            group.run()
+    for found, whole in zip(agents, expected, strict=True):
+        assert_same(numbers(found), numbers(whole), 1e-3)
 
 
 class Failing(BaseCallback):
@@ -191,3 +233,48 @@ def test_the_loop_is_that_of_stable_baselines3() -> None:
     makers = [seeded(learning_starts=4 * N), seeded(gradient_steps=-1, seed=1)]
     for found, expected in zip(together(makers), map(alone, makers), strict=True):
         assert_as_alone(found, expected)
+
+
+class Until(BaseCallback):
+    """Returns False at a step; keeps the rewards of the steps before."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__()
+        self.rewards: list[torch.Tensor] = []
+        self._last = last
+
+    def _on_step(self) -> bool:
+        self.rewards.append(self.locals["transition"].reward)
+        return self.n_calls < self._last
+
+
+def test_a_callback_gets_each_imagined_step_and_can_end_the_training() -> None:
+    """The sixth step of cycles of four: nothing is learned after it, and five steps are stored."""
+    maker, calls = seeded(with_device_rollouts(FastSAC), output="torch"), [Until(6), Until(6)]
+    streams = RandomStreams(CPU)
+    with streams_kept(), streams.active():
+        agent = maker()
+    run_group([Member(cycles(agent, TIMESTEPS, [calls[0]]), streams)])
+    whole = maker()
+    whole.learn(TIMESTEPS, callback=calls[1], log_interval=None)
+    torch.testing.assert_close(calls[0].rewards, calls[1].rewards, rtol=0, atol=0)
+    assert_as_alone(agent, whole)
+    assert agent.replay_buffer.model_size == 5 * N
+    assert agent.num_timesteps == whole.num_timesteps == 6 * N
+    assert agent._episode_num == whole._episode_num
+
+
+def test_steps_are_looked_at_as_often_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a model whose predictions explode is warned of."""
+    looks: list[int] = []
+    original = LearnedVectorEnv.look
+    monkeypatch.setattr(LearnedVectorEnv, "look", lambda env: (looks.append(1), original(env))[1])
+    together([seeded(with_device_rollouts(FastSAC), output="torch")])
+    assert len(looks) == TIMESTEPS // N
+
+
+def test_an_environment_that_must_not_be_captured_is_stepped_by_the_agent() -> None:
+    kind = with_device_rollouts(FastSAC)
+    assert can_be_joined(make(kind, make_envs(output="torch")))
+    assert not can_be_joined(make(kind, make_envs(output="torch", capture=False)))
+    assert not can_be_joined(make(FastSAC))
