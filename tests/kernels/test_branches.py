@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 
@@ -13,8 +15,7 @@ def test_on_a_cpu_calls_are_made_in_turn() -> None:
         made.append(number)
         return 10 * number
 
-    calls = [lambda number=number: call(number) for number in range(3)]  # type: ignore[misc]
-    assert side_by_side(calls, torch.device("cpu")) == [0, 10, 20]
+    assert side_by_side([partial(call, number) for number in range(3)], torch.device("cpu")) == [0, 10, 20]
     assert made == [0, 1, 2]
 
 
@@ -30,7 +31,7 @@ def test_branches_of_a_graph_compute_what_the_calls_do_on_cuda(n: int) -> None:
             states[k].copy_(torch.tanh(weights[k] @ states[k]) * scale)
             return states[k] + 0
 
-        return side_by_side([lambda k=k: one(k) for k in range(n)], device)  # type: ignore[misc]
+        return side_by_side([partial(one, k) for k in range(n)], device)
 
     captured = CapturedCall(advance, name="branches")
     expected = [torch.ones(64, device=device) for _ in range(n)]

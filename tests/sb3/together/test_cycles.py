@@ -268,7 +268,12 @@ def test_steps_are_looked_at_as_often_as_alone(monkeypatch: pytest.MonkeyPatch) 
     """So that a model whose predictions explode is warned of."""
     looks: list[int] = []
     original = LearnedVectorEnv.look
-    monkeypatch.setattr(LearnedVectorEnv, "look", lambda env: (looks.append(1), original(env))[1])
+
+    def look(env: LearnedVectorEnv) -> None:
+        looks.append(1)
+        original(env)
+
+    monkeypatch.setattr(LearnedVectorEnv, "look", look)
     together([seeded(with_device_rollouts(FastSAC), output="torch")])
     assert len(looks) == TIMESTEPS // N
 
