@@ -129,6 +129,7 @@ class _Failures:
 
     stop: StopRequest = field(default_factory=StopRequest)
     errors: list[Exception] = field(default_factory=list)
+    interrupted: bool = False
 
     @contextmanager
     def noted(self, folder: RunFolder) -> Iterator[None]:
@@ -142,16 +143,17 @@ class _Failures:
         except KeyboardInterrupt:
             if self.stop.at_once or not self.stop.made:
                 raise
+            self.interrupted = True
         except Exception as error:
             error.add_note(f"This ended the run in {folder.path}.")
             self.errors.append(error)
             self.stop.made = True
 
     def check(self) -> None:
-        """Raise the first error, or the request to stop."""
+        """Raise the first error, or that runs were stopped."""
         if self.errors:
             raise self.errors[0]
-        if self.stop.made:
+        if self.interrupted:
             raise KeyboardInterrupt
 
 
@@ -185,7 +187,7 @@ def _training(
     options: dict[str, Any] = {"resume": resume, "show_progress": False, "callbacks": callbacks}
     with failures.noted(folder):
         if failures.stop.made:  # another run failed before this one started
-            return
+            raise KeyboardInterrupt
         with claimed_run(settings, folder, transitions, **options) as claimed:
             chosen = algorithm(settings.algorithm)
             if claimed is None or not isinstance(chosen, ModelBased):  # complete, or refused before
