@@ -25,7 +25,7 @@ class GradientSteps:
     """
 
     def __init__(self, agent: FastSAC) -> None:
-        assert isinstance(agent.replay_buffer, MixedReplayBuffer)  # checked by `check_joinable`
+        assert isinstance(agent.replay_buffer, MixedReplayBuffer)  # as those of runs are
         self._agent, self._buffer = agent, agent.replay_buffer
         self._step: SACStep = agent._make_step(agent._parts())
         self._functions = {follows: partial(self._take, follows=follows) for follows in (False, True)}
@@ -41,7 +41,7 @@ class GradientSteps:
             for works in self._works(n_steps, batch_size):
                 yield works
                 taken += len(works.calls)
-        finally:  # an agent that was interrupted may be saved
+        finally:  # also where another run ends all
             self._step.count(taken)
         agent, sums = self._agent, self._sums
         agent._n_updates += n_steps
