@@ -2,9 +2,10 @@
 
 The parts are those of the other scripts, each cut to a few seconds: steps (`device_step.py`), rollouts
 (`device_rollout.py`), the fit (`fit_throughput.py`), FastSAC (`agent_updates.py`), a whole run extrapolated
-to a million gradient steps (`whole_run.py`), a large robot: 48 observations and 12 actions, 100 members,
-8192 episodes, and PPO in its environments (`ppo_in_model.py`). Goals are for one H100. The floor is what no
-program with these networks can avoid: their matrix products, or for rollouts model step and policy.
+to a million gradient steps (`whole_run.py`), eight agents that learn together (`together.py`), a large robot:
+48 observations and 12 actions, 100 members, 8192 episodes, and PPO in its environments (`ppo_in_model.py`).
+Goals are for one H100. The floor is what no program with these networks can avoid: their matrix products, or
+for rollouts model step and policy; for agents together one agent.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import Annotated, NamedTuple
 import device_rollout
 import device_step
 import ppo_in_model
+import together
 import torch
 import typer
 from agent_updates import Products, Updates, updates_of
@@ -50,11 +52,12 @@ class Sizes(NamedTuple):
     updates: int = 1000
     run_steps: int = 2000
     run_envs: int = 500
+    agents: int = 8
     members: int = 100
     robots: int = 8192
 
 
-SMALL = Sizes(2, 300, 1, (10,), 0.0, 2000, 2, 4, 10, 3, 16)
+SMALL = Sizes(2, 300, 1, (10,), 0.0, 2000, 2, 4, 10, 2, 3, 16)
 
 
 class Figure(NamedTuple):
@@ -88,6 +91,7 @@ def main(
         "fit": partial(fits, device, sizes),
         "FastSAC": partial(gradient_steps, device, sizes),
         "whole run": partial(whole_run, device, sizes, dataset),
+        "agents together": partial(agents_together, device, sizes),
         "large robot": partial(large_robot, device, sizes),
         "PPO": partial(large_robot_ppo, device, sizes),
     }
@@ -155,6 +159,14 @@ def whole_run(device: str, sizes: Sizes, dataset: str) -> Iterator[Figure]:
     yield Figure("MOPO, a million gradient steps", sum(parts.values()), "s", 600)
     for name, seconds in parts.items():
         yield Figure(f"  of which {name}", seconds, "s")
+
+
+def agents_together(device: str, sizes: Sizes) -> Iterator[Figure]:
+    """MOPO's rollouts and gradient steps of several agents at the same time, beside those of one."""
+    for n_envs in (sizes.run_envs, 10 * sizes.run_envs):
+        found = together.measure(sizes.agents, n_envs, sizes.run_steps, device)
+        name = f"{sizes.agents} agents together, {n_envs:,} episodes each"
+        yield Figure(name, found.times_one, "times one", 2.0, 1.0)
 
 
 def large_robot(device: str, sizes: Sizes) -> Iterator[Figure]:

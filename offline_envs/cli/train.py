@@ -89,6 +89,14 @@ Processes = Annotated[
     int,
     typer.Option(help="Seeds that run at once, each in a process with its share of the threads.", min=1),
 ]
+Together = Annotated[
+    bool,
+    typer.Option(
+        "--together",
+        help="Let all seeds learn at the same time in this process, for a GPU; on a CPU use --processes. "
+        "Needs --agent fastsac, or another that computes its gradient steps as FastSAC does, such as redq.",
+    ),
+]
 Folder = Annotated[Path, typer.Option(help="Folder to write; each seed gets a subfolder.")]
 Model = Annotated[str | None, typer.Option(help="Folder of a fitted ensemble, instead of fitting one.")]
 EvalEvery = Annotated[
@@ -153,6 +161,7 @@ def train(
     penalty_scale: Scale = None,
     seeds: Seeds = "0",
     processes: Processes = 1,
+    together: Together = False,
     model: Model = None,
     columns: ColumnsOption = None,
     env_id: EnvId = None,
@@ -191,14 +200,12 @@ def train(
         "trust_dataset": trust_dataset or None,
         "history": history,
         "task": task,
-        "eval_every": eval_every,
-        "choose": choose,
+        **{"eval_every": eval_every, "choose": choose, "clone_from": clone_from, "device": device},
         **_parsed(env_kwargs=env_kwargs, ensemble=ensemble, fit=fit, agent_options=agent_options),
-        "device": device,
-        "clone_from": clone_from,
     }
     chosen = _settings(preset, options, parse_json(settings, "--settings"))
-    run_and_print(chosen, parse_seeds(seeds), folder, resume=resume, processes=processes, prepare=context.obj)
+    how: dict[str, Any] = {"resume": resume, "processes": processes, "together": together}
+    run_and_print(chosen, parse_seeds(seeds), folder, prepare=context.obj, **how)
 
 
 def _settings(preset: str | None, options: dict[str, Any], more: dict[str, Any]) -> "TrainSettings":

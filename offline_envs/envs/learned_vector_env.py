@@ -1,6 +1,7 @@
 """`LearnedVectorEnv`: many imagined episodes in one forward pass."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium as gym
@@ -51,6 +52,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
 
     Attributes:
         output: `"numpy"` or `"torch"`.
+        capture: See above.
         finished: Rows of the last step that an autoreset layer restarts later, bool `(n,)`; None where there
             is no such layer, and before the first step after a reset of all rows.
     """
@@ -81,11 +83,12 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         self._pictures = pictures
         self.render_mode = None if pictures is None else RGB_ARRAY
         self.metadata = {**self._render_metadata(), "autoreset_mode": self.autoreset_mode}
+        self.capture = capture
         self._captures = capture and self.device.type == "cuda"
         limit = _step_limit(max_episode_steps)
         self._episodes = Episodes(num_envs, assembly, max_steps=limit, reports=step_infos)
         self._explosions = ExplosionWatch(num_envs)
-        self._begun = False
+        self._begun, self._looks = False, True
         self.finished: Any = None
         self._step: Callable[[Tensor], Outcome] = self._replayed(self._episodes.advance, "step")
         self._restart: Callable[[Tensor], Tensor] = self._replayed(self._episodes.restart, "reset")
@@ -174,13 +177,39 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         """
         self._check_begun()
         outcome, infos = self._step(self._columns(actions, (self.num_envs,)))
-        if self.monitor is not None:
-            self.monitor.look()
-        self._explosions.look(self._episodes.total_exploded)
+        if self._looks:
+            self.look()
         next_obs, *others = outcome
         rewards, terminations, truncations = map(self._out, others)
         reported = {name: self._out(value) for name, value in infos.items()}
         return self._out_obs(next_obs), rewards, terminations, truncations, reported
+
+    def look(self) -> None:
+        """Check the counts of ended and rejected rows now and then, which waits for the device."""
+        if self.monitor is not None:
+            self.monitor.look()
+        self._explosions.look(self._episodes.total_exploded)
+
+    @contextmanager
+    def inlined(self) -> Iterator[None]:
+        """Let steps and resets by mask inside be parts of a larger graph: without graphs of their own.
+
+        Nothing waits for the device. Afterwards, `look` has to be called once for each step.
+
+        Yields:
+            Nothing.
+        """
+        before = self._step, self._restart
+        self._step, self._restart, self._looks = self._episodes.advance, self._episodes.restart, False
+        try:
+            yield
+        finally:
+            (self._step, self._restart), self._looks = before, True
+
+    @property
+    def generator(self) -> torch.Generator:
+        """Source of the random numbers of all episodes."""
+        return self._episodes.generator
 
     def render(self) -> tuple[Any, ...]:
         """Draw the current observation of every row, uint8 `(height, width, 3)` each.

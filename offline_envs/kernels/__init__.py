@@ -1,5 +1,6 @@
 """Fast building blocks of tensor code: matrix products, norms, CUDA graphs, rounding, stacked networks."""
 
+from offline_envs.kernels.branches import side_by_side
 from offline_envs.kernels.captured_call import CapturedCall
 from offline_envs.kernels.flat_parameters import FlatAdam, FlatParameters
 from offline_envs.kernels.input_slopes import InputSlopes
@@ -33,6 +34,7 @@ __all__ = [
     "normed_rows",
     "products_of",
     "rounded_products",
+    "side_by_side",
     "tf32_products",
     "warn_of_emulation",
 ]

@@ -22,6 +22,7 @@ from offline_envs.runs.run import ModelRun, Run, model_folder
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.runs.seeds import SeedResults, SeedRun, Spread, run_seeds
 from offline_envs.runs.settings import TrainSettings
+from offline_envs.runs.together.runs import run_together
 from offline_envs.runs.training import check_possible, train
 
 __all__ = [
@@ -54,5 +55,6 @@ __all__ = [
     "plot_returns",
     "preset",
     "run_seeds",
+    "run_together",
     "train",
 ]

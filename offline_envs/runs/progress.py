@@ -60,21 +60,21 @@ class RunProgress(_GradientSteps):
         self.line(text, last=gradient_steps >= self._total)
 
 
-class SeedsProgress(_GradientSteps):
-    """Progress of the runs of several seeds, from one evaluation to the next."""
+class RunsProgress(_GradientSteps):
+    """Progress of several runs at once, from one evaluation to the next."""
 
     def __init__(self, total: int, *, shown: bool) -> None:
         super().__init__(total, shown=shown)
-        self._tasks: dict[int, TaskID] = {}
+        self._tasks: dict[str, TaskID] = {}
 
-    def started(self, seed: int) -> None:
-        """Show the run of a seed."""
-        self._tasks[seed] = self._bar.add_task(f"Seed {seed}", total=self._total)
+    def started(self, name: str) -> None:
+        """Show a run."""
+        self._tasks[name] = self._bar.add_task(name, total=self._total)
 
-    def evaluated(self, seed: int, row: Mapping[str, Any]) -> None:
+    def evaluated(self, name: str, row: Mapping[str, Any]) -> None:
         """Show an evaluation, a row of metrics."""
-        figures = f"Seed {seed}: real return {row['real_return']:.0f} ± {row['real_std']:.0f}"
+        figures = f"{name}: real return {row['real_return']:.0f} ± {row['real_std']:.0f}"
         steps = row["gradient_steps"]
-        self._bar.update(self._tasks[seed], completed=steps, description=figures)
+        self._bar.update(self._tasks[name], completed=steps, description=figures)
         text = f"{figures} after {steps} of {self._total} gradient steps"
         self.line(text, last=steps >= self._total)

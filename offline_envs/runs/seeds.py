@@ -12,10 +12,11 @@ from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError
 from offline_envs.runs.evaluations.on_evaluation import OnEvaluation, check_callbacks, tell
 from offline_envs.runs.folder import RunFolder
-from offline_envs.runs.progress import STOPPING, SeedsProgress
+from offline_envs.runs.progress import STOPPING, RunsProgress
 from offline_envs.runs.results import MetricsRow, TrainResult
 from offline_envs.runs.seed_processes import Job, train_at_once
 from offline_envs.runs.settings import TrainSettings
+from offline_envs.runs.together.runs import Planned, check_together, train_together
 from offline_envs.runs.training import check_possible, train
 from offline_envs.settings import check_arguments
 
@@ -84,6 +85,7 @@ def run_seeds(
     folder: Path | str,
     *,
     processes: int = 1,
+    together: bool = False,
     resume: bool = False,
     show_progress: bool = True,
     on_start: Callable[[SeedRun], None] | None = None,
@@ -98,6 +100,7 @@ def run_seeds(
         folder: Folder of the runs' folders.
         processes: Seeds that run at once; 1 runs one after another in this process. Otherwise each runs in a
             process of its own with its share of the threads, and ends as it would here with as many threads.
+        together: Whether all learn at the same time in this process, for a GPU; see `run_together`.
         resume: Whether to resume interrupted runs; those that are complete are read, not run again.
         show_progress: Whether to show progress on standard error.
         on_start: Called before each seed, e.g. to print what happens.
@@ -111,32 +114,45 @@ def run_seeds(
             process that died, e.g. for want of memory.
         KeyboardInterrupt: Interrupted; the folders can be resumed.
     """
+    check_callbacks(callbacks)
+    runs = _planned(settings, seeds, Path(folder), processes, together, resume)
+    tell_start = on_start or _ignore
+    options: dict[str, Any] = {"resume": resume, "show_progress": show_progress, "callbacks": callbacks}
+    if processes > 1:
+        _run_at_once(runs, processes, resume, show_progress, tell_start, callbacks, prepare)
+    elif together:
+        for run in runs:
+            tell_start(run)
+        train_together([Planned(run.settings, run.folder, run.transitions) for run in runs], **options)
+    else:
+        for run in runs:
+            tell_start(run)
+            train(run.settings, run.folder.path, transitions=run.transitions, **options)
+    return SeedResults(tuple(run.folder.result() for run in runs))
+
+
+def _planned(
+    settings: TrainSettings, seeds: Sequence[int], folder: Path, processes: int, together: bool, resume: bool
+) -> list[SeedRun]:
+    """The runs, refused before the first one starts if one cannot be carried out so."""
     if processes < 1:
         raise SettingsError(f"processes must be at least 1, got {processes}.")
     if processes > 1 and settings.evaluate_beside:
         raise SettingsError(
             "evaluate_beside starts a process, which the processes of several seeds may not. Leave one out."
         )
-    check_callbacks(callbacks)
-    parent = Path(folder)
-    runs = [(dataclasses.replace(settings, seed=seed), RunFolder(parent / f"seed-{seed}")) for seed in seeds]
+    if together and processes > 1:
+        raise SettingsError(f"together=True needs processes=1, as it is in one process, got {processes}.")
+    runs = [(dataclasses.replace(settings, seed=seed), RunFolder(folder / f"seed-{seed}")) for seed in seeds]
+    if together:
+        check_together([run for run, _ in runs])
     for run_settings, run_folder in runs:
         run_folder.check(run_settings, resume=resume)
     transitions = check_possible(settings)
-    started = [
+    return [
         SeedRun(run_settings, run_folder, transitions, resume and run_folder.result_file.exists())
         for run_settings, run_folder in runs
     ]
-    tell_start = on_start or _ignore
-    if processes > 1:
-        _run_at_once(started, processes, resume, show_progress, tell_start, callbacks, prepare)
-        return SeedResults(tuple(run.folder.result() for run in started))
-    options: dict[str, Any] = {"resume": resume, "show_progress": show_progress, "callbacks": callbacks}
-    results = []
-    for run in started:
-        tell_start(run)
-        results.append(train(run.settings, run.folder.path, transitions=transitions, **options))
-    return SeedResults(tuple(results))
 
 
 def _ignore(run: SeedRun) -> None:
@@ -157,14 +173,14 @@ def _run_at_once(
     for run in runs:
         if run.complete:
             on_start(run)
-    with SeedsProgress(runs[0].settings.gradient_steps, shown=show_progress) as progress:
+    with RunsProgress(runs[0].settings.gradient_steps, shown=show_progress) as progress:
 
         def starts(job: Job) -> None:
             on_start(by_seed[job.settings.seed])
-            progress.started(job.settings.seed)
+            progress.started(f"Seed {job.settings.seed}")
 
         def evaluated(job: Job, row: Mapping[str, Any]) -> None:
-            progress.evaluated(job.settings.seed, row)
+            progress.evaluated(f"Seed {job.settings.seed}", row)
             tell(callbacks, MetricsRow(**row), job.folder.path)
 
         train_at_once(

@@ -1,8 +1,9 @@
 """`train`: one run from dataset to scored policy."""
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from offline_envs.data import Transitions
 from offline_envs.envs import check_device, resolve_model
@@ -55,13 +56,44 @@ def train(
         return run_folder.result()
     if transitions is None:
         transitions = check_possible(settings)
-    with closing(transitions.make_env()) as real_env, run_folder.claimed():
-        run_folder.check(settings, resume=resume)  # what another process did meanwhile
-        if run_folder.result_file.exists():
-            return run_folder.result()
-        run_folder.create(settings)
-        run = Run(settings, run_folder, transitions, real_env, show_progress, callbacks=callbacks)
-        return algorithm(settings.algorithm).train(run)
+    options: dict[str, Any] = {"resume": resume, "show_progress": show_progress, "callbacks": callbacks}
+    with claimed_run(settings, run_folder, transitions, **options) as run:
+        return run_folder.result() if run is None else algorithm(settings.algorithm).train(run)
+
+
+@contextmanager
+def claimed_run(
+    settings: TrainSettings,
+    folder: RunFolder,
+    transitions: Transitions,
+    *,
+    resume: bool,
+    show_progress: bool,
+    callbacks: Sequence[OnEvaluation],
+) -> Iterator[Run | None]:
+    """Claim the folder of a run, which is made if it is new, and make its real environment.
+
+    Args:
+        settings: The run.
+        folder: Its folder, which was checked.
+        transitions: Its dataset.
+        resume: See `train`.
+        show_progress: See `train`.
+        callbacks: See `train`.
+
+    Yields:
+        The run; None if another process has completed it meanwhile.
+
+    Raises:
+        SettingsError: See `RunFolder.check`; or the folder is in use.
+    """
+    with closing(transitions.make_env()) as real_env, folder.claimed():
+        folder.check(settings, resume=resume)  # what another process did meanwhile
+        if folder.result_file.exists():
+            yield None
+            return
+        folder.create(settings)
+        yield Run(settings, folder, transitions, real_env, show_progress, callbacks=callbacks)
 
 
 def check_possible(settings: TrainSettings) -> Transitions:

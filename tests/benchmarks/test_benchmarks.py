@@ -61,7 +61,8 @@ def test_device(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     benchmark = script("device", monkeypatch)
     benchmark.main(device="cpu", dataset=benchmark.DEMO, small=True)
     rows = {row[0]: row[1:] for row in cells(capsys.readouterr().out)}
-    assert len(rows) == 21
+    assert len(rows) == 23
+    assert rows["2 agents together, 10 episodes each"][1] == "2"
     assert rows["step of 2 rows, tf32"][1:3] == ["100", "no"]
     assert rows["step of 300 rows, bfloat16"][1] == "80,000,000"
     assert rows["PPO, PenalizedModel-v0, 3 members a step"][0].endswith("transitions/s")
@@ -120,6 +121,16 @@ def test_agent_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert all(math.isfinite(n) and n >= 0 for row in rows for n in numbers(row))
     assert numbers(rows[0])[1] == 1  # times itself
     assert numbers(rows[2])[2] == 100
+
+
+def test_together(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("together", monkeypatch)
+    benchmark.main(agents=2, envs=[10], steps=2, device="cpu")
+    [[episodes, *figures]] = cells(capsys.readouterr().out)
+    alone, both, ratio = numbers(["", *figures])
+    assert episodes == "10"
+    assert ratio == pytest.approx(both / alone, rel=0.02)
+    assert benchmark.Seconds(2.0, 3.0).times_one == 1.5
 
 
 def test_device_rollout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,15 @@ def test_runs_of_two_seeds_end_in_a_table(tiny_model: Path, tmp_path: Path) -> N
     assert [result.gradient_steps for result in results] == [4, 4]
 
 
+def test_seeds_learn_together(tiny_model: Path, tmp_path: Path) -> None:
+    command = arguments(tiny_model, tmp_path, "--seeds", "0,3", "--together")
+    assert "such as fastsac, got SAC" in fail(*command)
+    output = succeed(*command, "--agent", "fastsac")
+    assert f"Seed 3: into {tmp_path / 'seed-3'}" in output
+    assert "MOPO with FASTSAC" in output
+    assert f"Seed 3: {tmp_path / 'seed-3'} is complete" in succeed(*command, "--agent", "fastsac", "--resume")
+
+
 def test_a_model_is_fitted_and_found_again(tmp_path: Path) -> None:
     command = [
         *arguments(Path(), tmp_path / "a")[:2],

@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 from offline_envs.data import load_transitions
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, train
-from offline_envs.runs.algorithms import model_based
+from offline_envs.runs.algorithms import learning
 from offline_envs.runs.evaluations import callback
 from offline_envs.runs.run import FINAL_SEED
 from offline_envs.sb3 import SB3VecEnv, evaluate_in
@@ -155,7 +155,7 @@ def test_a_run_that_is_stopped_at_once_resumes_from_its_last_checkpoint(
 def test_a_run_interrupted_while_it_is_scored_takes_no_further_step(
     settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with interrupted(model_based, "evaluate_with_error"):
+    with interrupted(learning, "evaluate_with_error"):
         quietly(settings, tmp_path)
     forbid(monkeypatch, SB3VecEnv, "step_wait")
     assert quietly(settings, tmp_path, resume=True).gradient_steps == 6
@@ -222,7 +222,7 @@ def test_a_run_ends_less_than_a_cycle_after_its_gradient_steps(n_envs: int, rati
     )
     agent: Any = SimpleNamespace(_n_updates=done)
     cycle = settings.cycle()
-    cycles = model_based._timesteps_left(settings, agent) / cycle.timesteps
+    cycles = learning._timesteps_left(settings, agent) / cycle.timesteps
     assert cycles == int(cycles)
     end = done + cycles * cycle.gradient_steps
     assert 1000 <= end < 1000 + cycle.gradient_steps

@@ -19,6 +19,7 @@ def run_and_print(
     *,
     resume: bool,
     processes: int = 1,
+    together: bool = False,
     prepare: Callable[[], None] | None = None,
 ) -> None:
     """Train one policy a seed, each in its own folder, and print the results.
@@ -29,13 +30,14 @@ def run_and_print(
         folder: Folder of the runs' folders.
         resume: Whether to resume interrupted runs; those that are complete are read, not run again.
         processes: Seeds that run at once; see `run_seeds`.
+        together: Whether all learn at the same time in this process.
         prepare: Called first in each process.
 
     Raises:
         OfflineEnvsError: See `run_seeds`.
         Exit: Interrupted.
     """
-    announced = _Announcements(folder if processes > 1 else None)
+    announced = _Announcements(folder if together or processes > 1 else None)
     started = time.monotonic()
     try:
         found = run_seeds(
@@ -43,6 +45,7 @@ def run_and_print(
             seeds,
             folder,
             processes=processes,
+            together=together,
             resume=resume,
             on_start=announced.print,
             prepare=prepare,

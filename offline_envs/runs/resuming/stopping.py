@@ -14,10 +14,11 @@ class StopRequest:
 
     Attributes:
         made: Whether it was made.
+        at_once: Whether it was made again.
     """
 
     def __init__(self) -> None:
-        self.made = False
+        self.made = self.at_once = False
 
     def make(self) -> None:
         """Ask to stop.
@@ -26,20 +27,22 @@ class StopRequest:
             KeyboardInterrupt: It was made before, so the run stops at once.
         """
         if self.made:
+            self.at_once = True
             raise KeyboardInterrupt
         self.made = True
 
 
 @contextmanager
-def stop_request(on_first: Callable[[], None]) -> Iterator[StopRequest]:
+def stop_request(on_first: Callable[[], None], request: StopRequest | None = None) -> Iterator[StopRequest]:
     """Turn the first of `SIGNALS` into a request and the second into a KeyboardInterrupt.
 
     Python lets only the main thread handle signals; elsewhere nothing changes.
 
     Args:
         on_first: Called when the request is made, e.g. to say that the run stops soon.
+        request: What the first signal makes; None for a new one.
     """
-    request = StopRequest()
+    request = StopRequest() if request is None else request
     if not _handles_signals():
         yield request
         return

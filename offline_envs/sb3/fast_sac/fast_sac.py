@@ -135,14 +135,7 @@ class FastSAC(SAC):
             gradient_steps: Number of gradient steps.
             batch_size: Rows of each batch.
         """
-        self.policy.set_training_mode(True)
-        self._update_learning_rate(self._optimizers())
-        step = self._step()
-        self._refresh(step.temperature)
-        if self._n_updates == 0 and isinstance(self.policy, AveragedPolicy):
-            self.policy.start_average()
-        step.generator.manual_seed(_seed_after(self._n_updates))
-        step.gather()
+        step = self._begin_updates()
         names, sums, taken = list[str](), torch.zeros((), device=self.device), 0
         try:
             steps = closing(self._steps(gradient_steps, batch_size))
@@ -157,6 +150,18 @@ class FastSAC(SAC):
             step.count(taken)
         self._n_updates += gradient_steps
         self._log(dict(zip(names, (sums / gradient_steps).tolist(), strict=True)) if names else {})
+
+    def _begin_updates(self) -> SACStep:
+        """Prepare the gradient step for a call of `train`."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self._optimizers())
+        step = self._step()
+        self._refresh(step.temperature)
+        if self._n_updates == 0 and isinstance(self.policy, AveragedPolicy):
+            self.policy.start_average()
+        step.generator.manual_seed(_seed_after(self._n_updates))
+        step.gather()
+        return step
 
     def _step(self) -> SACStep:
         """The gradient step of the current policy."""

@@ -13,7 +13,7 @@ import torch
 from stable_baselines3 import SAC
 
 from offline_envs.runs import RunFolder, TrainSettings, train
-from offline_envs.runs.algorithms import model_based
+from offline_envs.runs.algorithms import learning
 from offline_envs.runs.resuming.checkpoint import load_checkpoint
 from offline_envs.sb3 import SB3VecEnv
 from tests.exact import exact
@@ -28,7 +28,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A checkpoint at every evaluation, no pictures, and one thread."""
     monkeypatch.setattr("offline_envs.runs.evaluations.callback.CHECKPOINT_SECONDS", 0.0)
     for name in ("plot_learning_curve", "plot_predicted_return", "plot_model_error"):
-        monkeypatch.setattr(model_based, name, lambda *args: None)
+        monkeypatch.setattr(learning, name, lambda *args: None)
     with one_thread():
         yield
 

@@ -1,0 +1,1 @@
+"""Runs that learn at the same time in one process."""
