@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -74,6 +75,17 @@ def parts_of(width: int, widest: int) -> tuple[tuple[int, int], ...]:
     return tuple(parts)
 
 
+def _parts_of_layers(widths: Sequence[int], widest: int) -> dict[str, tuple[int, ...]]:
+    """The parts of all layers as the kernel takes them: flat, since Triton 3.6 refuses nested tuples."""
+    layers = [parts_of(width, widest) for width in widths]
+    parts = [part for layer in layers for part in layer]
+    return {
+        "OFFSETS": (0, *accumulate(len(layer) for layer in layers)),
+        "STARTS": tuple(start for start, _ in parts),
+        "SIZES": tuple(size for _, size in parts),
+    }
+
+
 def fused_gaussian(
     networks: GaussianNetworks,
     obs: Tensor,
@@ -120,7 +132,7 @@ def fused_gaussian(
             len(obs),
             OBS_DIM=obs.shape[1],
             WIDTHS=widths,
-            PARTS=tuple(parts_of(width, tile.widest_part) for width in widths),
+            **_parts_of_layers(widths, tile.widest_part),
             HEAD_WIDTH=networks.mean[0].stride(1),
             PRECISION=precision,
             TILE=tile.n_rows,

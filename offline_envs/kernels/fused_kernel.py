@@ -26,7 +26,9 @@ def predict_tile(
     n_rows,
     OBS_DIM: tl.constexpr,
     WIDTHS: tl.constexpr,  # of the inputs, of each hidden layer, and of the outputs
-    PARTS: tl.constexpr,  # of each of these
+    OFFSETS: tl.constexpr,  # parts before those of each of these, and of all
+    STARTS: tl.constexpr,  # first column of each part
+    SIZES: tl.constexpr,  # columns of each part
     HEAD_WIDTH: tl.constexpr,
     PRECISION: tl.constexpr,
     TILE: tl.constexpr,
@@ -35,59 +37,29 @@ def predict_tile(
     rows = tl.program_id(0).to(tl.int64) * TILE + tl.arange(0, TILE)
     place = tl.program_id(1).to(tl.int64)
     member = place if members is None else tl.load(members + place)
-    values = standardised(inputs, normalizer, rows, n_rows, OBS_DIM, WIDTHS[0], PARTS[0], PRECISION)
+    values = standardised(
+        inputs, normalizer, rows, n_rows, OBS_DIM, WIDTHS, OFFSETS, STARTS, SIZES, PRECISION
+    )
     DEPTH: tl.constexpr = len(WIDTHS) - 2
     for i in tl.static_range(DEPTH):
-        values = hidden(
-            values, trunk[i], member, WIDTHS[i], WIDTHS[i + 1], PARTS[i], PARTS[i + 1], PRECISION, TILE
-        )
-    N_LAST: tl.constexpr = WIDTHS[DEPTH]
-    N_OUTPUTS: tl.constexpr = WIDTHS[DEPTH + 1]
-    LAST_PARTS: tl.constexpr = PARTS[DEPTH]
-    OUTPUT_PARTS: tl.constexpr = PARTS[DEPTH + 1]
+        values = hidden(values, trunk[i], member, WIDTHS, OFFSETS, STARTS, SIZES, i, PRECISION, TILE)
     # The last product is finer than bfloat16: it is the cheapest, and means depend on it the most.
     FINE: tl.constexpr = "float32" if PRECISION == "float32" else "tf32"
-    mean_layer = of_member(mean_head, member, N_LAST, HEAD_WIDTH)
-    logvar_layer = of_member(logvar_head, member, N_LAST, HEAD_WIDTH)
-    for i in tl.static_range(len(OUTPUT_PARTS)):
-        mean = product(
-            values, mean_layer, N_LAST, N_OUTPUTS, HEAD_WIDTH, LAST_PARTS, OUTPUT_PARTS[i], FINE, TILE
-        )
+    N_OUTPUTS: tl.constexpr = WIDTHS[DEPTH + 1]
+    mean_layer = of_member(mean_head, member, WIDTHS[DEPTH], HEAD_WIDTH)
+    logvar_layer = of_member(logvar_head, member, WIDTHS[DEPTH], HEAD_WIDTH)
+    FIRST: tl.constexpr = OFFSETS[DEPTH + 1]
+    N_PARTS: tl.constexpr = OFFSETS[DEPTH + 2] - FIRST
+    for i in tl.static_range(N_PARTS):
+        mean = product(values, mean_layer, WIDTHS, OFFSETS, STARTS, SIZES, DEPTH, i, HEAD_WIDTH, FINE, TILE)
         logvar = product(
-            values, logvar_layer, N_LAST, N_OUTPUTS, HEAD_WIDTH, LAST_PARTS, OUTPUT_PARTS[i], FINE, TILE
+            values, logvar_layer, WIDTHS, OFFSETS, STARTS, SIZES, DEPTH, i, HEAD_WIDTH, FINE, TILE
         )
-        columns = OUTPUT_PARTS[i][0] + tl.arange(0, OUTPUT_PARTS[i][1])
+        columns = STARTS[FIRST + i] + tl.arange(0, SIZES[FIRST + i])
         inside = (rows < n_rows)[:, None] & (columns < N_OUTPUTS)[None]
         places = (place * n_rows + rows)[:, None] * N_OUTPUTS + columns[None]
         tl.store(outputs[0] + places, mean, inside)
         tl.store(outputs[1] + places, deviation(logvar, bounds, columns, N_OUTPUTS), inside)
-
-
-@triton.jit
-def of_member(layer, member, N_IN: tl.constexpr, N_OUT: tl.constexpr):
-    """Weight and bias of one member."""
-    return layer[0] + member * (N_IN * N_OUT), layer[1] + member * N_OUT
-
-
-@triton.jit
-def hidden(
-    values,
-    layer,
-    member,
-    N_IN: tl.constexpr,
-    N_OUT: tl.constexpr,
-    PARTS: tl.constexpr,
-    OUT_PARTS: tl.constexpr,
-    PRECISION: tl.constexpr,
-    TILE: tl.constexpr,
-):
-    """Parts of a hidden layer's values, after SiLU, from those of the layer before."""
-    layer = of_member(layer, member, N_IN, N_OUT)
-    activated = ()
-    for i in tl.static_range(len(OUT_PARTS)):
-        total = product(values, layer, N_IN, N_OUT, N_OUT, PARTS, OUT_PARTS[i], PRECISION, TILE)
-        activated = activated + (rounded(total * tl.sigmoid(total), PRECISION),)
-    return activated
 
 
 @triton.jit
@@ -97,14 +69,18 @@ def standardised(
     rows,
     n_rows,
     OBS_DIM: tl.constexpr,
-    WIDTH: tl.constexpr,
-    PARTS: tl.constexpr,
+    WIDTHS: tl.constexpr,
+    OFFSETS: tl.constexpr,
+    STARTS: tl.constexpr,
+    SIZES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     """Parts of the standardised (obs, action) of some rows; zeros beyond the last row and column."""
+    WIDTH: tl.constexpr = WIDTHS[0]
     values = ()
-    for i in tl.static_range(len(PARTS)):
-        columns = PARTS[i][0] + tl.arange(0, PARTS[i][1])
+    N_PARTS: tl.constexpr = OFFSETS[1]
+    for i in tl.static_range(N_PARTS):
+        columns = STARTS[i] + tl.arange(0, SIZES[i])
         of_obs, exists = columns < OBS_DIM, columns < WIDTH
         obs = inputs[0] + rows[:, None] * OBS_DIM + columns[None]
         action = inputs[1] + rows[:, None] * (WIDTH - OBS_DIM) + (columns[None] - OBS_DIM)
@@ -119,29 +95,63 @@ def standardised(
 
 
 @triton.jit
-def product(
+def of_member(layer, member, N_IN: tl.constexpr, N_OUT: tl.constexpr):
+    """Weight and bias of one member."""
+    return layer[0] + member * (N_IN * N_OUT), layer[1] + member * N_OUT
+
+
+@triton.jit
+def hidden(
     values,
     layer,
-    N_IN: tl.constexpr,
-    N_OUT: tl.constexpr,
-    STRIDE: tl.constexpr,
-    PARTS: tl.constexpr,
-    OUT_PART: tl.constexpr,
+    member,
+    WIDTHS: tl.constexpr,
+    OFFSETS: tl.constexpr,
+    STARTS: tl.constexpr,
+    SIZES: tl.constexpr,
+    DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
     TILE: tl.constexpr,
 ):
-    """One part of a layer's outputs, float32, from all parts of its inputs."""
-    columns = OUT_PART[0] + tl.arange(0, OUT_PART[1])
-    exists = columns < N_OUT
-    bias = tl.load(layer[1] + columns, exists, 0.0)
+    """Parts of the values of hidden layer DEPTH, after SiLU, from those of the layer before."""
+    N_OUT: tl.constexpr = WIDTHS[DEPTH + 1]
+    layer = of_member(layer, member, WIDTHS[DEPTH], N_OUT)
+    N_PARTS: tl.constexpr = OFFSETS[DEPTH + 2] - OFFSETS[DEPTH + 1]
+    activated = ()
+    for i in tl.static_range(N_PARTS):
+        total = product(values, layer, WIDTHS, OFFSETS, STARTS, SIZES, DEPTH, i, N_OUT, PRECISION, TILE)
+        activated = activated + (rounded(total * tl.sigmoid(total), PRECISION),)
+    return activated
+
+
+@triton.jit
+def product(
+    values,
+    layer,
+    WIDTHS: tl.constexpr,
+    OFFSETS: tl.constexpr,
+    STARTS: tl.constexpr,
+    SIZES: tl.constexpr,
+    DEPTH: tl.constexpr,
+    PART: tl.constexpr,
+    STRIDE: tl.constexpr,
+    PRECISION: tl.constexpr,
+    TILE: tl.constexpr,
+):
+    """One part of the outputs of layer DEPTH before SiLU, float32, from all parts of its inputs."""
+    FIRST: tl.constexpr = OFFSETS[DEPTH]
+    N_PARTS: tl.constexpr = OFFSETS[DEPTH + 1] - FIRST
+    OUT: tl.constexpr = OFFSETS[DEPTH + 1] + PART
+    SIZE: tl.constexpr = SIZES[OUT]
     # Three products of TF32 are as exact as one of float32, and several times faster.
     NAME: tl.constexpr = "tf32x3" if PRECISION == "float32" else "tf32"
-    total = tl.zeros((TILE, OUT_PART[1]), tl.float32) + bias[None]
-    for i in tl.static_range(len(PARTS)):
-        units = PARTS[i][0] + tl.arange(0, PARTS[i][1])
-        block = tl.load(
-            layer[0] + units[:, None] * STRIDE + columns[None], (units < N_IN)[:, None] & exists[None], 0.0
-        )
+    columns = STARTS[OUT] + tl.arange(0, SIZE)
+    exists = columns < WIDTHS[DEPTH + 1]
+    total = tl.zeros((TILE, SIZE), tl.float32) + tl.load(layer[1] + columns, exists, 0.0)[None]
+    for i in tl.static_range(N_PARTS):
+        units = STARTS[FIRST + i] + tl.arange(0, SIZES[FIRST + i])
+        inside = (units < WIDTHS[DEPTH])[:, None] & exists[None]
+        block = tl.load(layer[0] + units[:, None] * STRIDE + columns[None], inside, 0.0)
         factor = rounded(block, PRECISION)
         total = tl.dot(values[i].to(factor.dtype), factor, total, input_precision=NAME)
     return total

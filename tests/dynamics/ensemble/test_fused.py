@@ -123,6 +123,7 @@ class Launches:
         self.grid: tuple[int, int] | None = None
         self.arguments: tuple[Any, ...] = ()
         self.constants: dict[str, Any] = {}
+        self.code: dict[str, Any] = {}
 
     def __getitem__(self, grid: tuple[int, int]) -> Any:
         self.grid = grid
@@ -160,7 +161,9 @@ def test_a_launch_covers_every_row_and_member(
     assert launches.constants == {
         "OBS_DIM": 5,
         "WIDTHS": (8, 40, 24, 6),
-        "PARTS": (((0, 16),), ((0, 32), (32, 16)), ((0, 32),), ((0, 16),)),
+        "OFFSETS": (0, 1, 3, 4, 5),
+        "STARTS": (0, 0, 32, 0, 0),
+        "SIZES": (16, 32, 16, 32, 16),
         "HEAD_WIDTH": 6,
         "PRECISION": precision,
         "TILE": tile,
@@ -192,34 +195,57 @@ def test_in_the_interpreter_of_triton(tmp_path: Path) -> None:
     assert "skipped" not in result.stdout
 
 
-@needs_triton
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_kernel_compiles_without_a_gpu(
-    precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The interpreter takes programs that the compiler refuses."""
+class Driver:
+    """In place of Triton's driver: a device with a compute capability of 9.0 that only compilers see."""
+
+    def __init__(self) -> None:
+        from triton.backends.compiler import GPUTarget
+
+        self._target = GPUTarget("cuda", 90, 32)
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_target(self) -> Any:
+        return self._target
+
+    def get_current_stream(self, device: int) -> int:
+        return device
+
+
+@pytest.fixture
+def compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launches:
+    """The kernel compiled for such a device, with what it is launched with."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")  # or Triton 3.9 warns of a change to come
-    assert compiled(precision).asm["ptx"].count("wgmma.mma_async") > 0
+    from triton.runtime import driver
+
+    from offline_envs.kernels import fused_kernel
+
+    class Compiled(Launches):
+        def launch(self, *arguments: Any, **constants: Any) -> None:
+            self.code = kernel.warmup(*arguments, grid=self.grid, **constants).asm
+
+    kernel = fused_kernel.predict_tile
+    replaced = Compiled()
+    monkeypatch.setattr(fused_kernel, "predict_tile", replaced)
+    driver.set_active(Driver())
+    return replaced
 
 
-def compiled(precision: str) -> Any:
-    """The kernel for a small ensemble and a compute capability of 9.0."""
-    triton = pytest.importorskip("triton")
-    from triton.backends.compiler import GPUTarget  # type: ignore[import-not-found, unused-ignore]
-
-    from offline_envs.kernels.fused_kernel import predict_tile
-
-    names = predict_tile.arg_names
-    pair = ("*fp32", "*fp32")
-    types = {name: pair for name in names[:8]} | {"trunk": (pair,), "members": "*i64", "n_rows": "i32"}
-    parts = (((0, 16),), ((0, 32), (32, 16)), ((0, 16),))
-    constants = {"OBS_DIM": 5, "WIDTHS": (8, 40, 6), "PARTS": parts, "HEAD_WIDTH": 6}
-    constants |= {"PRECISION": precision, "TILE": 64}
-    signature = {name: types.get(name, "constexpr") for name in names}
-    places = {(names.index(name),): value for name, value in constants.items()}
-    source = triton.compiler.ASTSource(predict_tile, signature, places)
-    return triton.compile(source, target=GPUTarget("cuda", 90, 32))
+@needs_triton
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU needs its own driver, and launches for itself")
+@pytest.mark.parametrize("members", [None, torch.tensor([1])])
+@pytest.mark.parametrize("separate_heads", [True, False])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_launch_compiles_without_a_gpu(
+    precision: str, separate_heads: bool, members: torch.Tensor | None, compiles: Launches
+) -> None:
+    """The interpreter takes programs and arguments that the compiler refuses."""
+    model = ensemble(hidden=(20,), separate_heads=separate_heads)
+    predict_fused(model, torch.randn(9, 5), torch.randn(9, 3), members, precision=precision)
+    assert "wgmma.mma_async" in compiles.code["ptx"]
+    assert (".bf16.bf16" in compiles.code["ptx"]) == (precision == "bfloat16")
 
 
 @needs_cuda
