@@ -101,7 +101,7 @@ def fused_gaussian(
     the result on disk.
 
     Args:
-        networks: The networks; parameters in float32, on a CUDA device of compute capability 8.0 or more.
+        networks: The networks; parameters in float32, on a CUDA device that has TF32.
         obs: Observations, float32 `(B, d)`, on the same device.
         action: Actions, float32 `(B, k)`.
         members: Index of the M networks to ask, int64 `(M,)`; None for all.

@@ -14,8 +14,8 @@ from offline_envs.dynamics.model import DynamicsModel
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.kernels import WIDEST_FUSED, GaussianNetworks, fused_gaussian, has_triton, is_traced
 
-OLDEST_DEVICE = (8, 0)
-"""Compute capability from which tensor cores know TF32 and bfloat16."""
+OLDEST_DEVICE = (9, 0)
+"""Least compute capability; before it, compilers keep most values of float32 outside the registers."""
 
 
 def fused_or_plain(model: DynamicsModel, precision: str) -> Predictor:
@@ -62,8 +62,9 @@ def _obstacle_in_shape(ensemble: EnsembleDynamics) -> str | None:
 def _obstacle_here(device: torch.device) -> str | None:
     if device.type != "cuda" or torch.version.hip is not None:
         return f"the kernel is for CUDA devices, and the model is on {device}"
-    if (capability := torch.cuda.get_device_capability(device)) < OLDEST_DEVICE:
-        return f"the kernel needs compute capability {OLDEST_DEVICE}, and {device} has {capability}"
+    if (found := torch.cuda.get_device_capability(device)) < OLDEST_DEVICE:
+        needed, own = (".".join(map(str, capability)) for capability in (OLDEST_DEVICE, found))
+        return f"the kernel needs compute capability {needed}, and {device} has {own}"
     if not has_triton():
         return "Triton is not installed"
     return None

@@ -20,7 +20,10 @@ from offline_envs.kernels.fused_gaussian import FEW_ROWS, TILES
 from tests.toy import MEANS, STDS, toy_ensemble
 
 needs_triton = pytest.mark.skipif(not has_triton(), reason="needs Triton")
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available() or not has_triton(), reason="needs a GPU")
+needs_cuda = pytest.mark.skipif(
+    not torch.cuda.is_available() or obstacle(toy_ensemble().to("cuda")) is not None,
+    reason="needs a GPU that the kernel is for, and Triton",
+)
 
 
 def ensemble(obs_dim: int = 5, action_dim: int = 3, **settings: Any) -> EnsembleDynamics:
@@ -33,7 +36,7 @@ def on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every ensemble be on a device for which the kernel is."""
     monkeypatch.setattr(EnsembleDynamics, "device", torch.device("cuda:0"))
     monkeypatch.setattr(torch.version, "hip", None)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(fused, "has_triton", lambda: True)
 
 
@@ -73,8 +76,8 @@ def test_other_devices_are_computed_by_pytorch(monkeypatch: pytest.MonkeyPatch) 
     model = ensemble()
     monkeypatch.setattr(fused, "has_triton", lambda: False)
     assert obstacle(model) == "Triton is not installed"
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
-    assert obstacle(model) == "the kernel needs compute capability (8, 0), and cuda:0 has (7, 5)"
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 9))
+    assert obstacle(model) == "the kernel needs compute capability 9.0, and cuda:0 has 8.9"
     monkeypatch.setattr(torch.version, "hip", "6.4")
     assert obstacle(model) == "the kernel is for CUDA devices, and the model is on cuda:0"
     monkeypatch.setattr(EnsembleDynamics, "device", torch.device("cpu"))
