@@ -20,7 +20,7 @@ import together
 import torch
 import typer
 from agent_updates import Products, Updates, updates_of
-from device_step import FLOOR, GRAPHS
+from device_step import FLOOR, FUSED, GRAPHS, Speed
 from fit_throughput import floor as fit_floor
 from fit_throughput import one_epoch, random_transitions
 from growth_axes import vector_env
@@ -36,6 +36,9 @@ from offline_envs.dynamics.ensemble.precision import PRECISIONS
 from offline_envs.sb3 import FastSAC
 
 DEMO = "offline-envs/inverteddoublependulum-replay-v0"
+STEP_GOALS = dict(zip(PRECISIONS, (12e6, 30e6, 80e6), strict=True))
+"""Rows a second of large steps."""
+
 EPOCHS, GRADIENT_STEPS = 30, 1_000_000
 """What a whole run is extrapolated to."""
 
@@ -104,18 +107,23 @@ def main(
 
 
 def steps(device: str, sizes: Sizes) -> Iterator[Figure]:
-    """Steps of the penalised model: small ones in time, large ones in rows."""
-    goals = dict(zip(PRECISIONS, (12e6, 30e6, 80e6), strict=True))
+    """Steps of the penalised model, plain and with one kernel for all layers."""
     for precision in PRECISIONS:
         for batch in (sizes.few, sizes.many):
             rounds = 1 if sizes is SMALL else 10
             speed = device_step.measure(precision, batch, device=device, steps=sizes.steps, rounds=rounds)
-            own, products = speed.seconds[GRAPHS], speed.seconds[FLOOR]
-            name = f"step of {batch:,} rows, {precision}"
-            if batch == sizes.few:
-                yield Figure(name, 1e6 * own, "µs", 100, 1e6 * products)
-            else:
-                yield Figure(name, batch / own, "rows/s", goals[precision], batch / products)
+            for candidate, ending in ((GRAPHS, ""), (FUSED, ", fused")):
+                if candidate in speed.seconds:
+                    yield of_step(speed, candidate, ending, in_time=batch == sizes.few)
+
+
+def of_step(speed: Speed, candidate: str, ending: str, *, in_time: bool) -> Figure:
+    """The figure of a step: of a small one in time, of a large one in rows."""
+    seconds, products = speed.seconds[candidate], speed.seconds[FLOOR]
+    name = f"step of {speed.batch:,} rows, {speed.precision}{ending}"
+    if in_time:
+        return Figure(name, 1e6 * seconds, "µs", 100, 1e6 * products)
+    return Figure(name, speed.batch / seconds, "rows/s", STEP_GOALS[speed.precision], speed.batch / products)
 
 
 def rollouts(device: str, sizes: Sizes) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""Steps of `PenalizedModel-v0` on a GPU, by precision, as graphs and kernel by kernel.
+"""Steps of `PenalizedModel-v0` on a GPU, by precision: as graphs, plain and fused, and kernel by kernel.
 
 A step ends with the reset of finished rows, and tensors go in and out. HalfCheetah's sizes. The floor is one
 batched product a layer, the two heads as one, in the same precision, replayed as a graph too. Each figure is
@@ -7,7 +7,7 @@ the best of several rounds of many steps, between which the device is waited for
 
 import time
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 import typer
@@ -17,17 +17,19 @@ from rich.table import Table
 from timing import device_name, synchronize
 from torch import Tensor
 
+from offline_envs.dynamics import EnsembleDynamics
+from offline_envs.dynamics.ensemble.fused import obstacle
 from offline_envs.dynamics.ensemble.precision import PRECISIONS
 from offline_envs.kernels.captured_call import WARM_UP_CALLS, CapturedCall
 from offline_envs.kernels.rounding import HIDDEN_DTYPES, products_of
 from offline_envs.mdp import mdp
 
 BATCHES = (1024, 65_536)
-FLOOR, GRAPHS, KERNELS = "floor", "graphs", "kernels"
+FLOOR, GRAPHS, FUSED, KERNELS = "floor", "graphs", "fused", "kernels"
 
 
 class Speed(NamedTuple):
-    """Seconds of one call, by candidate."""
+    """Seconds of one call, by candidate; `FUSED` only where the kernel can run."""
 
     precision: str
     batch: int
@@ -54,9 +56,11 @@ def main(
 
 def measure(precision: str, batch: int, *, device: str, steps: int, rounds: int) -> Speed:
     """Measure every candidate, turn by turn."""
+    options: dict[str, dict[str, Any]] = {GRAPHS: {}, KERNELS: {"capture": False}}
+    if obstacle(EnsembleDynamics(OBS_DIM, ACTION_DIM).to(device)) is None:
+        options[FUSED] = {"fused": True}
     candidates = {  # first those that refuse an unknown precision
-        name: stepper(batch, device=device, precision=precision, capture=capture)
-        for name, capture in ((GRAPHS, True), (KERNELS, False))
+        name: stepper(batch, device=device, precision=precision, **own) for name, own in options.items()
     }
     candidates[FLOOR] = floor(precision, batch, device)
     seconds = dict.fromkeys(candidates, float("inf"))
@@ -68,9 +72,9 @@ def measure(precision: str, batch: int, *, device: str, steps: int, rounds: int)
     return Speed(precision, batch, seconds)
 
 
-def stepper(batch: int, *, device: str, precision: str, capture: bool) -> Callable[[], object]:
+def stepper(batch: int, *, device: str, **options: Any) -> Callable[[], object]:
     """Prepare a step of the vector environment."""
-    envs, _, action = world(batch, device=device, precision=precision, capture=capture)
+    envs, _, action = world(batch, device=device, **options)
     action = action.to(device)
     return lambda: envs.step(action)
 
@@ -102,17 +106,20 @@ def seconds_a_call(call: Callable[[], object], n: int, device: str) -> float:
 def table(speeds: list[Speed], device: str) -> Table:
     """Lay out one row a precision and batch size."""
     grid = Table(title=f"PenalizedModel-v0 on {device_name(device)}, {OBS_DIM}+{ACTION_DIM} dimensions")
-    columns = ("batch", "µs a step", "transitions/s", "env/floor", "µs without graphs", "µs of the floor")
-    for column in ("precision", *columns):
+    columns = ("batch", "µs a step", "transitions/s", "env/floor", "µs fused", "fused/floor")
+    for column in ("precision", *columns, "µs without graphs", "µs of the floor"):
         grid.add_column(column, justify="left" if column == "precision" else "right")
     for speed in speeds:
         seconds = speed.seconds
+        fused = seconds.get(FUSED)
         grid.add_row(
             speed.precision,
             f"{speed.batch:,}",
             f"{1e6 * seconds[GRAPHS]:,.0f}",
             f"{speed.batch / seconds[GRAPHS]:,.0f}",
             f"{seconds[FLOOR] / seconds[GRAPHS]:.0%}",
+            "" if fused is None else f"{1e6 * fused:,.0f}",
+            "" if fused is None else f"{seconds[FLOOR] / fused:.0%}",
             f"{1e6 * seconds[KERNELS]:,.0f}",
             f"{1e6 * seconds[FLOOR]:,.0f}",
         )

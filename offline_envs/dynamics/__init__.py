@@ -2,6 +2,7 @@
 
 from offline_envs.dynamics.checkpoint import read_model, read_model_card, save_model
 from offline_envs.dynamics.ensemble.ensemble import EnsembleDynamics
+from offline_envs.dynamics.ensemble.fused import fused_or_plain
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.ensemble.precision import Predictor, float32, predictor
 from offline_envs.dynamics.ensemble.settings import EnsembleSettings
@@ -133,6 +134,7 @@ __all__ = [
     "fitted_spread",
     "fitted_termination",
     "float32",
+    "fused_or_plain",
     "gaussian_process_folder",
     "generator_for",
     "has_saved_form",

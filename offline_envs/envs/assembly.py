@@ -16,6 +16,7 @@ from offline_envs.dynamics import (
     HistoryModel,
     MaskedModel,
     fitted_ensemble,
+    fused_or_plain,
     is_dynamics_model,
     load_model,
     predictor,
@@ -98,6 +99,8 @@ def assemble(
     own = method.own_model(model)
     own_sampler = method.sampler(own, scored, **in_cache)
     transform = method.transform(own, scored, **in_cache)
+    if options.fused:
+        predict = fused_or_plain(own, options.precision)
     members = Members.of(own, method.members, predict)
     spread = with_spread(own_sampler or sampler, factor, members)
     return Assembly(LearnedMDP(members, rule, guard, transform, spread, known), starts, scored, method)

@@ -45,6 +45,8 @@ class ModelOptions(TypedSettings):
         device: Device of the model, e.g. `"cpu"` or `"cuda"`.
         precision: Precision of its matrix products: `"float32"`, `"tf32"` or `"bfloat16"`, see
             `offline_envs.dynamics.ensemble.precision`. Fits and thresholds stay in float32.
+        fused: Whether an ensemble on a CUDA device computes all layers by one Triton kernel, where that can
+            be, see `fused_or_plain`. It is not measured yet.
         ensemble: Settings of the ensemble by name, see `EnsembleSettings`.
         fit: Settings of the fit by name, see `FitSettings`.
         cache_dir: Folder of fitted models instead of the user's cache.
@@ -67,6 +69,7 @@ class ModelOptions(TypedSettings):
     spread: float | str = 1.0
     device: str = "cpu"
     precision: str = "float32"
+    fused: bool = False
     ensemble: Mapping[str, Any] | None = None
     fit: Mapping[str, Any] | None = None
     cache_dir: str | Path | None = None

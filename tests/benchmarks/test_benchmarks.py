@@ -57,6 +57,32 @@ def test_device_step(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert all(n > 0 for row in rows for n in numbers(row))
 
 
+def test_steps_with_one_kernel_have_the_same_goals(monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = script("device", monkeypatch)
+    seconds = {"graphs": 1e-4, "fused": 5e-5, "floor": 2.5e-5}
+    measure = lambda precision, batch, **options: benchmark.Speed(precision, batch, seconds)  # noqa: E731
+    monkeypatch.setattr(benchmark.device_step, "measure", measure)
+    figures = {figure.name: figure[1:] for figure in benchmark.steps("cuda", benchmark.SMALL)}
+    assert len(figures) == 3 * 2 * 2
+    assert figures["step of 2 rows, tf32"] == pytest.approx((100, "µs", 100, 25))
+    assert figures["step of 2 rows, tf32, fused"] == pytest.approx((50, "µs", 100, 25))
+    assert figures["step of 300 rows, tf32, fused"] == pytest.approx((6e6, "rows/s", 30e6, 12e6))
+
+
+def test_tiles_need_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = script("fused_tiles", monkeypatch)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(typer.BadParameter, match="CUDA device"):
+        benchmark.main()
+
+
+def test_every_tile_is_measured_beside_plain_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = script("fused_tiles", monkeypatch)
+    found = benchmark.candidates(benchmark.EnsembleDynamics(17, 6), "bfloat16", 2, "cpu")
+    assert list(found)[:3] == ["products", "layer by layer", str(benchmark.TILES["bfloat16"])]
+    assert len(found) == 2 + len(benchmark.CANDIDATES)  # the one in use is among them
+
+
 def test_device(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = script("device", monkeypatch)
     benchmark.main(device="cpu", dataset=benchmark.DEMO, small=True)
@@ -200,8 +226,8 @@ def test_several_tables_of_a_script_are_sections(monkeypatch: pytest.MonkeyPatch
     "name",
     [
         *("model_step", "device_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
-        "ppo_in_model",
-        *("fit_to_error", "dataset_loading", "whole_run", "growth", "guard", "all", "consistency"),
+        *("ppo_in_model", "fused_tiles", "fit_to_error", "dataset_loading", "whole_run"),
+        *("growth", "guard", "all", "consistency"),
     ],
 )
 def test_every_option_is_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

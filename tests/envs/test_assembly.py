@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import offline_envs  # noqa: F401  registers the environments
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, save_model
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, float32, save_model
 from offline_envs.envs import ModelOptions, assembly
 from offline_envs.envs.assembly import assemble, resolve_model
 from offline_envs.errors import CheckpointError, DatasetError, SettingsError
@@ -151,6 +151,29 @@ def test_a_disagreement_of_one_elite_is_refused() -> None:
     gym.make("PenalizedModel-v0", **options)
     with pytest.raises(SettingsError, match="a single one is measured"):
         gym.make("PenalizedModel-v0", penalty_members="elites", **options)
+
+
+def test_one_kernel_for_all_layers_is_taken_on_demand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, predict = list[Any](), float32
+
+    def fused(model: Any, precision: str) -> Any:
+        asked.append((model, precision))
+        return predict
+
+    monkeypatch.setattr(assembly, "fused_or_plain", fused)
+    options = ModelOptions(model=toy_ensemble(), termination="never", precision="bfloat16")
+    assert assemble(toy_transitions(), options=options).mdp.members.predictor is not predict
+    assert not asked
+    found = assemble(toy_transitions(), options=replace(options, fused=True)).mdp.members
+    assert found.predictor is predict
+    assert asked == [(found.model, "bfloat16")]
+
+
+def test_without_a_gpu_steps_stay_plain_and_say_so() -> None:
+    options = ModelOptions(model=toy_ensemble(), termination="never", fused=True)
+    with pytest.warns(UserWarning, match=r"fused=True has no effect: .* the model is on cpu"):
+        made = assemble(toy_transitions(), options=options)
+    assert made.mdp.members.predictor is float32
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Any) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics
+from offline_envs.dynamics.ensemble.fused import obstacle
 from offline_envs.dynamics.ensemble.precision import PRECISIONS
 from offline_envs.envs import assembly
 from offline_envs.envs.assembly import Assembly
@@ -19,7 +20,7 @@ from offline_envs.envs.checker.recorded_calls import equal, leaves, play, to_num
 from offline_envs.envs.episodes import Episodes
 from offline_envs.kernels.captured_call import WARM_UP_CALLS
 from tests.fake_graph import use_fake_graphs
-from tests.toy import counting_ensemble, halting_options, right_of_six, toy_options
+from tests.toy import counting_ensemble, halting_options, right_of_six, toy_ensemble, toy_options
 
 N = 5
 IDS = ["LearnedModel-v0", "PenalizedModel-v0", "PessimisticModel-v0", "AdversarialModel-v0"]
@@ -191,6 +192,21 @@ def test_on_cuda_a_graph_gives_the_numbers_of_plain_steps(env_id: str, member: s
     assert graphs.unwrapped._step._replay is not None
     assert graphs.unwrapped._restart._replay is not None
     assert not plain.unwrapped._captures
+
+
+@pytest.mark.skipif(
+    not torch.cuda.is_available() or obstacle(toy_ensemble().to("cuda")) is not None,
+    reason="needs a GPU that the kernel is for, and Triton",
+)
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("env_id", ["LearnedModel-v0", "PenalizedModel-v0", "AdversarialModel-v0"])
+def test_on_cuda_one_kernel_for_all_layers_gives_the_same_steps(env_id: str, precision: str) -> None:
+    """Also in a graph, whose warm-up compiles the kernel."""
+    fused, plain = (on_cuda(env_id, precision=precision, fused=fused) for fused in (True, False))
+    for a, b in zip(leaves(run(fused)), leaves(run(plain)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+    assert fused.unwrapped._step._replay is not None
+    assert fused.unwrapped.mdp.members.predictor is not PRECISIONS[precision]
 
 
 def step_without_waiting(envs: Any, actions: Tensor) -> None:
