@@ -317,8 +317,7 @@ class MixedReplayBuffer(ReplayBuffer):
 
     def _put_unpickled(self) -> None:
         if self._rows is not None and self._unpickled is not None:
-            place = self._rows[self._real_size :][: len(self._unpickled)]
-            place.copy_(self._unpickled)
+            self._rows[self._real_size :][: len(self._unpickled)].copy_(self._unpickled)
             self._unpickled = None
 
     def _allocated(self, real_size: int) -> Tensor:

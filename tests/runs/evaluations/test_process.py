@@ -8,7 +8,7 @@ import pytest
 
 from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, run_seeds, train
-from offline_envs.runs.algorithms import model_based
+from offline_envs.runs.algorithms import learning
 from offline_envs.runs.evaluations.evaluator import Scores
 from offline_envs.runs.evaluations.process import EvaluationProcess
 from tests.runs.resuming.test_resume import obeyed
@@ -74,7 +74,7 @@ def test_training_continues_until_the_next_evaluation(
             waited.append("answer")
             return super().answer()
 
-    monkeypatch.setattr(model_based, "EvaluationProcess", Slow)
+    monkeypatch.setattr(learning, "EvaluationProcess", Slow)
     train(beside(settings), tmp_path / "beside", show_progress=False)
     assert learned(tmp_path / "beside") == alone
     assert waited == ["ask", "answer"] * 6
