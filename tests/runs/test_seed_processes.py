@@ -2,36 +2,25 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.plugins import load_plugins
 from offline_envs.runs import RunFolder, SeedResults, TrainSettings, run_seeds
-from tests.runs.resuming.test_resume import obeyed
 from tests.runs.tiny import tiny_settings
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Runs of one thread, as each has in a process of its own; Ctrl-C is obeyed."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with obeyed():
-        yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def alone(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three seeds, trained one after another in this process."""
     folder = tmp_path_factory.mktemp("alone")
-    torch.set_num_threads(1)
     run_seeds(tiny_settings(model=str(tiny_model)), [0, 1, 2], folder, show_progress=False)
     return folder
 

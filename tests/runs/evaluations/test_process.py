@@ -11,8 +11,9 @@ from offline_envs.runs import RunFolder, TrainSettings, run_seeds, train
 from offline_envs.runs.algorithms import learning
 from offline_envs.runs.evaluations.evaluator import Scores
 from offline_envs.runs.evaluations.process import EvaluationProcess
-from tests.runs.resuming.test_resume import obeyed
 from tests.runs.tiny import tiny_settings
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def learned(folder: Path) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def test_a_signal_stops_the_run_with_all_evaluations(
         if row["gradient_steps"] == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with obeyed(), pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt):
         train(beside(settings), tmp_path / "beside", show_progress=False, callbacks=[interrupt])
     assert RunFolder(tmp_path / "beside").read_metrics()
     train(beside(settings), tmp_path / "beside", show_progress=False, resume=True)

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, TrainResult, TrainSettings, agent, run_seeds, run_together, train
 from offline_envs.runs.algorithms import model_based
 from offline_envs.sb3.rollouts.device_rollouts import DeviceRollouts
-from tests.runs.resuming.test_resume import assert_same, obeyed, stopped_at_once
+from tests.runs.resuming.test_resume import assert_same, stopped_at_once
 from tests.runs.tiny import tiny_settings
 
 AGENT: dict[str, Any] = {"policy_kwargs": {"net_arch": [8]}, "batch_size": 16}
@@ -28,14 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Ctrl-C is obeyed, and sums do not depend on the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with obeyed():
-        yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +40,6 @@ def settings(tiny_model: Path) -> list[TrainSettings]:
 def alone(settings: list[TrainSettings], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs one after another."""
     folder = tmp_path_factory.mktemp("alone")
-    torch.set_num_threads(1)
     for name, run in zip(KINDS, settings, strict=True):
         train(run, folder / name, show_progress=False)
     return folder
