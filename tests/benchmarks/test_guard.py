@@ -23,6 +23,7 @@ def test_every_bound_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     guard = script("guard", monkeypatch)
     assert list(guard.pairs("cpu")) == list(guard.BOUNDS)
     assert all(bound > 0 for bound in guard.BOUNDS.values())
+    assert set(guard.CUDA_BOUNDS) < set(guard.BOUNDS)
 
 
 def test_the_guard_fails_where_a_ratio_falls_short(
