@@ -7,7 +7,8 @@ import pytest
 from offline_envs.runs import TrainSettings, agent, train
 from offline_envs.runs.agent import collects_on_device
 from offline_envs.runs.algorithms import model_based
-from offline_envs.sb3 import RealEvalCallback, SB3VecEnv
+from offline_envs.runs.evaluations.callback import RunCallback
+from offline_envs.sb3 import SB3VecEnv
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import tiny_settings
 
@@ -52,7 +53,7 @@ def test_uniform_actions(on_device: None, settings: TrainSettings, tmp_path: Pat
 
 def test_an_interrupted_run_goes_on(on_device: None, settings: TrainSettings, tmp_path: Path) -> None:
     whole = train(settings, tmp_path / "whole", show_progress=False)
-    with interrupted(RealEvalCallback, "evaluate", at_call=2):
+    with interrupted(RunCallback, "_evaluate_due", at_call=2):
         train(settings, tmp_path / "cut", show_progress=False)
     again = train(settings, tmp_path / "cut", resume=True, show_progress=False)
     assert again.gradient_steps == whole.gradient_steps

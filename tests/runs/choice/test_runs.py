@@ -9,7 +9,8 @@ from stable_baselines3 import SAC
 
 from offline_envs.data import load_transitions
 from offline_envs.errors import SettingsError
-from offline_envs.runs import CHOICES, RunFolder, TrainResult, TrainSettings, callback, train
+from offline_envs.runs import CHOICES, RunFolder, TrainResult, TrainSettings, train
+from offline_envs.runs.evaluations import callback
 from offline_envs.runs.run import FINAL_SEED
 from offline_envs.sb3 import SB3VecEnv, evaluate_in
 from tests.runs.tiny import DEMO, tiny_settings
