@@ -1,6 +1,7 @@
 """The files of a comparison: `comparison.json` and `comparison.png`."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ REPORT_FILE, PLOT_FILE = "comparison.json", "comparison.png"
 
 PANEL = (2.6, 0.28)
 """Width of a panel, and height of a policy in it [inches]."""
+
+COLUMNS = 4
+"""Most panels side by side, so that a page shows them at a readable size."""
 
 DPI = 110
 
@@ -68,10 +72,15 @@ def _plot(found: Comparison) -> Figure:
     order = sorted(found.policies, key=lambda p: (p.real_return is not None, p.real_return or 0.0))
     names = [judged.name for judged in order]
     estimators = list(dict.fromkeys(name for each in found.estimates.values() for name in each))
-    size = (PANEL[0] * (len(estimators) + 1) + 1.0, PANEL[1] * len(names) + 1.4)
+    columns = min(COLUMNS, len(estimators) + 1)
+    rows = math.ceil((len(estimators) + 1) / columns)
+    size = (PANEL[0] * columns + 1.0, (PANEL[1] * len(names) + 0.9) * rows + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle("What each estimator says of each policy")
-    real, *panels = figure.subplots(1, len(estimators) + 1, sharey=True, squeeze=False)[0]
+    real, *panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flat
+    for unused in panels[len(estimators) :]:
+        unused.remove()
+    panels = panels[: len(estimators)]
     known = [(name, p.real_return) for name, p in zip(names, order, strict=True) if p.real_return is not None]
     real.plot([value for _, value in known], [names.index(name) for name, _ in known], "o", color="C2")
     real.set(title="real return", yticks=range(len(names)), yticklabels=names)
