@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from offline_envs.evaluation import LearningCurve
 from tests.benchmarks.test_benchmarks import script
-from tests.evaluation.test_curves import LearningCurve, result
+from tests.evaluation.test_curves import result
 
 
 def test_returns_are_averaged_over_seeds(

@@ -263,9 +263,11 @@ def test_a_graph_from_the_numbers_of_rows_on_is_the_same_step(monkeypatch: pytes
     for agent in (eager, captured):
         monkeypatch.setattr(fast_sac, "captures", lambda device, agent=agent: agent is captured)
         agent.set_random_seed(3)
-        rings = agent.replay_buffer.pos, agent.replay_buffer.full
+        buffer = agent.replay_buffer
+        assert buffer is not None
+        rings = buffer.pos, buffer.full
         for gamma, (pos, full) in ((0.99, rings), (0.9, rings), (0.9, (0, False)), (0.9, rings)):
-            agent.gamma, agent.replay_buffer.pos, agent.replay_buffer.full = gamma, pos, full
+            agent.gamma, buffer.pos, buffer.full = gamma, pos, full
             agent.train(7, batch_size=16)
             kept += agent._graphs.values()
     assert len(set(kept)) == len(kept) == 4
