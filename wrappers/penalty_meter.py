@@ -59,13 +59,15 @@ class PenaltyMeter:
                 dataset where none is needed or none where one is.
         """
         if method.penalty_scale == RAW and dataset is not None:
-            raise SettingsError("dataset= is for penalty_scale='data'. Leave it out, or set that.")
+            raise SettingsError(
+                "dataset= is for penalty_scale='data' and 'reward'. Leave it out, or set one of them."
+            )
         found = model_of(env, obs_space, action_space, model)
         method.check(found)
         members = Members.of(found, method.members)
         if method.penalty_scale == RAW:
             return cls(env, members, method.penalize())
-        transitions = fitted_data(env, dataset, found, needed_by="penalty_scale='data'")
+        transitions = fitted_data(env, dataset, found, needed_by=f"penalty_scale={method.penalty_scale!r}")
         return cls(env, members, method.transform(found, transitions, cache_dir=cache_dir))
 
     @property

@@ -80,7 +80,8 @@ Penalty = Annotated[
 Scale = Annotated[
     str | None,
     typer.Option(
-        help="Unit in which λ counts: raw (the measure's), or data (its mean over the dataset).",
+        help="Unit in which λ counts: raw (the measure's), data (its mean over the dataset), or reward "
+        "(the share of their mean |reward| that the dataset's steps cost).",
         show_default="raw",
     ),
 ]

@@ -182,10 +182,11 @@ class PenaltyReport(Section):
             )
         low, high = measured.coefficients
         why += f" This range costs {SHARES[0]:.0%} to {SHARES[1]:.0%}."
-        if (unit := self.data.measures[name].mean) > 0:
+        if (data := self.data.measures[name]).coefficients is not None:
             why += (
-                f" With penalty_scale='data' it is {low * unit:.2g} to {high * unit:.2g}, in units of the "
-                f"mean u over the data, {unit:.3g}."
+                f" With penalty_scale='data' it is {low * data.mean:.2g} to {high * data.mean:.2g}, in units "
+                f"of the mean u over the data, {data.mean:.3g}; with penalty_scale='reward' "
+                f"{low * data.cost:.2g} to {high * data.cost:.2g}, in shares of their mean |reward|."
             )
         heavy = measured.tail > HEAVY_TAIL
         if heavy:

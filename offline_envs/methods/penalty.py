@@ -22,7 +22,7 @@ from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import Step
 from offline_envs.methods.base import Method
 
-RAW, DATA = SCALES = ("raw", "data")
+RAW, DATA, REWARD = SCALES = ("raw", "data", "reward")
 """Units of uncertainty in which λ counts."""
 
 
@@ -36,7 +36,8 @@ class Penalty(Method):
         penalty_members: Members that are measured: `"all"` (MOPO's release) or `"elites"`.
         penalty_scale: Unit of uncertainty in which λ counts: `"raw"` for the measure's own (the papers'), or
             `"data"` for its mean over the dataset, as in NEUBAY's release (arXiv 2512.04341), so that the
-            dataset's steps cost λ on average, whatever the measure.
+            dataset's steps cost λ on average, whatever the measure. `"reward"` so that they cost the share λ
+            of their mean |reward|, whatever the measure and the rewards.
 
     Raises:
         SettingsError: A coefficient that is negative or not finite, or an unknown name.
@@ -91,20 +92,20 @@ class Penalty(Method):
         """Make the penalty.
 
         Raises:
-            SettingsError: `penalty_scale="data"`, and the uncertainty on the dataset is not finite or is 0.
+            SettingsError: The uncertainty on the dataset sets the unit, and is not finite or is 0; or its
+                rewards do, and all of them are 0.
         """
         if self.penalty_scale == RAW:
             return self.penalize()
-        return self.penalize(
-            mean_uncertainty(
-                model,
-                transitions,
-                self.penalty,
-                members=self.penalty_members,
-                cache_dir=cache_dir,
-                progress=progress,
-            )
+        mean = mean_uncertainty(
+            model,
+            transitions,
+            self.penalty,
+            members=self.penalty_members,
+            cache_dir=cache_dir,
+            progress=progress,
         )
+        return self.penalize(mean if self.penalty_scale == DATA else mean / _mean_reward(transitions))
 
     def penalize(self, unit: float = 1.0) -> "Penalize":
         """The change of a step that the settings describe.
@@ -147,6 +148,17 @@ class Penalize:
         """None: every learned MDP reports its penalty."""
         del step  # Unused.
         return {}
+
+
+def _mean_reward(transitions: Transitions) -> float:
+    """Mean |reward| of the dataset."""
+    mean = float(transitions.rewards.double().abs().mean())
+    if mean == 0:
+        raise SettingsError(
+            "penalty_scale='reward' counts λ in shares of the dataset's mean |reward|, but all its rewards "
+            "are 0. Use penalty_scale='data' or 'raw'."
+        )
+    return mean
 
 
 def _names(usable: Callable[[Measure], bool]) -> str:

@@ -54,7 +54,7 @@ class RunSettings(JsonSettings):
         penalty_coef: λ, the weight of a penalty on uncertainty.
         penalty: Name of the uncertainty measure.
         penalty_members: Members whose predictions are measured, `"all"` or `"elites"`.
-        penalty_scale: Unit of uncertainty in which λ counts, `"raw"` or the `"data"`'s mean, see `Penalty`.
+        penalty_scale: Unit in which λ counts, `"raw"`, `"data"` or `"reward"`, see `Penalty`.
         env_settings: Further keywords of the algorithm's environment by name, e.g. `{"kappa": 50}`.
         algorithm_options: The algorithm's own settings by name, of the class `Algorithm.options`.
         adversary: Settings of an adversary of the model by name, see `AdversarySettings`.

@@ -57,3 +57,5 @@ def test_advice_warns_of_a_heavy_tail_and_of_explosions() -> None:
         assert "data 10.00%" in found[1].figures
         # The mean of u over the data is 0.1, so that each λ is a tenth of it in that unit.
         assert "With penalty_scale='data' it is 0.05 to 0.25" in found[0].why
+        # And their mean |reward| is 1, so that the shares are the same.
+        assert "with penalty_scale='reward' 0.05 to 0.25, in shares" in found[0].why

@@ -37,7 +37,7 @@ def test_settings_are_checked_when_they_are_made() -> None:
         ({"penalty_coef": float("inf")}, "penalty_coef must be finite, got inf"),
         ({"penalty_coef": "1"}, "penalty_coef must be of type float, got '1'"),
         ({"penalty": "variance"}, "Unknown penalty 'variance'. Valid: ensemble_std, max_deviation"),
-        ({"penalty_scale": "mean"}, "Unknown penalty_scale 'mean'. Valid: data, raw"),
+        ({"penalty_scale": "mean"}, "Unknown penalty_scale 'mean'. Valid: data, raw, reward"),
         ({"penalty_members": "some"}, "Unknown penalty_members 'some'. Valid: all, elites"),
     ):
         with pytest.raises(SettingsError, match=message.replace(".", r"\.")):
@@ -71,6 +71,26 @@ def test_a_coefficient_in_units_of_the_data_is_another_raw_one(tmp_path: Path) -
         method = Penalty(0.5, "max_disagreement", penalty_scale="data")
         found = method.transform(model, toy_transitions(), cache_dir=tmp_path, progress=False)
         assert found.coef == pytest.approx(Penalty(0.5 / unit, "max_disagreement").penalize().coef, rel=1e-6)
+
+
+@pytest.mark.parametrize("penalty", MEASURES)
+def test_the_steps_of_the_data_cost_a_share_of_their_rewards(penalty: str, tmp_path: Path) -> None:
+    """Whatever the units of the observations, and of the rewards, some of which are negative here."""
+    for factor in (1.0, 1000.0):
+        model, data = rescaled(factor)
+        data = replace(data, rewards=torch.where(torch.arange(len(data)) % 2 == 0, -5.0, 1.0) * factor)
+        method = Penalty(0.2, penalty, penalty_scale="reward")
+        penalize = method.transform(model, data, cache_dir=tmp_path / str(factor), progress=False)
+        no = torch.zeros(len(data), dtype=torch.bool)
+        costs = penalize.penalty(model.predict(data.obs, data.actions), no)
+        assert float(costs.mean()) == pytest.approx(0.2 * float(data.rewards.abs().mean()), rel=1e-6)
+
+
+def test_rewards_that_are_all_0_set_no_unit(tmp_path: Path) -> None:
+    data = replace(toy_transitions(), rewards=torch.zeros(len(toy_transitions())))
+    method = Penalty(0.2, "max_disagreement", penalty_scale="reward")
+    with pytest.raises(SettingsError, match=r"all its rewards are 0\. Use penalty_scale='data' or 'raw'"):
+        method.transform(spreading_ensemble(), data, cache_dir=tmp_path, progress=False)
 
 
 def test_numpys_numbers_are_numbers() -> None:

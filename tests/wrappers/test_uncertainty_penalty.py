@@ -83,7 +83,7 @@ def test_a_real_environment_needs_the_data_for_their_unit() -> None:
     ensemble = random_ensemble(obs_dim=3)
     with pytest.raises(SettingsError, match="penalty_scale='data' needs dataset="):
         UncertaintyPenalty(gym.make("Pendulum-v1"), model=ensemble, penalty_scale="data")
-    with pytest.raises(SettingsError, match="dataset= is for penalty_scale='data'"):
+    with pytest.raises(SettingsError, match="dataset= is for penalty_scale='data' and 'reward'"):
         UncertaintyPenalty(gym.make("Pendulum-v1"), model=ensemble, dataset=data)
     env = UncertaintyPenalty(gym.make("Pendulum-v1"), 0.5, model=ensemble, penalty_scale="data", dataset=data)
     env.reset(seed=0, options=None)

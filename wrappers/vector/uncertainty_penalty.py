@@ -29,7 +29,8 @@ class UncertaintyPenalty(VectorWrapper):
         penalty: Name of the measure, see `offline_envs.dynamics.MEASURES`.
         model: Folder of a fitted ensemble, or the ensemble; a learned environment brings its own.
         penalty_members: Members that are measured, `"all"` or `"elites"`.
-        penalty_scale: `"raw"`, or `"data"` to count λ in the measure's mean over the dataset, see `Penalty`.
+        penalty_scale: `"raw"`, or to count λ in the measure's mean over the dataset (`"data"`), or in shares
+            of its mean |reward| (`"reward"`), see `Penalty`.
         dataset: The dataset that sets this unit; a learned environment brings its own.
         cache_dir: Folder of fitted models, and of these units, instead of the user's cache.
         step_infos: Whether `infos` has `raw_reward` and `penalty`, `(n,)` each.
