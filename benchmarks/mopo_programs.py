@@ -9,6 +9,7 @@ from unittest.mock import MagicMock
 
 import gymnasium as gym
 import torch
+from kit_loop import KitLoop
 from peers import kit_buffer, kit_sac, kit_unfitted
 from run_shares import BATCH, REAL_RATIO, learn
 from timing import Stopwatch, finished, seconds_of, timed, watch
@@ -190,6 +191,8 @@ class KitProgram(Program):
         size = RETAINED_EPOCHS * ROLLOUT_STARTS * HORIZON
         self._fake = kit_buffer(checkout, size, data, device=device)
         self._policy = kit_sac(checkout, data.obs_dim, data.action_dim, device)
+        sizes: dict[str, Any] = {"horizon": HORIZON, "batch": BATCH, "real_ratio": REAL_RATIO}
+        self._loop = KitLoop(self._policy, self._real, self._fake, **sizes)
         self._unfitted: Callable[[], Any] = lambda: kit_unfitted(
             checkout, data.obs_dim, data.action_dim, ends, device
         )
@@ -215,14 +218,9 @@ class KitProgram(Program):
 
     def _train(self, steps: int) -> tuple[int, int]:
         """What `MBPolicyTrainer.train` does; less than a cycle has a rollout smaller in proportion."""
-        transitions, n_real = 0, int(BATCH * REAL_RATIO)
+        before = self._loop.transitions
         for step in range(steps):
             if step % EPOCH_GRADIENT_STEPS == 0:
-                n_starts = STARTS * min(EPOCH_GRADIENT_STEPS, steps - step)
-                starts = self._real.sample(n_starts)["observations"].cpu().numpy()
-                rollouts, info = self._policy.rollout(starts, HORIZON)
-                self._fake.add_batch(**rollouts)
-                transitions += info["num_transitions"]
-            batch = {"real": self._real.sample(n_real), "fake": self._fake.sample(BATCH - n_real)}
-            self._policy.learn(batch)
-        return steps, transitions
+                self._loop.collect(STARTS * min(EPOCH_GRADIENT_STEPS, steps - step))
+            self._loop.learn()
+        return steps, self._loop.transitions - before

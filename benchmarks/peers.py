@@ -22,6 +22,9 @@ KIT_ENDS = {
 }
 """Environment → OfflineRL-Kit's termination function."""
 
+ACTOR_LR, CRITIC_LR, ALPHA_LR = 1e-4, 3e-4, 1e-4
+"""Learning rates of its run files."""
+
 
 def kit_module(checkout: Path, name: str) -> Any:
     """Import `offlinerlkit.<name>` from a checkout.
@@ -65,14 +68,16 @@ def kit_ends(checkout: Path, env_id: str) -> Any:
     return getattr(kit_module(checkout, "utils.termination_fns"), KIT_ENDS[name])
 
 
-def kit_unfitted(checkout: Path, obs_dim: int, action_dim: int, ends: Any, device: str = "cpu") -> Any:
-    """OfflineRL-Kit's `EnsembleDynamics` before its fit, as `run_mopo.py` makes it, λ = 1."""
+def kit_unfitted(
+    checkout: Path, obs_dim: int, action_dim: int, ends: Any, device: str = "cpu", penalty_coef: float = 1.0
+) -> Any:
+    """OfflineRL-Kit's `EnsembleDynamics` before its fit, as its run files make it, with MOPO's λ."""
     dynamics, modules = kit_module(checkout, "dynamics"), kit_module(checkout, "modules")
     decays = list(FitSettings().weight_decay)
     model = modules.EnsembleDynamicsModel(obs_dim, action_dim, [200] * 4, weight_decays=decays, device=device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     scaler = kit_module(checkout, "utils.scaler").StandardScaler()
-    return dynamics.EnsembleDynamics(model, optimizer, scaler, ends, penalty_coef=1.0)
+    return dynamics.EnsembleDynamics(model, optimizer, scaler, ends, penalty_coef=penalty_coef)
 
 
 def kit_buffer(
@@ -93,14 +98,66 @@ def kit_buffer(
     return buffer
 
 
-def kit_sac(checkout: Path, obs_dim: int, action_dim: int, device: str = "cpu") -> Any:
-    """OfflineRL-Kit's MOPO agent, as its `run_mopo.py` makes it: networks of 2x256, learned temperature."""
+def kit_sac(
+    checkout: Path,
+    obs_dim: int,
+    action_dim: int,
+    device: str = "cpu",
+    *,
+    dynamics: Any = None,
+    alpha: float | None = None,
+) -> Any:
+    """OfflineRL-Kit's MOPO agent, as its `run_mopo.py` makes it; `alpha` fixes the temperature."""
+    actor, optimizer = _kit_actor(checkout, obs_dim, action_dim, device)
+    critics = [_kit_critic(checkout, obs_dim, action_dim, device) for _ in range(2)]
+    optimizers = [torch.optim.Adam(critic.parameters(), lr=CRITIC_LR) for critic in critics]
+    policy = kit_module(checkout, "policy").MOPOPolicy
+    temperature = _kit_temperature(action_dim, device, alpha)
+    return policy(dynamics, actor, *critics, optimizer, *optimizers, alpha=temperature)
+
+
+def kit_mobile(
+    checkout: Path,
+    obs_dim: int,
+    action_dim: int,
+    device: str = "cpu",
+    *,
+    dynamics: Any,
+    penalty_coef: float,
+    alpha: float | None = None,
+) -> Any:
+    """OfflineRL-Kit's MOBILE agent, as its `run_mobile.py` makes it; `alpha` fixes the temperature."""
+    actor, optimizer = _kit_actor(checkout, obs_dim, action_dim, device)
+    critics = torch.nn.ModuleList(_kit_critic(checkout, obs_dim, action_dim, device) for _ in range(2))
+    return kit_module(checkout, "policy").MOBILEPolicy(
+        dynamics,
+        actor,
+        critics,
+        optimizer,
+        torch.optim.Adam(critics.parameters(), lr=CRITIC_LR),
+        alpha=_kit_temperature(action_dim, device, alpha),
+        penalty_coef=penalty_coef,
+        num_samples=10,
+        deterministic_backup=True,
+    )
+
+
+def _kit_actor(checkout: Path, obs_dim: int, action_dim: int, device: str) -> tuple[Any, torch.optim.Adam]:
+    """An actor of 2x256 for actions within ±1, and its optimizer."""
     nets, modules = kit_module(checkout, "nets"), kit_module(checkout, "modules")
-    policies = kit_module(checkout, "policy")
     distribution = modules.TanhDiagGaussian(256, action_dim, unbounded=True, conditioned_sigma=True)
     actor = modules.ActorProb(nets.MLP(obs_dim, [256, 256]), distribution, device)
-    critics = [modules.Critic(nets.MLP(obs_dim + action_dim, [256, 256]), device) for _ in range(2)]
-    optimizers = [torch.optim.Adam(net.parameters(), lr=3e-4) for net in (actor, *critics)]
+    return actor, torch.optim.Adam(actor.parameters(), lr=ACTOR_LR)
+
+
+def _kit_critic(checkout: Path, obs_dim: int, action_dim: int, device: str) -> Any:
+    net = kit_module(checkout, "nets").MLP(obs_dim + action_dim, [256, 256])
+    return kit_module(checkout, "modules").Critic(net, device)
+
+
+def _kit_temperature(action_dim: int, device: str, fixed: float | None) -> Any:
+    """A fixed temperature, or what its agents need to learn one: target entropy, logarithm, optimizer."""
+    if fixed is not None:
+        return fixed
     log_alpha = torch.zeros(1, requires_grad=True, device=device)
-    alpha = (-float(action_dim), log_alpha, torch.optim.Adam([log_alpha], lr=1e-4))
-    return policies.MOPOPolicy(None, actor, *critics, *optimizers, alpha=alpha)
+    return -float(action_dim), log_alpha, torch.optim.Adam([log_alpha], lr=ALPHA_LR)
