@@ -82,13 +82,13 @@ def main(
     )
     claim(output, settings)
     dynamics = fitted(offlinerl_kit, data, settings, output / "dynamics", device)
-    loop = kit_loop(offlinerl_kit, data, settings, dynamics, device)
+    loop = new_loop(offlinerl_kit, data, settings, dynamics, device)
     with closing(data.make_env()) as env:
         result = trained(settings, data, loop, env, output)
     typer.echo(f"Real return {result.real_return:.0f} ± {result.real_std:.0f}, in {output}")
 
 
-def kit_loop(checkout: Path, data: Transitions, settings: KitSettings, dynamics: Any, device: str) -> KitLoop:
+def new_loop(checkout: Path, data: Transitions, settings: KitSettings, dynamics: Any, device: str) -> KitLoop:
     """OfflineRL-Kit's agent and buffers around fitted dynamics."""
     set_seeds(settings.seed)
     agents: dict[str, Callable[..., Any]] = {

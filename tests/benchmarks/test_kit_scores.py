@@ -159,7 +159,7 @@ def test_a_run_from_a_kept_fit_ends_like_one_without_interruption(
 
     def final_actions(kept: Path) -> Any:
         dynamics = benchmark.fitted(Path(CHECKOUT or ""), data, settings, kept, "cpu")
-        loop = benchmark.kit_loop(Path(CHECKOUT or ""), data, settings, dynamics, "cpu")
+        loop = benchmark.new_loop(Path(CHECKOUT or ""), data, settings, dynamics, "cpu")
         assert list(loop.steps(settings.gradient_steps, start))[-1] == settings.gradient_steps
         assert 0 < loop.transitions <= start * settings.horizon
         return loop.act(data.obs[0].numpy())
