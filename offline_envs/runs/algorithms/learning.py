@@ -68,8 +68,7 @@ class Learning:
         self._choice = _choice(run, rows)
         self._progress = RunProgress(run.settings.gradient_steps, shown=run.show_progress)
         options: dict[str, Any] = {"choice": self._choice, "stop": stop, "progress": self._progress}
-        options["evaluator"] = evaluator
-        self._evaluation = _evaluation(run, rows, save=self._save, **options)
+        self._evaluation = _evaluation(run, rows, evaluator=evaluator, save=self._save, **options)
         self.callbacks: list[BaseCallback] = [*own, self._evaluation]
 
     def alone(self) -> None:
@@ -144,7 +143,7 @@ def evaluator_of(run: ModelRun) -> AbstractContextManager[Evaluator]:
     if run.settings.evaluate_beside:
         return EvaluationProcess(run.settings, seed=EVALUATION_SEED)
     judge = Judge(run.real_env, run.settings.eval_episodes, EVALUATION_SEED)
-    return nullcontext(InRun(judge, lambda: run.agent))
+    return nullcontext(InRun(judge, run.agent))
 
 
 def _choice(run: ModelRun, rows: Sequence[MetricsRow]) -> PolicyChoice | None:

@@ -1,6 +1,5 @@
 """`Evaluator`: what scores a run's policies in the real environment, in the run itself or beside it."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -53,17 +52,17 @@ class InRun:
 
     Args:
         judge: What scores it.
-        agent: Gives the agent.
+        agent: The agent.
     """
 
-    def __init__(self, judge: Judge, agent: Callable[[], BaseAlgorithm]) -> None:
+    def __init__(self, judge: Judge, agent: BaseAlgorithm) -> None:
         self._judge, self._agent = judge, agent
         self._scores: Scores | None = None
 
     def ask(self, policy: Path) -> None:
         """See `Evaluator`."""
         del policy  # the agent itself is here
-        self._scores = self._judge.scores(self._agent())
+        self._scores = self._judge.scores(self._agent)
 
     def has_answered(self) -> bool:
         """See `Evaluator`."""

@@ -10,6 +10,7 @@ import torch
 
 from offline_envs.errors import OfflineEnvsError
 from offline_envs.runs.evaluations.evaluator import Judge, Scores
+from offline_envs.runs.resuming.stopping import ctrl_c_ignored
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import agent_class
 
@@ -29,7 +30,8 @@ class EvaluationProcess:
         context = get_context("spawn")  # a fork would copy the locks of other threads
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, settings, seed), daemon=True)
-        self._process.start()
+        with ctrl_c_ignored():
+            self._process.start()
         theirs.close()  # the other process alone holds it, so that its death ends the pipe
 
     def __enter__(self) -> "EvaluationProcess":
