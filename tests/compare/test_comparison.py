@@ -158,7 +158,7 @@ def test_runs_without_a_model_lack_model_based_estimates(
 
 
 def test_runs_in_different_models_are_warned_of(tiny_model: Path, tmp_path: Path, runs: list[Path]) -> None:
-    other = load_ensemble(tiny_model)
+    other = load_ensemble(tiny_model).copy()  # the loaded one is shared
     with torch.no_grad():
         next(iter(other.parameters())).add_(1e-3)
     save_model(tmp_path / "model", other)
