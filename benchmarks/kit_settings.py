@@ -75,7 +75,7 @@ def suggested(method: str, env_id: str) -> tuple[int, float]:
 
 
 def claim(folder: Path, settings: KitSettings) -> None:
-    """Write the settings of a new run, or check those of one that is to go on.
+    """Write the settings of a new run, or check those of one that is resumed.
 
     Raises:
         typer.BadParameter: The folder holds a complete run, or one of other settings.

@@ -2,7 +2,7 @@
 
 It exists only where a simulator can be set to an observation, and is no offline method: it is the bound that
 uncertainties are read against. Every imagined step costs one of the simulator, on one core: some thousands a
-second, see docs/results.md.
+second, see docs/studies.md.
 """
 
 from dataclasses import dataclass

@@ -105,7 +105,7 @@ def mopo_own() -> Iterator[Preset]:
         "fit": {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 24},
     }
     yield Preset(
-        "mopo-own/hopper-replay", "measured here, see docs/results.md; 250 016 replay steps", settings
+        "mopo-own/hopper-replay", "measured here, see docs/studies.md; 250 016 replay steps", settings
     )
 
 
