@@ -33,11 +33,12 @@ from kit_settings import FIT_EPOCHS, KitSettings, claim, suggested
 from peers import kit_buffer, kit_mobile, kit_sac
 
 from offline_envs.data import Transitions, load_transitions
-from offline_envs.evaluation import EvaluationResult, evaluate_in
+from offline_envs.evaluation import evaluate_in
 from offline_envs.files import write_json, write_text
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.results import MetricsRow, TrainResult, metrics_text
 from offline_envs.runs.run import EVALUATION_SEED, FINAL_SEED
+from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3.schedule import RETAINED_EPOCHS
 
 FINAL_EPISODES = 20
@@ -136,27 +137,11 @@ def trained(
             write_text(folder / "metrics.csv", metrics_text(rows))
             progress.evaluated(step, f"real return {found.mean:.0f} ± {found.std:.0f}")
     final = evaluate_in(env, loop.act, n_episodes=FINAL_EPISODES, seed=FINAL_SEED)
-    result = result_of(settings, data, final)
+    # Of our settings these two alone are in the result; theirs are in settings.json.
+    ours = RunSettings(dataset=settings.dataset, seed=settings.seed)
+    result = TrainResult.of(ours, data, final, gradient_steps=total)
     write_json(folder / "result.json", result.to_json())
     return result
-
-
-def result_of(settings: KitSettings, data: Transitions, found: EvaluationResult) -> TrainResult:
-    """Final figures of a run, without those that need this package's models."""
-    return TrainResult(
-        seed=settings.seed,
-        dataset_mean=float(data.episode_returns.mean()),
-        dataset_best=float(data.episode_returns.max()),
-        predicted_return=None,
-        real_return=found.mean,
-        real_std=found.std,
-        n_episodes=len(found.returns),
-        normalized_score=found.normalized_score,
-        score_source=found.source,
-        rank_correlation=None,
-        n_exploded=0,
-        gradient_steps=settings.gradient_steps,
-    )
 
 
 if __name__ == "__main__":
