@@ -18,7 +18,9 @@ THRESHOLDS = np.linspace(-50.0, 150.0, 401)
 
 
 def plot_curves(runs: Mapping[str, Sequence[ArchivedRun]], path: Path) -> None:
-    """Draw the real return over gradient steps, mean over seeds and their range.
+    """Draw the real return over the run, mean over seeds and their range.
+
+    Runs may have different numbers of gradient steps: TRPO takes few, each on many transitions.
 
     Args:
         runs: Method → its runs on one dataset.
@@ -30,15 +32,15 @@ def plot_curves(runs: Mapping[str, Sequence[ArchivedRun]], path: Path) -> None:
     for index, (method, seeds) in enumerate(runs.items()):
         length = min(len(run.steps) for run in seeds)
         returns = np.array([run.returns[:length] for run in seeds])
+        share = np.array(seeds[0].steps[:length]) / seeds[0].steps[length - 1]
         colour = f"C{index % 10}"
         style = "-" if index < 10 else "--"
-        axes.plot(seeds[0].steps[:length], returns.mean(axis=0), style, color=colour, label=method)
-        axes.fill_between(
-            seeds[0].steps[:length], returns.min(axis=0), returns.max(axis=0), color=colour, alpha=0.15, lw=0
-        )
+        axes.plot(share, returns.mean(axis=0), style, color=colour, label=method)
+        low, high = returns.min(axis=0), returns.max(axis=0)
+        axes.fill_between(share, low, high, color=colour, alpha=0.15, lw=0)
     axes.axhline(any_run.result["dataset_mean"], color="0.4", ls="--", lw=1, label="dataset's mean")
     axes.axhline(any_run.result["dataset_best"], color="0.1", ls=":", lw=1, label="dataset's best")
-    _finish(axes, "gradient steps", "real return")
+    _finish(axes, "share of the run's gradient steps", "real return")
     _save(figure, path)
 
 

@@ -74,10 +74,9 @@ def method_table(scores: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> str
     lines = ["| method | datasets | runs | interquartile mean | 95 % |", "|---|---|---|---|---|"]
     for method, by_dataset in scores.items():
         runs = list(by_dataset.values())
-        low, high = bootstrap_interval(runs)
         middle = interquartile_mean(np.concatenate(runs))
         count = sum(map(len, runs))
-        lines.append(f"| {method} | {len(runs)} | {count} | {middle:.0f} | {low:.0f} to {high:.0f} |")
+        lines.append(f"| {method} | {len(runs)} | {count} | {middle:.0f} | {_interval(runs)} |")
     return "\n".join(lines)
 
 
@@ -93,6 +92,14 @@ def _scores(runs: Sequence[ArchivedRun]) -> dict[str, NDArray[np.float64]]:
         dataset: np.array([share_of_best(run, run.result["real_return"]) for run in found])
         for dataset, found in _grouped(runs, "dataset").items()
     }
+
+
+def _interval(runs: Sequence[NDArray[np.float64]]) -> str:
+    """Bounds of the interquartile mean; nothing if no dataset has seeds to draw again."""
+    if max(map(len, runs)) == 1:
+        return ""
+    low, high = bootstrap_interval(runs)
+    return f"{low:.0f} to {high:.0f}"
 
 
 def _grouped(runs: Sequence[ArchivedRun], key: str) -> dict[str, list[ArchivedRun]]:
