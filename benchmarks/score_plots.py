@@ -47,14 +47,18 @@ def plot_curves(runs: Mapping[str, Sequence[ArchivedRun]], path: Path) -> None:
 def plot_profiles(scores: Mapping[str, Mapping[str, NDArray[np.float64]]], path: Path) -> None:
     """Draw the share of runs above each score, for every method that has a run on each dataset.
 
+    Without such a method nothing is written.
+
     Args:
         scores: Method → dataset → scores of its seeds.
         path: PNG file to write.
     """
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.subplots()
     datasets = set().union(*scores.values())
     complete = [method for method, found in scores.items() if set(found) == datasets]
+    if not complete:
+        return
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.subplots()
     for index, method in enumerate(complete):
         shares = performance_profile(list(scores[method].values()), THRESHOLDS)
         axes.step(THRESHOLDS, shares, "-" if index < 10 else "--", color=f"C{index % 10}", label=method)
