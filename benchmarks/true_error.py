@@ -6,6 +6,7 @@ second, see docs/studies.md.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,15 +15,14 @@ from torch import Tensor
 from offline_envs import register_method
 from offline_envs.data import Transitions
 from offline_envs.dynamics import DELTA, DynamicsModel, Prediction, generator_for
-from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.errors import SettingsError
 from offline_envs.mdp import Step
-from offline_envs.methods import RAW, Method
+from offline_envs.methods import RAW, Method, check_penalty_scale, penalty_unit
 from offline_envs.simulator import Simulator
 
 ENV_ID = "TrueErrorModel-v0"
-SCALES = (RAW, "data")
 UNIT_ROWS = 1000
-"""Rows of the dataset over which the mean error is measured, the unit of `penalty_scale="data"`."""
+"""Rows of the dataset over which the mean error is measured, which `penalty_scale` counts in."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class TrueErrorPenalty(Method):
 
     Attributes:
         penalty_coef: λ, in units of reward per unit of the observations.
-        penalty_scale: `"raw"`, or `"data"`: λ counts in the mean error of the model's samples on the dataset.
+        penalty_scale: `"raw"`, or what λ counts in: `"data"` for the mean error of the model's samples on the
+            dataset, `"reward"` for this mean over that of |reward|.
 
     Raises:
         SettingsError: A negative coefficient, or an unknown unit.
@@ -48,8 +49,7 @@ class TrueErrorPenalty(Method):
         super().__post_init__()
         if self.penalty_coef < 0:
             raise SettingsError(f"penalty_coef must be 0 or more, got {self.penalty_coef}.")
-        if self.penalty_scale not in SCALES:
-            raise unknown_name("penalty_scale", self.penalty_scale, SCALES)
+        check_penalty_scale(self.penalty_scale)
 
     def transform(
         self,
@@ -68,7 +68,8 @@ class TrueErrorPenalty(Method):
         if model.device.type != "cpu":
             raise SettingsError(f"{ENV_ID} steps a simulator on the CPU, got device {model.device}.")
         truth = Truth.of(transitions)
-        unit = 1.0 if self.penalty_scale == RAW else _mean_error(truth, model, transitions)
+        mean = partial(_mean_error, truth, model, transitions)
+        unit = penalty_unit(self.penalty_scale, mean, transitions)
         return PenalizeTrueError(self.penalty_coef / unit, truth)
 
 

@@ -7,7 +7,8 @@ from offline_envs.methods.consistent import Consistent, EndInconsistent
 from offline_envs.methods.halt import TRUNCATE, Halt
 from offline_envs.methods.halt_counter import HaltCounter, TruncationCounter
 from offline_envs.methods.in_turn import InTurn
-from offline_envs.methods.penalty import RAW, Penalize, Penalty
+from offline_envs.methods.penalty import Penalize, Penalty
+from offline_envs.methods.penalty_scale import RAW, check_penalty_scale, penalty_unit
 from offline_envs.methods.plain import Plain
 from offline_envs.methods.unknown import HaltUnknown, TruncateUnknown, halt_infos, halt_reward
 
@@ -30,6 +31,8 @@ __all__ = [
     "Plain",
     "TruncateUnknown",
     "TruncationCounter",
+    "check_penalty_scale",
     "halt_infos",
     "halt_reward",
+    "penalty_unit",
 ]

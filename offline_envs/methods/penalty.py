@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,12 +19,10 @@ from offline_envs.dynamics import (
     mean_uncertainty,
     n_compared,
 )
-from offline_envs.errors import SettingsError, unknown_name
+from offline_envs.errors import SettingsError
 from offline_envs.mdp import Step
 from offline_envs.methods.base import Method
-
-RAW, DATA, REWARD = SCALES = ("raw", "data", "reward")
-"""Units of uncertainty in which λ counts."""
+from offline_envs.methods.penalty_scale import RAW, check_penalty_scale, penalty_unit
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,7 @@ class Penalty(Method):
             raise SettingsError(f"penalty_coef must be 0 or more, got {self.penalty_coef}.")
         check_members("penalty_members", self.penalty_members)
         MEASURES.find(self.penalty)
-        if self.penalty_scale not in SCALES:
-            raise unknown_name("penalty_scale", self.penalty_scale, SCALES)
+        check_penalty_scale(self.penalty_scale)
 
     @property
     def members(self) -> str:
@@ -95,9 +93,8 @@ class Penalty(Method):
             SettingsError: The uncertainty on the dataset sets the unit, and is not finite or is 0; or its
                 rewards do, and all of them are 0.
         """
-        if self.penalty_scale == RAW:
-            return self.penalize()
-        mean = mean_uncertainty(
+        mean = partial(
+            mean_uncertainty,
             model,
             transitions,
             self.penalty,
@@ -105,7 +102,7 @@ class Penalty(Method):
             cache_dir=cache_dir,
             progress=progress,
         )
-        return self.penalize(mean if self.penalty_scale == DATA else mean / _mean_reward(transitions))
+        return self.penalize(penalty_unit(self.penalty_scale, mean, transitions))
 
     def penalize(self, unit: float = 1.0) -> "Penalize":
         """The change of a step that the settings describe.
@@ -148,17 +145,6 @@ class Penalize:
         """None: every learned MDP reports its penalty."""
         del step  # Unused.
         return {}
-
-
-def _mean_reward(transitions: Transitions) -> float:
-    """Mean |reward| of the dataset."""
-    mean = float(transitions.rewards.double().abs().mean())
-    if mean == 0:
-        raise SettingsError(
-            "penalty_scale='reward' counts λ in shares of the dataset's mean |reward|, but all its rewards "
-            "are 0. Use penalty_scale='data' or 'raw'."
-        )
-    return mean
 
 
 def _names(usable: Callable[[Measure], bool]) -> str:

@@ -81,10 +81,10 @@ def test_errors_are_cut_to_the_diameter_of_the_data(true_error: ModuleType) -> N
 
 
 @pytest.mark.usefixtures("true_error")
-def test_in_units_of_the_data_recorded_steps_cost_about_the_coefficient() -> None:
+def test_recorded_steps_cost_about_the_coefficient_or_the_share_of_their_rewards() -> None:
     options: dict[str, Any] = {"dataset": DEMO, "ensemble": ENSEMBLE, "fit": FIT, "step_infos": True}
     found = {}
-    for scale in ("raw", "data"):
+    for scale in ("raw", "data", "reward"):
         envs: Any = gym.make_vec("TrueErrorModel-v0", 300, penalty_scale=scale, **options)
         data = load_transitions(DEMO)
         rows = torch.randperm(len(data), generator=torch.Generator().manual_seed(1))[:300]
@@ -93,12 +93,14 @@ def test_in_units_of_the_data_recorded_steps_cost_about_the_coefficient() -> Non
     unit = (found["raw"] / found["data"]).mean()
     assert found["raw"] / found["data"] == pytest.approx(np.full(300, unit), rel=1e-4)
     assert found["data"].mean() == pytest.approx(1.0, rel=0.2)
+    mean_reward = float(load_transitions(DEMO).rewards.abs().mean())
+    assert found["reward"] == pytest.approx(mean_reward * found["data"], rel=1e-4)
 
 
 def test_what_cannot_be_measured_is_refused(true_error: ModuleType) -> None:
     with pytest.raises(SettingsError, match="penalty_coef must be 0 or more, got -1"):
         true_error.TrueErrorPenalty(penalty_coef=-1)
-    with pytest.raises(SettingsError, match=r"Unknown penalty_scale 'mean'\. Valid: data, raw"):
+    with pytest.raises(SettingsError, match=r"Unknown penalty_scale 'mean'\. Valid: data, raw, reward"):
         true_error.TrueErrorPenalty(penalty_scale="mean")
     with pytest.raises(SettingsError, match="The simulator can be set to an observation of"):
         true_error.Truth.of(toy_transitions())

@@ -1,0 +1,47 @@
+"""`penalty_unit`: the unit of uncertainty in which λ counts."""
+
+from collections.abc import Callable
+
+from offline_envs.data import Transitions
+from offline_envs.errors import SettingsError, unknown_name
+
+RAW, DATA, REWARD = SCALES = ("raw", "data", "reward")
+"""Names of the units."""
+
+
+def check_penalty_scale(scale: str) -> None:
+    """Refuse a unit that does not exist.
+
+    Raises:
+        SettingsError: An unknown name.
+    """
+    if scale not in SCALES:
+        raise unknown_name("penalty_scale", scale, SCALES)
+
+
+def penalty_unit(scale: str, mean: Callable[[], float], transitions: Transitions) -> float:
+    """Uncertainty that costs λ.
+
+    Args:
+        scale: `"raw"` for 1, `"data"` for the mean uncertainty over the dataset, so that its steps cost λ on
+            average, `"reward"` for this mean over that of |reward|, so that they cost the share λ of it.
+        mean: Measures the mean uncertainty over the dataset; called only if the unit depends on it.
+        transitions: The dataset.
+
+    Raises:
+        SettingsError: The rewards set the unit, and all of them are 0.
+    """
+    if scale == RAW:
+        return 1.0
+    return mean() if scale == DATA else mean() / _mean_reward(transitions)
+
+
+def _mean_reward(transitions: Transitions) -> float:
+    """Mean |reward| of the dataset."""
+    mean = float(transitions.rewards.double().abs().mean())
+    if mean == 0:
+        raise SettingsError(
+            "penalty_scale='reward' counts λ in shares of the dataset's mean |reward|, but all its rewards "
+            "are 0. Use penalty_scale='data' or 'raw'."
+        )
+    return mean
