@@ -57,7 +57,7 @@ AGENTS: Registry[Agent] = Registry(
         "crossq": Agent("sb3_contrib", "CrossQ"),
         "dqn": Agent("stable_baselines3", "DQN", continuous=False, discrete=True),
         "qrdqn": Agent("sb3_contrib", "QRDQN", continuous=False, discrete=True),
-        "trpo": Agent("sb3_contrib", "TRPO", off_policy=False, discrete=True),
+        "trpo": Agent("offline_envs.sb3.averaged_trpo", "AveragedTRPO", off_policy=False, discrete=True),
     },
 )
 """Every agent by name. Other packages add theirs: `AGENTS.register("mine", Agent("my_package", "Mine"))`."""

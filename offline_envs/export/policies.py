@@ -12,6 +12,7 @@ from offline_envs.errors import SettingsError
 from offline_envs.export.onnx_file import N_ROWS, check_onnx, write_onnx
 from offline_envs.policies import TORCHSCRIPT_SUFFIX, read_agent
 from offline_envs.runs import RunFolder, RunSettings
+from offline_envs.sb3 import acting_policy
 from offline_envs.settings import check_arguments
 
 SUMMARY = "A policy: the deterministic action for an observation, both in the environment's units."
@@ -63,7 +64,7 @@ class _Deterministic(nn.Module):
 
     def __init__(self, agent: BaseAlgorithm) -> None:
         super().__init__()
-        self.policy: Any = agent.policy
+        self.policy: Any = acting_policy(agent.policy)
         space: Any = agent.action_space
         self.continuous = isinstance(space, Box)
         if self.continuous:

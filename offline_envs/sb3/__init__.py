@@ -4,6 +4,8 @@ from offline_envs.agents import AGENTS, Agent
 from offline_envs.evaluation import EvaluationResult, evaluate_in
 from offline_envs.sb3.agent_options import check_values, constructor_options
 from offline_envs.sb3.agents import agent_class, gradient_steps
+from offline_envs.sb3.averaged_trpo import AveragedTRPO
+from offline_envs.sb3.averaging import acting_policy, current_policy
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.callbacks.actor_critic import SB3ActorCritic
 from offline_envs.sb3.callbacks.adversarial_callback import AdversarialCallback
@@ -18,7 +20,6 @@ from offline_envs.sb3.callbacks.real_evaluation import (
 from offline_envs.sb3.clone_losses import CLONE_LOSSES, check_clonable
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
-from offline_envs.sb3.fast_sac.policies import current_policy
 from offline_envs.sb3.imitation import Imitator
 from offline_envs.sb3.offline_sac.combo import COMBO
 from offline_envs.sb3.offline_sac.mobile import MOBILE
@@ -43,6 +44,7 @@ __all__ = [
     "REDQ",
     "AdversarialCallback",
     "Agent",
+    "AveragedTRPO",
     "BehaviorCloner",
     "ChoosesRolloutActions",
     "EvaluationRecord",
@@ -56,6 +58,7 @@ __all__ = [
     "SB3VecEnv",
     "StandardizedObs",
     "VectorInfos",
+    "acting_policy",
     "agent_class",
     "check_clonable",
     "check_values",

@@ -3,11 +3,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from gymnasium.spaces import Discrete, MultiDiscrete
 
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.export import export_policy
 from offline_envs.runs import RunFolder
+from offline_envs.sb3 import current_policy, save_policy
 from tests.export.files import HIGH, LOW, metadata, run, run_of
 from tests.runs.tiny import tiny_settings
 
@@ -16,7 +18,12 @@ pytest.importorskip("onnxruntime", reason="ONNX files need the extra onnx", exc_
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("sac", {"buffer_size": 2}), ("fastsac", {"buffer_size": 2, "actor_ema_decay": 0.5}), ("trpo", {})],
+    [
+        ("sac", {"buffer_size": 2}),
+        ("fastsac", {"buffer_size": 2, "actor_ema_decay": 0.5}),
+        ("trpo", {}),
+        ("trpo", {"actor_ema_decay": 0.5}),
+    ],
 )
 def test_actions_are_those_of_predict(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     """Squashed ones are scaled to the bounds, others are clipped."""
@@ -29,6 +36,25 @@ def test_actions_are_those_of_predict(name: str, options: dict[str, Any], tmp_pa
     found = metadata(tmp_path / "policy.onnx")
     assert (found["kind"], found["agent"], found["seed"]) == ("policy", name, 4)
     assert (found["obs_dim"], found["action_low"], found["action_high"]) == (3, list(LOW), list(HIGH))
+
+
+@pytest.mark.parametrize(("name", "options"), [("fastsac", {"buffer_size": 2}), ("trpo", {})])
+def test_a_policy_that_acts_by_an_average_is_written_as_the_average(
+    name: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    agent = run_of(name, tmp_path / "run", actor_ema_decay=0.5, **options)
+    agent.policy.start_average()
+    with torch.no_grad():
+        for weight in agent.policy.current.parameters():
+            weight.add_(0.3)
+    save_policy(agent, RunFolder(tmp_path / "run").policies / "last_policy.zip")
+    export_policy(tmp_path / "run", tmp_path / "policy.onnx")
+    obs = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
+    (action,) = run(tmp_path / "policy.onnx", obs)
+    np.testing.assert_allclose(action, agent.predict(obs, deterministic=True)[0], atol=2e-5)
+    current = current_policy(agent)
+    assert current is not None
+    assert abs(action - current.predict(obs, deterministic=True)[0]).max() > 0.01
 
 
 @pytest.mark.parametrize(

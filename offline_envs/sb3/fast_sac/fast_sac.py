@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from offline_envs.kernels import CapturedCall, FlatAdam, FlatParameters, rounded_products
+from offline_envs.sb3.averaging import check_decay
 from offline_envs.sb3.buffers.mixed_replay_buffer import MixedReplayBuffer
 from offline_envs.sb3.fast_sac.learning_rates import (
     ACTOR_SCHEDULES,
-    check_decay,
     check_not_negative,
     check_schedule,
     rate_at,

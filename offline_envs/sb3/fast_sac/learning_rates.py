@@ -59,13 +59,3 @@ def check_not_negative(**settings: float | Schedule | None) -> None:
     for name, value in settings.items():
         if isinstance(value, int | float) and value < 0:
             raise SettingsError(f"{name} must be at least 0, got {value}.")
-
-
-def check_decay(decay: float | None) -> None:
-    """Refuse a decay that is not in [0, 1); None passes.
-
-    Raises:
-        SettingsError: Another number.
-    """
-    if decay is not None and not 0 <= decay < 1:
-        raise SettingsError(f"actor_ema_decay must be at least 0 and below 1, got {decay}.")

@@ -1,17 +1,14 @@
 """SAC's policy with layer-normalised critics, with an average of the actor's weights, and with both."""
 
-from typing import Any
-
 import torch
-from numpy.typing import NDArray
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy, ContinuousCritic
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.sac.policies import Actor, SACPolicy
-from torch import Tensor, nn
+from torch import nn
 
 from offline_envs.errors import SettingsError
+from offline_envs.sb3.averaging import ActsByAverage
 
 
 class LayerNormPolicy(SACPolicy):
@@ -30,42 +27,30 @@ class LayerNormPolicy(SACPolicy):
         return critic.to(self.device)
 
 
-class AveragedPolicy(SACPolicy):
+class AveragedPolicy(ActsByAverage, SACPolicy):
     """SAC's policy whose deterministic actions are those of an average of the actor's weights.
-
-    `predict(..., deterministic=True)` uses the average, and so do evaluations and whoever loads the policy.
-    Sampled actions, and everything that learns, use the actor itself. Who trains the actor moves the average;
-    until `start_average` it is not used.
 
     Attributes:
         averaged_actor: Network with the average of the weights.
     """
 
     averaged_actor: Actor
-    has_average: Tensor
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
         with torch.random.fork_rng(devices=[]):  # training draws the same numbers with and without an average
             self.averaged_actor = self.make_actor().requires_grad_(False)
-        self.register_buffer("has_average", torch.tensor(False))
+        self.register_average()
 
-    def start_average(self) -> None:
-        """Let the average start from the actor's current weights."""
-        self.averaged_actor.load_state_dict(self.actor.state_dict())
-        self.has_average.fill_(True)
+    @property
+    def averaged(self) -> BasePolicy:
+        """See `ActsByAverage`."""
+        return self.averaged_actor
 
-    def predict(
-        self,
-        observation: NDArray[Any] | dict[str, NDArray[Any]],
-        state: tuple[NDArray[Any], ...] | None = None,
-        episode_start: NDArray[Any] | None = None,
-        deterministic: bool = False,
-    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
-        """Choose actions; see Stable-Baselines3."""
-        if deterministic and self.has_average:
-            return self.averaged_actor.predict(observation, state, episode_start, deterministic=True)
-        return super().predict(observation, state, episode_start, deterministic)
+    @property
+    def current(self) -> BasePolicy:
+        """See `ActsByAverage`."""
+        return self.actor
 
 
 class AveragedLayerNormPolicy(AveragedPolicy, LayerNormPolicy):
@@ -96,18 +81,6 @@ def policy_with(kind: type[BasePolicy], *, layer_norm: bool, average: bool) -> t
     if layer_norm and average:
         return AveragedLayerNormPolicy
     return LayerNormPolicy if layer_norm else AveragedPolicy
-
-
-def current_policy(agent: BaseAlgorithm) -> BasePolicy | None:
-    """The policy of an agent's current weights, where its own deterministic actions are those of an average.
-
-    Args:
-        agent: The agent.
-
-    Returns:
-        An object with Stable-Baselines3's `predict`; None if the agent acts by its current weights anyway.
-    """
-    return agent.policy.actor if isinstance(agent.policy, AveragedPolicy) else None
 
 
 def _normalize(network: nn.Sequential) -> None:
