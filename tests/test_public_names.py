@@ -21,7 +21,7 @@ from offline_envs.policies import POLICIES, InModel, planners
 from offline_envs.registration import ENV_IDS, METHODS
 from offline_envs.registry import Registry
 from offline_envs.runs import ALGORITHMS
-from offline_envs.sb3 import COMBO, MOBILE, RAVL, REDQ, FastSAC
+from offline_envs.sb3 import COMBO, MOBILE, RAVL, REDQ, AveragedTRPO, FastSAC
 from tests.test_architecture import GROUND, MAY_IMPORT
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -102,7 +102,9 @@ def test_the_settings_of_planners_are_listed_with_their_defaults(name: str) -> N
     assert f"| `{name}` | `{entry.class_name}` |" in (DOCS / "planning.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", [FastSAC, COMBO, MOBILE, RAVL, REDQ], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [FastSAC, AveragedTRPO, COMBO, MOBILE, RAVL, REDQ], ids=lambda kind: kind.__name__
+)
 def test_the_settings_of_agents_are_listed_with_their_defaults(kind: type) -> None:
     own = inspect.signature(vars(kind)["__init__"]).parameters.values()
     expected = {p.name: written(p.default) for p in own if p.kind is p.KEYWORD_ONLY}
