@@ -33,7 +33,7 @@ MOREL = {
     "eval_episodes": 1,
     "final_episodes": 2,
     "clone_epochs": 1,
-    "agent_options": {"policy_kwargs": {"net_arch": [8]}, "batch_size": 4},
+    "agent_options": {"policy_kwargs": {"net_arch": [8]}, "batch_size": 4, "actor_ema_decay": 0.5},
 }
 RAMBO = {
     "algorithm": "rambo",
