@@ -103,9 +103,19 @@ def _plain(policy: ActorCriticPolicy) -> ActorCriticPolicy:
     return plain
 
 
+class _WithoutParameters(ActorCriticPolicy):
+    """A policy whose weights are buffers."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; Stable-Baselines3 asks the parameters."""
+        return next(self.buffers()).device
+
+
 def _without_parameters(policy: ActorCriticPolicy) -> ActorCriticPolicy:
     """A copy of a policy that holds its weights as buffers, under the same names, and has no optimizer."""
     found = copy(policy)
+    found.__class__ = _WithoutParameters
     del found.optimizer
     found = deepcopy(found)
     for module in found.modules():

@@ -138,6 +138,13 @@ def test_choices_are_the_averages_too() -> None:
     assert (found != current.predict(obs, deterministic=True)[0]).any()
 
 
+def test_the_average_is_where_the_policy_is() -> None:
+    policy = make(actor_ema_decay=0.9).policy
+    assert policy.averaged.device == policy.device == torch.device("cpu")
+    moved = policy.to("meta")
+    assert moved.averaged.device == moved.device == torch.device("meta")
+
+
 @pytest.mark.parametrize("decay", [-0.1, 1.0])
 def test_other_decays_are_refused(decay: float) -> None:
     with pytest.raises(SettingsError, match=f"actor_ema_decay must be at least 0 and below 1, got {decay}"):
