@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -12,8 +11,8 @@ from sb3_contrib import TRPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from offline_envs.errors import SettingsError
-from offline_envs.sb3 import AveragedTRPO, BehaviorCloner, acting_policy, current_policy
-from tests.sb3.toy import toy_transitions
+from offline_envs.sb3 import AveragedTRPO, BehaviorCloner, SB3VecEnv, acting_policy, current_policy
+from tests.sb3.toy import CountingVectorEnv, toy_transitions
 
 OBS = np.linspace(-1, 1, 15, dtype=np.float32).reshape(5, 3)
 STEP = 64
@@ -47,7 +46,6 @@ def test_it_is_the_average_of_a_plain_loop() -> None:
     assert average.keys() <= found.keys()
     for name, value in average.items():
         torch.testing.assert_close(found[name], value)
-    assert not torch.equal(found["action_net.weight"], average["action_net.weight"] * 0)
     assert not torch.equal(found["action_net.weight"], own_weights(agent)["action_net.weight"])
 
 
@@ -86,21 +84,8 @@ def test_the_current_policy_follows_the_weights() -> None:
 
 
 def test_a_cloned_policy_acts_at_once_and_is_where_the_average_starts() -> None:
-    class Line(gym.Env[Any, Any]):
-        """One step at a time, for the toy data."""
-
-        observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
-        action_space = gym.spaces.Box(-1, 1, (1,), np.float32)
-
-        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-            super().reset(seed=seed)
-            return np.zeros(2, np.float32), {}
-
-        def step(self, action: Any) -> Any:
-            return np.zeros(2, np.float32), float(action[0]), True, False, {}
-
     obs = OBS[:, :2]
-    agent = make(env=Line(), actor_ema_decay=0.9999)
+    agent = make(env=SB3VecEnv(CountingVectorEnv([9, 9])), actor_ema_decay=0.9999)
     before = agent.predict(obs, deterministic=True)[0]
     BehaviorCloner(agent, toy_transitions(), learning_rate=0.01).train(20)
     cloned = agent.predict(obs, deterministic=True)[0]
