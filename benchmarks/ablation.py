@@ -68,20 +68,22 @@ class Cell:
     lipschitz: bool = True
     ensemble: bool = True
 
-    def settings(self, common: Mapping[str, Any]) -> TrainSettings:
+    def settings(self, common: Mapping[str, Any], bound: float = 1.0) -> TrainSettings:
         """Settings of its runs.
 
         Args:
             common: Settings that all cells share; those that its algorithm does not use are left out.
+            bound: Largest singular value of the layers of a spectrally normalised model.
 
         Raises:
             SettingsError: See `TrainSettings`.
         """
         used = algorithm(self.algorithm).uses
         shape = {"n_members": 1, "n_elites": 1} if not self.ensemble else {}
+        tight = {"spectral_bound": bound} if self.lipschitz else {}
         changes: dict[str, Any] = {
             "algorithm": self.algorithm,
-            "ensemble": {**shape, "spectral_norm": self.lipschitz},
+            "ensemble": {**shape, "spectral_norm": self.lipschitz, **tight},
         }
         if self.measure is not None:
             changes["penalty"] = self.measure
@@ -112,6 +114,7 @@ def main(
     agent: Annotated[str, typer.Option(help="Agent of all cells.")] = "fastsac",
     steps: Annotated[int, typer.Option(help="Gradient steps.", min=1)] = 50_000,
     seeds: Annotated[str, typer.Option(help="Seeds, one run each.")] = "0,1",
+    spectral_bound: Annotated[float, typer.Option(help="Largest singular value of Lipschitz models.")] = 1.0,
     settings: Annotated[str, typer.Option(help="Further settings of all runs, JSON.")] = "{}",
     table: Annotated[bool, typer.Option("--table", help="Run nothing, show what is complete.")] = False,
     threads: Annotated[int, typer.Option(help="Threads; 0 means PyTorch's own choice.")] = 1,
@@ -126,7 +129,8 @@ def main(
         if task is not None:
             given["task"] = task
         common = merged(merged(named, given), json.loads(settings))
-        run_cells(chosen, common, [int(seed) for seed in seeds.split(",")], folder)
+        runs = {name: CELLS[name].settings(common, spectral_bound) for name in chosen}
+        run_cells(runs, [int(seed) for seed in seeds.split(",")], folder)
     Console().print(result_table({name: complete_runs(folder / name) for name in chosen}, dataset))
 
 
@@ -143,16 +147,14 @@ def chosen_cells(names: str) -> list[str]:
     return found
 
 
-def run_cells(names: Sequence[str], common: Mapping[str, Any], seeds: Sequence[int], folder: Path) -> None:
-    """Run every seed of every cell that is not complete; all settings are checked before the first.
+def run_cells(runs: Mapping[str, TrainSettings], seeds: Sequence[int], folder: Path) -> None:
+    """Run every seed of every cell that is not complete.
 
     Args:
-        names: The cells.
-        common: Settings that they share.
+        runs: Settings of each cell's runs.
         seeds: The seeds.
         folder: Folder of the cells' folders.
     """
-    runs = {name: CELLS[name].settings(common) for name in names}
     for name, run in runs.items():
         typer.echo(f"{name}: {folder / name}", err=True)
         run_seeds(run, seeds, folder / name, resume=True)

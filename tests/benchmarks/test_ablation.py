@@ -32,7 +32,7 @@ def ablation(own_tables: None, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_cells_differ_in_what_they_are_about_and_in_nothing_else(ablation: ModuleType) -> None:
     common = {"dataset": "a-v0", "penalty_coef": 3.0, "horizon": 7, "ensemble": {"hidden": [8]}}
-    runs = {name: cell.settings(common).to_json() for name, cell in ablation.CELLS.items()}
+    runs = {name: cell.settings(common, bound=2.0).to_json() for name, cell in ablation.CELLS.items()}
     assert all(isinstance(cell.settings(common), TrainSettings) for cell in ablation.CELLS.values())
     base = runs["mopo"]
     changed = {
@@ -50,7 +50,7 @@ def test_cells_differ_in_what_they_are_about_and_in_nothing_else(ablation: Modul
         "mbpo-no-ens": {"algorithm", "ensemble"},
         "true-error": {"algorithm"},
     }
-    assert base["ensemble"] == {"hidden": [8], "spectral_norm": True}
+    assert base["ensemble"] == {"hidden": [8], "spectral_norm": True, "spectral_bound": 2.0}
     assert runs["mbpo-no-ens"]["ensemble"] == {
         "hidden": [8],
         "n_members": 1,
@@ -61,6 +61,7 @@ def test_cells_differ_in_what_they_are_about_and_in_nothing_else(ablation: Modul
     assert paid == set(runs) - {"no-pen", "mbpo", "mbpo-no-ens"}
 
 
+@pytest.mark.filterwarnings("ignore:With spectral_bound")
 def test_cells_are_run_once_and_shown(
     ablation: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,13 +21,15 @@ class EnsembleSettings(JsonSettings):
         probabilistic: Whether members predict a variance; otherwise they are fitted by squared error.
         separate_heads: Whether mean and log-variance come from two linear layers (MOPO) or one (MBPO).
         spectral_norm: Whether the largest singular value of every layer but the log-variance head is kept
-            at 1, as MOPO's paper describes and its release omits.
+            at `spectral_bound`, as MOPO's paper describes and its release omits.
         layer_norm: Whether what enters each activation is layer-normalised, with a gain and a shift of each
             member's own.
         activation: Activation of the hidden layers: `"silu"` (MOPO) or `"leaky_relu"`. NEUBAY
             (arXiv 2512.04341) has the latter with `layer_norm`.
         logvar_bounds: Initial lower and upper bound of every output's log-variance, in the units of the fit's
             targets. They are learned; RAMBO's release (Rigter et al. 2022) starts from (−6, 1).
+        spectral_bound: Largest singular value of the layers with `spectral_norm`, a setting to choose by the
+            fit's error (Gouk et al. 2021, section 4). 1 is the paper's; few layers of 1 can follow data.
     """
 
     n_members: int = 7
@@ -39,6 +41,7 @@ class EnsembleSettings(JsonSettings):
     layer_norm: bool = added_later(False)
     activation: str = added_later("silu")
     logvar_bounds: tuple[float, ...] = added_later((-10.0, 0.5))
+    spectral_bound: float = added_later(1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,6 +57,12 @@ class EnsembleSettings(JsonSettings):
         if self.spectral_norm and self.probabilistic and not self.separate_heads:
             raise SettingsError(
                 "spectral_norm spares the log-variance head, so it needs separate_heads=True."
+            )
+        if self.spectral_bound <= 0:
+            raise SettingsError(f"spectral_bound must be above 0, got {self.spectral_bound}.")
+        if self.spectral_bound != 1 and not self.spectral_norm:
+            raise SettingsError(
+                f"spectral_bound={self.spectral_bound} bounds nothing without spectral_norm=True."
             )
         if self.activation not in ACTIVATIONS:
             raise unknown_name("activation", self.activation, ACTIVATIONS)

@@ -1,7 +1,7 @@
-"""Spectral normalisation of member layers: the largest singular value of every member's weight is kept at 1.
+"""Spectral normalisation of member layers: the largest singular value of every member's weight is fixed.
 
-The paper of MOPO (Yu et al. 2020) describes it for all layers but the variance head; its release omits
-it. The estimate is that of Miyato et al. 2018: one power iteration a gradient step.
+The paper of MOPO (Yu et al. 2020) describes it for all layers but the variance head, with a value of 1; its
+release omits it. The estimate is that of Miyato et al. 2018: one power iteration a gradient step.
 """
 
 from collections.abc import Iterator
@@ -21,18 +21,20 @@ REFINING_ITERATIONS = 100
 
 
 class MemberSpectralNorm(nn.Module):
-    """Parametrisation that divides each member's weight by its largest singular value.
+    """Parametrisation that scales each member's weight to a given largest singular value.
 
     Args:
         weight: Initial weight, `(N, n_inputs, n_outputs)`.
+        bound: The largest singular value.
         generator: Source of the vector that the power iteration starts from.
     """
 
     left: Tensor
     right: Tensor
 
-    def __init__(self, weight: Tensor, *, generator: torch.Generator) -> None:
+    def __init__(self, weight: Tensor, bound: float = 1.0, *, generator: torch.Generator) -> None:
         super().__init__()
+        self.bound = bound
         start = torch.randn(weight.shape[0], weight.shape[2], 1, generator=generator, dtype=weight.dtype)
         self.register_buffer("right", functional.normalize(start, dim=1).to(weight.device))
         self.register_buffer("left", torch.zeros_like(weight[:, :, :1]))
@@ -46,10 +48,10 @@ class MemberSpectralNorm(nn.Module):
             self.right = functional.normalize(weight.mT @ self.left, dim=1)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight with its largest singular value at 1; in training the estimate is updated first."""
+        """The weight with its largest singular value at the bound; training updates the estimate first."""
         if self.training:
             self.iterate(weight)
-        return weight / (self.left.mT @ weight @ self.right)
+        return self.bound * weight / (self.left.mT @ weight @ self.right)
 
 
 def _normalised_layers(ensemble: EnsembleDynamics) -> Iterator[nn.Module]:
@@ -59,8 +61,9 @@ def _normalised_layers(ensemble: EnsembleDynamics) -> Iterator[nn.Module]:
 
 def add_spectral_norm(ensemble: EnsembleDynamics, *, generator: torch.Generator) -> None:
     """Add spectral normalisation to trunk and mean head of `ensemble`, in place."""
+    bound = ensemble.settings.spectral_bound
     for layer in _normalised_layers(ensemble):
-        norm = MemberSpectralNorm(layer.get_parameter("weight"), generator=generator)
+        norm = MemberSpectralNorm(layer.get_parameter("weight"), bound, generator=generator)
         # Gradient and estimate use the same value of the weight, so the check would only cost an iteration.
         parametrize.register_parametrization(layer, "weight", norm, unsafe=True)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from offline_envs.dynamics.ensemble.settings import EnsembleSettings
 from offline_envs.errors import CheckpointError
 
 
@@ -81,5 +82,32 @@ def warn_of_useless_outputs(report: FitReport, names: Sequence[str]) -> None:
             f"On the holdout, the model predicts {', '.join(poor)} worse than the mean of the data does "
             "(unexplained share of the variance, 1 is the mean). It may be noise, or need more epochs or "
             "data; with standardize_targets=False, units far from 1 cause it.",
+            stacklevel=5,  # past `_finished`, `fit` and the check of its arguments
+        )
+
+
+TOO_TIGHT = 0.1
+"""Mean share of the holdout's variance from which spectral normalisation is suspected of causing it."""
+
+
+def warn_of_tight_bound(report: FitReport, settings: EnsembleSettings) -> None:
+    """Warn if a spectrally normalised ensemble leaves much of the data unexplained.
+
+    Args:
+        report: The report.
+        settings: Shape of the ensemble.
+
+    Warns:
+        UserWarning: How much it is, and which larger bound to try.
+    """
+    if not settings.spectral_norm:
+        return
+    mean = sum(report.unexplained) / len(report.unexplained)
+    if mean > TOO_TIGHT:
+        bound = settings.spectral_bound
+        warnings.warn(
+            f"With spectral_bound={bound:g} the model leaves {mean:.0%} of the variance "
+            f"of its outputs unexplained. Try spectral_bound={2 * bound:g} or spectral_norm=False; raw "
+            "targets (standardize_targets=False) make the bound tighter still.",
             stacklevel=5,  # past `_finished`, `fit` and the check of its arguments
         )

@@ -25,7 +25,7 @@ from offline_envs.dynamics.fitting.gradient_step import GradientStep
 from offline_envs.dynamics.fitting.losses import squared_error
 from offline_envs.dynamics.fitting.multi_step import MultiStep, Windows, windows_of
 from offline_envs.dynamics.fitting.progress import FitProgress
-from offline_envs.dynamics.fitting.report import FitReport, warn_of_useless_outputs
+from offline_envs.dynamics.fitting.report import FitReport, warn_of_tight_bound, warn_of_useless_outputs
 from offline_envs.dynamics.fitting.rows import (
     Rows,
     generator_for,
@@ -306,6 +306,7 @@ def _finished(state: FitState, rows: Rows, scaler: Normalizer | None, names: Seq
     if scaler:
         ensemble.rescale_outputs(scaler.mean, scaler.std)
     warn_of_useless_outputs(report, names)
+    warn_of_tight_bound(report, ensemble.settings)
     return Fitted(ensemble, report)
 
 

@@ -250,7 +250,7 @@ def test_an_interrupted_fit_resumes_to_the_same_weights(
     assert resumed.report.holdout_history == whole.report.holdout_history
 
 
-@pytest.mark.filterwarnings("ignore:precision=")
+@pytest.mark.filterwarnings("ignore:precision=", "ignore:With spectral_bound")
 @pytest.mark.parametrize(
     ("shape", "changes"),
     [

@@ -44,6 +44,8 @@ def test_settings_survive_json(settings: EnsembleSettings | FitSettings) -> None
         ({"spectral_norm": True, "separate_heads": False}, "needs separate_heads=True"),
         ({"activation": "relu"}, "Unknown activation 'relu'. Valid: leaky_relu, silu"),
         ({"spectral_norm": True, "layer_norm": True}, "spectral_norm would bound nothing"),
+        ({"spectral_norm": True, "spectral_bound": 0.0}, r"spectral_bound must be above 0, got 0.0"),
+        ({"spectral_bound": 2.0}, "spectral_bound=2.0 bounds nothing without spectral_norm=True"),
         ({"logvar_bounds": [1, -6]}, r"logvar_bounds must be a lower and a higher number, got \(1.0, -6.0\)"),
         ({"logvar_bounds": [1]}, "logvar_bounds must be a lower and a higher number"),
     ],

@@ -177,6 +177,7 @@ class InterruptAt:
         return self.gathered(rows, index)
 
 
+@pytest.mark.filterwarnings("ignore:With spectral_bound")
 @pytest.mark.parametrize("step", [0, 3, 5, 7, 14])  # An epoch has 5 steps.
 @pytest.mark.parametrize("spectral_norm", [False, True])
 def test_interrupted_and_resumed_fit_equals_an_uninterrupted_one(
