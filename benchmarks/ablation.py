@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import torch
 import true_error
 import typer
+from cells import cell_settings, chosen_cells, run_cells
 from rich.console import Console
 from rich.table import Table
 
-from offline_envs.errors import SettingsError
 from offline_envs.runs import (
     ALGORITHMS,
     IN_MODEL,
@@ -30,10 +30,8 @@ from offline_envs.runs import (
     Spread,
     TrainResult,
     TrainSettings,
-    algorithm,
     merged,
     preset,
-    run_seeds,
 )
 
 TRUE_ERROR = ALGORITHMS.register(
@@ -78,17 +76,15 @@ class Cell:
         Raises:
             SettingsError: See `TrainSettings`.
         """
-        used = algorithm(self.algorithm).uses
         shape = {"n_members": 1, "n_elites": 1} if not self.ensemble else {}
         tight = {"spectral_bound": bound} if self.lipschitz else {}
-        changes: dict[str, Any] = {
+        own: dict[str, Any] = {
             "algorithm": self.algorithm,
             "ensemble": {**shape, "spectral_norm": self.lipschitz, **tight},
         }
         if self.measure is not None:
-            changes["penalty"] = self.measure
-        shared = {name: value for name, value in common.items() if name in used}
-        return TrainSettings.for_algorithm(merged(shared, changes))
+            own["penalty"] = self.measure
+        return cell_settings(common, own)
 
 
 LEARNED, DISAGREEMENT, NONE, TRUE = "learned variance", "ensemble", "none", "true error"
@@ -122,7 +118,7 @@ def main(
     """Run the cells that are not complete, and print the table."""
     if threads:
         torch.set_num_threads(threads)
-    chosen = chosen_cells(cells)
+    chosen = chosen_cells(cells, CELLS)
     if not table:
         given: dict[str, Any] = {"dataset": dataset, "agent": agent, "gradient_steps": steps}
         named = {} if from_preset is None else preset(from_preset).settings
@@ -132,32 +128,6 @@ def main(
         runs = {name: CELLS[name].settings(common, spectral_bound) for name in chosen}
         run_cells(runs, [int(seed) for seed in seeds.split(",")], folder)
     Console().print(result_table({name: complete_runs(folder / name) for name in chosen}, dataset))
-
-
-def chosen_cells(names: str) -> list[str]:
-    """Cells from a list of names with commas.
-
-    Raises:
-        SettingsError: An unknown name.
-    """
-    found = names.split(",")
-    for name in found:
-        if name not in CELLS:
-            raise SettingsError(f"Unknown cell {name!r}. Valid: {', '.join(CELLS)}.")
-    return found
-
-
-def run_cells(runs: Mapping[str, TrainSettings], seeds: Sequence[int], folder: Path) -> None:
-    """Run every seed of every cell that is not complete.
-
-    Args:
-        runs: Settings of each cell's runs.
-        seeds: The seeds.
-        folder: Folder of the cells' folders.
-    """
-    for name, run in runs.items():
-        typer.echo(f"{name}: {folder / name}", err=True)
-        run_seeds(run, seeds, folder / name, resume=True)
 
 
 @dataclass(frozen=True)

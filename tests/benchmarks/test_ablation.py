@@ -97,4 +97,4 @@ def test_returns_are_spread_over_seeds(ablation: ModuleType) -> None:
 
 def test_an_unknown_cell_is_refused(ablation: ModuleType) -> None:
     with pytest.raises(SettingsError, match=r"Unknown cell 'mopp'\. Valid: mopo, no-lip"):
-        ablation.chosen_cells("mopo,mopp")
+        ablation.chosen_cells("mopo,mopp", ablation.CELLS)

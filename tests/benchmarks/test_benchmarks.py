@@ -227,7 +227,7 @@ def test_several_tables_of_a_script_are_sections(monkeypatch: pytest.MonkeyPatch
     [
         *("model_step", "device_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
         *("ppo_in_model", "fused_tiles", "fit_to_error", "dataset_loading", "whole_run"),
-        *("growth", "guard", "all", "consistency", "kit_scores"),
+        *("growth", "guard", "all", "consistency", "kit_scores", "method_scores"),
     ],
 )
 def test_every_option_is_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
