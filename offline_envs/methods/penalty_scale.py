@@ -33,7 +33,8 @@ def penalty_unit(scale: str, mean: Callable[[], float], transitions: Transitions
     """
     if scale == RAW:
         return 1.0
-    return mean() if scale == DATA else mean() / _mean_reward(transitions)
+    reward = 1.0 if scale == DATA else _mean_reward(transitions)  # refuses before the long measurement
+    return mean() / reward
 
 
 def _mean_reward(transitions: Transitions) -> float:

@@ -10,7 +10,7 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import MEASURES, EnsembleSettings, Measure, Prediction
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import Step
-from offline_envs.methods import Penalize, Penalty
+from offline_envs.methods import Penalize, Penalty, penalty_unit
 from tests.methods.rows import changed, half
 from tests.toy import MEANS, STDS, spreading_ensemble, toy_ensemble, toy_transitions
 
@@ -91,6 +91,12 @@ def test_rewards_that_are_all_0_set_no_unit(tmp_path: Path) -> None:
     method = Penalty(0.2, "max_disagreement", penalty_scale="reward")
     with pytest.raises(SettingsError, match=r"all its rewards are 0\. Use penalty_scale='data' or 'raw'"):
         method.transform(spreading_ensemble(), data, cache_dir=tmp_path, progress=False)
+
+
+def test_rewards_that_are_all_0_are_refused_before_uncertainty_is_measured() -> None:
+    data = replace(toy_transitions(), rewards=torch.zeros(len(toy_transitions())))
+    with pytest.raises(SettingsError, match="all its rewards are 0"):
+        penalty_unit("reward", lambda: pytest.fail("measured"), data)
 
 
 def test_numpys_numbers_are_numbers() -> None:
