@@ -2,8 +2,8 @@
 
 Uniform actions come first. Then the ensemble is fitted to all steps so far, from the weights of the last fit,
 and a planner acts in the real environment for some more steps. With `replan_every` above 1 its plans are
-carried out that many steps without looking ("version 1.0"); with 1 it plans anew at every step, which
-forgives the model its errors ("version 1.5"). The curve is written beside those of the other loops.
+carried out that many steps without looking; with 1 it plans anew at every step, as PETS does, which
+forgives the model its errors. The curve is written beside those of the other loops.
 
     python examples/pets_loop.py [--seed 0] [--replan-every 1] [--smoke]
 """

@@ -13,7 +13,7 @@ def export(
     ],
     onnx: Annotated[
         Path,
-        typer.Option("--onnx", help="The ONNX file to write; needs 'offline-envs[onnx]'.", dir_okay=False),
+        typer.Option("--onnx", help="The ONNX file to write; needs 'offline-envs\\[onnx]'.", dir_okay=False),
     ],
 ) -> None:
     """Write a model's predictions, or a run's policy, as an ONNX file that needs neither PyTorch nor Python.

@@ -109,7 +109,7 @@ def fit(
         typer.Option(help="Folder to copy the model into; it is always kept in the user's cache."),
     ] = None,
     kind: Annotated[
-        str, typer.Option(help="ensemble, or gp for a Gaussian process, which needs 'offline-envs[gp]'.")
+        str, typer.Option(help="ensemble, or gp for a Gaussian process, which needs 'offline-envs\\[gp]'.")
     ] = "ensemble",
     columns: ColumnsOption = None,
     env_id: EnvId = None,
