@@ -14,7 +14,7 @@ from offline_envs.errors import SettingsError
 DynamicsFunction = Callable[[Any, Any], tuple[Any, Any]]
 """`function(obs, action) -> (next_obs, reward)`, see `FunctionModel`."""
 
-PROBE = 7
+PROBES = 7, 5
 """Rows with which a function is tried: few dimensions are as many, so that transposed axes are seen."""
 
 Moments = tuple[Tensor, Tensor | None]
@@ -74,7 +74,7 @@ class FunctionModel:
             device = next((tensor.device for tensor in function.parameters()), device)
         self._device = torch.empty(0, device=device).device
         self._call = _taking_tensors(function, *self._zeros())
-        self.n_members = len(self.predict(*self._zeros()).mean)
+        self.n_members = self._count_members()
         self.probabilistic = any(isinstance(part, Distribution) for part in self._call(*self._zeros()))
         chosen = range(self.n_members) if elites is None else elites
         if not chosen or not set(chosen) <= set(range(self.n_members)):
@@ -101,6 +101,11 @@ class FunctionModel:
     ) -> Prediction:
         """See `Differentiable`; a function of arrays gives no gradients."""
         found = self._evaluated(obs, action)
+        if len(found.mean) != self.n_members:
+            raise SettingsError(
+                f"A model's function must return as many members each time, {self.n_members} as at first, "
+                f"got {len(found.mean)} for {len(obs)} rows."
+            )
         return found if members is None else found.members(members)
 
     def to(self, device: torch.device | str) -> Self:
@@ -141,10 +146,26 @@ class FunctionModel:
             "state_dict and from_card, and register it: offline_envs.dynamics.MODEL_KINDS.register(...)."
         )
 
-    def _zeros(self) -> tuple[Tensor, Tensor]:
+    def _zeros(self, n: int = PROBES[0]) -> tuple[Tensor, Tensor]:
         sizes = (self.obs_dim, self.action_dim)
-        obs, action = (torch.zeros(PROBE, size, device=self._device) for size in sizes)
+        obs, action = (torch.zeros(n, size, device=self._device) for size in sizes)
         return obs, action
+
+    @torch.no_grad()
+    def _count_members(self) -> int:
+        """Members that the function returns, whatever the number of rows.
+
+        Raises:
+            SettingsError: They are as many as the rows, as those of a sum of `(B, 1)` and `(B,)`.
+        """
+        counts = [len(self._evaluated(*self._zeros(n)).mean) for n in PROBES]
+        if len(set(counts)) > 1:
+            raise SettingsError(
+                f"A model's function must return as many members for any number of rows, got {counts[0]} for "
+                f"{PROBES[0]} rows and {counts[1]} for {PROBES[1]}. A sum of shapes (B, 1) and (B,), which "
+                "has shape (B, B), looks like this."
+            )
+        return counts[0]
 
     def _evaluated(self, obs: Tensor, action: Tensor) -> Prediction:
         returned = self._call(obs.clone(), action.clone())  # a function may add to what it is given

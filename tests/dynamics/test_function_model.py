@@ -170,7 +170,7 @@ def test_what_it_cannot_do_is_refused(tmp_path: Path) -> None:
         (lambda obs, action: (obs, "much"), "reward .* must be a tensor, array or distribution, got str"),
         (lambda obs, action: obs @ action, r"must take obs \(7, 2\) and action \(7, 1\), .* got "),
         (
-            lambda obs, action: (obs.expand(3, 7, 2), obs.new_zeros(2, 7)),
+            lambda obs, action: (obs.expand(3, *obs.shape), obs.new_zeros(2, len(obs))),
             "as many members, got 3 and 2",
         ),
         (lambda obs: obs, "must take obs .* got TypeError"),
@@ -179,6 +179,24 @@ def test_what_it_cannot_do_is_refused(tmp_path: Path) -> None:
 def test_a_function_of_other_shapes_is_refused_at_once(function: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         gym.make("LearnedModel-v0", **toy_options(model=function))
+
+
+def test_rewards_that_were_broadcast_by_mistake_are_no_members() -> None:
+    def slip(obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        return obs, -(obs[:, :1] ** 2) - action[:, 0] ** 2  # (B, 1) and (B,): (B, B)
+
+    with pytest.raises(SettingsError, match=r"got 7 for 7 rows and 5 for 5\. A sum of shapes \(B, 1\) and"):
+        FunctionModel(slip, 2, 1)
+
+
+def test_members_stay_as_many() -> None:
+    def fewer(obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        n = 2 if len(obs) == 3 else 4
+        return obs.expand(n, *obs.shape), obs[:, 0] + action[:, 0]
+
+    model = FunctionModel(fewer, 2, 1)
+    with pytest.raises(SettingsError, match="4 as at first, got 2 for 3 rows"):
+        model.predict(torch.zeros(3, 2), torch.zeros(3, 1))
 
 
 def test_elites_are_members() -> None:
