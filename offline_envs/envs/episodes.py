@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.envs.assembly import Assembly
+from offline_envs.errors import SettingsError
 from offline_envs.mdp import step_infos
 
 Outcome = tuple[tuple[Tensor, Tensor, Tensor, Tensor], dict[str, Tensor]]
@@ -69,6 +70,7 @@ class Episodes:
         self._max_steps = steps
         self._limit.fill_(min(steps, torch.iinfo(torch.int64).max))  # in place, as a captured graph reads it
 
+    @torch.no_grad()  # a known function may be a network
     def advance(self, actions: Tensor) -> Outcome:
         """Take the next step of every episode, including those that are over.
 
@@ -143,7 +145,15 @@ class Episodes:
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from what `state_dict` gave for as many episodes of the same environment, in place."""
+        """Continue from what `state_dict` gave for as many episodes of the same environment, in place.
+
+        Raises:
+            SettingsError: The state of another method, which has other parts.
+        """
+        if lacking := self.state_dict().keys() - state.keys() - {"kept"}:
+            raise SettingsError(
+                f"The state is that of another environment: it lacks {', '.join(sorted(lacking))}."
+            )
         for name, value in self._state().items():
             value.copy_(state[name])
         self.generator.set_state(state["generator"].cpu())

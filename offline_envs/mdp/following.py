@@ -37,8 +37,13 @@ def follow(policy: Policy, world: World[Outcome]) -> Iterator[Outcome]:
         What the world returns of each step.
 
     Raises:
-        SettingsError: The policy returns something else than a tensor.
+        SettingsError: The policy is no function, or returns something else than a tensor.
     """
+    if not callable(policy):
+        raise SettingsError(
+            f"A policy must be a function of observations, got {type(policy).__name__}. What has the predict "
+            "of Stable-Baselines3 becomes one by offline_envs.policies.as_policy."
+        )
     while len(obs := world.obs):
         with torch.no_grad():
             chosen = policy(obs)
@@ -122,7 +127,8 @@ class ModelWorld:
 
     def step(self, obs: Tensor, action: Tensor) -> Followed:
         """Advance the rows, and drop those that are not followed further."""
-        step = self._mdp.step(obs, action, self._generator, self._kept, self._dataset_rows)
+        with torch.no_grad():  # a known function may be a network
+            step = self._mdp.step(obs, action, self._generator, self._kept, self._dataset_rows)
         followed = Followed(self.rows, obs, action, step)
         further = self._further(step)
         self.obs = step.next_obs[further]

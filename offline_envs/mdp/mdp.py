@@ -134,7 +134,7 @@ class LearnedMDP:
         """
         outcome[:, DELTA] += obs
         if self.known is not None:
-            self.known.fill(outcome, obs, action, rows)
+            self.known.fill(outcome, obs, action, rows, self.guard.box)
         reward, next_obs, exploded = self.guard(outcome, obs)
         terminated = self.termination(obs, action, next_obs) | exploded
         step = Step.of_model(next_obs, reward, terminated, exploded)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,6 +68,12 @@ def test_what_is_no_tensor_is_refused() -> None:
     policy: Any = lambda obs: [0.0] * len(obs)  # noqa: E731
     with pytest.raises(SettingsError, match="A policy must return a tensor, got list"):
         next(follow(policy, ModelWorld(counting_mdp(), starts(), torch.Generator())))
+
+
+def test_what_predicts_is_no_function() -> None:
+    agent: Any = SimpleNamespace(predict=lambda obs: (obs, None))
+    with pytest.raises(SettingsError, match=r"must be a function .*, got SimpleNamespace\..*as_policy"):
+        next(follow(agent, ModelWorld(counting_mdp(), starts(), torch.Generator())))
 
 
 def test_rows_keep_what_they_are_given_until_their_episode_ends() -> None:

@@ -83,7 +83,8 @@ def with_reward(
     if reward is None:
         return transitions
     reward = of_newest(reward, transitions)
-    found = torch.cat([rewards_of(reward, *chunk).cpu() for _, chunk in _chunks(transitions, device)])
+    with torch.no_grad():  # the function may be a network
+        found = torch.cat([rewards_of(reward, *chunk).cpu() for _, chunk in _chunks(transitions, device)])
     broken = int((~found.isfinite()).sum())
     if broken:
         raise SettingsError(

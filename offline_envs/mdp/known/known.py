@@ -86,7 +86,14 @@ class Known:
         columns += self.replay.columns if self.replay is not None else ()
         return tuple(sorted([*([REWARD] if self.reward is not None else []), *(1 + c for c in columns)]))
 
-    def fill(self, outcome: Tensor, obs: Tensor, action: Tensor, rows: Tensor | None) -> None:
+    def fill(
+        self,
+        outcome: Tensor,
+        obs: Tensor,
+        action: Tensor,
+        rows: Tensor | None,
+        box: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
         """Replace the known outputs.
 
         Args:
@@ -94,6 +101,7 @@ class Known:
             obs: Current observations, `(B, d)`.
             action: Actions, `(B, k)`.
             rows: Rows of the dataset that the episodes follow, int64 `(B,)`; None if they follow none.
+            box: Bounds of an observation, `(d,)` each, to which functions see it clipped, as agents do.
 
         Raises:
             SettingsError: Series without rows, or a function that returns something else than it should.
@@ -107,13 +115,15 @@ class Known:
                 )
             next_obs.index_copy_(1, self.replay.index, self.replay.values(rows))
         for part in self.parts:
-            next_obs.index_copy_(1, part.index, part.values(obs, action, _read(next_obs)))
+            next_obs.index_copy_(1, part.index, part.values(obs, action, _read(next_obs, box)))
         if self.reward is not None:
-            outcome[:, REWARD] = rewards_of(self.reward, obs, action, _read(next_obs))
+            outcome[:, REWARD] = rewards_of(self.reward, obs, action, _read(next_obs, box))
 
 
-def _read(next_obs: Tensor) -> Tensor:
+def _read(next_obs: Tensor, box: tuple[Tensor, Tensor] | None) -> Tensor:
     """What a function may read: a copy where autograd needs it again after it was overwritten."""
+    if box is not None:
+        return next_obs.clamp(*box)
     return next_obs.clone() if next_obs.requires_grad else next_obs
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -203,3 +204,40 @@ def test_the_data_are_the_users_but_for_rewards() -> None:
     env: Any = gym.make("LearnedModel-v0", **still(reward=distance)).unwrapped
     assert torch.equal(env.transitions.obs, toy_transitions().obs)
     assert env.transitions.rewards.tolist() == [-90.0, 20.0, 130.0] * 3
+
+
+@pytest.mark.filterwarnings("ignore:Known columns 0 differ")  # the network knows nothing
+def test_networks_that_are_known_leave_no_gradients() -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Linear(2, 1)
+
+    def learned(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
+        del obs, action  # Unused.
+        value: Tensor = net(next_obs).squeeze(-1)
+        return value
+
+    env = gym.make("LearnedModel-v0", **still(reward=learned))
+    env.reset(seed=0)
+    next_obs, reward, *_ = env.step(ACTION)
+    assert reward == pytest.approx(net(torch.as_tensor(next_obs)[None]).item(), rel=1e-6)
+    assert not env.get_wrapper_attr("transitions").rewards.requires_grad
+    envs = gym.make_vec("LearnedModel-v0", num_envs=3, output="torch", **still(known={0: learned}))
+    envs.reset(seed=0)
+    assert not envs.step(torch.zeros(3, 1))[0].requires_grad
+
+
+def test_a_reward_sees_the_observation_that_the_agent_sees() -> None:
+    """The model moves by 6, the space ends at 9.5: from 9 the agent sees 9.5, not 15."""
+    space = gym.spaces.Box(-9.5, 9.5, (2,), np.float32)
+    data = toy_transitions()
+    bounded = replace(data, obs_space=space)
+    far = toy_ensemble(((0.0, 6.0, 0.0),) * 3, ((1e-6,) * 3,) * 3)
+
+    def place(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
+        del obs, action  # Unused.
+        return next_obs[:, 0]
+
+    env = gym.make("LearnedModel-v0", **toy_options(dataset=bounded, model=far, reward=place))
+    env.reset(seed=0, options={"obs": np.array([9.0, 0.0], np.float32)})
+    obs, reward, *_ = env.step(ACTION)
+    assert (obs[0], reward) == (9.5, 9.5)
