@@ -2,6 +2,7 @@
 
 import warnings
 
+import torch
 from torch import Tensor
 
 MANY = 0.005
@@ -23,6 +24,15 @@ class ExplosionWatch:
 
     def __init__(self, n: int) -> None:
         self._n, self._steps, self._warned = n, 0, False
+
+    def state(self) -> Tensor:
+        """Steps so far, and whether something was said, int64 `(2,)`; `resume` takes it."""
+        return torch.tensor([self._steps, self._warned])
+
+    def resume(self, state: Tensor | None) -> None:
+        """Count on from a state, or say nothing more where it is unknown how many steps there were."""
+        steps, warned = (0, True) if state is None else state.tolist()
+        self._steps, self._warned = steps, bool(warned)
 
     def look(self, total: Tensor) -> None:
         """Judge the number of rejected predictions so far; called after every step.

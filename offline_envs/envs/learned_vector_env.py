@@ -28,6 +28,9 @@ OUTPUTS = ("numpy", "torch")
 FINISHED = "finished"
 """Rows that wait for their restart, in the state."""
 
+WATCH = "explosions"
+"""What the watch of rejected predictions has counted, in the state."""
+
 
 class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
     """`num_envs` imagined episodes advanced together, in torch on any device.
@@ -235,7 +238,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
             gymnasium.error.ResetNeeded: There are no episodes yet.
         """
         self._check_begun()
-        state = self._episodes.state_dict()
+        state = self._episodes.state_dict() | {WATCH: self._explosions.state()}
         if self.finished is not None:
             state[FINISHED] = torch.as_tensor(self.finished).clone()
         return state
@@ -248,7 +251,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
                 of an earlier version may lack `finished`: rows that are over then wait for their restart.
 
         Raises:
-            SettingsError: State of another number of rows or observation dimensions.
+            SettingsError: State of another number of rows, observation dimensions or another method.
         """
         obs = state.get("obs")
         if obs is None or obs.shape != self._episodes.obs.shape:
@@ -258,6 +261,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
                 f"{tuple(self._episodes.obs.shape)}, got {found}."
             )
         self._episodes.load_state_dict(state)
+        self._explosions.resume(state.get(WATCH))
         over = state["over"]
         finished = state.get(FINISHED, over if over.any() else None)
         self.finished = None if finished is None else self._out(finished.to(self.device, copy=True))

@@ -34,6 +34,19 @@ def test_they_are_seen_whenever_they_come() -> None:
     assert message.startswith("1000 of 3840 imagined steps")
 
 
+def test_what_was_counted_before_a_resumption_counts_on() -> None:
+    """30 of 7000 steps are few when all are counted, and many of the 80 after a resumption."""
+    watch, resumed = ExplosionWatch(10), ExplosionWatch(10)
+    for step in range(700):
+        watch.look(torch.tensor(30 if step > 600 else 0))
+    resumed.resume(watch.state())
+    unknown = ExplosionWatch(10)
+    unknown.resume(None)
+    for other in (resumed, unknown):
+        for _ in range(8):
+            other.look(torch.tensor(30))  # a warning is an error
+
+
 def nearly_constant(jitter: float, n: int = 600, length: int = 50) -> dict[str, Any]:
     """A column of 0.04 that varies by `jitter`, beside two that follow the action."""
     rng = np.random.default_rng(0)

@@ -118,6 +118,17 @@ def test_state_of_another_environment_is_refused(tiny_model: Path) -> None:
         other.load_state_dict({})
 
 
+def test_state_of_another_method_is_refused_before_anything_is_overwritten(tiny_model: Path) -> None:
+    plain, halting = (make(name, tiny_model) for name in ("LearnedModel-v0", "PessimisticModel-v0"))
+    plain.reset(seed=3)
+    halting.reset(seed=4)
+    before = halting.unwrapped.state_dict()
+    with pytest.raises(SettingsError, match=r"of another environment: it lacks monitor\.halted"):
+        halting.unwrapped.load_state_dict(plain.unwrapped.state_dict())
+    for name, value in halting.unwrapped.state_dict().items():
+        assert value.tolist() == before[name].tolist(), name
+
+
 def test_the_statistics_of_episodes_belong_to_it(tiny_model: Path) -> None:
     first, second = (SB3VecEnv(make("LearnedModel-v0", tiny_model)) for _ in range(2))
     first.seed(0)
