@@ -1,6 +1,6 @@
 """Reference returns of random and expert policies, and the normalised score based on them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import overload
@@ -31,11 +31,11 @@ def normalized_score(env_id: str, returns: float | np.floating) -> float: ...
 
 
 @overload
-def normalized_score(env_id: str, returns: NDArray[np.floating]) -> NDArray[np.float64]: ...
+def normalized_score(env_id: str, returns: NDArray[np.floating] | Sequence[float]) -> NDArray[np.float64]: ...
 
 
 def normalized_score(
-    env_id: str, returns: float | np.floating | NDArray[np.floating]
+    env_id: str, returns: float | np.floating | NDArray[np.floating] | Sequence[float]
 ) -> float | NDArray[np.float64]:
     """Place returns on the scale where a random policy has 0 and an expert 100.
 
@@ -44,10 +44,10 @@ def normalized_score(
 
     Args:
         env_id: Exact id of the real environment, e.g. `"Hopper-v5"`.
-        returns: Undiscounted returns of full episodes, a number or an array of any shape.
+        returns: Undiscounted returns of full episodes, a number, or an array, sequence or tensor of them.
 
     Returns:
-        A float for a number, a float64 array of the same shape for an array.
+        A float for a number, else a float64 array of the same shape.
 
     Raises:
         SettingsError: If the environment has no reference scores; the message lists those that have.
@@ -57,7 +57,7 @@ def normalized_score(
         raise unknown_name("environment with reference scores", env_id, REFERENCE_SCORES)
     values = np.asarray(returns, dtype=np.float64)
     scores = 100.0 * (values - reference.random) / (reference.expert - reference.random)
-    return scores if isinstance(returns, np.ndarray) else float(scores)
+    return float(scores) if scores.ndim == 0 and not isinstance(returns, np.ndarray) else scores
 
 
 def reference_score(env_id: str) -> ReferenceScore | None:

@@ -82,7 +82,7 @@ def read_model_card(folder: Path | str) -> dict[str, Any]:
     Raises:
         CheckpointError: The folder is not a model, its card is damaged, or a newer version wrote it.
     """
-    path = Path(folder) / CARD_FILE
+    path = Path(folder).expanduser() / CARD_FILE
     if not path.is_file():
         raise CheckpointError(f"{folder} is not a model: it holds no {CARD_FILE}.")
     card = read_plain_json(path)

@@ -48,6 +48,11 @@ def test_card_names_dataset_settings_and_version(tmp_path: Path) -> None:
     assert card["report"] is None
 
 
+def test_a_card_in_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert read_model_card(f"~/{folder.name}") == read_model_card(folder)
+
+
 def test_saving_again_replaces_the_model_and_leaves_nothing_behind(folder: Path) -> None:
     save_model(folder, EnsembleDynamics(2, 1, settings=TINY, seed=4))
     expected = EnsembleDynamics(2, 1, settings=TINY, seed=4)

@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 from offline_envs.errors import SettingsError
 from offline_envs.tasks import REFERENCE_SCORES, ReferenceScore, normalized_score, reference_score
@@ -84,3 +85,11 @@ def test_double_pendulum_at_rest_earns_the_expert_return(
     simulator.set_state(np.zeros(3), np.zeros(3))
     reward = simulator.step(np.zeros(1))[1]
     assert 1000 * reward == pytest.approx(REFERENCE_SCORES["InvertedDoublePendulum-v5"].expert)
+
+
+def test_lists_and_tensors_are_scored_like_arrays() -> None:
+    array = normalized_score("Hopper-v5", np.array([100.0, 3000.0]))
+    tensor: Any = torch.tensor([100.0, 3000.0])
+    for returns in ([100.0, 3000.0], tensor):
+        np.testing.assert_array_equal(normalized_score("Hopper-v5", returns), array)
+    assert normalized_score("Hopper-v5", tensor[0]) == array[0]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple, Self
 
 from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats
@@ -83,7 +84,7 @@ class ThresholdRule:
             )
         ((name, value),) = setting.items()
         rule = RULES.find(name)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if not number or not rule.valid(value):
             raise SettingsError(
                 f"The value of threshold rule {name!r} must be {rule.valid_values}, got {value!r}."

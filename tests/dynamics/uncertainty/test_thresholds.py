@@ -18,6 +18,8 @@ STATS = DisagreementStats.of(np.array([1.0, 2.0, 3.0, 6.0], np.float32))  # mean
         ({"quantile": 0.5}, 2.5),
         ({"quantile": 0.99995}, 6.0 - 3 * 3 * 0.00005),  # between two levels of the grid
         ({"quantile": 1}, 6.0),
+        ({"quantile": np.float32(1)}, 6.0),
+        ({"mean_std": np.int64(0)}, 3.0),
         ({"max_over": 3.0}, 2.0),
         ({"max_over": 0.5}, 12.0),
     ],
