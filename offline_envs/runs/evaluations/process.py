@@ -1,7 +1,7 @@
 """`EvaluationProcess`: a process that scores a run's policies while the run trains."""
 
 import signal
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -44,7 +44,8 @@ class EvaluationProcess:
 
     def ask(self, policy: Path) -> None:
         """Let it score the agent in a file, which may not change before the answer."""
-        self._pipe.send(policy)
+        with suppress(ConnectionError):  # it has ended: `answer` says why
+            self._pipe.send(policy)
 
     def has_answered(self) -> bool:
         """Whether `answer` would not wait."""
@@ -59,7 +60,7 @@ class EvaluationProcess:
         """
         try:
             found = self._pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):  # the second if it died before it had read the question
             self._process.join()
             raise OfflineEnvsError(
                 f"The process that evaluates died with status {self._process.exitcode}. In a script, a run "

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from offline_envs.errors import OfflineEnvsError, SettingsError
+from offline_envs.errors import DatasetError, OfflineEnvsError, SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, run_seeds, train
 from offline_envs.runs.algorithms import learning
 from offline_envs.runs.evaluations.evaluator import Scores
@@ -118,11 +118,30 @@ def test_errors_there_are_raised_here(tmp_path: Path) -> None:
             process.answer()
 
 
-def test_its_death_is_an_error() -> None:
+def killed(process: EvaluationProcess) -> None:
+    process._process.kill()
+    process._process.join()
+
+
+@pytest.mark.parametrize("asked_first", [True, False])
+def test_its_death_is_an_error_whenever_it_comes(asked_first: bool, tmp_path: Path) -> None:
+    """Before the question, or before it was read: the process takes seconds to start."""
     with EvaluationProcess(tiny_settings(), seed=0) as process:
-        process._process.kill()
-        process._process.join()
+        if asked_first:
+            process.ask(tmp_path / "policy.zip")
+        killed(process)
+        if not asked_first:
+            process.ask(tmp_path / "policy.zip")
+        assert process.has_answered()
         with pytest.raises(OfflineEnvsError, match=r"died with status -9. In a script, a run with"):
+            process.answer()
+
+
+def test_an_error_before_the_question_is_raised_here(tmp_path: Path) -> None:
+    with EvaluationProcess(tiny_settings(dataset=str(tmp_path / "none.npz")), seed=0) as process:
+        process._process.join()
+        process.ask(tmp_path / "policy.zip")
+        with pytest.raises(DatasetError, match=r"none\.npz"):
             process.answer()
 
 
