@@ -65,7 +65,8 @@ def read_seeds(folder: Path | str) -> dict[str, Seeds]:
         folder: Folder with CSV files of `LearningCurve`.
 
     Raises:
-        DatasetError: The folder holds no such file, or another one.
+        DatasetError: The folder holds no such file, another one, one without an evaluation, or seeds that
+            have no steps in common.
     """
     files = sorted(Path(folder).glob("*.csv"))
     if not files:
@@ -73,13 +74,19 @@ def read_seeds(folder: Path | str) -> dict[str, Seeds]:
     curves = defaultdict[str, list[tuple[list[int], list[float]]]](list)
     for file in files:
         curves[re.sub(r"-seed\d+$", "", file.stem)].append(_read(file))
-    return {name: _aligned(own) for name, own in curves.items()}
+    return {name: _aligned(name, own) for name, own in curves.items()}
 
 
-def _aligned(curves: list[tuple[list[int], list[float]]]) -> Seeds:
+def _aligned(name: str, curves: list[tuple[list[int], list[float]]]) -> Seeds:
     first = max(steps[0] for steps, _ in curves)
     last = min(steps[-1] for steps, _ in curves)
     steps = np.array([step for step in curves[0][0] if first <= step <= last], dtype=np.float64)
+    if not len(steps):
+        ranges = ", from ".join(f"{own[0]} to {own[-1]}" for own, _ in curves)
+        raise DatasetError(
+            f"The first seed of {name} must have an evaluation where all its seeds have been, got seeds that "
+            f"go from {ranges} real steps. Evaluate them at the same steps, or move some to another folder."
+        )
     return Seeds(steps, np.array([np.interp(steps, *curve) for curve in curves]))
 
 
@@ -113,6 +120,11 @@ def plot_curves(folder: Path | str, path: Path | str) -> None:
 def _read(file: Path) -> tuple[list[int], list[float]]:
     with file.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))
+    if not rows:
+        raise DatasetError(
+            f"{file} must hold an evaluation, a line below the columns {', '.join(COLUMNS)}; it has none. "
+            "Remove the file, or write it again."
+        )
     try:
         return [int(row["real_steps"]) for row in rows], [float(row["real_return"]) for row in rows]
     except (KeyError, ValueError, TypeError) as error:
