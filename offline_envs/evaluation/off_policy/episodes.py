@@ -10,8 +10,10 @@ from torch import Tensor
 from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError
 
-LARGEST_LOG_WEIGHT = 700.0
-"""Weights beyond e⁷⁰⁰ count as that: they would overflow float64, and have nothing to say anyway."""
+LARGEST_LOG_WEIGHT = 600.0
+"""Weights beyond e⁶⁰⁰ count as that: they have nothing to say anyway. Float64 ends at e⁷⁰⁹, and weighted
+returns of both signs that reach it add up to NaN; with this bound they are finite up to returns of 10⁴⁷.
+"""
 
 
 @dataclass(frozen=True)

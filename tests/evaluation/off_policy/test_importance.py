@@ -5,6 +5,7 @@ import torch
 
 from offline_envs.errors import SettingsError
 from offline_envs.evaluation.off_policy.bootstrap import Bootstrap
+from offline_envs.evaluation.off_policy.episodes import WeightedEpisodes
 from offline_envs.evaluation.off_policy.importance import IMPORTANCE_FORMS, importance_sampling
 from tests.evaluation.off_policy.two_states import GAMMA, VALUE, draw_actions, episodes
 
@@ -95,6 +96,16 @@ def test_with_the_behaviour_itself_every_form_is_the_mean_return() -> None:
     mean = float((recorded.rewards * GAMMA ** torch.arange(3)).sum(1).mean())
     for form in IMPORTANCE_FORMS:
         assert importance_sampling(own, form, bootstrap=FEW).value == pytest.approx(mean)
+
+
+def test_hopeless_weights_of_large_returns_give_numbers() -> None:
+    """Weights of e⁸⁰⁰ and returns of ±90 360, which cancel; NaN would not be valid JSON."""
+    sign = torch.where(torch.arange(10) % 2 == 0, 1.0, -1.0).double()[:, None]
+    recorded = WeightedEpisodes(sign * torch.full((10, 1000), 90.36), torch.full((10, 1000), 0.8))
+    found = importance_sampling(recorded, "is", bootstrap=FEW)
+    assert found.interval is not None
+    assert all(map(math.isfinite, (found.value, *found.interval)))
+    assert abs(found.value) < 1e-6 * math.exp(600)
 
 
 def test_an_unknown_form_is_refused() -> None:
