@@ -12,6 +12,7 @@ from torch import Tensor
 
 from offline_envs.data import DatasetSource, Transitions, from_one_hot
 from offline_envs.errors import SettingsError
+from offline_envs.sb3.averaging import ActsByAverage
 from offline_envs.sb3.buffers.rows import (
     check_actions,
     check_box,
@@ -129,6 +130,9 @@ class BehaviorCloner:
     def train(self, gradient_steps: int) -> None:
         """Take gradient steps on rows drawn with replacement.
 
+        What follows the policy is set to the result: the target actor of TD3 and DDPG, and the average of its
+        weights that an agent with `actor_ema_decay` acts by once it has learned, which starts anew.
+
         Args:
             gradient_steps: Number of gradient steps.
 
@@ -147,9 +151,8 @@ class BehaviorCloner:
             self._optimizer.step()
         self._policy.set_training_mode(False)
         self.gradient_steps += gradient_steps
-        policy: Any = self._policy
-        if hasattr(policy, "actor_target"):  # TD3 and DDPG choose next actions with a second actor
-            policy.actor_target.load_state_dict(policy.actor.state_dict())
+        if gradient_steps:
+            _let_others_follow(self._policy)
 
     @torch.no_grad()
     def error(self) -> float:
@@ -161,6 +164,14 @@ class BehaviorCloner:
         chunks = torch.split(self._holdout, CHUNK)
         distances = [self._distance(self._policy, self._obs[rows], self._action[rows]) for rows in chunks]
         return float(torch.cat(distances).mean())
+
+
+def _let_others_follow(policy: Any) -> None:
+    """Set what was copied from a policy's weights to those that it has now."""
+    if hasattr(policy, "actor_target"):  # TD3 and DDPG choose next actions with a second actor
+        policy.actor_target.load_state_dict(policy.actor.state_dict())
+    if isinstance(policy, ActsByAverage) and policy.has_average:  # the old one would go on acting
+        policy.start_average()
 
 
 def _targets(agent: BaseAlgorithm, transitions: Transitions) -> Tensor:

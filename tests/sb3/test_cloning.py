@@ -10,7 +10,7 @@ from stable_baselines3 import DDPG, PPO, SAC, TD3
 
 from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError
-from offline_envs.sb3 import BehaviorCloner
+from offline_envs.sb3 import AveragedTRPO, BehaviorCloner, FastSAC, current_policy
 
 ACTION_SPACE = Box(-2.0, 6.0, (2,), np.float32)
 """Centre 2 and half width 4, so that forgotten rescaling is noticed."""
@@ -38,8 +38,20 @@ def linear_policy(n: int = 4000) -> Transitions:
     )
 
 
-def make_agent(kind: Any) -> Any:
-    return kind("MlpPolicy", Still(), device="cpu", seed=0, policy_kwargs={"net_arch": [32, 32]})
+class Walk(Still):
+    """Random observations, without end."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self.np_random.uniform(-1, 1, 3).astype(np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return self.np_random.uniform(-1, 1, 3).astype(np.float32), float(action[0]), False, False, {}
+
+
+def make_agent(kind: Any, env: gym.Env[Any, Any] | None = None, **options: Any) -> Any:
+    policy = {"net_arch": [32, 32]}
+    return kind("MlpPolicy", env or Still(), device="cpu", seed=0, policy_kwargs=policy, **options)
 
 
 @pytest.mark.parametrize("kind", [SAC, TD3, DDPG, TQC, CrossQ, PPO, TRPO])
@@ -58,6 +70,31 @@ def test_the_target_actor_follows() -> None:
     BehaviorCloner(agent, linear_policy()).train(3)
     for ours, theirs in zip(agent.actor.parameters(), agent.actor_target.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(FastSAC, {"learning_starts": 10}), (AveragedTRPO, {"n_steps": 20, "batch_size": 20})],
+)
+def test_an_average_starts_anew(kind: Any, options: dict[str, Any]) -> None:
+    """An agent that has learned acts by its average, which would hardly move towards what was cloned."""
+    agent = make_agent(kind, actor_ema_decay=0.99, env=Walk(), **options).learn(20)
+    data = linear_policy()
+    obs = data.obs[:500].numpy()
+
+    def distance() -> float:
+        action, _ = agent.predict(obs, deterministic=True)
+        return float(np.abs(action - data.actions[:500].numpy()).mean())
+
+    cloner, before = BehaviorCloner(agent, data, learning_rate=3e-3), distance()
+    cloner.train(0)
+    assert distance() == before
+    cloner.train(500)
+    assert distance() < before / 3
+    current = current_policy(agent)
+    assert current is not None
+    ours, theirs = (policy.predict(obs, deterministic=True)[0] for policy in (agent, current))
+    np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("kind", [SAC, TRPO])
