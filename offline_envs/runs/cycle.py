@@ -5,7 +5,7 @@ from typing import Any
 
 from offline_envs.agents import AGENTS
 from offline_envs.errors import SettingsError
-from offline_envs.sb3 import mopo_schedule
+from offline_envs.sb3 import RATIO_TOLERANCE, mopo_schedule
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ def make_cycle(agent: str, *, n_envs: int, horizon: int, ratio: float) -> Cycle:
         ratio: Model transitions for each gradient step; for TRPO, for each step of its policy.
 
     Raises:
-        SettingsError: A number that is not positive, or fewer transitions a cycle than episodes.
+        SettingsError: A number that is not positive; or, where all episodes step together before the agent
+            learns, a ratio below `n_envs` or not within 1 % of a multiple of it.
     """
     if AGENTS.find(agent).off_policy:
         schedule = mopo_schedule(n_envs, horizon, transitions_per_gradient_step=ratio)
@@ -45,4 +46,11 @@ def make_cycle(agent: str, *, n_envs: int, horizon: int, ratio: float) -> Cycle:
             f"least n_envs={n_envs}, got {ratio}."
         )
     n_steps = round(ratio / n_envs)
+    if abs(n_steps * n_envs / ratio - 1) > RATIO_TOLERANCE:
+        below = int(ratio // n_envs) * n_envs
+        raise SettingsError(
+            f"{agent} learns after whole steps of all episodes: transitions_per_gradient_step must be within "
+            f"1 % of a multiple of n_envs={n_envs}, got {ratio}. The nearest are {below} and "
+            f"{below + n_envs}."
+        )
     return Cycle(n_steps * n_envs, 1, {"n_steps": n_steps})

@@ -68,7 +68,8 @@ class RunSettings(JsonSettings):
         clone_rows: Imagined episodes that are followed together in each round.
         clone_horizon: Their steps.
         n_envs: Imagined episodes advanced together.
-        transitions_per_gradient_step: Model transitions collected per gradient step; 50·h if None.
+        transitions_per_gradient_step: Model transitions collected per gradient step; 50·h if None. TRPO's
+            must be a multiple of `n_envs`, within 1 %.
         rollout_actions: Actions in imagined episodes while the agent learns: its `"policy"`'s, or `"uniform"`
             ones, see `with_uniform_rollouts`. Only for agents with a replay buffer.
         real_ratio: Share of every batch that comes from the dataset.

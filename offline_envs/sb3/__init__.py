@@ -28,7 +28,7 @@ from offline_envs.sb3.offline_sac.redq import REDQ
 from offline_envs.sb3.rollouts.device_rollouts import with_device_rollouts
 from offline_envs.sb3.rollouts.mixin import ChoosesRolloutActions
 from offline_envs.sb3.rollouts.uniform_rollouts import with_uniform_rollouts
-from offline_envs.sb3.schedule import OffPolicySchedule, mopo_schedule
+from offline_envs.sb3.schedule import RATIO_TOLERANCE, OffPolicySchedule, mopo_schedule
 from offline_envs.sb3.standardized_obs import StandardizedObs, standardized_by
 from offline_envs.sb3.vec_env.infos import VectorInfos
 from offline_envs.sb3.vec_env.vec_env import SB3VecEnv
@@ -40,6 +40,7 @@ __all__ = [
     "COMBO",
     "LAST_POLICY",
     "MOBILE",
+    "RATIO_TOLERANCE",
     "RAVL",
     "REDQ",
     "AdversarialCallback",

@@ -38,6 +38,14 @@ from offline_envs.runs import ModelBased, TrainSettings, algorithm
         ({"clone_loss": "mode"}, "Unknown clone_loss 'mode'. Valid: likelihood, mean"),
         ({"clone_loss": "likelihood", "agent": "td3"}, "and td3's is deterministic. Use 'mean'."),
         ({"agent": "trpo", "transitions_per_gradient_step": 499}, "must be at least n_envs=500, got 499"),
+        (
+            {"agent": "trpo", "n_envs": 10_000, "transitions_per_gradient_step": 25_000.0},
+            "multiple of n_envs=10000, got 25000.0. The nearest are 20000 and 30000.",
+        ),
+        (
+            {"agent": "trpo", "transitions_per_gradient_step": 24_750},  # 250 from both, which is 1.01 %
+            "multiple of n_envs=500, got 24750.0. The nearest are 24500 and 25000.",
+        ),
         ({"model": 3}, "model must be of type str | None, got 3"),
         ({"ensemble": [1]}, "ensemble must be settings by name"),
         ({"ensemble": {"hiden": [8]}}, "Unknown setting of EnsembleSettings 'hiden'"),
