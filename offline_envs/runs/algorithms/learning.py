@@ -71,13 +71,24 @@ class Learning:
         self._evaluation = _evaluation(run, rows, evaluator=evaluator, save=self._save, **options)
         self.callbacks: list[BaseCallback] = [*own, self._evaluation]
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all gradient steps are taken and the policy after the last of them is evaluated.
+
+        A run that evaluates beside its training may stop at the evaluation before, once it has taken the last
+        step: its checkpoint then lacks the last evaluation alone.
+        """
+        rows = self._evaluation.rows
+        evaluated = bool(rows) and rows[-1].gradient_steps == gradient_steps(self.agent)
+        return self.timesteps == 0 and evaluated
+
     def alone(self) -> None:
-        """Take the gradient steps that are left, and leave a checkpoint, also if asked to stop.
+        """Take the gradient steps that are left, evaluate the last policy, and leave a checkpoint.
 
         Raises:
-            KeyboardInterrupt: Asked to stop.
+            KeyboardInterrupt: Asked to stop; there is a checkpoint.
         """
-        if self.timesteps == 0:
+        if self.is_complete:
             return
         with stop_request(lambda: self._progress.note(STOPPING), self._stop):
             try:

@@ -193,7 +193,7 @@ def _training(
             if claimed is None or not isinstance(chosen, ModelBased):  # complete, or refused before
                 return
             with chosen.opened(claimed, failures.stop) as learning:
-                if learning.timesteps:
+                if not learning.is_complete:
                     assert isinstance(learning.agent, FastSAC)
                     yield from cycles(learning.agent, learning.timesteps, learning.callbacks)
                     learning.finish()

@@ -5,22 +5,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from offline_envs.errors import DatasetError, OfflineEnvsError, SettingsError
-from offline_envs.runs import RunFolder, TrainSettings, run_seeds, train
+from offline_envs.runs import RunFolder, TrainSettings, run_seeds, run_together, train
 from offline_envs.runs.algorithms import learning
 from offline_envs.runs.evaluations.evaluator import Scores
 from offline_envs.runs.evaluations.process import EvaluationProcess
+from offline_envs.sb3 import LAST_POLICY
+from tests.runs.resuming.test_resume import parameters
 from tests.runs.tiny import tiny_settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def learned(folder: Path) -> dict[str, Any]:
-    """Evaluations without their times, and the result."""
+    """Evaluations without their times, the result, and the weights of the last policy."""
     run = RunFolder(folder)
     rows = [{**vars(row), "seconds": None} for row in run.read_metrics()]
-    return {"rows": rows, "result": run.result()}
+    last = parameters(run.policies / LAST_POLICY)
+    weights = {name: value.tolist() for name, value in last.items() if isinstance(value, Tensor)}
+    return {"rows": rows, "result": run.result(), "weights": weights}
 
 
 @pytest.fixture(scope="module")
@@ -81,20 +86,40 @@ def test_training_continues_until_the_next_evaluation(
     assert waited == ["ask", "answer"] * 6
 
 
+@pytest.mark.parametrize(("step", "together"), [(6, False), (10, False), (10, True)])
 def test_an_interrupted_run_misses_no_evaluation(
-    settings: TrainSettings, alone: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    *,
+    step: int,
+    together: bool,
+    settings: TrainSettings,
+    alone: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is stopped by a callback as well, whose evaluation comes when the next one is due."""
+    """It is stopped by a callback as well, whose evaluation comes when the next one is due.
+
+    The one of 10 steps comes when all 12 are taken, so that nothing but an evaluation is left.
+    """
     monkeypatch.setattr(EvaluationProcess, "has_answered", lambda self: False)
+    told: list[int] = []
 
     def stop(row: Mapping[str, Any], folder: Path) -> None:
-        if row["gradient_steps"] == 6:
+        told.append(row["gradient_steps"])
+        if told == list(range(2, step + 1, 2)):
             raise RuntimeError("enough")
 
+    def run(**options: Any) -> None:
+        options |= {"show_progress": False, "callbacks": [stop]}
+        if together:
+            run_together([beside(settings)], [tmp_path / "beside"], **options)
+        else:
+            train(beside(settings), tmp_path / "beside", **options)
+
     with pytest.raises(RuntimeError, match="enough"):
-        train(beside(settings), tmp_path / "beside", show_progress=False, callbacks=[stop])
-    train(beside(settings), tmp_path / "beside", show_progress=False, resume=True)
+        run()
+    run(resume=True)
     assert learned(tmp_path / "beside") == alone
+    assert told == [2, 4, 6, 8, 10, 12]
 
 
 def test_a_signal_stops_the_run_with_all_evaluations(
