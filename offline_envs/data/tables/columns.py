@@ -10,9 +10,25 @@ from typing import Any, TypeAlias
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
 
 ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
-    "obs": ("obs", "observation", "observations"),
+    "obs": (
+        "obs",
+        "observation",
+        "observations",
+        "observation.state",
+        "observation.environment_state",
+    ),
     "action": ("action", "actions"),
-    "next_obs": ("next_obs", "next_observation", "next_observations"),
+    "next_obs": (
+        "next_obs",
+        "next_observation",
+        "next_observations",
+        "next.obs",
+        "next.observation",
+        "next.observation.state",
+        "obs_next",
+        "observation_next",
+        "observations_next",
+    ),
     "reward": ("reward", "rewards", "next.reward"),
     "episode": ("episode", "episode_id", "episode_index"),
     "terminated": ("terminated", "termination", "terminations", "terminal", "terminals"),
@@ -22,10 +38,13 @@ ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
 """Names, in small letters, by which a column is found for a key that is not given."""
 
 MATRICES = ("obs", "action", "next_obs")
-"""Keys of several columns, also found by a name that continues: `obs_0`, `obs.speed`, `observation[2]`."""
+"""Keys of several columns, also found by the names of a numbered series: `obs_0`, `observation[2]`."""
 
-ONE_NUMBER = r"[._\[ ].*|\d+"
-"""How the name of one of several columns continues."""
+NUMBERED = r"[._ ]?(\d+|\[\d+\])"
+"""How a name in a numbered series goes on."""
+
+GOES_ON = r"[._\[ ].*|\d+"
+"""How a name goes on that may be of a key, `action_x`, or of something beside it, `action_logprob`."""
 
 
 @dataclass(frozen=True)
@@ -104,22 +123,45 @@ class Columns:
         """Complete the keys that are not given by the names of a table's columns.
 
         A column without a meaning gets that of the key in whose row of `ROLE_NAMES` its name stands, whatever
-        its capitals; for `MATRICES` also a name that continues one of these. Of `obs`, `action` and
-        `next_obs`, the order is the table's. A key that two columns fit is left open.
+        its capitals. If there is none for one of `MATRICES`, columns count whose names are a numbered series;
+        beside `obs`, a column `obs2` may hold what followed. Of `obs`, `action` and `next_obs`, the order is
+        the table's. A key of one column that two columns fit is left open.
 
         Args:
             names: Names of all columns.
         """
-        taken, found = {*self.used}, dict[str, Any]()
-        for role in ROLE_NAMES:
-            if getattr(self, role) not in (None, ()):
-                continue
-            fitting = [name for name in names if name not in taken and _fits(role, name)]
+        found = dict[str, Any]()
+        for role, endings in self._by_name(names).items():
+            exact = tuple(name for name, ending in endings.items() if not ending)
             if role in MATRICES:
-                found[role] = tuple(fitting)
-            elif len(fitting) == 1:
-                (found[role],) = fitting
+                numbered = (name for name, ending in endings.items() if re.fullmatch(NUMBERED, ending))
+                found[role] = exact or tuple(numbered)
+            elif len(exact) == 1:
+                (found[role],) = exact
         return Columns(**{**{one.name: getattr(self, one.name) for one in fields(self)}, **found})
+
+    def left_out(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Columns that `found_in` does not take, although their names begin like those of a key, by key.
+
+        Args:
+            names: Names of all columns.
+        """
+        used = self.found_in(names).used
+        by_name = {role: endings for role, endings in self._by_name(names).items() if role in MATRICES}
+        beside = {role: [name for name in endings if name not in used] for role, endings in by_name.items()}
+        return {role: found for role, found in beside.items() if found}
+
+    def _by_name(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Columns without a meaning by the key that their names tell, if it is open, each with its ending."""
+        used = {*self.used}
+        found: dict[str, dict[str, str]] = {
+            role: {} for role in ROLE_NAMES if getattr(self, role) in (None, ())
+        }
+        for name in names:
+            role, ending = _read_name(name)
+            if role in found and name not in used:
+                found[role][name] = ending
+        return found
 
 
 ColumnsChoice: TypeAlias = Columns | Mapping[str, Any] | str | Path
@@ -145,14 +187,21 @@ def read_columns(choice: Mapping[str, Any] | str | Path) -> dict[str, Any]:
         raise SettingsError(f"columns={str(choice)!r} is not TOML: {error}.") from error
 
 
-def _fits(role: str, name: str) -> bool:
+def _read_name(name: str) -> tuple[str, str]:
+    """The key that a name tells and how it goes on: of `obs_next_0`, `next_obs` and `_0`; else empty texts.
+
+    The longest beginning counts, or successors would be taken for a part of the observation.
+    """
     small = name.strip().lower()
-    starts = ROLE_NAMES[role]
-    if small in starts:
-        return True
-    return role in MATRICES and any(
-        small.startswith(start) and re.fullmatch(ONE_NUMBER, small.removeprefix(start)) for start in starts
-    )
+    begun = [
+        (len(start), role, small.removeprefix(start))
+        for role, starts in ROLE_NAMES.items()
+        for start in starts
+        if small.startswith(start)
+    ]
+    told = [one for one in begun if not one[2] or (one[1] in MATRICES and re.fullmatch(GOES_ON, one[2]))]
+    _, role, ending = max(told, default=(0, "", ""))
+    return role, ending
 
 
 def _checked(name: str, value: Any) -> Any:

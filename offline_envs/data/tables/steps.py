@@ -1,6 +1,7 @@
 """`transitions_from_table`: a table's rows as transitions, by what its columns mean."""
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,11 +50,14 @@ def transitions_from_table(table: Table, choice: ColumnsChoice | None = None) ->
         SettingsError: No valid `choice`.
 
     Warns:
-        UserWarning: Nothing says what terminated, a termination in the middle of an episode, uneven times,
+        UserWarning: Columns are left out whose names begin like those of the observation, action or
+            successors; nothing says what terminated, a termination in the middle of an episode, uneven times,
             and see `transitions_from_arrays`.
     """
-    columns = Columns.of(choice or {}).found_in(table.names)
-    _check_named(table, columns)
+    given = Columns.of(choice or {})
+    columns, left_out = given.found_in(table.names), given.left_out(table.names)
+    _check_named(table, columns, left_out)
+    _warn_of_left_out(table, left_out)
     cells = table.read(columns.used)
     starts = _starts(table, columns, cells)
     action = matrix(table, columns.action, cells)
@@ -75,7 +79,7 @@ def transitions_from_table(table: Table, choice: ColumnsChoice | None = None) ->
     )
 
 
-def _check_named(table: Table, columns: Columns) -> None:
+def _check_named(table: Table, columns: Columns, left_out: Mapping[str, Sequence[str]]) -> None:
     unknown = [name for name in columns.used if name not in table.names]
     if unknown:
         raise DatasetError(
@@ -86,7 +90,8 @@ def _check_named(table: Table, columns: Columns) -> None:
             number = ", or one number for all rows" if key == "reward" else ""
             raise DatasetError(
                 f"{table.source}: no column, or not one alone, is called {' or '.join(ROLE_NAMES[key])}. "
-                f"Name it: columns={{{key!r}: ...}}{number}. It has: {', '.join(map(repr, table.names))}."
+                f"Name it: columns={{{key!r}: {left_out.get(key, '...')}}}{number}. "
+                f"It has: {', '.join(map(repr, table.names))}."
             )
     marked = columns.episode is not None or isinstance(columns.truncated, str)
     if not marked and not columns.next_obs:
@@ -98,6 +103,17 @@ def _check_named(table: Table, columns: Columns) -> None:
         )
     if columns.final_rows and (columns.next_obs or columns.episode is None):
         raise SettingsError("columns: final_rows needs episode, and leaves next_obs nothing to say.")
+
+
+def _warn_of_left_out(table: Table, left_out: Mapping[str, Sequence[str]]) -> None:
+    if left_out:
+        names = ", ".join(repr(name) for found in left_out.values() for name in found)
+        keys = ", ".join(f"{key!r}: [...]" for key in left_out)
+        warnings.warn(
+            f"{table.source}: {names} left out: a name that begins like those of {', '.join(left_out)} does "
+            f"not say that its column belongs there. Name all that count, columns={{{keys}}}, or drop these.",
+            stacklevel=3,
+        )
 
 
 def _starts(table: Table, columns: Columns, cells: Cells) -> NDArray[np.int64]:

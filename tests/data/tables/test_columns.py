@@ -78,9 +78,9 @@ def test_what_is_not_valid_is_refused(given: dict[str, Any], message: str) -> No
 
 
 def test_names_tell_what_is_not_given() -> None:
-    names = ["OBS_b", "obs_a", "observable", "action[0]", "action10", "Reward", "timestamp", "next.truncated"]
+    names = ["OBS_1", "obs_0", "observable", "action[0]", "action10", "Reward", "timestamp", "next.truncated"]
     assert Columns().found_in(names) == Columns(
-        obs=("OBS_b", "obs_a"),
+        obs=("OBS_1", "obs_0"),
         action=("action[0]", "action10"),
         reward="Reward",
         truncated="next.truncated",
@@ -91,6 +91,34 @@ def test_names_tell_what_is_not_given() -> None:
     assert Columns().found_in(["reward", "rewards"]).reward is None
     assert Columns(reward="reward").found_in(["reward", "rewards"]).reward == "reward"
     assert Columns(obs=("action",)).found_in(["action", "actions"]).action == ("actions",)
+
+
+@pytest.mark.parametrize("name", ["obs_next", "next.obs", "Observation_Next"])
+def test_successors_are_no_part_of_the_observation(name: str) -> None:
+    """A model that sees the successor in the observation predicts it without error, and nothing else."""
+    single = Columns().found_in(["obs", name])
+    assert (single.obs, single.next_obs) == (("obs",), (name,))
+    series = [f"{name}_0", f"{name}_1"]
+    several = Columns().found_in(["obs_0", *series, "obs_1"])
+    assert (several.obs, several.next_obs) == (("obs_0", "obs_1"), tuple(series))
+
+
+@pytest.mark.parametrize(
+    ("role", "taken", "left_out"),
+    [
+        ("action", ["action"], ["action_logprob", "action_mask_3"]),
+        ("action", ["action_0", "action_1"], ["action_log_prob"]),
+        ("obs", ["obs"], ["obs2"]),
+        ("obs", ["observation.state"], ["observation.text"]),
+        ("next_obs", ["next_obs"], ["next_obs_mask"]),
+        ("obs", [], ["obs_level", "obs_flow"]),
+    ],
+)
+def test_what_merely_begins_like_a_key_is_left_out(role: str, taken: list[str], left_out: list[str]) -> None:
+    names = [*taken, *left_out]
+    assert getattr(Columns().found_in(names), role) == tuple(taken)
+    assert Columns().left_out(names) == {role: left_out}
+    assert Columns.of({role: names}).left_out(names) == {}
 
 
 def test_names_of_dimensions_are_found_or_numbered() -> None:

@@ -85,6 +85,43 @@ def test_names_alone_may_tell() -> None:
     assert same(load_transitions(table, columns={}), load())
 
 
+def successors_beside_observations() -> dict[str, list[Any]]:
+    """Two steps from 0 over 1 to 2, whose successors are recorded."""
+    return {
+        "obs": [0.0, 1.0],
+        "obs_next": [1.0, 2.0],
+        "action": [0.5, -0.5],
+        "reward": [1.0, 1.0],
+        "episode": [0, 0],
+        "terminated": [0, 0],
+    }
+
+
+def test_recorded_successors_are_found_beside_observations() -> None:
+    found = load_transitions(successors_beside_observations(), columns={})
+    assert found.obs.tolist() == [[0], [1]]
+    assert found.next_obs.tolist() == [[1], [2]]
+
+
+def test_columns_beside_a_key_are_left_out_with_one_warning() -> None:
+    """The probability of an action as an action of its own would be one that nothing obeys."""
+    table = successors_beside_observations() | {"action_logprob": [-1.0, -2.0], "obs_text": ["a", "b"]}
+    message = r"'obs_text', 'action_logprob' left out: .*columns=\{'obs': \[\.\.\.\], 'action': \[\.\.\.\]\}"
+    with pytest.warns(UserWarning, match=message) as caught:
+        found = load_transitions(table, columns={})
+    assert len(caught) == 1
+    assert found.metadata == {"obs_names": ["obs"], "action_names": ["action"]}
+    given = {"obs": "obs", "action": ["action", "action_logprob"]}
+    assert load_transitions(table, columns=given).action_dim == 2
+
+
+def test_columns_that_alone_begin_like_a_key_have_to_be_named() -> None:
+    known = rows()
+    table = {"obs_level": known["level"], "obs_flow": known["flow"], **rows(level=None, flow=None)}
+    with pytest.raises(DatasetError, match=r"columns=\{'obs': \['obs_level', 'obs_flow'\]\}"):
+        load_transitions(table, columns={key: value for key, value in COLUMNS.items() if key != "obs"})
+
+
 def test_the_reward_may_be_one_number() -> None:
     assert load({"reward": 2}).rewards.tolist() == [2, 2, 2, 2, 2]
 
