@@ -4,9 +4,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Dict
+from gymnasium.spaces import Box, Dict
+from numpy.typing import NDArray
 from torch import Tensor
 
 from offline_envs.data.spaces.observations import ObsSpace
@@ -18,10 +20,11 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
     """Join transitions in the order given; episodes are neither cut nor merged.
 
     The environment is kept if all parts name the same one, and unknown if any part names none. Infos are kept
-    if all parts have them, metadata if all parts agree on them.
+    if all parts have them, metadata if all parts agree on them. Bounds of actions that every part takes from
+    its data, as a table does without others, become those of all data.
 
     Args:
-        parts: At least one; all with the same dimensions and the same action space.
+        parts: At least one; all with the same dimensions and, but for such bounds, the same action space.
 
     Raises:
         DatasetError: No parts, or parts that cannot be from one environment.
@@ -31,6 +34,8 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
     if len(parts) == 1:
         return parts[0]
     _check_same_dimensions(parts)
+    observed = frozenset.intersection(*(part.observed_bounds for part in parts))
+    action_space = _same_action_space(parts, observed)
     spec = _same_env_spec(parts)
     offsets = torch.tensor([0] + [len(part) for part in parts[:-1]]).cumsum(0)
     starts = [part.episode_starts + offset for part, offset in zip(parts, offsets, strict=True)]
@@ -41,7 +46,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         next_obs=torch.cat([part.next_obs for part in parts]),
         terminated=torch.cat([part.terminated for part in parts]),
         episode_starts=torch.cat(starts),
-        action_space=parts[0].action_space,
+        action_space=action_space,
         env_spec=spec,
         recorded_env_spec=None if spec is None else parts[0].recorded_env_spec,
         infos=_shared_infos(parts),
@@ -51,6 +56,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         discrete_actions=parts[0].discrete_actions,
         obs_space=_same_obs_space(parts),
         flat_obs=all(part.flat_obs for part in parts),
+        observed_bounds=observed,
     )
 
 
@@ -68,13 +74,30 @@ def _check_same_dimensions(parts: Sequence[Transitions]) -> None:
                 "Datasets to concatenate must have the same history: "
                 f"{first.source} has {first.history}; {part.source} has {part.history}."
             )
-        if (part.action_space, part.discrete_actions) != (first.action_space, first.discrete_actions):
+
+
+def _same_action_space(parts: Sequence[Transitions], observed: frozenset[str]) -> Box:
+    """The space of all parts, whose observed bounds reach as far as any part's."""
+    low = np.min([part.action_space.low for part in parts], axis=0)
+    high = np.max([part.action_space.high for part in parts], axis=0)
+    first, *others = (_widened(part.action_space, low, high, observed) for part in parts)
+    for part, space in zip(parts[1:], others, strict=True):
+        if (space, part.discrete_actions) != (first, parts[0].discrete_actions):
             raise DatasetError(
                 "Datasets to concatenate must have the same action space: "
-                f"{first.source} has {first.discrete_actions or first.action_space}; "
-                f"{part.source} has {part.discrete_actions or part.action_space}. "
-                "Pass env_id= or action_space= to choose one."
+                f"{parts[0].source} has {parts[0].discrete_actions or parts[0].action_space}; "
+                f"{part.source} has {part.discrete_actions or part.action_space}. Name their environment by "
+                "env_id=, or give all tables the same bounds, "
+                "columns={'action_low': ..., 'action_high': ...}; load_transitions also takes action_space=."
             )
+    return first
+
+
+def _widened(space: Box, low: NDArray[Any], high: NDArray[Any], observed: frozenset[str]) -> Box:
+    if not observed:
+        return space
+    lowest = low if "low" in observed else space.low
+    return Box(lowest, high if "high" in observed else space.high, dtype=np.float32)
 
 
 def _same_obs_space(parts: Sequence[Transitions]) -> ObsSpace | None:

@@ -57,6 +57,8 @@ class Transitions:
         obs_space: The space of one recorded observation, where it is known: a Box, whose bounds are kept, or
             a Dict of them, which agents see.
         flat_obs: Whether agents see a Dict of observations as one array, its columns; see `flattened`.
+        observed_bounds: Bounds of `action_space`, `"low"` and `"high"`, that nothing tells but the smallest
+            and largest of `actions`.
     """
 
     obs: Tensor
@@ -75,6 +77,7 @@ class Transitions:
     discrete_actions: DiscreteSpace | None = field(default=None, kw_only=True)
     obs_space: ObsSpace | None = field(default=None, kw_only=True)
     flat_obs: bool = field(default=False, kw_only=True)
+    observed_bounds: frozenset[str] = field(default=frozenset(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.obs)

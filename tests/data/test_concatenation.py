@@ -1,3 +1,5 @@
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from offline_envs.data import concatenate, load_transitions
 from offline_envs.errors import DatasetError
+from tests.data.tables.plants import COLUMNS, rows
 from tests.data.worlds import arrays, episode, same, transitions, write_minari
 
 
@@ -50,8 +53,35 @@ def test_other_dimensions_are_refused() -> None:
 
 
 def test_other_action_spaces_are_refused() -> None:
-    with pytest.raises(DatasetError, match=r"same action space: .*action_space= to choose one"):
+    with pytest.raises(DatasetError, match=r"same action space: .*env_id=.*'action_low': .*'action_high'"):
         concatenate([transitions(), transitions(action_space=Box(-2.0, 2.0, (1,)))])
+
+
+def test_bounds_that_tables_take_from_their_data_are_joined() -> None:
+    """Actions from -0.5 to 0.4, 0.1 to 0.9 and -0.7 to 0.2."""
+    tables = [rows(), rows(valve=[0.1, 0.2, 0.3, None, 0.4, 0.9, None])]
+    tables.append(rows(valve=[0.1, 0.2, -0.7, None, 0.0, 0.1, None]))
+    both = load_transitions(tables[:2], columns=COLUMNS)
+    assert both.action_space == Box(-0.5, 0.9, (1,))
+    assert load_transitions(tables, columns=COLUMNS).action_space == Box(-0.7, 0.9, (1,))
+    third = load_transitions(tables[2], columns=COLUMNS)
+    assert concatenate([both, third]).action_space == Box(-0.7, 0.9, (1,))
+    half_given = load_transitions(tables, columns=COLUMNS | {"action_low": -2})
+    assert half_given.action_space == Box(-2.0, 0.9, (1,))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"columns": COLUMNS | {"action_low": -2}}, {"columns": COLUMNS, "action_space": Box(-1, 1, (1,))}],
+)
+def test_bounds_that_are_given_are_not_widened(others: dict[str, Any]) -> None:
+    given = [
+        load_transitions(rows(), columns=COLUMNS | {"action_low": -1}),
+        load_transitions(rows(), **others),
+    ]
+    for parts in (given, given[::-1]):
+        with pytest.raises(DatasetError, match=r"same action space: .*'action_low'"):
+            concatenate(parts)
 
 
 def test_the_environment_is_kept_if_all_agree() -> None:

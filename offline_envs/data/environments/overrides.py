@@ -97,9 +97,16 @@ def _with_action_space(transitions: Transitions, space: Box | DiscreteSpace) -> 
         )
     metadata = {name: value for name, value in transitions.metadata.items() if name != ACTION_CHOICES}
     if isinstance(space, Box):
-        return replace(transitions, action_space=space, metadata=metadata)
+        return replace(transitions, action_space=space, observed_bounds=frozenset(), metadata=metadata)
     if known is not None:
         return transitions
     actions = encoded_actions(transitions.source, space, transitions.actions)
     box = one_hot_box(space)
-    return replace(transitions, actions=actions, action_space=box, discrete_actions=space, metadata=metadata)
+    return replace(
+        transitions,
+        actions=actions,
+        action_space=box,
+        observed_bounds=frozenset(),
+        discrete_actions=space,
+        metadata=metadata,
+    )

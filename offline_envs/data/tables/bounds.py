@@ -41,6 +41,12 @@ def action_box(table: Table, columns: Columns, actions: NDArray[np.float32]) -> 
     return Box(low, high, dtype=np.float32)
 
 
+def observed_bounds(columns: Columns) -> frozenset[str]:
+    """Which bounds of `action_box` are those of the data, `"low"` and `"high"`, as columns give none."""
+    given = {"low": columns.action_low, "high": columns.action_high}
+    return frozenset(bound for bound, value in given.items() if value is None)
+
+
 def possible_choices(columns: Columns, actions: NDArray[np.float32]) -> list[int] | None:
     """Number of choices in each dimension of actions that may be choices, taken for real numbers.
 

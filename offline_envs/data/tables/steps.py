@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_envs.data.array_source import transitions_from_arrays
-from offline_envs.data.tables.bounds import action_box, possible_choices
+from offline_envs.data.tables.bounds import action_box, observed_bounds, possible_choices
 from offline_envs.data.tables.columns import ROLE_NAMES, Columns, ColumnsChoice
 from offline_envs.data.tables.meanings import (
     Cells,
@@ -75,6 +75,7 @@ def transitions_from_table(table: Table, choice: ColumnsChoice | None = None) ->
     return replace(
         transitions,
         action_space=action_box(table, columns, actions),
+        observed_bounds=observed_bounds(columns),
         metadata=metadata if choices is None else {**metadata, ACTION_CHOICES: choices},
     )
 
