@@ -49,7 +49,7 @@ class HistoryObservation(VectorWrapper):
             env.single_observation_space, env.single_action_space, history
         )
         self.observation_space = batch_space(self.single_observation_space, env.num_envs)
-        self._obs: NDArray[Any] = np.empty(0)
+        self._obs: NDArray[Any] = np.empty(0, self.single_observation_space.dtype)
         self._finished = np.zeros(env.num_envs, dtype=np.bool_)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -68,7 +68,7 @@ class HistoryObservation(VectorWrapper):
         obs, rewards, terminations, truncations, infos = self.env.step(actions)
         done = np.asarray(terminations | truncations)
         restarted = done if self._mode == AutoresetMode.SAME_STEP else self._finished
-        self._obs = after_step(obs, actions, before, self.layout)
+        self._obs = self._after_step(obs, actions, before)
         if self._mode != AutoresetMode.DISABLED and restarted.any():
             self._obs = np.where(restarted[:, None], self._fresh(obs), self._obs)
         self._finished = done
@@ -76,7 +76,10 @@ class HistoryObservation(VectorWrapper):
         return self._obs.copy(), rewards, terminations, truncations, infos
 
     def _fresh(self, obs: Any) -> NDArray[Any]:
-        return without_past(obs, self.env.single_action_space, self.layout)
+        return without_past(obs, self.env.single_action_space, self.layout, self._obs.dtype)
+
+    def _after_step(self, obs: Any, action: Any, before: NDArray[Any]) -> NDArray[Any]:
+        return after_step(obs, action, before, self.layout, self.env.single_action_space)
 
     def _with_final(self, infos: dict[str, Any], actions: Any, before: NDArray[Any]) -> dict[str, Any]:
         """The infos, whose last observations of episodes get their history."""
@@ -84,12 +87,12 @@ class HistoryObservation(VectorWrapper):
         if final is None:
             return infos
         if final.dtype != object:
-            return {**infos, FINAL_OBS: after_step(final, actions, before, self.layout)}
+            return {**infos, FINAL_OBS: self._after_step(final, actions, before)}
         return {**infos, FINAL_OBS: self._each_final(infos, actions, before)}
 
     def _each_final(self, infos: Mapping[str, Any], actions: Any, before: NDArray[Any]) -> NDArray[Any]:
         """The same where only the rows that ended have one, as in Gymnasium's own environments."""
         found = infos[FINAL_OBS].copy()
         for row in np.flatnonzero(infos[FINAL_OBS_MASK]):
-            found[row] = after_step(found[row], actions[row], before[row], self.layout)
+            found[row] = self._after_step(found[row], actions[row], before[row])
         return np.asarray(found)

@@ -17,7 +17,8 @@ class HistoryObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
 
     A policy that was trained on data or in a model with `history=k` acts in the real environment behind this
     wrapper; `Transitions.make_env` puts it on by itself. At a reset the history repeats the first observation
-    and the action nearest to zero.
+    and the action nearest to zero. The environment gets every action as it is given; the history holds one
+    beyond its bounds as the nearest that lies within, as all recorded ones do.
 
     A vector version exists: `offline_envs.wrappers.vector.HistoryObservation`.
 
@@ -43,20 +44,20 @@ class HistoryObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
         RecordConstructorArgs.__init__(self, history=history)
         gym.Wrapper.__init__(self, env)
         self.layout, self.observation_space = history_spaces(env.observation_space, env.action_space, history)
-        self._obs: NDArray[Any] = np.empty(0)
+        self._obs: NDArray[Any] = np.empty(0, self.observation_space.dtype)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Reset the environment; the history repeats what it gives."""
         obs, info = self.env.reset(seed=seed, options=options)
-        self._obs = without_past(obs, self.env.action_space, self.layout)
+        self._obs = without_past(obs, self.env.action_space, self.layout, self._obs.dtype)
         return self._obs.copy(), info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step the environment, and move the history by the action."""
         obs, reward, terminated, truncated, info = self.env.step(action)
-        self._obs = after_step(obs, action, self._obs, self.layout)
+        self._obs = after_step(obs, action, self._obs, self.layout, self.env.action_space)
         return self._obs.copy(), reward, terminated, truncated, info
 
 
@@ -83,28 +84,36 @@ def history_spaces(obs_space: Any, action_space: Any, history: int) -> tuple[His
     return layout, Box(low, high, dtype=dtype.type)
 
 
-def without_past(obs: Any, action_space: Any, layout: HistoryLayout) -> NDArray[Any]:
+def without_past(obs: Any, action_space: Any, layout: HistoryLayout, dtype: Any) -> NDArray[Any]:
     """The observations that episodes begin with.
 
     Args:
         obs: First observations, `(..., d)`.
         action_space: Space of one action.
         layout: The layout.
+        dtype: Type of the observations with a history.
     """
     first = np.asarray(obs)
     rest = np.broadcast_to(action_at_rest(action_space), (*first.shape[:-1], layout.action_dim))
-    return np.concatenate([first, *[rest, first] * (layout.history - 1)], axis=-1)
+    return np.concatenate([first, *[rest, first] * (layout.history - 1)], axis=-1).astype(dtype)
 
 
-def after_step(obs: Any, action: Any, before: NDArray[Any], layout: HistoryLayout) -> NDArray[Any]:
-    """The observations after a step.
+def after_step(
+    obs: Any, action: Any, before: NDArray[Any], layout: HistoryLayout, action_space: Any
+) -> NDArray[Any]:
+    """The observations after a step, of the type of those before, whatever the type of the actions.
+
+    An action beyond a bound is held as that bound, or the observation would lie outside its space. Models
+    know no other: datasets with actions beyond their bounds are refused.
 
     Args:
         obs: What the environment gave, `(..., d)`.
-        action: The actions taken, `(..., k)`.
+        action: The actions given, `(..., k)`.
         before: The observations with their history before it, `(..., layout.size)`.
         layout: The layout.
+        action_space: Space of one action.
     """
     if layout.history == 1:
-        return np.array(obs)
-    return np.concatenate([obs, action, before[..., layout.kept]], axis=-1)
+        return np.array(obs, dtype=before.dtype)
+    taken = np.clip(np.asarray(action), action_space.low, action_space.high)
+    return np.concatenate([obs, taken, before[..., layout.kept]], axis=-1).astype(before.dtype)

@@ -39,6 +39,25 @@ def test_a_course_on_paper() -> None:
     assert env.reset(seed=2)[0].tolist() == [20, 0, 1, 20, 0, 1, 20, 0]
 
 
+@pytest.mark.parametrize("action", [[0.5], np.array([0.1]), np.array([5.0], np.float32)])
+def test_observations_lie_in_their_space_whatever_the_actions(action: Any) -> None:
+    """A policy network fails if the type after a step differs from that after the reset."""
+    env = HistoryObservation(gym.make("Pendulum-v1"), 3)
+    assert env.reset(seed=0)[0].dtype == np.float32
+    for _ in range(3):
+        obs = env.step(action)[0]
+        assert obs.dtype == np.float32
+        assert env.observation_space.contains(obs)
+
+
+def test_an_action_beyond_its_bounds_is_kept_as_the_bound() -> None:
+    """The environment gets 3 itself and adds it up; the history holds 2, the most that data may."""
+    env = HistoryObservation(Counter(), 2)
+    env.reset(seed=1)
+    assert env.step(np.array([3.0]))[0].tolist() == [11, 3, 2, 10, 0]
+    assert env.step(np.array([0.5]))[0].tolist() == [12, 3.5, 1, 11, 3]
+
+
 def test_what_the_caller_writes_changes_no_history() -> None:
     env = HistoryObservation(Counter(), 2)
     env.reset(seed=1)[0][:] = 7

@@ -86,6 +86,19 @@ def test_dense_last_observations_get_their_history_too() -> None:
     assert infos["final_obs"].tolist() == [alone(2, [1.5, 2.0])[2]]
 
 
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+def test_observations_lie_in_their_space_whatever_the_actions(mode: AutoresetMode) -> None:
+    """Actions of float64, the first below its bound and the second above, also in the last observations."""
+    envs = made(mode)
+    assert envs.reset(seed=[0, 0])[0].dtype == np.float32
+    for _ in range(3):
+        obs, *_, infos = envs.step(np.array([[0.5], [3.0]]))
+        assert obs.dtype == np.float32
+        assert envs.observation_space.contains(obs)
+        for final in infos.get("final_obs", []):
+            assert final is None or envs.single_observation_space.contains(final)
+
+
 def test_a_history_of_one_changes_nothing() -> None:
     envs = made(AutoresetMode.SAME_STEP, history=1)
     assert envs.observation_space == envs.env.observation_space
