@@ -5,6 +5,7 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box
+from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from offline_envs.errors import SettingsError
@@ -16,13 +17,15 @@ PLANNED = "planned_action"
 """Info: the planner's action of the step, before the correction."""
 
 
-class PlannedActions(gym.Wrapper[Any, Any, Any, Any]):
+class PlannedActions(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Let a planner act, and add an agent's action to its own.
 
     The sum is cut at the bounds. With actions of zeros the planner is alone. An agent that is trained here
     learns to correct the planner (residual policy learning, Silver et al. 2018), so it begins where planning
     ends instead of from nothing. The environment may be the real one: a planner's model sees the observations
     of any environment with its dataset's spaces.
+
+    `reset(seed=...)` restarts the planner's random numbers too, as if it had been made with that seed.
 
     Args:
         env: Environment with a bounded Box of actions.
@@ -40,7 +43,11 @@ class PlannedActions(gym.Wrapper[Any, Any, Any, Any]):
     def __init__(
         self, env: gym.Env[Any, Any], planner: str | Planner, *, residual: float = 1.0, seed: int = 0
     ) -> None:
-        super().__init__(env)
+        # A planner is recorded as it is: what it plans with, a model or an agent's critics, may be large.
+        RecordConstructorArgs.__init__(
+            self, planner=planner, residual=residual, seed=seed, _disable_deepcopy=True
+        )
+        gym.Wrapper.__init__(self, env)
         space = env.action_space
         if not isinstance(space, Box) or not space.is_bounded():
             raise SettingsError(f"Planned actions need a Box of bounded actions, got {space}.")
@@ -56,9 +63,11 @@ class PlannedActions(gym.Wrapper[Any, Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Start an episode; the planner begins afresh."""
-        self._acting.begin()
+        """Start an episode; the planner begins afresh, with a seed also its random numbers."""
         self._obs, info = self.env.reset(seed=seed, options=options)
+        if seed is not None:
+            self.planner.generator.manual_seed(seed)
+        self._acting.begin()
         return self._obs, info
 
     def step(self, action: NDArray[Any]) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:

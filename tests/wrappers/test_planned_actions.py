@@ -7,12 +7,13 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from offline_envs.errors import SettingsError
-from offline_envs.planning import CEM, Decision, Planner, PlannerSettings
+from offline_envs.planning import CEM, Decision, Planner, PlannerSettings, plan_in
 from offline_envs.wrappers import PlannedActions
 from tests.planning.worlds import world
 from tests.toy import toy_options
 
 SPACE = Box(-1.0, 3.0, (1,))
+SMALL = "cem:horizon=2,candidates=8,elites=2,particles=2"
 
 
 class Echo(gym.Env[Any, Any]):
@@ -72,12 +73,44 @@ def test_an_action_is_added_within_the_bounds() -> None:
 
 def test_a_text_plans_in_the_environments_own_model() -> None:
     env = gym.make("LearnedModel-v0", **toy_options())
-    wrapped = PlannedActions(env, "cem:horizon=2,candidates=8,elites=2,particles=2", residual=0.5)
+    wrapped = PlannedActions(env, SMALL, residual=0.5)
     assert isinstance(wrapped.planner, CEM)
     wrapped.reset(seed=0)
     _, _, _, _, info = wrapped.step(np.zeros(1))
     assert -1 <= info["planned_action"][0] <= 1
     assert wrapped.action_space == Box(-0.5, 0.5, (1,))
+
+
+def course(env: Any, seed: int | None = None) -> list[float]:
+    """What the planner does in the first steps of an episode."""
+    env.reset(seed=seed)
+    return [float(env.step(np.zeros(1))[4]["planned_action"][0]) for _ in range(3)]
+
+
+def test_a_seed_restarts_the_planners_random_numbers() -> None:
+    """Otherwise no run can be repeated in the same environment."""
+    env = PlannedActions(gym.make("LearnedModel-v0", **toy_options()), SMALL)
+    first = course(env, seed=3)
+    assert course(env) != first
+    assert course(env, seed=3) == first
+
+
+def test_wrapped_environment_is_rebuilt_from_its_spec(toy_dataset: str, toy_model: str) -> None:
+    env = gym.make("LearnedModel-v0", dataset=toy_dataset, model=toy_model, termination="never")
+    wrapped = PlannedActions(env, SMALL, residual=0.5, seed=7)
+    assert wrapped.spec is not None
+    again: Any = gym.make(gym.envs.registration.EnvSpec.from_json(wrapped.spec.to_json()))
+    assert again.action_space == Box(-0.5, 0.5, (1,))
+    assert again.planner.generator.initial_seed() == 7
+    assert course(again, seed=3) == course(wrapped, seed=3)
+
+
+def test_a_planner_that_was_made_is_in_the_spec_itself() -> None:
+    planner = plan_in(gym.make("LearnedModel-v0", **toy_options()), SMALL)
+    wrapped = PlannedActions(gym.make("LearnedModel-v0", **toy_options()), planner)
+    assert wrapped.spec is not None
+    again: Any = gym.make(wrapped.spec)
+    assert again.planner is planner
 
 
 def test_what_cannot_be_corrected_is_refused() -> None:
