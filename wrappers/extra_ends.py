@@ -10,7 +10,7 @@ from torch import Tensor
 from offline_envs.envs import is_learned, without_reset_rows, zero_rows
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import FINAL_OBS, FINAL_OBS_MASK, RESET_MASK
-from offline_envs.wrappers.rows import like, on_host
+from offline_envs.wrappers.rows import host_rows, like, on_host
 
 StepResult = tuple[Any, Any, Any, Any, dict[str, Any]]
 
@@ -109,7 +109,7 @@ class SameStepEnds(Ends):
         halted = like(ends, terminations)
         restart = on_host(halted & ~(terminations | truncations))
         if restart.any():
-            last = np.array(on_host(obs))  # the reset may write to returned arrays
+            last = host_rows(obs)  # the reset may write to returned arrays
             infos = {**infos, **_with_final_obs(infos, last, restart)}
             obs, _ = self._env.reset(options={RESET_MASK: restart})
         return obs, rewards, *self._ended(terminations, truncations, halted), infos
@@ -144,7 +144,7 @@ class NextStepEnds(Ends):
         self._restart = without_reset_rows(self._restart, options)
 
 
-def _with_final_obs(infos: dict[str, Any], last: Any, rows: Any) -> dict[str, Any]:
+def _with_final_obs(infos: dict[str, Any], last: list[Any], rows: Any) -> dict[str, Any]:
     """Gymnasium's entries of final observations, an array of objects and its mask, with `rows` added."""
     n = len(rows)
     final = np.array(infos.get(FINAL_OBS, np.full(n, None, dtype=object)), dtype=object)

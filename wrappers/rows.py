@@ -34,3 +34,11 @@ def like(values: Tensor, sample: Any) -> Any:
 def on_host(values: Any) -> Any:
     """`values`, array or tensor, as a NumPy array."""
     return values.cpu().numpy() if isinstance(values, Tensor) else values
+
+
+def host_rows(values: Any) -> list[Any]:
+    """Copies of the rows of a batch, as NumPy arrays, or as such by name if the batch has parts by name."""
+    if not isinstance(values, Mapping):
+        return list(np.array(on_host(values)))
+    parts = [host_rows(part) for part in values.values()]
+    return [dict(zip(values, row, strict=True)) for row in zip(*parts, strict=True)]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.error import ResetNeeded
+from gymnasium.spaces import Box, Dict
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 
 import offline_envs  # noqa: F401  registers the environments
@@ -114,6 +115,28 @@ def test_halted_row_restarts_within_the_step(copy: bool) -> None:
         ([1, 2], [1, 1], no, no, [None, None]),
     ]
     assert (envs.halt_counter.n_steps, envs.halt_counter.n_episodes, envs.halt_counter.n_halted) == (10, 3, 1)
+
+
+class Named(gym.ObservationWrapper[Any, Any, Any]):
+    """The two numbers of an observation by name."""
+
+    observation_space: Any = Dict(count=Box(-99.0, 99.0, (1,)), still=Box(-99.0, 99.0, ()))
+
+    def observation(self, observation: Any) -> dict[str, Any]:
+        return {"count": observation[:1], "still": observation[1]}
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_halted_row_of_named_parts_restarts_within_the_step(copy: bool) -> None:
+    rows = [lambda: Named(Counting(0.0)), lambda: Named(Counting(2.0))]
+    envs = HaltOnUnknown(SyncVectorEnv(rows, autoreset_mode=AutoresetMode.SAME_STEP, copy=copy), **GUARD)
+    envs.reset(seed=0)
+    envs.step(np.zeros((2, 1), np.float32))
+    obs, _, terminations, _, infos = envs.step(np.zeros((2, 1), np.float32))  # from 1, and from the unknown 3
+    assert terminations.tolist() == [False, True]
+    assert obs["count"].tolist() == [[2.0], [2.0]]
+    assert infos["final_obs"].tolist() == [None, {"count": np.array([4.0]), "still": 0.0}]
+    assert infos["_final_obs"].tolist() == [False, True]
 
 
 def test_halted_row_restarts_at_the_next_step() -> None:
