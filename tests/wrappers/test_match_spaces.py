@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3 import SAC
 from stable_baselines3.common.env_util import make_vec_env
 
 import offline_envs  # noqa: F401  registers the environments
+from offline_envs.envs import check_vector_env
 from offline_envs.errors import SettingsError
 from offline_envs.sb3 import SB3VecEnv
 from offline_envs.wrappers import MatchSpaces, vector
 from tests.toy import toy_options
+from tests.wrappers.test_halt_on_unknown import Counting
 
 
 class Real(gym.Env[Any, Any]):
@@ -89,6 +92,21 @@ def test_an_agent_of_the_real_environment_goes_on_in_the_model(tmp_path: Path, o
     obs, _, dones, infos = last
     assert dones.all()
     assert (obs.dtype, infos[0]["terminal_observation"].dtype) == (np.float64, np.float64)
+
+
+def test_final_observations_of_gymnasiums_own_vectors_change_too() -> None:
+    """They are objects, one a row, and None where no episode ended."""
+
+    def row(steps: int) -> gym.Env[Any, Any]:
+        return gym.wrappers.TimeLimit(Counting(), steps)
+
+    plain = SyncVectorEnv([lambda: row(1), lambda: row(2)], autoreset_mode=AutoresetMode.SAME_STEP)
+    envs = vector.MatchSpaces(plain, to=Real())
+    envs.reset(seed=0)
+    final = envs.step(np.zeros((2, 1)))[-1]["final_obs"]
+    assert final.tolist() == [pytest.approx([1.0, 0.0]), None]
+    assert final[0].dtype == np.float64
+    check_vector_env(envs, n_steps=6, stochastic=False)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,17 @@ class MatchSpaces(VectorWrapper):
         """Step every row."""
         obs, *outcome, infos = self.env.step(cast(actions, self._inner_action_type))
         final = infos.get(FINAL_OBS)
-        if final is not None and getattr(final, "dtype", None) != np.dtype(object):
-            infos = {**infos, FINAL_OBS: cast(final, self._obs_type)}
+        if final is not None:
+            infos = {**infos, FINAL_OBS: _cast_final(final, self._obs_type)}
         return cast(obs, self._obs_type), *outcome, infos
+
+
+def _cast_final(final: Any, dtype: Any) -> Any:
+    """Final observations in another type: rows `(n, d)`, or objects `(n,)`, None where no episode ended."""
+    if getattr(final, "dtype", None) != np.dtype(object):
+        return cast(final, dtype)
+    rows = np.full(len(final), None, dtype=object)
+    for row, obs in enumerate(final):
+        if obs is not None:
+            rows[row] = cast(obs, dtype)
+    return rows
