@@ -135,6 +135,7 @@ class NextStepEnds(Ends):
             rewards, terminations, truncations = (
                 zero_rows(value, restart) for value in (rewards, terminations, truncations)
             )
+            infos = _without_rows(infos, restart)
         halted = like(ends, terminations)
         self._restart = on_host(halted & ~(terminations | truncations))
         return obs, rewards, *self._ended(terminations, truncations, halted), infos
@@ -142,6 +143,21 @@ class NextStepEnds(Ends):
     def reset(self, options: dict[str, Any] | None) -> None:
         """See `ExtraEnds`."""
         self._restart = without_reset_rows(self._restart, options)
+
+
+def _without_rows(infos: dict[str, Any], rows: Any) -> dict[str, Any]:
+    """Infos with zero, or False, in `rows`, bool `(n,)`, where they are a number a row."""
+    return {
+        name: zero_rows(value, rows) if _are_numbers(value, rows.shape) else value
+        for name, value in infos.items()
+    }
+
+
+def _are_numbers(value: Any, shape: tuple[int, ...]) -> bool:
+    """Whether `value` is an array or tensor of numbers or flags of that shape."""
+    if isinstance(value, np.ndarray):
+        return value.shape == shape and value.dtype.kind in "biufc"
+    return isinstance(value, Tensor) and value.shape == shape
 
 
 def _with_final_obs(infos: dict[str, Any], last: list[Any], rows: Any) -> dict[str, Any]:

@@ -157,6 +157,21 @@ def test_halted_row_restarts_at_the_next_step() -> None:
     assert (envs.halt_counter.n_steps, envs.halt_counter.n_episodes, envs.halt_counter.n_halted) == (9, 3, 1)
 
 
+def test_row_that_restarts_at_the_next_step_has_empty_infos() -> None:
+    """The uncertainty is obs₀; what the environment's own fifth step reports belongs to no step."""
+    envs = UncertaintyPenalty(
+        counting_vector(AutoresetMode.NEXT_STEP),
+        penalty="max_disagreement",
+        model=GUARD["model"],
+        step_infos=True,
+    )
+    halting = HaltOnUnknown(envs, step_infos=True, kappa=5.0, **GUARD)
+    halting.reset(seed=0)
+    infos = [halting.step(np.zeros((2, 1), np.float32))[4] for _ in range(6)]
+    for name, expected in (("raw_reward", [1, 1, 1, 1, 0, 1]), ("penalty", [0, 1, 2, 0, 0, 0])):
+        assert [float(info[name][0]) for info in infos] == pytest.approx(expected, abs=1e-5)
+
+
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_a_row_is_cut_as_it_would_be_halted(mode: AutoresetMode) -> None:
     """The same course in every mode, with the ends of the halt as truncations."""
