@@ -4,7 +4,7 @@ from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
@@ -35,8 +35,8 @@ class PlannedActions(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         seed: Seed of a planner that is made from a text.
 
     Raises:
-        SettingsError: Actions that are not bounded, a residual that is not positive, or a text without a
-            learned model.
+        SettingsError: Actions that are not bounded, a residual that is not positive, a text without a learned
+            model, or observations by name that the planner does not know.
     """
 
     @check_arguments
@@ -54,6 +54,12 @@ class PlannedActions(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if residual <= 0:
             raise SettingsError(f"residual must be above 0, got {residual:g}.")
         self.planner = plan_in(env, planner, seed=seed) if isinstance(planner, str) else planner
+        if isinstance(env.observation_space, Dict) and self.planner.obs_space is None:
+            raise SettingsError(
+                f"The planner takes observations of one array, got {env.observation_space}. Make it by "
+                "plan_in in a learned environment of such observations, or flatten them: "
+                "offline_envs.data.with_flat_obs(env)."
+            )
         reach = (residual * (space.high - space.low) / 2).astype(np.float32)
         self.action_space = Box(-reach, reach, dtype=np.float32)
         self._acting = Acting(self.planner)

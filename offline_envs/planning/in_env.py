@@ -3,6 +3,7 @@
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.spaces import Dict
 from gymnasium.vector import VectorEnv
 
 from offline_envs.errors import SettingsError
@@ -17,7 +18,8 @@ def plan_in(
     """Make the planner that a text names, in the model of a learned environment.
 
     It acts wherever a policy does, also in the real environment. The environment lends its MDP with the
-    method, penalty or halt included; its episodes are not touched.
+    method, penalty or halt included; its episodes are not touched. Where its observations are a Dict, the
+    planner takes them by name, as well as their columns.
 
     Args:
         env: Environment of `gym.make` or `gym.make_vec` with a learned model.
@@ -47,4 +49,6 @@ def plan_in(
     planner = policy_from_spec(text, ActsIn(space, seed, mdp))
     if not isinstance(planner, Planner):
         raise SettingsError(f"{text!r} does not plan. Valid: {', '.join(planners())}, with settings.")
+    seen = getattr(env.unwrapped, "single_observation_space", env.unwrapped.observation_space)
+    planner.obs_space = seen if isinstance(seen, Dict) else None
     return planner

@@ -5,10 +5,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from numpy.typing import NDArray
 from torch import Tensor
 
+from offline_envs.data import flatten_obs
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import LearnedMDP
 from offline_envs.planning.objective import TerminalValue
@@ -41,6 +42,8 @@ class Planner(TensorPolicy):
     Attributes:
         settings_type: Class of the settings.
         n_remembered: Number of plans in the memory, M.
+        obs_space: Observations by name that `predict` takes besides columns, those of the environment of
+            `plan_in`; None means columns only.
         settings: The settings.
         mdp: The MDP.
         low: Lower bounds of the actions, float32 `(k,)`, on the model's device.
@@ -55,6 +58,7 @@ class Planner(TensorPolicy):
 
     settings_type: ClassVar[type[PlannerSettings]] = PlannerSettings
     n_remembered: int = 1
+    obs_space: Dict | None = None
 
     def __init__(
         self,
@@ -127,7 +131,7 @@ class Planner(TensorPolicy):
 
     def predict(
         self,
-        observation: NDArray[Any],
+        observation: NDArray[Any] | Mapping[str, Any],
         state: Any = None,
         episode_start: Any = None,
         deterministic: bool = True,
@@ -135,7 +139,7 @@ class Planner(TensorPolicy):
         """Plan from one observation `(d,)` or a batch `(n, d)`; see Stable-Baselines3.
 
         Args:
-            observation: The observation or observations.
+            observation: The observation or observations, or arrays by name, see `obs_space`.
             state: The second value of the last call, for the same environments; None to begin afresh.
             episode_start: Environments that have begun an episode since, bool `(n,)`; they begin afresh.
             deterministic: Has no effect: there is one way to plan, which samples.
@@ -144,10 +148,11 @@ class Planner(TensorPolicy):
             Actions `(k,)` or `(n, k)`, and the state for the next call.
 
         Raises:
-            SettingsError: Observations of another shape or not finite, or a state or starts of other rows.
+            SettingsError: Observations of another shape or by other names, or not finite, or a state or
+                starts of other rows.
         """
         del deterministic  # Unused.
-        given = np.asarray(observation, np.float32)
+        given = self._columns(observation)
         rows = given if given.ndim > 1 else given[None]
         obs_dim = self.mdp.members.model.obs_dim
         if rows.ndim != 2 or rows.shape[1] != obs_dim or not np.isfinite(rows).all():
@@ -171,6 +176,17 @@ class Planner(TensorPolicy):
         """The plans `(n, M, H, k)` one step later."""
         return torch.cat([memory[:, :, 1:], self.appended(memory[:, :, -1])[:, :, None]], dim=2)
 
+    def _columns(self, observation: NDArray[Any] | Mapping[str, Any]) -> NDArray[np.float32]:
+        if not isinstance(observation, Mapping):
+            return np.asarray(observation, np.float32)
+        if self.obs_space is None:
+            raise SettingsError(
+                f"This planner takes observations of one array, got them by name: {', '.join(observation)}. "
+                "Make it by plan_in in a learned environment of such observations, or flatten them: "
+                "offline_envs.data.with_flat_obs(env)."
+            )
+        return _flat(self.obs_space, observation)
+
     def _recalled(self, state: Any, episode_start: Any, n: int) -> Tensor:
         fresh = self.fresh(n)
         if state is None:
@@ -192,3 +208,16 @@ class Planner(TensorPolicy):
     def _decide(self, obs: Tensor, memory: Tensor) -> Decision:
         action, memory = self.improve(obs, memory)
         return Decision(action.clamp(self.low, self.high), memory)
+
+
+def _flat(space: Dict, observation: Mapping[str, Any]) -> NDArray[np.float32]:
+    """One observation by name as columns `(d,)`, or a batch as `(n, d)`."""
+    parts = {name: np.asarray(observation[name], np.float32) for name in space.spaces if name in observation}
+    shapes = {name: part.shape for name, part in parts.items()}
+    needed = {name: part.shape or () for name, part in space.spaces.items()}
+    for rows in ((), next(iter(shapes.values()), ())[:1]):
+        if shapes == {name: (*rows, *shape) for name, shape in needed.items()}:
+            return np.asarray(flatten_obs(space, parts, rows))
+    raise SettingsError(
+        f"This planner takes observations by name of the shapes {needed}, or (n, ...) each, got {shapes}."
+    )

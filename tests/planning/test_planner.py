@@ -3,12 +3,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from torch import Tensor
 
+from offline_envs.dynamics import FunctionModel
 from offline_envs.errors import SettingsError
 from offline_envs.planning import Decision, Planner, PlannerSettings
-from tests.planning.worlds import SPACE, world
+from tests.planning.worlds import SPACE, line, world
 
 HORIZON = 3
 
@@ -81,6 +82,33 @@ def test_actions_stay_within_the_bounds() -> None:
 def test_what_cannot_be_planned_from_is_refused(call: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         call(planner())
+
+
+def named() -> Counting:
+    """Its columns are place₀, place₁, speed."""
+    counting = Counting(world(model=FunctionModel(line, 3, 1)), SPACE, PlannerSettings(horizon=HORIZON))
+    counting.obs_space = Dict({"speed": Box(-9.0, 9.0, ()), "place": Box(-9.0, 9.0, (2,))})
+    return counting
+
+
+def test_observations_by_name_become_columns() -> None:
+    counting = named()
+    action, _ = counting.predict({"speed": np.float64(3.0), "place": np.array([1.0, 2.0])})
+    assert (action.shape, counting.seen[0].tolist()) == ((1,), [[1.0, 2.0, 3.0]])
+    batch = {"speed": np.array([3.0, 6.0]), "place": np.array([[1.0, 2.0], [4.0, 5.0]]), "time": np.zeros(2)}
+    actions, _ = counting.predict(batch)
+    assert (actions.shape, counting.seen[0].tolist()) == ((2, 1), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+
+@pytest.mark.parametrize("given", [{"place": np.zeros(2)}, {"place": np.zeros(3), "speed": 0.0}, {}])
+def test_observations_by_other_names_or_of_other_shapes_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=r"of the shapes \{'place': \(2,\), 'speed': \(\)\}, or"):
+        named().predict(given)
+
+
+def test_a_planner_of_columns_asks_for_them() -> None:
+    with pytest.raises(SettingsError, match=r"by name: place, speed.*with_flat_obs\(env\)"):
+        planner().predict({"place": np.zeros(2), "speed": np.zeros(1)})
 
 
 @pytest.mark.parametrize("space", [Box(-1.0, 1.0, (2,)), Box(-np.inf, 1.0, (1,))])

@@ -3,13 +3,15 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from torch import Tensor
 
+from offline_envs.dynamics import FunctionModel
 from offline_envs.errors import SettingsError
 from offline_envs.planning import CEM, Decision, Planner, PlannerSettings, plan_in
 from offline_envs.wrappers import PlannedActions
-from tests.planning.worlds import world
+from tests.nested import CART_SPACE
+from tests.planning.worlds import line, world
 from tests.toy import toy_options
 
 SPACE = Box(-1.0, 3.0, (1,))
@@ -113,8 +115,20 @@ def test_a_planner_that_was_made_is_in_the_spec_itself() -> None:
     assert again.planner is planner
 
 
+def test_dict_observations_are_planned_from() -> None:
+    planner = Steps(world(model=FunctionModel(line, 3, 1)), SPACE, PlannerSettings(horizon=2))
+    planner.obs_space = Dict(dict(CART_SPACE.spaces))
+    wrapped = PlannedActions(gym.make("Cart-v0"), planner)
+    obs, _ = wrapped.reset(seed=0)
+    wrapped.step(np.zeros(1))
+    x = np.float32(obs["place"][0])
+    assert planner.obs.tolist() == [[x, pytest.approx(10 + x), 0.0]]  # place, then speed
+
+
 def test_what_cannot_be_corrected_is_refused() -> None:
     with pytest.raises(SettingsError, match="residual must be above 0, got 0"):
         planned(residual=0.0)
+    with pytest.raises(SettingsError, match=r"got Dict.*with_flat_obs\(env\)"):
+        PlannedActions(gym.make("Cart-v0"), planned()[0].planner)
     with pytest.raises(SettingsError, match="no learned model"):
         PlannedActions(Echo(), "cem")
