@@ -15,7 +15,17 @@ from offline_envs.data import Transitions, check_continuous
 from offline_envs.dynamics import read_model_card
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.evaluation.off_policy import Estimate
-from offline_envs.files import check_writable, differences, holder, locked, plain, read_json, write_json
+from offline_envs.files import (
+    check_writable,
+    differences,
+    holder,
+    key_of,
+    locked,
+    plain,
+    read_json,
+    write_json,
+)
+from offline_envs.settings import check_arguments
 
 ESTIMATES, WORK, LOCK = "estimates", "work", ".lock"
 
@@ -51,9 +61,10 @@ class Comparison:
         return cls(policies, estimates, found, verdict(found, known), returns)
 
 
+@check_arguments
 def compare_runs(
-    folders: Sequence[Path],
-    output: Path,
+    folders: Sequence[Path | str],
+    output: Path | str,
     settings: CompareSettings | None = None,
     *,
     estimators: Sequence[str] | None = None,
@@ -80,11 +91,11 @@ def compare_runs(
     Warns:
         UserWarning: Each run is judged by a model of its own, and these differ.
     """
-    settings = settings or CompareSettings()
+    settings, output = settings or CompareSettings(), Path(output).expanduser()
     chosen = list(ESTIMATORS if estimators is None else dict.fromkeys(estimators))
     for name in chosen:
         ESTIMATORS.find(name)
-    policies = find_policies(folders)
+    policies = find_policies([Path(folder).expanduser() for folder in folders])
     _check_output(output)
     if settings.model is not None:
         read_model_card(settings.model)
@@ -107,7 +118,8 @@ def _estimates(
     for name in names:
         if ESTIMATORS[name].needs_model and evidence.model is None:
             continue
-        path = folder / evidence.judged.name / f"{name}.json"
+        # Not by its name, which depends on the other runs' paths.
+        path = folder / key_of(evidence.identity) / f"{name}.json"
         known = _read(path, evidence.identity)
         if known is None:
             say(f"{evidence.judged.name}: {name} …")

@@ -20,7 +20,7 @@ from offline_envs.compare import (
 )
 from offline_envs.dynamics import load_ensemble, save_model
 from offline_envs.errors import CheckpointError, SettingsError
-from offline_envs.files import locked
+from offline_envs.files import key_of, locked
 from offline_envs.runs import RunFolder
 from offline_envs.sb3 import LAST_POLICY
 from tests.compare.fake_runs import SMALL, fake_run
@@ -136,12 +136,30 @@ def test_other_settings_and_damaged_files_are_estimated_again(
 ) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(made[1], folder)
-    (folder / "estimates/b/fqe.json").write_text("{")
+    judged = made[0].policies[2]
+    key = key_of(Evidence(judged, judged.settings.transitions(), SMALL, folder).identity)
+    (folder / "estimates" / key / "fqe.json").write_text("{")
     said: list[str] = []
     compare_runs(runs, folder, SMALL, estimators=["fqe"], say=said.append)
     assert said == ["b: fqe …"]
     compare_runs(runs, folder, replace(SMALL, seed=1), estimators=["fqe"], say=said.append)
     assert said[1:] == ["a/seed-0: fqe …", "a/seed-1: fqe …", "b: fqe …"]
+
+
+def test_a_run_from_another_folder_renames_all_and_estimates_one(
+    runs: list[Path], made: tuple[Comparison, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given as texts, one of them from the home folder."""
+    folder = tmp_path / "copy"
+    shutil.copytree(made[1], folder)
+    shutil.copytree(runs[0], tmp_path / "elsewhere" / "c")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    said: list[str] = []
+    found = compare_runs(
+        [*map(str, runs), "~/elsewhere/c"], str(folder), SMALL, estimators=["fqe"], say=said.append
+    )
+    assert all(name not in made[0].estimates for name in found.estimates)
+    assert said == []  # the new one is a copy
 
 
 def test_runs_without_a_model_lack_model_based_estimates(
