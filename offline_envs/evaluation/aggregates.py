@@ -55,8 +55,16 @@ def bootstrap_interval(
         Lower and upper end. Both equal the figure itself where every dataset has one seed.
 
     Raises:
-        SettingsError: No scores, or one that is not finite.
+        SettingsError: No scores, one that is not finite, scores that are not sorted by dataset, or a level or
+            number of draws out of range.
     """
+    if not 0 < level < 1 or draws < 1:
+        raise SettingsError(f"level must be between 0 and 1, and draws at least 1; got {level} and {draws}.")
+    if any(np.ndim(scores) == 0 for scores in runs):
+        raise SettingsError(
+            "A bootstrap interval needs one array of scores a dataset, within which seeds are drawn; got "
+            "single scores. For one dataset, give [scores]."
+        )
     strata = [_checked(scores) for scores in runs]
     if not strata:
         raise SettingsError("A bootstrap interval needs at least one run; got none.")

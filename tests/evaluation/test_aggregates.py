@@ -1,5 +1,7 @@
 """Figures over runs, against SciPy, values by hand and the theory of the bootstrap."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -47,3 +49,16 @@ def test_no_score_and_scores_that_are_not_finite_are_refused(runs: list[np.ndarr
         bootstrap_interval(runs)
     with pytest.raises(SettingsError):
         performance_profile(runs, [0.0])
+
+
+def test_an_interval_needs_scores_by_dataset() -> None:
+    """A flat array was taken for datasets of one seed each, of which none varies."""
+    flat: Any = np.arange(5.0)
+    with pytest.raises(SettingsError, match=r"one array of scores a dataset.* give \[scores\]"):
+        bootstrap_interval(flat)
+
+
+@pytest.mark.parametrize("options", [{"level": 95}, {"level": 1.0}, {"draws": 0}])
+def test_levels_and_draws_out_of_range_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="level must be between 0 and 1, and draws at least 1; got"):
+        bootstrap_interval([np.arange(5.0)], **options)
