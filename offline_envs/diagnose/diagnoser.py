@@ -27,7 +27,7 @@ from offline_envs.diagnose.rollouts import (
 from offline_envs.diagnose.settings import DiagnoseSettings
 from offline_envs.dynamics import DISAGREEMENTS, Holdout, generator_for
 from offline_envs.envs import Assembly
-from offline_envs.errors import DatasetError
+from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.evaluation import (
     DataScale,
     EvaluationResult,
@@ -48,7 +48,7 @@ class Diagnoser:
         say: Called with the name of each part when it begins.
 
     Raises:
-        SettingsError: Discrete actions.
+        SettingsError: Discrete actions, replayed columns, or fewer than two steps of data.
     """
 
     def __init__(
@@ -60,6 +60,15 @@ class Diagnoser:
         say: Say,
     ) -> None:
         check_continuous(assembly.transitions.discrete_actions, "A diagnosis")
+        if assembly.mdp.replay is not None:
+            raise SettingsError(
+                "A diagnosis follows the model along other episodes than the recorded ones, where nothing is "
+                "known of replayed columns. Leave out known={...: 'replayed'}."
+            )
+        if len(assembly.transitions) < 2:
+            raise SettingsError(
+                f"A diagnosis needs at least two steps of data, got {len(assembly.transitions)}."
+            )
         # Dict observations are diagnosed as the columns that the model sees.
         self.assembly = assembly._replace(transitions=assembly.transitions.flattened)
         self.policy = None if policy is None else on_columns(policy)

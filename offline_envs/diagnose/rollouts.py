@@ -102,7 +102,7 @@ def real_episodes(
         torch.from_numpy(np.concatenate(arrays))
         for arrays in (
             [np.asarray(e.observations)[:-1] for e in episodes],
-            [np.asarray(e.actions) for e in episodes],
+            [np.asarray(e.actions, dtype=np.float32) for e in episodes],  # a float64 space's are float64
             [np.asarray(e.rewards, dtype=np.float32) for e in episodes],
             [np.asarray(e.observations)[1:] for e in episodes],
             [np.asarray(e.terminations) for e in episodes],

@@ -16,9 +16,11 @@ from offline_envs.diagnose.penalty import PenaltyReport
 from offline_envs.diagnose.report import csv_text
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
 from offline_envs.envs import ModelOptions, assemble
+from offline_envs.errors import SettingsError
 from tests.runs.tiny import DEMO
 from tests.toy import counting_ensemble, toy_ensemble, toy_transitions
 
+ROWS = ("obs", "actions", "rewards", "next_obs", "terminated")
 SMALL = DiagnoseSettings(rows=100, rollouts=10, starts=30, horizon=4, train_horizon=2, episodes=1)
 
 
@@ -150,3 +152,17 @@ def test_a_model_without_measures_or_reason_is_reported_too(
     for chapter in chapters(found):
         chapter.draw(tmp_path / f"{chapter.name}.png")
         assert csv_text(chapter.rows) or not found.section(PenaltyReport).data.measures
+
+
+def test_replayed_columns_and_single_steps_are_refused_at_once() -> None:
+    options = ModelOptions(model=counting_ensemble(), termination="never", known={1: "replayed"})
+    with pytest.raises(SettingsError, match="nothing is known of replayed columns"):
+        diagnose(assemble(toy_transitions(), options=options), settings=SMALL)
+    one = assemble(toy_transitions(), options=ModelOptions(model=counting_ensemble(), termination="never"))
+    step = replace(
+        one.transitions,
+        **{name: getattr(one.transitions, name)[:1] for name in ROWS},
+        episode_starts=torch.tensor([0]),
+    )
+    with pytest.raises(SettingsError, match="at least two steps of data, got 1"):
+        diagnose(one._replace(transitions=step), settings=SMALL)

@@ -62,6 +62,15 @@ def test_real_episodes_are_kept_step_by_step() -> None:
     assert not found.terminated.any()
 
 
+def test_actions_of_a_float64_space_are_float32() -> None:
+    env = gym.make("InvertedDoublePendulum-v5", max_episode_steps=3)
+    bounds = env.action_space
+    env.action_space = gym.spaces.Box(-1.0, 1.0, bounds.shape, np.float64)
+    _, found = real_episodes(env, Idle(), n_episodes=1, seed=5)
+    env.close()
+    assert found.actions.dtype == torch.float32
+
+
 def test_the_mean_by_time_counts_while_half_of_the_episodes_last() -> None:
     steps = dataset_steps(toy_transitions(), torch.arange(6))
     assert steps.rewards.tolist() == toy_transitions().rewards[:6].tolist()
