@@ -22,7 +22,7 @@ def n_columns(space: Space[Any]) -> int | None:
 
 
 def to_columns(space: Space[Any], values: Any) -> Tensor:
-    """A batch of values as columns, float32 `(n, k)`, on its device.
+    """A batch of values as columns, float32 `(n, k)`, on its device, those by name sorted as in datasets.
 
     Args:
         space: The space of one value.
@@ -32,6 +32,7 @@ def to_columns(space: Space[Any], values: Any) -> Tensor:
     if isinstance(space, Dict):
         assert isinstance(values, Mapping)
         n = len(next(iter(values.values())))
-        return torch.as_tensor(flatten_obs(space, values, (n,))).to(torch.float32)
+        by_name = Dict(dict(space.spaces))  # an environment may declare them in another order
+        return torch.as_tensor(flatten_obs(by_name, values, (n,))).to(torch.float32)
     tensor = torch.as_tensor(values)
     return one_hot(space, tensor) if isinstance(space, Discrete | MultiDiscrete) else tensor.to(torch.float32)

@@ -1,3 +1,4 @@
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -79,3 +80,11 @@ def test_arrays_by_name_are_a_dict() -> None:
         load_transitions({**nested, "next_observations": next_obs})
     with pytest.raises(DatasetError, match="parts of obs must have equally many rows"):
         load_transitions({**nested, "observations": {"a": obs[:-1], "b": obs}})
+
+
+def test_columns_are_sorted_whatever_the_order_in_which_parts_are_declared() -> None:
+    parts: Any = OrderedDict(b=Box(-1, 1, (1,), np.float32), a=Box(-1, 1, (2,), np.float32))
+    declared = Dict(parts)
+    assert list(declared.spaces) == ["b", "a"]
+    batch = {"b": np.full((1, 1), 3.0), "a": np.array([[1.0, 2.0]])}
+    assert to_columns(declared, batch).tolist() == [[1.0, 2.0, 3.0]]
