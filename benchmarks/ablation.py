@@ -98,6 +98,7 @@ CELLS: Mapping[str, Cell] = {
     "mbpo": Cell(NONE, "mbpo", lipschitz=False),
     "mbpo-no-ens": Cell(NONE, "mbpo", lipschitz=False, ensemble=False),
     "true-error": Cell(TRUE, "mopo-true-error"),
+    "true-error-no-lip": Cell(TRUE, "mopo-true-error", lipschitz=False),
 }
 
 

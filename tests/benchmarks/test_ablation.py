@@ -49,6 +49,7 @@ def test_cells_differ_in_what_they_are_about_and_in_nothing_else(ablation: Modul
         "mbpo": {"algorithm", "ensemble"},
         "mbpo-no-ens": {"algorithm", "ensemble"},
         "true-error": {"algorithm"},
+        "true-error-no-lip": {"algorithm", "ensemble"},
     }
     assert base["ensemble"] == {"hidden": [8], "spectral_norm": True, "spectral_bound": 2.0}
     assert runs["mbpo-no-ens"]["ensemble"] == {
