@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from offline_envs.files import (
     check_writable,
     clear_leftovers_below,
     delete,
-    differences,
     holder,
     locked,
     locked_if_free,
@@ -176,7 +175,7 @@ class RunFolder:
             raise SettingsError(
                 f"{self.path} holds a run already. Resume it (--resume) or choose another folder."
             )
-        different = differences(settings.to_json(), self.settings().to_json())
+        different = _differences(settings, self.settings())
         if "model" in different and self._holds_model(settings.model):
             different.remove("model")
         if different:
@@ -246,3 +245,9 @@ class RunFolder:
             CheckpointError: The file is damaged.
         """
         return read_metrics(self.metrics_file)
+
+
+def _differences(ours: RunSettings, theirs: RunSettings) -> list[str]:
+    """Names of the settings that differ, compared with defaults filled in, since a file may lack these."""
+    names = [field.name for field in fields(RunSettings)]
+    return [name for name in names if getattr(ours, name) != getattr(theirs, name)]

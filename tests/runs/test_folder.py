@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,19 @@ def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
         run.check(replace(SETTINGS, seed=4, horizon=2), resume=True)
     run.create(replace(SETTINGS, seed=4))
     assert run.settings().to_json() == SETTINGS.to_json()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("choose", "model"), ("standardize_obs", True), ("clone_loss", "likelihood"), ("history", 2)],
+)
+def test_a_setting_that_is_left_out_on_resuming_is_another_one(name: str, value: Any, tmp_path: Path) -> None:
+    """Files leave these out at their default; a run that went on by it would mix two kinds of policies."""
+    changed = replace(SETTINGS, **{name: value})
+    run = run_folder(tmp_path, changed)
+    with pytest.raises(SettingsError, match=f"other settings: {name} differ"):
+        run.check(SETTINGS, resume=True)
+    run.check(changed, resume=True)
 
 
 def test_a_run_without_progress_may_start_anew(tmp_path: Path) -> None:
