@@ -162,13 +162,20 @@ class RunFolder:
         """Refuse a folder that holds another run, unless that run has no progress to lose.
 
         Raises:
-            SettingsError: The folder holds a run already and `resume` is false, or a run of other settings.
+            SettingsError: The folder holds a run already and `resume` is false, or a run of other settings;
+                or the model that the settings name lies inside its own one.
             StorageError: The folder cannot be written.
             CheckpointError: Its settings cannot be read.
         """
         if self.path.exists() and not self.path.is_dir():
             raise SettingsError(f"{self.path} is a file. Choose a folder.")
         check_writable(self.path, MOVED_BY)
+        given = _resolved(settings.model)
+        if given is not None and self.model.resolve() in given.parents:
+            raise SettingsError(
+                f"model must not lie inside {self.model}, which the run replaces by its own copy, got "
+                f"{settings.model}. Move it, or choose another folder."
+            )
         if not self.settings_file.exists() or not self.has_progress:
             return
         if not resume:
@@ -193,11 +200,13 @@ class RunFolder:
     def create(self, settings: RunSettings) -> None:
         """Make the folder of a new run; one with progress, which `check` has accepted, stays unchanged.
 
-        The model of a run that came no further is removed: this run's may be another.
+        The model of a run that came no further is removed, since this run's may be another, unless it is the
+        one that the settings name.
         """
         if self.settings_file.exists() and self.has_progress:
             return
-        delete(self.model)
+        if _resolved(settings.model) != self.model.resolve():
+            delete(self.model)
         self.write_json(self.settings_file, settings.to_json())
         self.write_json(self.path / "versions.json", versions())
 
@@ -251,3 +260,8 @@ def _differences(ours: RunSettings, theirs: RunSettings) -> list[str]:
     """Names of the settings that differ, compared with defaults filled in, since a file may lack these."""
     names = [field.name for field in fields(RunSettings)]
     return [name for name in names if getattr(ours, name) != getattr(theirs, name)]
+
+
+def _resolved(model: str | None) -> Path | None:
+    """Where the model that settings name lies, however its path is written."""
+    return None if model is None else Path(model).expanduser().resolve()

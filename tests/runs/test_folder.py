@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from offline_envs.dynamics import save_model
+from offline_envs.dynamics import read_model_card, save_model
 from offline_envs.errors import CheckpointError, SettingsError, StorageError
 from offline_envs.runs import RunFolder, TrainResult, TrainSettings
 from offline_envs.runs.results import MetricsRow
@@ -81,6 +81,23 @@ def test_a_run_without_progress_may_start_anew(tmp_path: Path) -> None:
     run.create(other)
     assert run.settings().to_json() == other.to_json()
     assert not run.model.exists()
+
+
+def test_a_run_keeps_the_model_in_its_folder_if_its_settings_name_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the only one left, e.g. of a run that was stopped before its first evaluation."""
+    run = run_folder(tmp_path / "run")
+    run.checkpoint.rmdir()
+    monkeypatch.chdir(tmp_path)
+    for path in ("run/model", str(run.path / ".." / "run" / "model")):
+        settings = replace(SETTINGS, model=path, ensemble={})
+        run.check(settings, resume=False)
+        run.create(settings)
+        assert read_model_card(run.model)["settings"]["n_members"] == 3  # those of the toy ensemble
+    below = replace(SETTINGS, model=str(run.model / "mine"), ensemble={})
+    with pytest.raises(SettingsError, match=r"must not lie inside .*run/model, .* got .*/mine\. Move it"):
+        run.check(below, resume=False)
 
 
 def test_the_same_model_at_another_path_is_no_other_setting(tmp_path: Path) -> None:
