@@ -5,8 +5,8 @@ from offline_envs.files.cache import cached, lock_of, say, unfinished
 from offline_envs.files.identity import check_identity, differences, json_checksum, key_of, plain
 from offline_envs.files.json_files import read_json, read_plain_json, write_json
 from offline_envs.files.leftovers import (
+    clear_file_parts,
     clear_leftovers,
-    clear_leftovers_below,
     delete,
     put_back,
     target_of,
@@ -21,8 +21,8 @@ __all__ = [
     "cached",
     "check_identity",
     "check_writable",
+    "clear_file_parts",
     "clear_leftovers",
-    "clear_leftovers_below",
     "copy_folder",
     "delete",
     "differences",

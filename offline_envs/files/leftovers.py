@@ -19,10 +19,14 @@ def clear_leftovers(path: Path) -> None:
     write_lock(path).unlink(missing_ok=True)
 
 
-def clear_leftovers_below(folder: Path) -> None:
-    """Do so for every file and folder below `folder`, e.g. of a run that is resumed."""
-    for name in {path.with_name(target) for path in folder.rglob("*") if (target := target_of(path))}:
-        clear_leftovers(name)
+def clear_file_parts(folder: Path) -> None:
+    """Delete unfinished versions of files directly in a folder; only its sole owner may.
+
+    Their names hold a process and a machine, so that no hidden file of another program is taken for one.
+    """
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if target_of(path) and _WRITER.search(path.name):
+            path.unlink(missing_ok=True)
 
 
 def clear_parts(path: Path) -> None:

@@ -11,7 +11,8 @@ from offline_envs.dynamics import read_model_card
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import (
     check_writable,
-    clear_leftovers_below,
+    clear_file_parts,
+    clear_leftovers,
     delete,
     holder,
     locked,
@@ -151,12 +152,16 @@ class RunFolder:
         )
 
     def _clear(self) -> None:
-        """Delete what killed processes left: unfinished files, and the checkpoint of a complete run."""
-        clear_leftovers_below(self.path)
+        """Delete what killed processes left of what a run writes, and the checkpoint of a complete run.
+
+        Other hidden files stay: the folder may also be one that the user works in.
+        """
+        for place in (self.path, self.policies, self.plots):
+            clear_file_parts(place)
+        for folder in (self.model, self.checkpoint):
+            clear_leftovers(folder)
         if self.result_file.exists():
             delete(self.checkpoint)
-        for lock in self.path.glob(".?*.lock"):  # of folders inside; nobody else writes those now
-            delete(lock)
 
     def check(self, settings: RunSettings, *, resume: bool) -> None:
         """Refuse a folder that holds another run, unless that run has no progress to lose.

@@ -8,8 +8,8 @@ import pytest
 
 from offline_envs.errors import StorageError
 from offline_envs.files import (
+    clear_file_parts,
     clear_leftovers,
-    clear_leftovers_below,
     copy_folder,
     new_file,
     new_folder,
@@ -105,12 +105,14 @@ def test_leftovers_of_killed_processes_are_cleared_by_the_owner(tmp_path: Path) 
     assert names(tmp_path) == {"checkpoint", ".other.part"}
 
 
-def test_leftovers_of_a_whole_folder_are_cleared_by_its_owner(tmp_path: Path) -> None:
-    for name in ("a/.model.part", "a/.best.old", "a/b"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "a" / "b" / ".x.123@host.part").touch()
-    clear_leftovers_below(tmp_path)
-    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} == {"a", "a/b", "a/best"}
+def test_only_unfinished_files_directly_in_a_folder_are_cleared_by_its_owner(tmp_path: Path) -> None:
+    kept = {"a", ".b.part", ".c.7.part", ".d.old", ".e.lock", "below", "below/.a.123@host.part"}
+    (tmp_path / "below").mkdir()
+    for name in (*(kept - {"below"}), ".a.123@host.part"):
+        (tmp_path / name).touch()
+    clear_file_parts(tmp_path)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} == kept
+    clear_file_parts(tmp_path / "none")  # nothing to do
 
 
 def test_names_with_brackets_are_names_and_no_patterns(tmp_path: Path) -> None:

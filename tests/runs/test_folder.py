@@ -109,6 +109,19 @@ def test_the_same_model_at_another_path_is_no_other_setting(tmp_path: Path) -> N
         run.check(replace(SETTINGS, model=str(tmp_path / "other"), ensemble={}), resume=True)
 
 
+def test_a_run_clears_only_what_runs_write(tmp_path: Path) -> None:
+    """The folder may be one that the user works in, with hidden files of other programs."""
+    theirs = [".env", ".env.old", ".yarn.lock", ".a.part", "sub/.b.old", "sub/.metrics.csv.1@host.part"]
+    ours = [".metrics.csv.1@host.part", "policies/.last_policy.zip.1@host.part", ".model.lock", ".model.part"]
+    for name in (*theirs, *ours):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with RunFolder(tmp_path).claimed():
+        pass
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert left == {*theirs, "policies", "sub"}
+
+
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     path = tmp_path / "run"
     path.touch()
