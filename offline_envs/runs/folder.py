@@ -37,6 +37,11 @@ MOVED_BY = "folder= (--folder)"
 NOT_SEALED = ("checkpoint", "plots", "tensorboard", ".lock")
 """What may change or disappear once a run is complete."""
 
+REPLACED = (
+    *("model", "checkpoint", "policies"),
+    *("metrics.csv", "result.json", "versions.json", "checksums.json"),
+)
+"""What a run replaces or deletes in its folder, and writes after its settings."""
 
 LAST_POLICIES = (LAST_POLICY, "last_policy.pt")
 """Files of a run's last policy: of Stable-Baselines3's agents, and of model-free ones as TorchScript."""
@@ -168,9 +173,10 @@ class RunFolder:
 
         Raises:
             SettingsError: The folder holds a run already and `resume` is false, or a run of other settings;
-                or the model that the settings name lies inside its own one.
+                or the model that the settings name lies inside its own one; or it holds something else that a
+                run would replace.
             StorageError: The folder cannot be written.
-            CheckpointError: Its settings cannot be read.
+            CheckpointError: Its settings cannot be read, or are not those of a run.
         """
         if self.path.exists() and not self.path.is_dir():
             raise SettingsError(f"{self.path} is a file. Choose a folder.")
@@ -181,19 +187,33 @@ class RunFolder:
                 f"model must not lie inside {self.model}, which the run replaces by its own copy, got "
                 f"{settings.model}. Move it, or choose another folder."
             )
-        if not self.settings_file.exists() or not self.has_progress:
+        if not self.settings_file.exists():
+            self._check_free(given)
+            return
+        found = self.settings()
+        if not self.has_progress:
             return
         if not resume:
             raise SettingsError(
                 f"{self.path} holds a run already. Resume it (--resume) or choose another folder."
             )
-        different = _differences(settings, self.settings())
+        different = _differences(settings, found)
         if "model" in different and self._holds_model(settings.model):
             different.remove("model")
         if different:
             raise SettingsError(
                 f"{self.path} holds a run with other settings: {', '.join(different)} differ. "
                 "Resume with the same settings, or choose another folder."
+            )
+
+    def _check_free(self, given: Path | None) -> None:
+        """Refuse a folder of something else that a run would replace; the model that is given would stay."""
+        places = [self.path / name for name in REPLACED]
+        held = [place.name for place in places if place.exists() and place.resolve() != given]
+        if held:
+            raise SettingsError(
+                f"A new run needs a folder with nothing that it would replace, and {self.path} holds "
+                f"{', '.join(held)}, but no settings of a run. Choose another folder."
             )
 
     def _holds_model(self, path: str | None) -> bool:

@@ -122,6 +122,25 @@ def test_a_run_clears_only_what_runs_write(tmp_path: Path) -> None:
     assert left == {*theirs, "policies", "sub"}
 
 
+def test_a_folder_of_something_else_keeps_its_files(tmp_path: Path) -> None:
+    """A checkpoint beside a result would be deleted at once, a model as soon as the run starts."""
+    run = RunFolder(tmp_path)
+    save_model(run.model, toy_ensemble())
+    (tmp_path / "notes").touch()
+    run.check(replace(SETTINGS, model=str(run.model), ensemble={}), resume=False)
+    with pytest.raises(SettingsError, match="holds model, but no settings of a run"):
+        run.check(SETTINGS, resume=True)
+    run.checkpoint.mkdir()
+    with pytest.raises(SettingsError, match="holds model, checkpoint, but no settings"):
+        run.check(SETTINGS, resume=True)
+
+
+def test_settings_of_another_program_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"editor.tabSize": 4}')
+    with pytest.raises(CheckpointError, match=r"is not the folder of a run.*'editor\.tabSize'"):
+        RunFolder(tmp_path).check(SETTINGS, resume=False)
+
+
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     path = tmp_path / "run"
     path.touch()
