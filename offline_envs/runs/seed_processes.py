@@ -14,6 +14,7 @@ import torch
 from offline_envs.errors import OfflineEnvsError
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.resuming.stopping import StopRequest, ctrl_c_ignored, stop_request
+from offline_envs.runs.sent_errors import SentError
 from offline_envs.runs.settings import TrainSettings
 from offline_envs.runs.training import train
 
@@ -131,6 +132,8 @@ class _Team:
             except EOFError:
                 process.join()
                 message = _death(process)
+            if isinstance(message, SentError):
+                message = message.error()
             if not isinstance(message, Mapping):
                 process.join()
                 receiver.close()
@@ -168,7 +171,7 @@ def _run(job: Job, sender: Connection, prepare: Callable[[], None] | None, threa
         train(job.settings, job.folder.path, resume=job.resume, show_progress=False, callbacks=[tell])
         sender.send(COMPLETE)
     except BaseException as error:
-        sender.send(error)
+        sender.send(SentError.of(error))
 
 
 def _send_row(sender: Connection, row: Mapping[str, Any], folder: object) -> None:

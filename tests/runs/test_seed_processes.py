@@ -12,6 +12,7 @@ import pytest
 from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.plugins import load_plugins
 from offline_envs.runs import RunFolder, SeedResults, TrainSettings, run_seeds
+from tests.runs.test_sent_errors import refuse
 from tests.runs.tiny import tiny_settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -90,6 +91,8 @@ def test_the_error_of_a_process_and_its_death_are_raised(settings: TrainSettings
     with pytest.raises(SettingsError, match="got 'no_such_plugin'") as raised:
         at_once(settings, [0], tmp_path, prepare=partial(load_plugins, ["no_such_plugin"]))
     assert raised.value.__notes__ == [f"This ended the run in {tmp_path / 'seed-0'}."]
+    with pytest.raises(OfflineEnvsError, match="CodedError: the licence server refused"):
+        at_once(settings, [0], tmp_path, prepare=refuse)
     with pytest.raises(OfflineEnvsError, match="died with status 7"):
         at_once(settings, [0], tmp_path, prepare=partial(os._exit, 7))
     with pytest.raises(SettingsError, match="processes must be at least 1, got 0"):

@@ -12,6 +12,7 @@ from offline_envs.errors import OfflineEnvsError
 from offline_envs.runs.evaluations.evaluator import Judge, Scores
 from offline_envs.runs.resuming.stopping import ctrl_c_ignored
 from offline_envs.runs.run_settings import RunSettings
+from offline_envs.runs.sent_errors import SentError
 from offline_envs.sb3 import agent_class
 
 
@@ -66,8 +67,8 @@ class EvaluationProcess:
                 f"The process that evaluates died with status {self._process.exitcode}. In a script, a run "
                 'with evaluate_beside has to be started under `if __name__ == "__main__":`.'
             ) from None
-        if isinstance(found, Exception):
-            raise found
+        if isinstance(found, SentError):
+            raise found.error()
         assert isinstance(found, Scores)
         return found
 
@@ -86,4 +87,4 @@ def _serve(pipe: Connection, settings: RunSettings, seed: int) -> None:
     except EOFError:
         return
     except Exception as error:
-        pipe.send(error)
+        pipe.send(SentError.of(error))

@@ -14,6 +14,7 @@ from offline_envs.runs.evaluations.evaluator import Scores
 from offline_envs.runs.evaluations.process import EvaluationProcess
 from offline_envs.sb3 import LAST_POLICY
 from tests.runs.resuming.test_resume import parameters
+from tests.runs.test_sent_errors import refuse
 from tests.runs.tiny import tiny_settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -140,6 +141,20 @@ def test_errors_there_are_raised_here(tmp_path: Path) -> None:
     with EvaluationProcess(tiny_settings(), seed=0) as process:
         process.ask(tmp_path / "none.zip")
         with pytest.raises(FileNotFoundError, match=r"none\.zip"):
+            process.answer()
+
+
+class Refused:
+    """Raises an error where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return refuse, ()
+
+
+def test_an_error_there_that_cannot_be_sent_is_told_here() -> None:
+    with EvaluationProcess(tiny_settings(), seed=0) as process:
+        process.ask(Refused())  # type: ignore[arg-type]
+        with pytest.raises(OfflineEnvsError, match="CodedError: the licence server refused"):
             process.answer()
 
 
