@@ -56,6 +56,12 @@ def check_agent_options(settings: RunSettings) -> None:
             raise SettingsError(f"agent_options cannot hold {name!r}: a run sets it from its own settings.")
         if name not in known:
             raise unknown_name(f"option of {settings.agent}", name, known - set(_own_keywords(settings)))
+    n_steps = settings.agent_options.get("n_steps", 1)
+    if n_steps != 1 and AGENTS.find(settings.agent).off_policy:  # SB3 would warn and go on with one
+        raise SettingsError(
+            f"agent_options of {settings.agent} must have n_steps=1, got {n_steps!r}: targets over several "
+            "steps need another replay buffer than that of a run."
+        )
     try:
         check_values(agent, settings.agent_options)
     except SettingsError as error:
@@ -120,7 +126,7 @@ def _made(
 ) -> BaseAlgorithm:
     options = dict(deepcopy(settings.agent_options))  # SB3 writes into `policy_kwargs`
     if settings.standardize_obs:
-        options["policy_kwargs"] = {**options.get("policy_kwargs", {}), **standardized_by(transitions)}
+        options["policy_kwargs"] = {**(options.get("policy_kwargs") or {}), **standardized_by(transitions)}
     keywords = {**settings.cycle().keywords, **options, **_own_keywords(settings)}
     try:
         return kind("MlpPolicy", env, **keywords)

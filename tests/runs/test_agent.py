@@ -8,7 +8,7 @@ from stable_baselines3 import SAC
 from offline_envs.agents import AGENTS, Agent
 from offline_envs.errors import SettingsError
 from offline_envs.runs import train
-from offline_envs.runs.agent import check_agent_options
+from offline_envs.runs.agent import check_agent, check_agent_options
 from tests.runs.tiny import tiny_settings
 
 
@@ -35,6 +35,7 @@ def test_a_run_takes_the_options_of_an_agent_of_ones_own(monkeypatch: pytest.Mon
         ({"gamma": 2}, "agent_options do not fit sac: gamma must be between 0 and 1, got 2"),
         ({"_init_setup_model": False}, "Unknown option of sac '_init_setup_model'"),
         ({"ent_coef": "high"}, "agent_options do not fit sac: could not convert string to float: 'high'"),
+        ({"n_steps": 5}, r"agent_options of sac must have n_steps=1, got 5"),
         ({"policy_kwargs": {"net_arcs": [8]}}, "agent_options do not fit sac: .*net_arcs"),
     ],
 )
@@ -46,3 +47,9 @@ def test_a_bad_option_is_refused_before_the_fit(
     with pytest.raises(SettingsError, match=message):
         train(tiny_settings(agent_options=options), folder, show_progress=False)
     assert not folder.exists()
+
+
+def test_observations_are_standardized_where_the_policy_has_no_keywords() -> None:
+    """JSON's null is SB3's own default."""
+    settings = tiny_settings(standardize_obs=True, agent_options={"policy_kwargs": None})
+    check_agent(settings, settings.transitions(), clones=False)
