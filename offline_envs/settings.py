@@ -5,7 +5,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from dataclasses import field as declared
 from numbers import Integral, Real
 from types import MappingProxyType, UnionType
@@ -107,7 +107,8 @@ class JsonSettings(TypedSettings):
         """Build the settings from JSON values; fields that are left out keep their defaults.
 
         Raises:
-            SettingsError: An unknown name, or a value of the wrong type or out of range.
+            SettingsError: An unknown name, a value of the wrong type or out of range, or no value for a field
+                that has no default.
         """
         if not isinstance(values, Mapping):
             raise SettingsTypeError(f"{cls.__name__} must be given as settings by name, got {values!r}.")
@@ -115,6 +116,10 @@ class JsonSettings(TypedSettings):
         for name in values:
             if name not in names:
                 raise unknown_name(f"setting of {cls.__name__}", name, names)
+        missing = [name for name in _required(cls) if name not in values]
+        if missing:
+            given = ", ".join(values) or "no settings"
+            raise SettingsError(f"{cls.__name__} must be given {', '.join(missing)}, got {given}.")
         return cls(**{name: tuple(v) if _is_list(v) else v for name, v in values.items()})
 
 
@@ -212,6 +217,11 @@ def _as_python(kind: Any, value: Any) -> Any:
     if isinstance(value, Integral) and int in options:
         return int(value)
     return float(value) if isinstance(value, Real) and float in options else value
+
+
+def _required(kind: type) -> list[str]:
+    """Names of the fields of a dataclass that have no default."""
+    return [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
 
 
 def _as_json(name: str, value: Mapping[str, Any]) -> Any:

@@ -81,6 +81,21 @@ def test_numpys_numbers_are_numbers_wherever_they_are() -> None:
 
 
 @dataclass(frozen=True)
+class Needing(JsonSettings):
+    place: str
+    rate: float
+    count: int = 1
+
+
+def test_a_setting_without_a_default_that_is_missing_is_named() -> None:
+    """Python would speak of arguments of `__init__`, which whoever wrote a file has never seen."""
+    with pytest.raises(SettingsError, match=r"Needing must be given rate, got place, count\."):
+        Needing.from_json({"place": "a", "count": 2})
+    with pytest.raises(SettingsError, match=r"Needing must be given place, rate, got no settings\."):
+        Needing.from_json({})
+
+
+@dataclass(frozen=True)
 class Grown(JsonSettings):
     count: int = 1
     name: str = added_later("a")
