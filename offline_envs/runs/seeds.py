@@ -96,7 +96,7 @@ def run_seeds(
 
     Args:
         settings: The run; its seed is replaced.
-        seeds: The seeds, at least one.
+        seeds: The seeds, at least one, each once.
         folder: Folder of the runs' folders.
         processes: Seeds that run at once; 1 runs one after another in this process. Otherwise each runs in a
             process of its own with its share of the threads, and ends as it would here with as many threads.
@@ -135,6 +135,8 @@ def _planned(
     settings: TrainSettings, seeds: Sequence[int], folder: Path, processes: int, together: bool, resume: bool
 ) -> list[SeedRun]:
     """The runs, refused before the first one starts if one cannot be carried out so."""
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise SettingsError(f"seeds must be distinct, and at least one, got {list(seeds)}.")
     if processes < 1:
         raise SettingsError(f"processes must be at least 1, got {processes}.")
     if processes > 1 and settings.evaluate_beside:

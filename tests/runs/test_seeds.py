@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,16 @@ def test_a_folder_that_cannot_be_used_is_refused_before_the_first_seed(
     with pytest.raises(SettingsError, match="seed-1 is a file"):
         run_seeds(settings, [0, 1], tmp_path, show_progress=False)
     assert not (tmp_path / "seed-0").exists()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("seeds", [[], [0, 0]])
+def test_no_seeds_and_the_same_seed_twice_are_refused_before_the_first_one(
+    seeds: list[int], processes: int, settings: TrainSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match=rf"distinct, and at least one, got {re.escape(str(seeds))}\."):
+        run_seeds(settings, seeds, tmp_path, processes=processes, show_progress=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
