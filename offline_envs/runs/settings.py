@@ -1,13 +1,13 @@
 """Settings of a training run: frozen, checked, and written into the run's folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from offline_envs.agents import AGENTS, off_policy_agents
 from offline_envs.envs import VECTOR_OPTIONS
 from offline_envs.errors import SettingsError
-from offline_envs.runs.algorithms import ALGORITHMS, Algorithm, algorithm
+from offline_envs.runs.algorithms import ALGORITHMS, Algorithm, algorithm, merged
 from offline_envs.runs.choice.figures import LAST
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.settings import checked
@@ -48,7 +48,16 @@ class TrainSettings(RunSettings):
             chosen.own_settings(self)
         if self.rollout_actions == "uniform":
             self._check_uniform_rollouts(chosen)
+        if idle := self._idle(chosen):
+            raise _unused(idle, self.algorithm)
         chosen.check(self)
+
+    def _idle(self, chosen: Algorithm) -> list[str]:
+        """Settings that the algorithm ignores and that have neither the default of runs nor its own one."""
+        standard = RunSettings(self.dataset)
+        own = merged(chosen.defaults, chosen.agent_defaults.get(self.agent, {}))
+        names = [field.name for field in fields(standard) if field.name not in chosen.uses]
+        return [n for n in names if getattr(self, n) not in (getattr(standard, n), own.get(n))]
 
     def _check_uniform_rollouts(self, chosen: Algorithm) -> None:
         if "rollout_actions" not in chosen.uses:
@@ -76,5 +85,9 @@ class TrainSettings(RunSettings):
         if "real_ratio" in values and "real_ratio" not in idle and agent is not None and not agent.off_policy:
             idle.append("real_ratio")
         if idle:
-            raise SettingsError(f"{', '.join(sorted(idle))}: {name} does not use that. Remove it.")
+            raise _unused(idle, name)
         return cls.from_json(chosen)
+
+
+def _unused(names: Iterable[str], algorithm: str) -> SettingsError:
+    return SettingsError(f"{', '.join(sorted(names))}: {algorithm} does not use that. Remove it.")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from offline_envs.errors import SettingsError
-from offline_envs.runs import TrainSettings, train
+from offline_envs.runs import TrainSettings, algorithm, train
 from tests.cli.runner import succeed
 from tests.discrete import cart_pole_arrays
 from tests.runs.tiny import tiny_settings
@@ -21,7 +21,9 @@ def dataset(tmp_path: Path) -> str:
 
 def settings(dataset: str, **changes: Any) -> TrainSettings:
     options: dict[str, Any] = {"ensemble": {"hidden": [16]}, "fit": {"max_epochs": 3}, "agent": "dqn"}
-    return tiny_settings(**{"dataset": dataset, "env_id": "CartPole-v1", **options, **changes})
+    uses = algorithm(changes.get("algorithm", TrainSettings.algorithm)).uses
+    used = {name: value for name, value in options.items() if name in uses}
+    return tiny_settings(**{"dataset": dataset, "env_id": "CartPole-v1", **used, **changes})
 
 
 @pytest.mark.parametrize("agent", ["dqn", "qrdqn"])

@@ -147,6 +147,22 @@ def test_what_an_algorithm_does_not_use_is_refused(values: dict[str, Any]) -> No
         TrainSettings.for_algorithm({"dataset": "a-v0", **values})
 
 
+@pytest.mark.parametrize(
+    ("values", "idle"),
+    [
+        ({"algorithm": "mbpo", "penalty_coef": 7.0, "penalty_scale": "data"}, "penalty_coef, penalty_scale"),
+        ({"algorithm": "bc", "horizon": 3, "model": "a-folder"}, "horizon, model"),
+        ({"algorithm": "mopo", "adversary_every": 3}, "adversary_every"),
+        ({"algorithm": "cql", "agent": "td3", "agent_options": {"gamma": 0.9}}, "agent, agent_options"),
+    ],
+)
+def test_settings_that_the_algorithm_would_ignore_are_refused_wherever_they_are_made(
+    values: dict[str, Any], idle: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"{idle}: {values['algorithm']} does not use that. Remove it."):
+        TrainSettings("a-v0", **values)
+
+
 def test_uniform_rollouts_are_for_every_model_and_not_for_trpo() -> None:
     """RAMBO's release has them on most AntMaze datasets; MOReL's agent by default is TRPO."""
     values = {"dataset": "a-v0", "rollout_actions": "uniform"}

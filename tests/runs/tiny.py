@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from offline_envs.runs import TrainResult, TrainSettings
+from offline_envs.runs import TrainResult, TrainSettings, algorithm
 
 DEMO = "offline-envs/inverteddoublependulum-replay-v0"
 
@@ -10,7 +10,7 @@ ENSEMBLE, FIT = {"hidden": [16, 16]}, {"max_epochs": 1}
 
 
 def tiny_settings(**changes: Any) -> TrainSettings:
-    """Six gradient steps in three cycles of eight transitions and two gradient steps."""
+    """Six gradient steps, with a model in three cycles of eight transitions and two gradient steps."""
     options: dict[str, Any] = {
         "dataset": DEMO,
         "gradient_steps": 6,
@@ -22,7 +22,8 @@ def tiny_settings(**changes: Any) -> TrainSettings:
         "final_episodes": 2,
         "agent_options": {"policy_kwargs": {"net_arch": [8]}, "batch_size": 16},
     }
-    return TrainSettings(**{**options, **changes})
+    uses = algorithm(changes.get("algorithm", TrainSettings.algorithm)).uses
+    return TrainSettings(**{**{name: value for name, value in options.items() if name in uses}, **changes})
 
 
 def some_result(**changes: Any) -> TrainResult:

@@ -12,7 +12,7 @@ import pytest
 from offline_envs.envs import LearnedVectorEnv
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, TrainResult, TrainSettings, agent, run_seeds, run_together, train
-from offline_envs.runs.algorithms import model_based
+from offline_envs.runs.algorithms import algorithm, model_based
 from offline_envs.sb3.rollouts.device_rollouts import DeviceRollouts
 from tests.runs.resuming.test_resume import assert_same, stopped_at_once
 from tests.runs.tiny import tiny_settings
@@ -159,7 +159,9 @@ def test_an_error_before_training_ends_the_others(
 def test_runs_that_cannot_learn_together_are_refused(
     changes: dict[str, Any], reason: str, settings: list[TrainSettings], tmp_path: Path
 ) -> None:
-    other = TrainSettings(**{**settings[1].to_json(), **changes})
+    uses = algorithm(changes.get("algorithm", settings[1].algorithm)).uses
+    used = {name: value for name, value in settings[1].to_json().items() if name in uses}
+    other = TrainSettings(**{**used, **changes})
     with pytest.raises(SettingsError, match=reason):
         together([settings[0], other], tmp_path)
     assert list(tmp_path.iterdir()) == []
