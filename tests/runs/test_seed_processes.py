@@ -12,7 +12,7 @@ import pytest
 from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.plugins import load_plugins
 from offline_envs.runs import RunFolder, SeedResults, TrainSettings, run_seeds
-from tests.runs.test_sent_errors import refuse
+from tests.runs.test_sent_errors import ROOT, refuse
 from tests.runs.tiny import tiny_settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -87,7 +87,10 @@ def test_stopped_runs_resume_and_the_next_seed_does_not_start(
         assert learned(tmp_path / f"seed-{seed}") == learned(alone / f"seed-{seed}")
 
 
-def test_the_error_of_a_process_and_its_death_are_raised(settings: TrainSettings, tmp_path: Path) -> None:
+def test_the_error_of_a_process_and_its_death_are_raised(
+    settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)  # the process imports `refuse`
     with pytest.raises(SettingsError, match="got 'no_such_plugin'") as raised:
         at_once(settings, [0], tmp_path, prepare=partial(load_plugins, ["no_such_plugin"]))
     assert raised.value.__notes__ == [f"This ended the run in {tmp_path / 'seed-0'}."]

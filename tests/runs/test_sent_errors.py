@@ -1,9 +1,13 @@
 import pickle
+from pathlib import Path
 
 import pytest
 
 from offline_envs.errors import OfflineEnvsError
 from offline_envs.runs.sent_errors import SentError
+
+ROOT = Path(__file__).parents[2]
+"""Where processes find the package `tests`."""
 
 
 class CodedError(Exception):

@@ -14,7 +14,7 @@ from offline_envs.runs.evaluations.evaluator import Scores
 from offline_envs.runs.evaluations.process import EvaluationProcess
 from offline_envs.sb3 import LAST_POLICY
 from tests.runs.resuming.test_resume import parameters
-from tests.runs.test_sent_errors import refuse
+from tests.runs.test_sent_errors import ROOT, refuse
 from tests.runs.tiny import tiny_settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -151,7 +151,8 @@ class Refused:
         return refuse, ()
 
 
-def test_an_error_there_that_cannot_be_sent_is_told_here() -> None:
+def test_an_error_there_that_cannot_be_sent_is_told_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)  # the process imports `refuse`
     with EvaluationProcess(tiny_settings(), seed=0) as process:
         process.ask(Refused())  # type: ignore[arg-type]
         with pytest.raises(OfflineEnvsError, match="CodedError: the licence server refused"):
