@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from offline_envs.errors import SettingsError
+from offline_envs.errors import unknown_name
 from offline_envs.runs import TrainSettings, algorithm, merged, run_seeds
 
 
@@ -34,7 +34,7 @@ def chosen_cells(names: str, valid: Mapping[str, Any]) -> list[str]:
     found = names.split(",")
     for name in found:
         if name not in valid:
-            raise SettingsError(f"Unknown cell {name!r}. Valid: {', '.join(valid)}.")
+            raise unknown_name("cell", name, valid)
     return found
 
 

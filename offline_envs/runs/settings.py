@@ -56,7 +56,9 @@ class TrainSettings(RunSettings):
         """Settings that the algorithm ignores and that have neither the default of runs nor its own one."""
         standard = RunSettings(self.dataset)
         own = merged(chosen.defaults, chosen.agent_defaults.get(self.agent, {}))
-        names = [field.name for field in fields(standard) if field.name not in chosen.uses]
+        names = {field.name for field in fields(standard) if field.name not in chosen.uses}
+        if not _replays(self.agent):
+            names.add("real_ratio")
         return [n for n in names if getattr(self, n) not in (getattr(standard, n), own.get(n))]
 
     def _check_uniform_rollouts(self, chosen: Algorithm) -> None:
@@ -80,13 +82,18 @@ class TrainSettings(RunSettings):
         entry = algorithm(name)
         chosen = entry.with_defaults(values)
         known = {field.name for field in fields(cls)}
-        idle = [n for n in values if n in known and n not in entry.uses]
-        agent = AGENTS.get(str(chosen.get("agent", cls.agent)))
-        if "real_ratio" in values and "real_ratio" not in idle and agent is not None and not agent.off_policy:
-            idle.append("real_ratio")
+        idle = {n for n in values if n in known and n not in entry.uses}
+        if "real_ratio" in values and not _replays(str(chosen.get("agent", cls.agent))):
+            idle.add("real_ratio")
         if idle:
             raise _unused(idle, name)
         return cls.from_json(chosen)
+
+
+def _replays(agent: str) -> bool:
+    """Whether an agent has a replay buffer, which rows of the dataset can be mixed into; unknown ones may."""
+    entry = AGENTS.get(agent)
+    return entry is None or entry.off_policy
 
 
 def _unused(names: Iterable[str], algorithm: str) -> SettingsError:

@@ -153,6 +153,7 @@ def test_what_an_algorithm_does_not_use_is_refused(values: dict[str, Any]) -> No
         ({"algorithm": "mbpo", "penalty_coef": 7.0, "penalty_scale": "data"}, "penalty_coef, penalty_scale"),
         ({"algorithm": "bc", "horizon": 3, "model": "a-folder"}, "horizon, model"),
         ({"algorithm": "mopo", "adversary_every": 3}, "adversary_every"),
+        ({"algorithm": "mopo", "agent": "trpo", "n_envs": 250, "real_ratio": 0.5}, "real_ratio"),
         ({"algorithm": "cql", "agent": "td3", "agent_options": {"gamma": 0.9}}, "agent, agent_options"),
     ],
 )
