@@ -106,8 +106,7 @@ def main(
         torch.set_num_threads(threads)
     if batch not in BATCHES:
         raise unknown_name("batch", batch, BATCHES)
-    given = {} if model is None else {"model": str(model)}
-    common = merged(merged(COMMON, {**BATCHES[batch], **given}), json.loads(settings))
+    common = merged(_shared(batch, model), json.loads(settings))
     chosen = {name: METHODS[name] for name in chosen_cells(methods, METHODS)}
     runs = {name: cell_settings(common, method.settings) for name, method in chosen.items()}
     numbers = [int(seed) for seed in seeds.split(",")]
@@ -118,6 +117,14 @@ def main(
         for seed in numbers:
             title = f"{batch}/{chosen[name].title}/seed-{seed}"
             add_run(archive, title, folder / batch / name / f"seed-{seed}")
+
+
+def _shared(batch: str, model: Path | None) -> dict[str, Any]:
+    """Settings of all methods on a batch; a model that is given needs no fit."""
+    if model is None:
+        return {**COMMON, **BATCHES[batch]}
+    shared = {name: value for name, value in COMMON.items() if name != "fit"}
+    return {**shared, **BATCHES[batch], "model": str(model)}
 
 
 if __name__ == "__main__":

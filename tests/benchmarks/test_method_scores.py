@@ -59,6 +59,20 @@ def test_runs_are_trained_once_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert run.result_file.stat().st_mtime_ns == written
 
 
+def test_methods_share_a_model_that_is_given_in_place_of_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = script("method_scores", monkeypatch)
+    started: dict[str, TrainSettings] = {}
+    monkeypatch.setattr(scores, "run_cells", lambda runs, seeds, folder: started.update(runs))
+    app = scores.typer.Typer()
+    app.command()(scores.main)
+    arguments = ["hopper-replay", "--model", "fitted", "--threads", "0"]
+    found = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert found.exit_code == 0
+    assert set(started) == set(scores.METHODS)
+    assert all(run.model == ("fitted" if name != "bc" else None) for name, run in started.items())
+    assert all(run.fit == {} for run in started.values())
+
+
 def test_an_unknown_batch_or_method_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = script("method_scores", monkeypatch)
     app = scores.typer.Typer()
