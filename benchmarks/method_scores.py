@@ -35,13 +35,18 @@ BATCHES: Mapping[str, Mapping[str, Any]] = {
 COMMON: Mapping[str, Any] = {
     "gradient_steps": 50_000,
     "eval_episodes": 5,
+    "eval_every": 2_500,
     "transitions_per_gradient_step": 100,
     "fit": {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 24, "seed": 0},
 }
 """Settings of all methods that use them and do not say otherwise."""
 
 A_FIFTH: Mapping[str, Any] = {"penalty_coef": 0.2, "penalty_scale": "reward"}
-LONG_ROLLOUTS: Mapping[str, Any] = {"gradient_steps": 400, "transitions_per_gradient_step": 25_000}
+LONG_ROLLOUTS: Mapping[str, Any] = {
+    "gradient_steps": 400,
+    "transitions_per_gradient_step": 25_000,
+    "eval_every": 10,
+}
 """Of TRPO, in place of 50 000 gradient steps of SAC with 100 transitions each."""
 
 
