@@ -28,6 +28,7 @@ class ArchivedRun:
         steps: Gradient steps of its evaluations.
         returns: Mean return of each evaluation.
         lengths: Mean number of steps of each.
+        normalized: Normalised score of each, None where the environment has no constants.
     """
 
     dataset: str
@@ -37,6 +38,18 @@ class ArchivedRun:
     steps: tuple[int, ...]
     returns: tuple[float, ...]
     lengths: tuple[float, ...]
+    normalized: tuple[float | None, ...]
+
+    @property
+    def last_policy(self) -> tuple[float, float | None]:
+        """Return and normalised score of its last policy, in further episodes.
+
+        Of a run that ended in an earlier one, as its model chose, those of its last evaluation: the further
+        episodes are of the policy that was chosen.
+        """
+        if self.result.get("chosen_step") in (None, self.steps[-1]):
+            return self.result["real_return"], self.result["normalized_score"]
+        return self.returns[-1], self.normalized[-1]
 
 
 def add_run(archive: Path, name: str, run: Path) -> None:
@@ -92,4 +105,5 @@ def _run(name: str, files: Mapping[str, bytes]) -> ArchivedRun:
         steps=tuple(int(row["gradient_steps"]) for row in rows),
         returns=tuple(float(row["real_return"]) for row in rows),
         lengths=tuple(float(row["real_length"]) for row in rows),
+        normalized=tuple(float(row["normalized_score"]) if row["normalized_score"] else None for row in rows),
     )

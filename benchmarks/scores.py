@@ -1,7 +1,8 @@
 """Scores of archived runs: a table a dataset, one over datasets, learning curves and a performance profile.
 
 `scores.py add ARCHIVE dataset/method/seed-n RUN` keeps a run, `scores.py show ARCHIVE` prints the tables as
-Markdown. Scores over datasets are in units of the batch: 0 is its mean episode, 100 its best.
+Markdown. Scores are of last policies. Over datasets they are in units of the batch: 0 is its mean episode,
+100 its best.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,12 +55,11 @@ def dataset_table(runs: Sequence[ArchivedRun]) -> str:
     """Markdown: what each method's policies return on one dataset, over seeds."""
     lines = [
         f"Mean episode {runs[0].result['dataset_mean']:.0f}, best {runs[0].result['dataset_best']:.0f}.\n",
-        f"| method | seeds | final policy | normalised | last {LAST} evaluations | best |",
+        f"| method | seeds | last policy | normalised | last {LAST} evaluations | best |",
         "|---|---|---|---|---|---|",
     ]
     for method, found in _grouped(runs, "method").items():
-        finals = [run.result["real_return"] for run in found]
-        normal = [run.result["normalized_score"] for run in found]
+        finals, normal = zip(*(run.last_policy for run in found), strict=True)
         tail = np.concatenate([run.returns[-LAST:] for run in found])
         score = "" if None in normal else f"{np.mean(normal):.1f}"
         best = max(max(run.returns) for run in found)
@@ -89,7 +89,7 @@ def share_of_best(run: ArchivedRun, value: float) -> float:
 def _scores(runs: Sequence[ArchivedRun]) -> dict[str, NDArray[np.float64]]:
     """Dataset → final scores of its seeds."""
     return {
-        dataset: np.array([share_of_best(run, run.result["real_return"]) for run in found])
+        dataset: np.array([share_of_best(run, run.last_policy[0]) for run in found])
         for dataset, found in _grouped(runs, "dataset").items()
     }
 

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,11 +14,20 @@ METRICS = (
 )
 
 
-def saved_run(folder: Path, final: float, returns: list[float]) -> Path:
+def saved_run(
+    folder: Path, final: float, returns: list[float], chosen: int | None = None, scored: str = ""
+) -> Path:
     """Files of a complete run on a batch of mean 100 and best 200."""
     folder.mkdir()
-    rows = [f"{1000 * i},0,{value},0,{value / 2},,,1\n" for i, value in enumerate(returns, start=1)]
-    result = {"dataset_mean": 100.0, "dataset_best": 200.0, "real_return": final, "normalized_score": None}
+    rows = [f"{1000 * i},0,{value},0,{value / 2},{scored},,1\n" for i, value in enumerate(returns, start=1)]
+    result: dict[str, Any] = {
+        "dataset_mean": 100.0,
+        "dataset_best": 200.0,
+        "real_return": final,
+        "normalized_score": None,
+    }
+    if chosen is not None:
+        result |= {"chosen_by": "model_raw", "chosen_step": chosen, "normalized_score": 99.0}
     (folder / "metrics.csv").write_text(METRICS + "".join(rows))
     (folder / "result.json").write_text(json.dumps(result))
     (folder / "settings.json").write_text(json.dumps({"model": "/somewhere/model-a", "seed": 0}))
@@ -47,6 +57,27 @@ def test_tables_by_hand(
     assert ["ours", "1", "2", "100", "50 to 150"] in lines
     drawn = {path.name for path in (tmp_path / "images").iterdir()}
     assert drawn == {"curves_hills.png", "curves_valleys.png", "profiles.png"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "line"),
+    [
+        (1000, ["ours", "1", "160", "7.0", "150 ± 10", "160"]),  # the last evaluation, not the chosen policy
+        (2000, ["ours", "1", "250", "99.0", "150 ± 10", "160"]),
+    ],
+)
+def test_of_a_run_that_ended_in_an_earlier_policy_the_last_one_counts(
+    chosen: int,
+    line: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scores, archive = script("scores", monkeypatch), tmp_path / "runs.zip"
+    scores.add(archive, "hills/ours/seed-0", saved_run(tmp_path / "a", 250.0, [140.0, 160.0], chosen, "7"))
+    scores.show(archive)
+    printed = capsys.readouterr().out
+    assert line in [[cell.strip() for cell in row.split("|")[1:-1]] for row in printed.splitlines()]
 
 
 def test_the_archive_says_nothing_of_folders_elsewhere(archive: Path) -> None:
