@@ -56,9 +56,7 @@ class TrainSettings(RunSettings):
         """Settings that the algorithm ignores and that have neither the default of runs nor its own one."""
         standard = RunSettings(self.dataset)
         own = merged(chosen.defaults, chosen.agent_defaults.get(self.agent, {}))
-        names = {field.name for field in fields(standard) if field.name not in chosen.uses}
-        if not _replays(self.agent):
-            names.add("real_ratio")
+        names = _ignored(chosen, self.agent)
         return [n for n in names if getattr(self, n) not in (getattr(standard, n), own.get(n))]
 
     def _check_uniform_rollouts(self, chosen: Algorithm) -> None:
@@ -81,19 +79,16 @@ class TrainSettings(RunSettings):
         name = values.get("algorithm", cls.algorithm)
         entry = algorithm(name)
         chosen = entry.with_defaults(values)
-        known = {field.name for field in fields(cls)}
-        idle = {n for n in values if n in known and n not in entry.uses}
-        if "real_ratio" in values and not _replays(str(chosen.get("agent", cls.agent))):
-            idle.add("real_ratio")
-        if idle:
+        if idle := _ignored(entry, str(chosen.get("agent", cls.agent))).intersection(values):
             raise _unused(idle, name)
         return cls.from_json(chosen)
 
 
-def _replays(agent: str) -> bool:
-    """Whether an agent has a replay buffer, which rows of the dataset can be mixed into; unknown ones may."""
+def _ignored(chosen: Algorithm, agent: str) -> set[str]:
+    """Names of settings without effect: rows of the dataset, say, mix into replay buffers alone."""
+    names = {field.name for field in fields(RunSettings)}.difference(chosen.uses)
     entry = AGENTS.get(agent)
-    return entry is None or entry.off_policy
+    return names if entry is None or entry.off_policy else names | {"real_ratio"}
 
 
 def _unused(names: Iterable[str], algorithm: str) -> SettingsError:
