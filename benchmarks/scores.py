@@ -1,4 +1,4 @@
-"""Scores of archived runs: a table a dataset, one over datasets, learning curves and a performance profile.
+"""Scores of archived runs: a table a dataset, two over datasets, learning curves and a performance profile.
 
 `scores.py add ARCHIVE dataset/method/seed-n RUN` keeps a run, `scores.py show ARCHIVE` prints the tables as
 Markdown. Scores are of last policies. Over datasets they are in units of the batch: 0 is its mean episode,
@@ -46,7 +46,7 @@ def show(
         if images is not None:
             plot_curves(_grouped(found, "method"), images / f"curves_{dataset}.png")
     scores = {method: _scores(found) for method, found in _grouped(runs, "method").items()}
-    print(f"\n### All datasets\n\n{method_table(scores)}")
+    print(f"\n### All datasets\n\n{overview_table(runs)}\n\n{method_table(scores)}")
     if images is not None:
         plot_profiles(scores, images / "profiles.png")
 
@@ -60,12 +60,24 @@ def dataset_table(runs: Sequence[ArchivedRun]) -> str:
     ]
     for method, found in _grouped(runs, "method").items():
         finals, normal = zip(*(run.last_policy for run in found), strict=True)
-        tail = np.concatenate([run.returns[-LAST:] for run in found])
         score = "" if None in normal else f"{np.mean(normal):.1f}"
-        best = max(max(run.returns) for run in found)
-        lines.append(
-            f"| {method} | {len(found)} | {_spread(finals)} | {score} | {_spread(tail)} | {best:.0f} |"
-        )
+        best = f"{max(max(run.returns) for run in found):.0f}"
+        lines.append(_row(method, [str(len(found)), _spread(finals), score, _spread(_tail(found)), best]))
+    return "\n".join(lines)
+
+
+def overview_table(runs: Sequence[ArchivedRun]) -> str:
+    """Markdown: a row a method, a column a dataset; last policies over seeds, then the last evaluations."""
+    datasets = _grouped(runs, "dataset")
+    batches = [found[0].result for found in datasets.values()]
+    lines = [
+        f"| last policies; last {LAST} evaluations | {' | '.join(datasets)} |",
+        f"|{'---|' * (1 + len(datasets))}",
+        _row("batch: mean; best", [f"{b['dataset_mean']:.0f}; {b['dataset_best']:.0f}" for b in batches]),
+    ]
+    for method, found in _grouped(runs, "method").items():
+        cells = _grouped(found, "dataset")
+        lines.append(_row(method, [_cell(cells.get(dataset, ())) for dataset in datasets]))
     return "\n".join(lines)
 
 
@@ -100,6 +112,23 @@ def _interval(runs: Sequence[NDArray[np.float64]]) -> str:
         return ""
     low, high = bootstrap_interval(runs)
     return f"{low:.0f} to {high:.0f}"
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _cell(runs: Sequence[ArchivedRun]) -> str:
+    """Scores of a method on a dataset; nothing if it has no runs there."""
+    if not runs:
+        return ""
+    finals = [run.last_policy[0] for run in runs]
+    return f"{_spread(finals)}; {_spread(_tail(runs))}"
+
+
+def _tail(runs: Sequence[ArchivedRun]) -> NDArray[np.float64]:
+    """Returns of the last evaluations of all seeds."""
+    return np.concatenate([run.returns[-LAST:] for run in runs])
 
 
 def _grouped(runs: Sequence[ArchivedRun], key: str) -> dict[str, list[ArchivedRun]]:

@@ -53,6 +53,9 @@ def test_tables_by_hand(
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if "|" in line]
     assert ["BC", "1", "100", "", "100 ± 10", "110"] in lines
     assert ["ours", "2", "200 ± 50", "", "150 ± 22", "180"] in lines
+    assert ["batch: mean; best", "100; 200", "100; 200"] in lines
+    assert ["BC", "100; 100 ± 10", "200; 200"] in lines
+    assert ["ours", "200 ± 50; 150 ± 22", ""] in lines
     assert ["BC", "2", "2", "50", ""] in lines  # one seed a dataset: nothing to draw again
     assert ["ours", "1", "2", "100", "50 to 150"] in lines
     drawn = {path.name for path in (tmp_path / "images").iterdir()}
