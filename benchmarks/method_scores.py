@@ -2,7 +2,7 @@
 
 The rules: rollouts of 5 steps where the method does not set a length itself; a penalty by uncertainty takes a
 fifth of the data's mean |reward|, so that λ follows units and model; 100 imagined transitions for each
-gradient step where the method does not say; everything else is the default, or what docs/results.md says of
+gradient step where the method does not say; everything else is the default, or what docs/batches.md says of
 the method. All methods with a model share one fit of a batch. Each run's settings, result and metrics go into
 an archive that `scores.py show` makes tables and plots of. What is complete is not run again.
 

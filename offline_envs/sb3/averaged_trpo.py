@@ -51,7 +51,7 @@ class AveragedTRPO(TRPO):
     """sb3-contrib's TRPO, whose evaluated and saved policy can be an average of the policies on its way.
 
     Each step of TRPO stays close to the last policy, but where a policy hardly keeps its balance a step
-    decides whether it does. `docs/results.md` says what an average is worth.
+    decides whether it does. `docs/batches.md` says what an average is worth.
 
     Args:
         actor_ema_decay: Decay δ of an exponential moving average of the policy's weights, θ̄ ← δ θ̄ + (1 − δ) θ

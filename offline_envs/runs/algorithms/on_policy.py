@@ -23,4 +23,4 @@ TRPO_FROM_CLONE: Mapping[str, Any] = {
         "policy_kwargs": {"net_arch": [128, 128], "log_std_init": -1.0},
     },
 }
-"""TRPO where no paper has it: settings that `docs/results.md` measures on ant-angle."""
+"""TRPO where no paper has it: settings that `docs/batches.md` measures on ant-angle."""

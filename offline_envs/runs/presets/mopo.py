@@ -127,5 +127,5 @@ def mopo_trpo() -> Iterator[Preset]:
         ("hopper-replay", steady, "250 016"),
         ("ant-angle", {"task": "ant-angle:survive_bonus=1"}, "350 016"),
     ):
-        source = f"measured here, see docs/results.md; {rows} replay steps"
+        source = f"measured here, see docs/batches.md; {rows} replay steps"
         yield Preset(f"mopo-trpo/{name}", source, {**settings, **more})
