@@ -53,43 +53,38 @@ def show(
 
 def dataset_table(runs: Sequence[ArchivedRun]) -> str:
     """Markdown: what each method's policies return on one dataset, over seeds."""
-    lines = [
-        f"Mean episode {runs[0].result['dataset_mean']:.0f}, best {runs[0].result['dataset_best']:.0f}.\n",
-        f"| method | seeds | last policy | normalised | last {LAST} evaluations | best |",
-        "|---|---|---|---|---|---|",
-    ]
+    header = ["method", "seeds", "last policy", "normalised", f"last {LAST} evaluations", "best"]
+    rows = []
     for method, found in _grouped(runs, "method").items():
         finals, normal = zip(*(run.last_policy for run in found), strict=True)
         score = "" if None in normal else f"{np.mean(normal):.1f}"
         best = f"{max(max(run.returns) for run in found):.0f}"
-        lines.append(_row(method, [str(len(found)), _spread(finals), score, _spread(_tail(found)), best]))
-    return "\n".join(lines)
+        rows.append([method, str(len(found)), _spread(finals), score, _spread(_tail(found)), best])
+    batch = runs[0].result
+    title = f"Mean episode {batch['dataset_mean']:.0f}, best {batch['dataset_best']:.0f}."
+    return f"{title}\n\n{_table(header, rows)}"
 
 
 def overview_table(runs: Sequence[ArchivedRun]) -> str:
     """Markdown: a row a method, a column a dataset; last policies over seeds, then the last evaluations."""
     datasets = _grouped(runs, "dataset")
     batches = [found[0].result for found in datasets.values()]
-    lines = [
-        f"| last policies; last {LAST} evaluations | {' | '.join(datasets)} |",
-        f"|{'---|' * (1 + len(datasets))}",
-        _row("batch: mean; best", [f"{b['dataset_mean']:.0f}; {b['dataset_best']:.0f}" for b in batches]),
-    ]
+    rows = [["batch: mean; best", *(f"{b['dataset_mean']:.0f}; {b['dataset_best']:.0f}" for b in batches)]]
     for method, found in _grouped(runs, "method").items():
         cells = _grouped(found, "dataset")
-        lines.append(_row(method, [_cell(cells.get(dataset, ())) for dataset in datasets]))
-    return "\n".join(lines)
+        rows.append([method, *(_cell(cells.get(dataset, ())) for dataset in datasets)])
+    return _table([f"last policies; last {LAST} evaluations", *datasets], rows)
 
 
 def method_table(scores: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> str:
     """Markdown: interquartile mean over datasets and seeds of each method, with its interval."""
-    lines = ["| method | datasets | runs | interquartile mean | 95 % |", "|---|---|---|---|---|"]
+    rows = []
     for method, by_dataset in scores.items():
         runs = list(by_dataset.values())
         middle = interquartile_mean(np.concatenate(runs))
         count = sum(map(len, runs))
-        lines.append(f"| {method} | {len(runs)} | {count} | {middle:.0f} | {_interval(runs)} |")
-    return "\n".join(lines)
+        rows.append([method, str(len(runs)), str(count), f"{middle:.0f}", _interval(runs)])
+    return _table(["method", "datasets", "runs", "interquartile mean", "95 %"], rows)
 
 
 def share_of_best(run: ArchivedRun, value: float) -> float:
@@ -114,8 +109,9 @@ def _interval(runs: Sequence[NDArray[np.float64]]) -> str:
     return f"{low:.0f} to {high:.0f}"
 
 
-def _row(name: str, cells: Sequence[str]) -> str:
-    return f"| {name} | {' | '.join(cells)} |"
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head, *body = (f"| {' | '.join(cells)} |" for cells in (header, *rows))
+    return "\n".join([head, f"|{'---|' * len(header)}", *body])
 
 
 def _cell(runs: Sequence[ArchivedRun]) -> str:
