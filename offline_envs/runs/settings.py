@@ -49,7 +49,7 @@ class TrainSettings(RunSettings):
         if self.rollout_actions == "uniform":
             self._check_uniform_rollouts(chosen)
         if idle := self._idle(chosen):
-            raise _unused(idle, self.algorithm)
+            raise _unused(idle, chosen, self.algorithm, self.agent)
         chosen.check(self)
 
     def _idle(self, chosen: Algorithm) -> list[str]:
@@ -79,8 +79,9 @@ class TrainSettings(RunSettings):
         name = values.get("algorithm", cls.algorithm)
         entry = algorithm(name)
         chosen = entry.with_defaults(values)
-        if idle := _ignored(entry, str(chosen.get("agent", cls.agent))).intersection(values):
-            raise _unused(idle, name)
+        agent = str(chosen.get("agent", cls.agent))
+        if idle := _ignored(entry, agent).intersection(values):
+            raise _unused(idle, entry, name, agent)
         return cls.from_json(chosen)
 
 
@@ -91,5 +92,7 @@ def _ignored(chosen: Algorithm, agent: str) -> set[str]:
     return names if entry is None or entry.off_policy else names | {"real_ratio"}
 
 
-def _unused(names: Iterable[str], algorithm: str) -> SettingsError:
-    return SettingsError(f"{', '.join(sorted(names))}: {algorithm} does not use that. Remove it.")
+def _unused(names: Iterable[str], chosen: Algorithm, name: str, agent: str) -> SettingsError:
+    names = sorted(names)
+    owner = f"{name} with agent {agent}" if set(names) <= set(chosen.uses) else name
+    return SettingsError(f"{', '.join(names)}: {owner} does not use that. Remove it.")

@@ -138,7 +138,6 @@ def test_only_what_the_environment_takes_is_handed_to_it() -> None:
         {"algorithm": "bc", "horizon": 3},
         {"algorithm": "bc", "rollout_actions": "uniform"},
         {"algorithm": "mopo", "adversary_every": 3},
-        {"algorithm": "morel", "real_ratio": 0.5},
     ],
 )
 def test_what_an_algorithm_does_not_use_is_refused(values: dict[str, Any]) -> None:
@@ -153,7 +152,6 @@ def test_what_an_algorithm_does_not_use_is_refused(values: dict[str, Any]) -> No
         ({"algorithm": "mbpo", "penalty_coef": 7.0, "penalty_scale": "data"}, "penalty_coef, penalty_scale"),
         ({"algorithm": "bc", "horizon": 3, "model": "a-folder"}, "horizon, model"),
         ({"algorithm": "mopo", "adversary_every": 3}, "adversary_every"),
-        ({"algorithm": "mopo", "agent": "trpo", "n_envs": 250, "real_ratio": 0.5}, "real_ratio"),
         ({"algorithm": "cql", "agent": "td3", "agent_options": {"gamma": 0.9}}, "agent, agent_options"),
     ],
 )
@@ -162,6 +160,14 @@ def test_settings_that_the_algorithm_would_ignore_are_refused_wherever_they_are_
 ) -> None:
     with pytest.raises(SettingsError, match=f"{idle}: {values['algorithm']} does not use that. Remove it."):
         TrainSettings("a-v0", **values)
+
+
+def test_what_an_agent_does_not_use_is_refused_by_its_name() -> None:
+    """TRPO has no replay buffer that rows of the dataset could be mixed into; MOReL takes TRPO by default."""
+    with pytest.raises(SettingsError, match="real_ratio: mopo with agent trpo does not use"):
+        TrainSettings("a-v0", agent="trpo", n_envs=250, real_ratio=0.5)
+    with pytest.raises(SettingsError, match="real_ratio: morel with agent trpo does not use"):
+        TrainSettings.for_algorithm({"dataset": "a-v0", "algorithm": "morel", "real_ratio": 0.5})
 
 
 def test_uniform_rollouts_are_for_every_model_and_not_for_trpo() -> None:
