@@ -44,23 +44,17 @@ def plot_curves(runs: Mapping[str, Sequence[ArchivedRun]], path: Path) -> None:
     _save(figure, path)
 
 
-def plot_profiles(scores: Mapping[str, Mapping[str, NDArray[np.float64]]], path: Path) -> None:
-    """Draw the share of runs above each score, for every method that has a run on each dataset.
-
-    Without such a method nothing is written.
+def plot_profiles(scores: Mapping[str, Sequence[NDArray[np.float64]]], path: Path) -> None:
+    """Draw the share of runs above each score, for every method.
 
     Args:
-        scores: Method → dataset → scores of its seeds.
+        scores: Method → scores of each dataset's seeds, of the same datasets for all.
         path: PNG file to write.
     """
-    datasets = set().union(*scores.values())
-    complete = [method for method, found in scores.items() if set(found) == datasets]
-    if not complete:
-        return
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
-    for index, method in enumerate(complete):
-        shares = performance_profile(list(scores[method].values()), THRESHOLDS)
+    for index, (method, found) in enumerate(scores.items()):
+        shares = performance_profile(found, THRESHOLDS)
         axes.step(THRESHOLDS, shares, "-" if index < 10 else "--", color=f"C{index % 10}", label=method)
     axes.axvline(0.0, color="0.4", ls="--", lw=1)
     axes.axvline(100.0, color="0.1", ls=":", lw=1)

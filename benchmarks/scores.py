@@ -45,10 +45,12 @@ def show(
         print(f"\n### {dataset}\n\n{dataset_table(found)}")
         if images is not None:
             plot_curves(_grouped(found, "method"), images / f"curves_{dataset}.png")
-    scores = {method: _scores(found) for method, found in _grouped(runs, "method").items()}
-    print(f"\n### All datasets\n\n{overview_table(runs)}\n\n{method_table(scores)}")
-    if images is not None:
-        plot_profiles(scores, images / "profiles.png")
+    print(f"\n### All datasets\n\n{overview_table(runs)}")
+    if complete := complete_methods(runs):
+        print(f"\n{method_table(complete)}")
+        if images is not None:
+            finals = {method: _last_policies(found) for method, found in complete.items()}
+            plot_profiles(finals, images / "profiles.png")
 
 
 def dataset_table(runs: Sequence[ArchivedRun]) -> str:
@@ -76,15 +78,21 @@ def overview_table(runs: Sequence[ArchivedRun]) -> str:
     return _table([f"last policies; last {LAST} evaluations", *datasets], rows)
 
 
-def method_table(scores: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> str:
-    """Markdown: interquartile mean over datasets and seeds of each method, with its interval."""
-    rows = []
-    for method, by_dataset in scores.items():
-        runs = list(by_dataset.values())
-        middle = interquartile_mean(np.concatenate(runs))
-        count = sum(map(len, runs))
-        rows.append([method, str(len(runs)), str(count), f"{middle:.0f}", _interval(runs)])
-    return _table(["method", "datasets", "runs", "interquartile mean", "95 %"], rows)
+def complete_methods(runs: Sequence[ArchivedRun]) -> dict[str, list[ArchivedRun]]:
+    """Runs of the methods that have one on every dataset: means over different datasets do not compare."""
+    datasets = _grouped(runs, "dataset").keys()
+    methods = _grouped(runs, "method").items()
+    return {method: found for method, found in methods if _grouped(found, "dataset").keys() == datasets}
+
+
+def method_table(methods: Mapping[str, Sequence[ArchivedRun]]) -> str:
+    """Markdown: interquartile means over datasets and seeds of each method, with their intervals."""
+    header = ["interquartile mean", "runs", "last policies", "95 %", f"last {LAST} evaluations", "95 %"]
+    rows = [
+        [method, str(len(runs)), *_middle(_last_policies(runs)), *_middle(_last_evaluations(runs))]
+        for method, runs in methods.items()
+    ]
+    return _table(header, rows)
 
 
 def share_of_best(run: ArchivedRun, value: float) -> float:
@@ -93,20 +101,29 @@ def share_of_best(run: ArchivedRun, value: float) -> float:
     return float(100 * (value - mean) / (best - mean))
 
 
-def _scores(runs: Sequence[ArchivedRun]) -> dict[str, NDArray[np.float64]]:
-    """Dataset → final scores of its seeds."""
-    return {
-        dataset: np.array([share_of_best(run, run.last_policy[0]) for run in found])
-        for dataset, found in _grouped(runs, "dataset").items()
-    }
+def _last_policies(runs: Sequence[ArchivedRun]) -> list[NDArray[np.float64]]:
+    """Scores of the last policies of each dataset's seeds."""
+    return [
+        np.array([share_of_best(run, run.last_policy[0]) for run in found])
+        for found in _grouped(runs, "dataset").values()
+    ]
 
 
-def _interval(runs: Sequence[NDArray[np.float64]]) -> str:
-    """Bounds of the interquartile mean; nothing if no dataset has seeds to draw again."""
-    if max(map(len, runs)) == 1:
-        return ""
-    low, high = bootstrap_interval(runs)
-    return f"{low:.0f} to {high:.0f}"
+def _last_evaluations(runs: Sequence[ArchivedRun]) -> list[NDArray[np.float64]]:
+    """Mean scores of the last evaluations of each dataset's seeds."""
+    return [
+        np.array([share_of_best(run, float(np.mean(run.returns[-LAST:]))) for run in found])
+        for found in _grouped(runs, "dataset").values()
+    ]
+
+
+def _middle(scores: Sequence[NDArray[np.float64]]) -> tuple[str, str]:
+    """Interquartile mean and its bounds; no bounds if no dataset has seeds to draw again."""
+    middle = f"{interquartile_mean(np.concatenate(scores)):.0f}"
+    if max(map(len, scores)) == 1:
+        return middle, ""
+    low, high = bootstrap_interval(scores)
+    return middle, f"{low:.0f} to {high:.0f}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
