@@ -79,10 +79,10 @@ def overview_table(runs: Sequence[ArchivedRun]) -> str:
 
 
 def complete_methods(runs: Sequence[ArchivedRun]) -> dict[str, list[ArchivedRun]]:
-    """Runs of the methods that have one on every dataset: means over different datasets do not compare."""
+    """Runs that compare over datasets: of methods with runs on each, as many of one dataset as of another."""
     datasets = _grouped(runs, "dataset").keys()
-    methods = _grouped(runs, "method").items()
-    return {method: found for method, found in methods if _grouped(found, "dataset").keys() == datasets}
+    methods = {method: _grouped(found, "dataset") for method, found in _grouped(runs, "method").items()}
+    return {method: _balanced(found) for method, found in methods.items() if found.keys() == datasets}
 
 
 def method_table(methods: Mapping[str, Sequence[ArchivedRun]]) -> str:
@@ -99,6 +99,12 @@ def share_of_best(run: ArchivedRun, value: float) -> float:
     """A return in units of the batch: 0 is its mean episode, 100 its best."""
     mean, best = run.result["dataset_mean"], run.result["dataset_best"]
     return float(100 * (value - mean) / (best - mean))
+
+
+def _balanced(by_dataset: Mapping[str, Sequence[ArchivedRun]]) -> list[ArchivedRun]:
+    """The first seeds of each dataset, as many as the one with the fewest has."""
+    fewest = min(map(len, by_dataset.values()))
+    return [run for found in by_dataset.values() for run in found[:fewest]]
 
 
 def _last_policies(runs: Sequence[ArchivedRun]) -> list[NDArray[np.float64]]:

@@ -43,6 +43,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     scores.add(path, "hills/BC/seed-0", saved_run(tmp_path / "c", 100.0, [90.0, 110.0]))
     scores.add(path, "valleys/BC/seed-0", saved_run(tmp_path / "d", 200.0, [200.0]))
     scores.add(path, "valleys/ours/seed-0", saved_run(tmp_path / "e", 200.0, [180.0]))
+    scores.add(path, "valleys/ours/seed-1", saved_run(tmp_path / "g", 220.0, [190.0]))
     scores.add(path, "hills/old/seed-0", saved_run(tmp_path / "f", 130.0, [130.0]))
     return path
 
@@ -57,13 +58,22 @@ def test_tables_by_hand(
     assert ["ours", "2", "200 ± 50", "", "150 ± 22", "180"] in lines
     assert ["batch: mean; best", "100; 200", "100; 200"] in lines
     assert ["BC", "100; 100 ± 10", "200; 200"] in lines
-    assert ["ours", "200 ± 50; 150 ± 22", "200; 180"] in lines
+    assert ["ours", "200 ± 50; 150 ± 22", "210 ± 10; 185 ± 5"] in lines
     assert ["old", "130; 130", ""] in lines
     assert ["BC", "2", "50", "", "50", ""] in lines  # one seed a dataset: nothing to draw again
-    assert ["ours", "3", "100", "67 to 133", "60", "47 to 73"] in lines
+    assert ["ours", "4", "110", "75 to 135", "75", "55 to 80"] in lines
     assert [line[0] for line in lines].count("old") == 2  # no mean over datasets: it lacks one
     drawn = {path.name for path in (tmp_path / "images").iterdir()}
     assert drawn == {"curves_hills.png", "curves_valleys.png", "profiles.png"}
+
+
+def test_a_dataset_with_more_seeds_counts_no_more_than_the_others(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = script("scores", monkeypatch)
+    scores.add(archive, "valleys/BC/seed-1", saved_run(tmp_path / "more", 900.0, [900.0]))
+    scores.show(archive)
+    assert "| BC | 2 | 50 |  | 50 |  |" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -89,7 +99,7 @@ def test_of_a_run_that_ended_in_an_earlier_policy_the_last_one_counts(
 
 def test_the_archive_says_nothing_of_folders_elsewhere(archive: Path) -> None:
     with zipfile.ZipFile(archive) as zipped:
-        assert len(zipped.namelist()) == 18
+        assert len(zipped.namelist()) == 21
         assert json.loads(zipped.read("hills/BC/seed-0/settings.json"))["model"] == "model-a"
 
 
