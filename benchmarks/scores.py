@@ -5,7 +5,7 @@ Markdown. Scores are of last policies. Over datasets they are in units of the ba
 100 its best.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +49,7 @@ def show(
     if complete := complete_methods(runs):
         print(f"\n{method_table(complete)}")
         if images is not None:
-            finals = {method: _last_policies(found) for method, found in complete.items()}
+            finals = {method: _scores(found, _last_policy) for method, found in complete.items()}
             plot_profiles(finals, images / "profiles.png")
 
 
@@ -78,18 +78,27 @@ def overview_table(runs: Sequence[ArchivedRun]) -> str:
     return _table([f"last policies; last {LAST} evaluations", *datasets], rows)
 
 
-def complete_methods(runs: Sequence[ArchivedRun]) -> dict[str, list[ArchivedRun]]:
-    """Runs that compare over datasets: of methods with runs on each, as many of one dataset as of another."""
+def complete_methods(runs: Sequence[ArchivedRun]) -> dict[str, list[list[ArchivedRun]]]:
+    """Runs on each dataset that compare: of methods with runs on all, as many of one as of another."""
     datasets = _grouped(runs, "dataset").keys()
     methods = {method: _grouped(found, "dataset") for method, found in _grouped(runs, "method").items()}
-    return {method: _balanced(found) for method, found in methods.items() if found.keys() == datasets}
+    return {
+        method: _balanced(list(found.values()))
+        for method, found in methods.items()
+        if found.keys() == datasets
+    }
 
 
-def method_table(methods: Mapping[str, Sequence[ArchivedRun]]) -> str:
+def method_table(methods: Mapping[str, Sequence[Sequence[ArchivedRun]]]) -> str:
     """Markdown: interquartile means over datasets and seeds of each method, with their intervals."""
     header = ["interquartile mean", "runs", "last policies", "95 %", f"last {LAST} evaluations", "95 %"]
     rows = [
-        [method, str(len(runs)), *_middle(_last_policies(runs)), *_middle(_last_evaluations(runs))]
+        [
+            method,
+            str(sum(map(len, runs))),
+            *_middle(_scores(runs, _last_policy)),
+            *_middle(_scores(runs, _late)),
+        ]
         for method, runs in methods.items()
     ]
     return _table(header, rows)
@@ -101,26 +110,25 @@ def share_of_best(run: ArchivedRun, value: float) -> float:
     return float(100 * (value - mean) / (best - mean))
 
 
-def _balanced(by_dataset: Mapping[str, Sequence[ArchivedRun]]) -> list[ArchivedRun]:
+def _balanced(by_dataset: Sequence[list[ArchivedRun]]) -> list[list[ArchivedRun]]:
     """The first seeds of each dataset, as many as the one with the fewest has."""
-    fewest = min(map(len, by_dataset.values()))
-    return [run for found in by_dataset.values() for run in found[:fewest]]
+    fewest = min(map(len, by_dataset))
+    return [found[:fewest] for found in by_dataset]
 
 
-def _last_policies(runs: Sequence[ArchivedRun]) -> list[NDArray[np.float64]]:
-    """Scores of the last policies of each dataset's seeds."""
-    return [
-        np.array([share_of_best(run, run.last_policy[0]) for run in found])
-        for found in _grouped(runs, "dataset").values()
-    ]
+def _scores(
+    by_dataset: Sequence[Sequence[ArchivedRun]], value: Callable[[ArchivedRun], float]
+) -> list[NDArray[np.float64]]:
+    """Scores of each dataset's seeds by a return of each run."""
+    return [np.array([share_of_best(run, value(run)) for run in found]) for found in by_dataset]
 
 
-def _last_evaluations(runs: Sequence[ArchivedRun]) -> list[NDArray[np.float64]]:
-    """Mean scores of the last evaluations of each dataset's seeds."""
-    return [
-        np.array([share_of_best(run, float(np.mean(run.returns[-LAST:]))) for run in found])
-        for found in _grouped(runs, "dataset").values()
-    ]
+def _last_policy(run: ArchivedRun) -> float:
+    return run.last_policy[0]
+
+
+def _late(run: ArchivedRun) -> float:
+    return float(np.mean(_tail([run])))
 
 
 def _middle(scores: Sequence[NDArray[np.float64]]) -> tuple[str, str]:

@@ -95,9 +95,13 @@ def mopo_tasks() -> Iterator[Preset]:
         yield Preset(f"mopo/{task}", source, settings, differs)
 
 
+def _measured(page: str, rows: str) -> str:
+    return f"measured here, see docs/{page}.md; {rows} replay steps"
+
+
 MOPO_OWN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "hopper-replay": (
-        "docs/studies.md; 250 016",
+        _measured("studies", "250 016"),
         {
             "agent_options": {"policy_kwargs": {"n_critics": 10}, "actor_ema_decay": 0.999},
             "penalty_coef": 2.5,
@@ -107,7 +111,7 @@ MOPO_OWN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         },
     ),
     "halfcheetah-replay": (
-        "docs/batches.md; 250 016",
+        _measured("batches", "250 016"),
         {
             "penalty_coef": 0.5,
             "gradient_steps": 100_000,
@@ -116,9 +120,10 @@ MOPO_OWN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         },
     ),
     "halfcheetah-jump": (
-        "docs/batches.md; 300 000",
+        _measured("batches", "300 000"),
         {
             "task": "halfcheetah-jump",
+            "horizon": 5,
             "agent_options": {"actor_ema_decay": 0.999},
             "penalty_coef": 1.0,
             "rollout_actions": "uniform",
@@ -127,14 +132,14 @@ MOPO_OWN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         },
     ),
 }
-"""Where the settings come from, with the number of replay steps, and the settings."""
+"""Where the settings come from, and the settings."""
 
 
 def mopo_own() -> Iterator[Preset]:
     """MOPO with FastSAC, as measured here: the hopper needs ten critics, the jump averaged weights."""
     shared = {"algorithm": "mopo", "agent": "fastsac", "fit": COSINE_FIT}
     for name, (source, settings) in MOPO_OWN.items():
-        yield Preset(f"mopo-own/{name}", f"measured here, see {source} replay steps", {**shared, **settings})
+        yield Preset(f"mopo-own/{name}", source, {**shared, **settings})
 
 
 def mopo_trpo() -> Iterator[Preset]:
@@ -152,5 +157,4 @@ def mopo_trpo() -> Iterator[Preset]:
         ("hopper-replay", steady, "250 016"),
         ("ant-angle", {"task": "ant-angle:survive_bonus=1"}, "350 016"),
     ):
-        source = f"measured here, see docs/batches.md; {rows} replay steps"
-        yield Preset(f"mopo-trpo/{name}", source, {**settings, **more})
+        yield Preset(f"mopo-trpo/{name}", _measured("batches", rows), {**settings, **more})
