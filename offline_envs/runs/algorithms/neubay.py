@@ -37,16 +37,16 @@ NEUBAY = Neubay(
         "n_envs": 100,
         "transitions_per_gradient_step": 20.0,
         "env_settings": TRUNCATED,
-        "ensemble": {"n_members": 25, "n_elites": 20},
-        "agent_options": {
-            "learning_rate": 1e-4,
-            "buffer_size": 2_000_000,
-        },
+        "ensemble": {"n_members": 25, "n_elites": 20, "layer_norm": True, "activation": "leaky_relu"},
+        "agent_options": {"learning_rate": 1e-4, "buffer_size": 2_000_000},
     },
+    agent_defaults={name: {"agent_options": {"critic_layer_norm": True}} for name in ("redq", "fastsac")},
 )
 """The Markov form of NEUBAY: no pessimism in the reward, one member an episode, horizons of whole episodes.
 
-What differs from the paper: the agent is not recurrent, so it cannot infer in which member it acts; gradients
-are not scaled, losses are not Huber's, and the actor's learning rate stays. Members, batch size and buffer
-are smaller; the presets have the release's.
+Critics are layer-normalised, as the release's are: nothing in the rewards keeps values from growing.
+
+What differs from the paper: the agent is not recurrent, so it cannot infer in which member it acts; its actor
+is not layer-normalised, and its activations are ReLU's; gradients are not scaled, losses are not Huber's, and
+the actor's learning rate stays. Members, batch size and buffer are smaller; the presets have the release's.
 """

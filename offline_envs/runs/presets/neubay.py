@@ -15,18 +15,13 @@ REAL_SHARES: Mapping[str, float] = {
 FIXED_TEMPERATURE = ("hopper-medium-replay",)
 """Datasets on which the release keeps SAC's temperature."""
 
-MEMBERS: Mapping[str, Any] = {
-    "n_members": 128,
-    "n_elites": 100,
-    "layer_norm": True,
-    "activation": "leaky_relu",
-}
-"""The release's ensemble, in which this package's members are as deep and wide."""
+MEMBERS: Mapping[str, Any] = {"n_members": 128, "n_elites": 100}
+"""Members of the release's ensemble, which are as deep and wide as the algorithm's own."""
 
 
 DIFFERS = (
-    "the agent is not recurrent; losses are squared, there Huber's; the fit's weight decay is Adam's, there "
-    "AdamW's; bounds of log σ are learned"
+    "the agent is not recurrent; its actor is not layer-normalised; losses are squared, there Huber's; the "
+    "fit's weight decay is Adam's, there AdamW's; bounds of log σ are learned"
 )
 
 

@@ -67,6 +67,18 @@ def test_a_given_model_has_its_own_members() -> None:
     assert TrainSettings.for_algorithm({"dataset": DEMO, "algorithm": "neubay"}).ensemble["n_elites"] == 20
 
 
+def test_critics_and_members_are_layer_normalized() -> None:
+    settings = TrainSettings.for_algorithm({"dataset": DEMO, "algorithm": "neubay"})
+    assert settings.ensemble["layer_norm"]
+    assert settings.ensemble["activation"] == "leaky_relu"
+    assert settings.agent_options["critic_layer_norm"]
+    assert not neubay_settings(agent_options={"critic_layer_norm": False}).agent_options["critic_layer_norm"]
+
+
+def test_an_agent_of_another_package_takes_no_layer_norm() -> None:
+    assert "critic_layer_norm" not in neubay_settings(agent="sac").agent_options
+
+
 def test_a_threshold_replaces_the_default_one() -> None:
     settings = neubay_settings(env_settings={"threshold": {"quantile": 0.99}})
     assert settings.env_settings["threshold"] == {"quantile": 0.99}
