@@ -13,6 +13,7 @@ from offline_envs.dynamics import FitSettings, read_model_card, save_model
 from offline_envs.errors import SettingsError
 from offline_envs.runs.algorithms.base import AlgorithmState
 from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
+from offline_envs.runs.algorithms.on_policy import TRPO_FROM_CLONE
 from offline_envs.runs.run import ModelRun
 from offline_envs.runs.run_settings import RunSettings
 from offline_envs.sb3 import AdversarialCallback
@@ -29,10 +30,9 @@ class AdversarialTraining(ModelBased):
     def check(self, settings: RunSettings) -> None:
         """See `Algorithm`."""
         agent = AGENTS.find(settings.agent)
-        if not (agent.off_policy and agent.continuous):
+        if not agent.continuous:
             raise SettingsError(
-                f"{settings.algorithm} needs an agent of continuous actions with critics Q(s, a), not "
-                f"{settings.agent}."
+                f"{settings.algorithm} needs an agent of continuous actions, not {settings.agent}."
             )
         if settings.history > 1:
             raise SettingsError(
@@ -105,6 +105,17 @@ RAMBO = AdversarialTraining(
     "AdversarialModel-v0",
     uses=(*IN_MODEL, "adversary", "adversary_every"),
     defaults={"real_ratio": 0.5, "clone_epochs": 50, "clone_loss": "likelihood"},
-    agent_defaults={name: {"clone_loss": "mean"} for name in ("td3", "ddpg")},  # which are deterministic
+    agent_defaults={
+        **{name: {"clone_loss": "mean"} for name in ("td3", "ddpg")},  # which are deterministic
+        "trpo": {
+            **TRPO_FROM_CLONE,
+            "clone_loss": "mean",
+            "adversary_every": 1,
+            "adversary": {"steps_per_update": 50.0},
+        },
+    },
 )
-"""RAMBO, with the mixture and the clone of its release."""
+"""RAMBO, with the mixture and the clone of its release; with TRPO, which it does not have, as MOPO's here.
+
+A step of TRPO takes 25 000 transitions, and the adversary 50 steps for each.
+"""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from gymnasium.spaces import Box
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor
 
 from offline_envs.errors import SettingsError
@@ -34,18 +35,15 @@ class SB3ActorCritic:
         for name in ("actor", "critic"):
             if not hasattr(agent, name):
                 raise SettingsError(
-                    f"An adversary needs critics Q(s, a), and {type(agent).__name__} has no {name}. "
+                    f"Values of actions need critics Q(s, a), and {type(agent).__name__} has no {name}. "
                     "Use SAC, TQC, CrossQ, TD3 or DDPG."
                 )
-        space = agent.action_space
-        if not isinstance(space, Box) or not space.is_bounded():
-            raise SettingsError(f"An adversary needs a Box of bounded actions, got {space}.")
         self._agent: Any = agent
-        self._space = space
+        self._space = bounded_actions(agent)
 
     def act(self, obs: Tensor) -> Tensor:
         """Sampled actions in the environment's units, `(B, d)` to `(B, k)`."""
-        with self._evaluating():
+        with evaluating(self._agent.policy):
             scaled: Tensor = self._agent.policy._predict(self._own(obs), deterministic=False)
         return unscale_action(scaled, self._space).to(obs.device)
 
@@ -56,13 +54,13 @@ class SB3ActorCritic:
 
     def smooth_state_value(self, obs: Tensor) -> Tensor:
         """`state_value` with gradients by the observations, for planners that follow derivatives."""
-        with self._evaluating(gradients=True):
+        with evaluating(self._agent.policy, gradients=True):
             own = self._own(obs)
             return self._smallest(own, self._agent.policy._predict(own, deterministic=True)).to(obs.device)
 
     def action_value(self, obs: Tensor, action: Tensor) -> Tensor:
         """min_j Q_j(s, a) of actions in the environment's units, `(B, d)` and `(B, k)` to `(B,)`."""
-        with self._evaluating():
+        with evaluating(self._agent.policy):
             scaled = scale_action(self._own(action), self._space)
             return self._smallest(self._own(obs), scaled).to(obs.device)
 
@@ -75,14 +73,26 @@ class SB3ActorCritic:
     def _own(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._agent.device)
 
-    @contextmanager
-    def _evaluating(self, *, gradients: bool = False) -> Iterator[None]:
-        """Disable gradients unless they are asked for, and put batch norm and dropout in evaluation mode."""
-        policy = self._agent.policy
-        was_training = policy.training
-        policy.set_training_mode(False)
-        try:
-            with torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
-                yield
-        finally:
-            policy.set_training_mode(was_training)
+
+@contextmanager
+def evaluating(policy: BasePolicy, *, gradients: bool = False) -> Iterator[None]:
+    """Disable gradients unless they are asked for, and put batch norm and dropout in evaluation mode."""
+    was_training = policy.training
+    policy.set_training_mode(False)
+    try:
+        with torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
+            yield
+    finally:
+        policy.set_training_mode(was_training)
+
+
+def bounded_actions(agent: BaseAlgorithm) -> Box:
+    """The agent's space of actions.
+
+    Raises:
+        SettingsError: It is not a bounded Box.
+    """
+    space = agent.action_space
+    if not isinstance(space, Box) or not space.is_bounded():
+        raise SettingsError(f"An adversary needs a Box of bounded actions, got {space}.")
+    return space

@@ -11,16 +11,17 @@ from offline_envs.dynamics import FitSettings
 from offline_envs.envs import LearnedEnv, LearnedVectorEnv
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.agents import gradient_steps
-from offline_envs.sb3.callbacks.actor_critic import SB3ActorCritic
 from offline_envs.sb3.callbacks.adversarial_layers import adversarial_env_of
+from offline_envs.sb3.callbacks.agent_view import agent_view
 from offline_envs.settings import check_arguments
 
 
 class AdversarialCallback(BaseCallback):
     """RAMBO (Rigter et al. 2022): update the model against the agent every `every` of its gradient steps.
 
-    The agent trains in `AdversarialModel-v0`, whose model this changes against the agent's current actor and
-    critics. SB3 takes a cycle's gradient steps in one go, so the model is updated after the first cycle that
+    The agent trains in `AdversarialModel-v0`, whose model this changes against the agent's current policy and
+    values: Q(s, a) of its critics, or of agents such as TRPO, whose gradient steps are those of the policy,
+    V(s) in place of it. SB3 takes a cycle's gradient steps in one go, so the model is updated after the first cycle that
     reaches a multiple of `every`: before the next transitions are collected, and at the end of `learn`.
 
     Steps that were due when `learn` was interrupted are taken first when it resumes, also in another process
@@ -76,7 +77,7 @@ class AdversarialCallback(BaseCallback):
         self._settings, self._fit_settings, self._state = settings, fit_settings, state
 
     def _on_training_start(self) -> None:
-        self._view = SB3ActorCritic(self.model)
+        self._view = agent_view(self.model)
         env = adversarial_env_of(self.training_env)
         if self.adversary is None or self.adversary.ensemble is not env.ensemble:
             self.adversary = self._new_adversary(env)
