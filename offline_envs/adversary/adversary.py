@@ -89,7 +89,7 @@ class Adversary:
         }
         device = self.ensemble.device
         self._rollouts = Rollouts(
-            mdp, StartStates.from_transitions(transitions, "dataset", device=device), self.settings
+            mdp, StartStates.from_transitions(transitions, self.settings.start, device=device), self.settings
         )
         self._supervision = Supervision(
             self.ensemble, transitions, fit_settings=fit_settings, batch_size=self.settings.batch_size

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from offline_envs.errors import SettingsError
-from offline_envs.settings import JsonSettings, check_seed
+from offline_envs.mdp import STARTS
+from offline_envs.settings import JsonSettings, added_later, check_seed
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class AdversarySettings(JsonSettings):
             or 0, by dataset. With 0 only the supervised steps are taken.
         skip_if_zero: Skip updates entirely when λ is 0, as the release does.
         horizon: Steps of an imagined episode, h; one gradient step for each. The release takes 2 or 5.
+        start: Where imagined episodes start: `"dataset"`, at any observation of the data, as in the release,
+            or `"initial"`, at the first of an episode, against policies that exploit the model early on.
         batch_size: Imagined episodes side by side, and rows each member sees in the supervised loss.
         learning_rate: Step size of the adversary's own Adam.
         gamma: Discount factor γ of the agent.
@@ -36,6 +39,7 @@ class AdversarySettings(JsonSettings):
     adv_weight: float = 3e-4
     skip_if_zero: bool = False
     horizon: int = 5
+    start: str = added_later("dataset")
     batch_size: int = 256
     learning_rate: float = 3e-4
     gamma: float = 0.99
@@ -58,4 +62,5 @@ class AdversarySettings(JsonSettings):
             raise SettingsError(f"gamma must be between 0 and 1, got {self.gamma}.")
         if self.tolerance <= 1:
             raise SettingsError(f"tolerance must be above 1, got {self.tolerance}.")
+        STARTS.find(self.start)
         check_seed(self.seed)

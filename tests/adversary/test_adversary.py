@@ -1,6 +1,7 @@
 """The adversary's effect on a model of the two-state world, and what it must not change."""
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,21 @@ def next_of(ensemble: EnsembleDynamics, action: float) -> Tensor:
     obs = torch.tensor([[0.0], [1.0]])
     mean = ensemble.predict(obs, torch.full((2, 1), action), ensemble.elites[:1]).mean
     return obs[:, 0] + mean[0, :, 1]
+
+
+@pytest.mark.parametrize(("start", "states"), [("dataset", {0.0, 1.0}), ("initial", {0.0})])
+def test_episodes_begin_where_the_settings_say(
+    start: str, states: set[float], data: Transitions, pair: EnsembleDynamics
+) -> None:
+    seen: set[float] = set()
+
+    class Noting(AlwaysRight):
+        def act(self, obs: Tensor) -> Tensor:
+            seen.update(obs.flatten().tolist())
+            return super().act(obs)
+
+    adversary_of(data, deepcopy(pair), start=start, horizon=1).update(Noting(), 2)
+    assert seen == states  # the one episode of the data begins at 0
 
 
 def test_value_falls_where_there_are_no_data_and_by_a_known_bound_where_there_are(

@@ -21,8 +21,9 @@ class AdversarialCallback(BaseCallback):
 
     The agent trains in `AdversarialModel-v0`, whose model this changes against the agent's current policy and
     values: Q(s, a) of its critics, or of agents such as TRPO, whose gradient steps are those of the policy,
-    V(s) in place of it. SB3 takes a cycle's gradient steps in one go, so the model is updated after the first cycle that
-    reaches a multiple of `every`: before the next transitions are collected, and at the end of `learn`.
+    V(s) in place of it. SB3 takes a cycle's gradient steps in one go, so the model is updated after the first
+    cycle that reaches a multiple of `every`: before the next transitions are collected, and at the end of
+    `learn`.
 
     Steps that were due when `learn` was interrupted are taken first when it resumes, also in another process
     with the saved agent and `state`. Gradient steps that the agent took before its adversary was first
