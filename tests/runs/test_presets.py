@@ -45,6 +45,7 @@ def test_the_tables_of_the_papers_are_whole() -> None:
         ("mbpo", 12),
         ("rambo", 12),
         ("rambo-kit", 9),
+        ("rambo-trpo", 1),
         ("morel", 1),
         ("mobile", 12),
         ("combo-kit", 9),
@@ -113,7 +114,7 @@ def test_imagined_transitions_for_each_gradient_step(name: str, ratio: float) ->
 
 def test_what_a_preset_does_not_follow_is_said() -> None:
     silent = {name for name, found in PRESETS.items() if not found.differs}
-    assert {name.split("/")[0] for name in silent} == {"mbpo", "mopo-own", "mopo-trpo"}
+    assert {name.split("/")[0] for name in silent} == {"mbpo", "mopo-own", "mopo-trpo", "rambo-trpo"}
     assert "the release has horizon 5 and λ 1" in preset("mopo/hopper-medium-replay").differs
     assert "between −5 and 2" in preset("mopo-kit/hopper-medium").differs
 
@@ -199,6 +200,19 @@ def test_ravls_numbers() -> None:
         "policy_kwargs": {"net_arch": [256, 256, 256]},
         "diversity": 1.0,
         "learning_rate": 3e-4,
+    }
+
+
+def test_the_adversary_of_trpo_follows_it_from_first_observations() -> None:
+    settings = TrainSettings.for_algorithm(
+        {"dataset": "a-v0", **preset("rambo-trpo/walker2d-replay").settings}
+    )
+    assert (settings.horizon, settings.start, settings.adversary_every) == (100, "dataset", 1)
+    assert settings.adversary == {
+        "adv_weight": 1e-3,
+        "steps_per_update": 50.0,
+        "start": "initial",
+        "horizon": 200,
     }
 
 

@@ -47,9 +47,6 @@ KIT_AGENT: Mapping[str, Any] = {
 }
 """OfflineRL-Kit's SAC."""
 
-COSINE_FIT: Mapping[str, Any] = {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 24}
-"""A shorter fit than the papers', as measured here."""
-
 NO_SPECTRAL_NORM = (
     "no spectral norm, as in the release; the paper's text has it on all layers but that of the variance"
 )
@@ -93,68 +90,3 @@ def mopo_tasks() -> Iterator[Preset]:
         }
         differs = f"{NO_SPECTRAL_NORM}; target entropy −dim(A), which no source gives"
         yield Preset(f"mopo/{task}", source, settings, differs)
-
-
-def _measured(page: str, rows: str) -> str:
-    return f"measured here, see docs/{page}.md; {rows} replay steps"
-
-
-MOPO_OWN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "hopper-replay": (
-        _measured("studies", "250 016"),
-        {
-            "agent_options": {"policy_kwargs": {"n_critics": 10}, "actor_ema_decay": 0.999},
-            "penalty_coef": 2.5,
-            "gradient_steps": 50_000,
-            "eval_every": 1_000,
-            "choose": "model_raw",
-        },
-    ),
-    "halfcheetah-replay": (
-        _measured("batches", "250 016"),
-        {
-            "penalty_coef": 0.5,
-            "gradient_steps": 100_000,
-            "eval_every": 2_500,
-            "transitions_per_gradient_step": 100,
-        },
-    ),
-    "halfcheetah-jump": (
-        _measured("batches", "300 000"),
-        {
-            "task": "halfcheetah-jump",
-            "horizon": 5,
-            "agent_options": {"actor_ema_decay": 0.999},
-            "penalty_coef": 1.0,
-            "rollout_actions": "uniform",
-            "gradient_steps": 100_000,
-            "eval_every": 2_500,
-        },
-    ),
-}
-"""Where the settings come from, and the settings."""
-
-
-def mopo_own() -> Iterator[Preset]:
-    """MOPO with FastSAC, as measured here: the hopper needs ten critics, the jump averaged weights."""
-    shared = {"algorithm": "mopo", "agent": "fastsac", "fit": COSINE_FIT}
-    for name, (source, settings) in MOPO_OWN.items():
-        yield Preset(f"mopo-own/{name}", source, {**shared, **settings})
-
-
-def mopo_trpo() -> Iterator[Preset]:
-    """MOPO with TRPO, which starts from a clone of the data and imagines whole episodes, as measured here."""
-    steady = {"env_settings": {"member": "episode"}, "agent_options": {"actor_ema_decay": 0.9}}
-    settings = {
-        "algorithm": "mopo",
-        "agent": "trpo",
-        "penalty_coef": 0.2,
-        "penalty_scale": "reward",
-        "gradient_steps": 400,
-        "fit": COSINE_FIT,
-    }
-    for name, more, rows in (
-        ("hopper-replay", steady, "250 016"),
-        ("ant-angle", {"task": "ant-angle:survive_bonus=1"}, "350 016"),
-    ):
-        yield Preset(f"mopo-trpo/{name}", _measured("batches", rows), {**settings, **more})

@@ -3,8 +3,9 @@
 from offline_envs.registry import Registry
 from offline_envs.runs.presets.combo import combo
 from offline_envs.runs.presets.mbpo import mbpo
+from offline_envs.runs.presets.measured import mopo_own, mopo_trpo, rambo_trpo
 from offline_envs.runs.presets.mobile import mobile
-from offline_envs.runs.presets.mopo import mopo, mopo_own, mopo_tasks, mopo_trpo
+from offline_envs.runs.presets.mopo import mopo, mopo_tasks
 from offline_envs.runs.presets.morec import morec
 from offline_envs.runs.presets.morec_mobile import morec_mobile
 from offline_envs.runs.presets.morel import morel
@@ -24,6 +25,7 @@ PRESETS: Registry[Preset] = Registry(
             mopo_own(),
             mbpo(),
             rambo(),
+            rambo_trpo(),
             morel(),
             morec(),
             morec_mobile(),
