@@ -5,6 +5,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from sb3_contrib import TRPO
+from stable_baselines3 import PPO
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecCheckNan, VecNormalize
 
@@ -59,6 +61,21 @@ def test_every_agent_moves_the_model_that_it_trains_in(name: str, model: Ensembl
     assert callback.adversary.ensemble is envs.env.unwrapped.ensemble  # type: ignore[attr-defined]
     assert [report.n_steps for report in callback.history] == [4] * 5
     assert callback.adversary.n_steps == 20
+    assert not torch.equal(weights_of(callback.adversary.ensemble), before)
+    assert torch.equal(weights_of(model), before)
+    assert all(np.isfinite(report).all() for report in callback.history)
+
+
+@pytest.mark.parametrize(("kind", "steps_of_a_cycle"), [(TRPO, 1), (PPO, 10)])
+def test_agents_with_values_of_states_move_it_too(
+    kind: Any, steps_of_a_cycle: int, model: EnsembleDynamics
+) -> None:
+    """PPO counts its ten epochs; the update comes before the next rollouts, and at the end."""
+    envs, callback, before = make_envs(model), callback_of(every=steps_of_a_cycle), weights_of(model)
+    agent = kind("MlpPolicy", envs, n_steps=8, batch_size=32, device="cpu", seed=0)
+    agent.learn(96, callback)  # 3 cycles of 32 transitions
+    assert callback.adversary is not None
+    assert [report.n_steps for report in callback.history] == [steps_of_a_cycle] * 3
     assert not torch.equal(weights_of(callback.adversary.ensemble), before)
     assert torch.equal(weights_of(model), before)
     assert all(np.isfinite(report).all() for report in callback.history)
