@@ -6,7 +6,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
-from offline_envs.sb3.buffers.rows import unscale_action
+from offline_envs.sb3.buffers.rows import action_bounds, between
 from offline_envs.sb3.callbacks.actor_critic import SB3ActorCritic, bounded_actions, evaluating
 
 
@@ -22,18 +22,15 @@ class SB3StateCritic:
     """
 
     def __init__(self, policy: ActorCriticPolicy, space: Box) -> None:
-        self._policy, self._space = policy, space
+        self._policy = policy
+        self._bounds = action_bounds(space, policy.device)
 
     def act(self, obs: Tensor) -> Tensor:
         """Sampled actions, clipped as in rollouts, `(B, d)` to `(B, k)`."""
         with evaluating(self._policy):
-            action = self._policy._predict(obs.to(self._policy.device), deterministic=False).to(obs.device)
-        if self._policy.squash_output:
-            return unscale_action(action, self._space)
-        low, high = (
-            torch.as_tensor(bound, device=obs.device) for bound in (self._space.low, self._space.high)
-        )
-        return action.clamp(low, high)
+            action = self._policy._predict(obs.to(self._policy.device), deterministic=False)
+        inside = between if self._policy.squash_output else torch.clamp
+        return inside(action, *self._bounds).to(obs.device)
 
     def state_value(self, obs: Tensor) -> Tensor:
         """V(s), `(B, d)` to `(B,)`."""
