@@ -300,6 +300,7 @@ def test_models_that_cannot_be_moved_are_refused(data: Transitions, pair: Ensemb
         {"tolerance": 1.0},
         {"clip_grad_norm": 0.0},
         {"steps_per_update": 0.0},
+        {"start": "first"},
         {"seed": -1},
     ],
 )
