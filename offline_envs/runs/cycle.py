@@ -1,5 +1,6 @@
 """`Cycle`: collecting transitions and learning from them, in turn."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,10 @@ class Cycle:
     timesteps: int
     gradient_steps: int
     keywords: dict[str, Any] = field(default_factory=dict)
+
+    def n_cycles(self, gradient_steps: int) -> int:
+        """Number of cycles, the fewest that take at least so many gradient steps."""
+        return math.ceil(gradient_steps / self.gradient_steps)
 
 
 def make_cycle(agent: str, *, n_envs: int, horizon: int, ratio: float) -> Cycle:

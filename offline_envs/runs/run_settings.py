@@ -49,7 +49,8 @@ class RunSettings(JsonSettings):
         dataset: Id or path of the dataset.
         algorithm: Name of the algorithm, see `ALGORITHMS`.
         agent: Short name of the Stable-Baselines3 agent, see `offline_envs.agents.AGENTS`.
-        gradient_steps: Gradient steps of the agent; of TRPO, natural gradient steps of the policy.
+        gradient_steps: Gradient steps of the agent; of TRPO, natural gradient steps of the policy. A
+            run that learns in cycles ends with a whole one, `RunSettings.cycle`.
         horizon: Steps of an imagined episode, h.
         penalty_coef: λ, the weight of a penalty on uncertainty.
         penalty: Name of the uncertainty measure.

@@ -10,6 +10,7 @@ import numpy as np
 
 from offline_envs.data import Transitions
 from offline_envs.errors import SettingsError
+from offline_envs.runs.algorithms import algorithm
 from offline_envs.runs.evaluations.on_evaluation import OnEvaluation, check_callbacks, tell
 from offline_envs.runs.folder import RunFolder
 from offline_envs.runs.progress import STOPPING, RunsProgress
@@ -175,7 +176,9 @@ def _run_at_once(
     for run in runs:
         if run.complete:
             on_start(run)
-    with RunsProgress(runs[0].settings.gradient_steps, shown=show_progress) as progress:
+    settings = runs[0].settings
+    total = algorithm(settings.algorithm).gradient_steps(settings)
+    with RunsProgress(total, shown=show_progress) as progress:
 
         def starts(job: Job) -> None:
             on_start(by_seed[job.settings.seed])

@@ -95,6 +95,10 @@ class Algorithm:
         """Whether the agent's policy is fitted to recorded actions, or to those of an expert."""
         return bool(settings.clone_epochs)
 
+    def gradient_steps(self, settings: RunSettings) -> int:
+        """Gradient steps that a run takes, at least those of its settings."""
+        return settings.gradient_steps
+
     def own_settings(self, settings: RunSettings) -> Any:
         """The algorithm's own settings, an instance of `options`.
 

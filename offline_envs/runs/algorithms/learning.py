@@ -1,6 +1,5 @@
 """`Learning`: what is left of a run once its model and agent exist, to learn and to be scored."""
 
-import math
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -46,6 +45,7 @@ class Learning:
         rows: Evaluations of an earlier part of the run.
         evaluator: What scores policies in the real environment.
         stop: What asks it to stop at the end of a cycle.
+        total: Gradient steps of the whole run.
 
     Attributes:
         agent: The agent.
@@ -60,13 +60,14 @@ class Learning:
         rows: Sequence[MetricsRow],
         evaluator: Evaluator,
         stop: StopRequest,
+        total: int,
     ) -> None:
         self.agent = run.agent
         self.timesteps = _timesteps_left(run.settings, run.agent)
         self._run, self._state, self._stop = run, state, stop
         own = list(state.callbacks())
         self._choice = _choice(run, rows)
-        self._progress = RunProgress(run.settings.gradient_steps, shown=run.show_progress)
+        self._progress = RunProgress(total, shown=run.show_progress)
         options: dict[str, Any] = {"choice": self._choice, "stop": stop, "progress": self._progress}
         self._evaluation = _evaluation(run, rows, evaluator=evaluator, save=self._save, **options)
         self.callbacks: list[BaseCallback] = [*own, self._evaluation]
@@ -178,7 +179,7 @@ def _timesteps_left(settings: RunSettings, agent: BaseAlgorithm) -> int:
     """Model transitions of the smallest number of cycles that reach the run's gradient steps."""
     cycle = settings.cycle()
     left = max(0, settings.gradient_steps - gradient_steps(agent))
-    return math.ceil(left / cycle.gradient_steps) * cycle.timesteps
+    return cycle.n_cycles(left) * cycle.timesteps
 
 
 def _score(run: ModelRun, state: AlgorithmState, rows: Sequence[MetricsRow]) -> TrainResult:

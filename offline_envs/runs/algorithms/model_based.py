@@ -1,5 +1,6 @@
 """`ModelBased`: an agent trained inside a learned environment and scored in the real one."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,9 @@ IN_MODEL = (
 )
 """Settings that every algorithm with a model uses."""
 
+LONGER = 1.1
+"""Gradient steps of a run in units of those asked for, above which it warns."""
+
 
 @dataclass(frozen=True)
 class ModelBased(Algorithm):
@@ -57,8 +61,14 @@ class ModelBased(Algorithm):
     def check_data(self, settings: RunSettings, transitions: Transitions) -> None:
         """See `Algorithm`."""
         check_termination(settings.termination, transitions)
+        self._check_length(settings)
         if settings.clone_from is not None:
             check_continuous(transitions.discrete_actions, f"clone_from={settings.clone_from!r}: a planner")
+
+    def gradient_steps(self, settings: RunSettings) -> int:
+        """See `Algorithm`: whole cycles of collecting and learning."""
+        cycle = settings.cycle()
+        return cycle.n_cycles(settings.gradient_steps) * cycle.gradient_steps
 
     def env_options(self, settings: RunSettings) -> dict[str, Any]:
         """See `Algorithm`."""
@@ -125,7 +135,20 @@ class ModelBased(Algorithm):
                 rows = read_metrics(run.folder.checkpoint / METRICS_FILE)
                 run.folder.write_metrics(rows)
             evaluator = stack.enter_context(evaluator_of(in_model))
-            yield Learning(in_model, state, rows, evaluator, stop)
+            yield Learning(in_model, state, rows, evaluator, stop, self.gradient_steps(run.settings))
+
+    def _check_length(self, settings: RunSettings) -> None:
+        """Warn about a run that is much longer than its settings say."""
+        asked, taken = settings.gradient_steps, self.gradient_steps(settings)
+        if taken > LONGER * asked:
+            cycle = settings.cycle()
+            warnings.warn(
+                f"gradient_steps={asked}, but {settings.algorithm} collects {cycle.timesteps} transitions, "
+                f"whole imagined episodes, before the {cycle.gradient_steps} gradient steps from them, and "
+                f"repeats this: the run takes {taken}. Lower n_envs={settings.n_envs} or "
+                f"horizon={settings.horizon} to collect fewer at a time.",
+                stacklevel=2,
+            )
 
     def _make_envs(self, run: Run) -> VectorEnv[Any, Any, Any]:
         """Make environments of the run's dataset, which already has the reward of its task."""

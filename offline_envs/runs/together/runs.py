@@ -117,7 +117,7 @@ def train_together(
         else:
             left.append(run)
     if left:
-        total = max(run.settings.gradient_steps for run in left)
+        total = max(algorithm(run.settings.algorithm).gradient_steps(run.settings) for run in left)
         with RunsProgress(total, shown=show_progress) as progress:
             _train(left, resume, callbacks, progress)
     return tuple(run.folder.result() for run in runs)

@@ -9,6 +9,7 @@ import pytest
 from offline_envs.errors import SettingsError
 from offline_envs.methods import Halt
 from offline_envs.runs import RunFolder, TrainSettings, train
+from offline_envs.runs.training import check_possible
 from offline_envs.sb3 import SB3VecEnv
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import DEMO, FIT
@@ -88,3 +89,23 @@ def test_a_threshold_replaces_the_default_one() -> None:
 def test_an_agent_without_critics_is_refused() -> None:
     with pytest.raises(SettingsError, match="neubay needs an agent with a replay buffer"):
         neubay_settings(agent="trpo", agent_options={})
+
+
+def test_a_run_much_longer_than_asked_for_warns_before_it_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """32 transitions at 16 a gradient step: cycles of two, so one step becomes two."""
+    with pytest.warns(
+        UserWarning, match=r"gradient_steps=1, .* the run takes 2\. Lower n_envs=4 or horizon=8"
+    ):
+        check_possible(neubay_settings(gradient_steps=1))
+    with pytest.warns(UserWarning, match="the run takes 2"):
+        result = train(neubay_settings(gradient_steps=1), tmp_path, show_progress=True)
+    assert result.gradient_steps == 2
+    assert "2 of 2 gradient steps" in capsys.readouterr().err
+
+
+def test_a_run_a_little_longer_than_asked_for_does_not_warn() -> None:
+    """21 steps in cycles of two are 22, 5 % more; 19 are 20."""
+    for steps in (19, 20, 21):
+        check_possible(neubay_settings(gradient_steps=steps))
