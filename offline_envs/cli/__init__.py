@@ -6,6 +6,8 @@ slow modules only when it runs, so that `--help` is quick.
 
 import codecs
 import sys
+import warnings
+from collections.abc import Callable
 from functools import partial
 from io import TextIOWrapper
 from typing import Annotated, Any
@@ -52,9 +54,14 @@ class _Group(TyperGroup):
         except BrokenPipeError:
             raise  # the reader of the output has closed it, which the caller handles
         except (OfflineEnvsError, OSError) as error:
-            line = " ".join(f"Error: {_words(error)}".split())
-            Console(stderr=True).print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
+            _print_line(f"Error: {_words(error)}", style="bold red")
             raise typer.Exit(1) from error
+
+
+def _print_line(text: str, *, style: str) -> None:
+    """Print text as one line on standard error."""
+    line = " ".join(text.split())
+    Console(stderr=True).print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _words(error: Exception) -> str:
@@ -121,11 +128,26 @@ app.add_typer(cache, name="cache")
 
 def main() -> None:
     """Run the command line, also in a terminal that cannot print every letter."""
+    warnings.showwarning = partial(_show_warning, warnings.showwarning)
     codecs.register_error(PLAIN, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors=PLAIN)
     app()
+
+
+def _show_warning(
+    otherwise: Callable[..., None],
+    message: Warning | str,
+    category: type[Warning],
+    *place: Any,
+    **options: Any,
+) -> None:
+    """Show a warning to the user as one line; those to programmers with their place in the code."""
+    if category is UserWarning:
+        _print_line(f"Warning: {message}", style="yellow")
+    else:
+        otherwise(message, category, *place, **options)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

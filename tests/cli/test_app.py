@@ -72,6 +72,24 @@ def test_an_error_of_the_system_is_one_line(toy_dataset: str, monkeypatch: pytes
     assert fail("info", toy_dataset) == "Error: /data/model [1]: No space left on device"
 
 
+def test_a_warning_to_the_user_is_one_line_and_one_to_programmers_names_its_place() -> None:
+    program = """
+import warnings
+from offline_envs import cli
+
+def app():
+    warnings.warn("A value of [1]\\nis usable. Check it.")
+    warnings.warn("old", DeprecationWarning)
+
+cli.app = app
+cli.main()
+"""
+    command = [sys.executable, "-W", "always", "-c", program]
+    first, second, *_ = subprocess.run(command, capture_output=True, text=True).stderr.splitlines()
+    assert first == "Warning: A value of [1] is usable. Check it."
+    assert second == "<string>:7: DeprecationWarning: old"
+
+
 @pytest.mark.parametrize("name", ["a[red].npz", "[/b].npz"])
 def test_brackets_in_a_path_are_printed_as_they_are(
     name: str, toy_dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
