@@ -27,8 +27,9 @@ from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSetting
 from offline_envs.dynamics.ensemble.layers import Normalizer
 from offline_envs.dynamics.fitting.rows import Rows, split_rows
 from offline_envs.evaluation import interval_shares, mixture_quantile
+from offline_envs.runs.presets.measured import COSINE_FIT
 
-FAST = {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 24}
+FAST = json.dumps(COSINE_FIT)
 EMBEDDED = "offline-envs/inverteddoublependulum-replay-v0"
 KIT_BATCH = 256
 LEVELS = (0.5, 0.9)
@@ -54,7 +55,7 @@ class Fit(NamedTuple):
 
 def main(
     dataset: Annotated[str, typer.Option(help="Id or path.")] = EMBEDDED,
-    settings: Annotated[str, typer.Option("--fit", help="Settings of our fit, JSON.")] = json.dumps(FAST),
+    settings: Annotated[str, typer.Option("--fit", help="Settings of our fit, JSON.")] = FAST,
     seeds: Annotated[int, typer.Option(help="Fits of ours.", min=1)] = 3,
     kit_seeds: Annotated[int, typer.Option(help="Fits of OfflineRL-Kit.")] = 1,
     kit_epochs: Annotated[int, typer.Option(help="Epochs of OfflineRL-Kit; 0 is its own rule.")] = 0,

@@ -22,6 +22,7 @@ from run_archive import add_run
 
 from offline_envs.errors import unknown_name
 from offline_envs.runs import merged
+from offline_envs.runs.presets.measured import COSINE_FIT
 
 BATCHES: Mapping[str, Mapping[str, Any]] = {
     "hopper-replay": {"dataset": "offline-envs/hopper-replay-v0"},
@@ -37,7 +38,7 @@ COMMON: Mapping[str, Any] = {
     "eval_episodes": 5,
     "eval_every": 2_500,
     "transitions_per_gradient_step": 100,
-    "fit": {"learning_rate": 4e-3, "schedule": "cosine", "max_epochs": 24, "seed": 0},
+    "fit": {**COSINE_FIT, "seed": 0},
 }
 """Settings of all methods that use them and do not say otherwise."""
 
