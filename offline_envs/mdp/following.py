@@ -119,11 +119,13 @@ class ModelWorld:
 
     @classmethod
     def starting(cls, mdp: LearnedMDP, starts: Starts, n: int, generator: torch.Generator) -> Self:
-        """Follow `n` rows from states that are drawn, with their rows of the dataset if these are known."""
+        """Begin `n` episodes in states that are drawn, with their rows of the dataset if these are known."""
         if not isinstance(starts, StartStates):
-            return cls(mdp, starts.draw(n, generator), generator)
-        index = starts.draw_index(n, generator)
-        return cls(mdp, starts.obs[index], generator, dataset_rows=starts.rows_of(index))
+            obs, rows = starts.draw(n, generator), None
+        else:
+            index = starts.draw_index(n, generator)
+            obs, rows = starts.obs[index], starts.rows_of(index)
+        return cls(mdp, obs, generator, dataset_rows=rows, kept=mdp.begin(n, generator))
 
     def step(self, obs: Tensor, action: Tensor) -> Followed:
         """Advance the rows, and drop those that are not followed further."""

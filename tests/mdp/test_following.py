@@ -8,6 +8,7 @@ from torch import Tensor
 
 from offline_envs.envs import ModelOptions, assemble
 from offline_envs.errors import SettingsError
+from offline_envs.evaluation import model_return
 from offline_envs.mdp import LearnedMDP, ModelWorld, drop_ended, follow, keep_all
 from tests.toy import counting_ensemble, toy_ensemble, toy_transitions
 
@@ -87,3 +88,15 @@ def test_rows_keep_what_they_are_given_until_their_episode_ends() -> None:
     assert [followed.rows.tolist() for followed in steps] == [[0, 1, 2], [0, 1, 2], [0, 2]]
     moved = [followed.step.next_obs[:, 0].round().tolist() for followed in steps]
     assert moved == [[1, 2, 1], [2, 4, 2], [3, 3]]
+
+
+@pytest.mark.parametrize("per_episode", [True, False])
+def test_episodes_that_begin_draw_what_they_keep(per_episode: bool) -> None:
+    """Members give rewards of 1 and −1: over 16 steps an episode that keeps one has 16 or −16."""
+    means = ((1.0, 0.0, 0.0), (-1.0, 0.0, 0.0))
+    member = "episode" if per_episode else "step"
+    model = toy_ensemble(means, ((1e-6,) * 3,) * 2, (0, 1))
+    world = assemble(toy_transitions(), options=ModelOptions(model=model, termination="never", member=member))
+    returns = model_return(world.mdp, world.starts, idle, n_episodes=20, max_steps=16, seed=0)
+    kept = set(returns.round()) == {16.0, -16.0}
+    assert kept == per_episode
