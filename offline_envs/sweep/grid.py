@@ -3,13 +3,13 @@
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from offline_envs.errors import SettingsError
 from offline_envs.runs import TrainSettings, algorithm, merged, preset
-from offline_envs.sweep.config import SweepConfig
+from offline_envs.sweep.config import Stop, SweepConfig
 
 SEED = "seed"
 
@@ -45,14 +45,31 @@ def cells(config: SweepConfig) -> list[Cell]:
     model; their own seeds are the agents'.
 
     Raises:
-        SettingsError: See `TrainSettings`; two runs with one name; no dataset.
+        SettingsError: See `TrainSettings`; two runs with one name; no dataset; runs that `stop` cannot
+            compare.
     """
     made = [_cell(config, values) for values in _combinations(config.grid)]
     names = [cell.name for cell in made]
     for name in names:
         if names.count(name) > 1:
             raise SettingsError(f"Two runs would be called {name}: values of the grid are given twice.")
+    if config.stop is not None:
+        _check_stop(config.stop, [cell.settings for cell in made])
     return made
+
+
+def _check_stop(stop: Stop, runs: Sequence[TrainSettings]) -> None:
+    """Refuse a rule that cannot compare the runs."""
+    longest = max(settings.gradient_steps for settings in runs)
+    if stop.first >= longest:
+        raise SettingsError(
+            f"stop: first must be below the gradient steps of the longest run, {longest}, got {stop.first}."
+        )
+    for settings in runs:
+        if stop.figure == "predicted_return" and "model" not in algorithm(settings.algorithm).uses:
+            raise SettingsError(
+                f"stop: {settings.algorithm} has no model that predicts returns. Set figure to real_return."
+            )
 
 
 def _combinations(grid: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
@@ -65,7 +82,7 @@ def _cell(config: SweepConfig, values: Mapping[str, Any]) -> Cell:
     start = {} if config.preset is None else dict(preset(config.preset).settings)
     settings = merged(start, config.settings)
     for name, value in values.items():
-        settings = merged(settings, _nested(name, value))
+        settings = _with(settings, name, value)
     if "dataset" not in settings:
         raise SettingsError("A sweep needs a dataset, in settings or in grid.")
     made = TrainSettings.for_algorithm(settings)
@@ -80,10 +97,13 @@ def fits_model(settings: TrainSettings) -> bool:
     return settings.model is None and "fit" in algorithm(settings.algorithm).uses
 
 
-def _nested(name: str, value: Any) -> dict[str, Any]:
-    """Settings with a value at a path, `"fit.seed"` for example."""
-    first, _, rest = name.partition(".")
-    return {first: _nested(rest, value) if rest else value}
+def _with(settings: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The settings with a value at a path, `"fit.seed"` for example; what lies beside it stays."""
+    first, _, rest = path.partition(".")
+    if not rest:
+        return merged(settings, {first: value})
+    holder = settings.get(first)
+    return {**settings, first: _with(holder if isinstance(holder, Mapping) else {}, rest, value)}
 
 
 def _short(value: Any) -> str:

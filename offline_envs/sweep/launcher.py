@@ -8,6 +8,10 @@ Report = Callable[[Mapping[str, Any], Path], object]
 """Takes the row and the folder of an evaluation, see `offline_envs.runs.OnEvaluation`."""
 
 
+Stopped = Callable[[str, int], object]
+"""Takes the name of a run that was stopped early and the gradient steps that it had taken."""
+
+
 class Launcher(Protocol):
     """Calls a function with each of several tasks, somewhere, and waits for them."""
 
@@ -19,18 +23,16 @@ class Launcher(Protocol):
         """
 
     def train(
-        self, function: Callable[[Any, Report], None], tasks: Mapping[str, Any], steps: int
-    ) -> dict[str, int]:
+        self, function: Callable[[Any, Report], None], tasks: Mapping[str, Any], steps: int, stopped: Stopped
+    ) -> None:
         """Call `function(task, report)` with each task, where `report` takes each evaluation.
 
         Args:
             function: It returns when the run is complete; it is called again if its process dies.
             tasks: Its arguments, by the names of the runs.
             steps: Gradient steps of the longest run.
-
-        Returns:
-            Gradient steps of the runs that were stopped early, by name.
+            stopped: What is told of each run that is stopped early, when that happens.
 
         Raises:
-            OfflineEnvsError: Runs that failed.
+            OfflineEnvsError: Runs that failed, after the others have ended.
         """

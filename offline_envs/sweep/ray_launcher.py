@@ -2,12 +2,13 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir, nullcontext
 from pathlib import Path
 from typing import Any
 
 from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.sweep.config import Resources, Stop
-from offline_envs.sweep.launcher import Report
+from offline_envs.sweep.launcher import Report, Stopped
 
 STEPS = "gradient_steps"
 
@@ -38,6 +39,7 @@ class RayLauncher:
             ) from error
         self._resources, self._stop, self._retries = resources, stop, retries
         self._folder, self._address = folder, address
+        self._working_directory = Path.cwd()
 
     def fit(self, function: Callable[[Any], None], tasks: Sequence[Any]) -> None:
         """See `Launcher`."""
@@ -46,22 +48,23 @@ class RayLauncher:
         self._connect()
         remote = self._ray.remote(
             num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, max_retries=self._retries
-        )(function)
+        )(_in_directory(self._working_directory, function))
         self._ray.get([remote.remote(task) for task in tasks])
 
     def train(
-        self, function: Callable[[Any, Report], None], tasks: Mapping[str, Any], steps: int
-    ) -> dict[str, int]:
+        self, function: Callable[[Any, Report], None], tasks: Mapping[str, Any], steps: int, stopped: Stopped
+    ) -> None:
         """See `Launcher`."""
         self._connect()
         tune = self._tune
+        run = _in_directory(self._working_directory, function)
 
         def trainable(config: dict[str, Any]) -> None:
             def report(row: Mapping[str, Any], folder: Path) -> None:
                 del folder  # where the run keeps what Tune would keep
                 tune.report({name: value for name, value in row.items() if value is not None})
 
-            function(tasks[config["run"]], report)
+            run(tasks[config["run"]], report)
 
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": self._resources.cpus, "gpu": self._resources.gpus}),
@@ -71,9 +74,10 @@ class RayLauncher:
                 name="tune",
                 storage_path=str((self._folder / "ray").resolve()),
                 failure_config=tune.FailureConfig(max_failures=self._retries),
+                callbacks=[_stop_callback(tune.Callback, tasks, stopped)],
             ),
         )
-        return _stopped(tuner.fit(), tasks)
+        _check_results(tuner.fit(), len(tasks))
 
     def _connect(self) -> None:
         if not self._ray.is_initialized():
@@ -92,21 +96,41 @@ class RayLauncher:
         )
 
 
-def _stopped(results: Any, tasks: Mapping[str, Any]) -> dict[str, int]:
-    """Runs that Tune stopped early; a run that is complete has its result in its folder.
+def _in_directory(directory: Path, function: Callable[..., None]) -> Callable[..., None]:
+    """A function that works in a directory, where that exists: Tune gives every trial one of its own.
+
+    Paths of datasets, models and columns in the settings may be relative to it.
+    """
+
+    def inside(*arguments: Any) -> None:
+        with chdir(directory) if directory.is_dir() else nullcontext():
+            function(*arguments)
+
+    return inside
+
+
+def _stop_callback(base: type[Any], tasks: Mapping[str, Any], stopped: Stopped) -> Any:
+    """A callback of Tune that tells of runs that were stopped early; a complete one has a result."""
+
+    class StopCallback(base):  # type: ignore[misc]
+        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            name = trial.config["run"]
+            if not (tasks[name][1] / "result.json").exists():
+                stopped(name, int(trial.last_result[STEPS]))
+
+    return StopCallback()
+
+
+def _check_results(results: Any, n_runs: int) -> None:
+    """Refuse runs that failed, with the first one's error.
 
     Raises:
-        OfflineEnvsError: Runs that failed, with the first one's error.
+        OfflineEnvsError: Such runs.
     """
     failed = {result.config["run"]: result.error for result in results if result.error is not None}
     if failed:
         name, error = next(iter(failed.items()))
         raise OfflineEnvsError(
-            f"{len(failed)} of {len(tasks)} runs failed, the first one, {name}, with: "
+            f"{len(failed)} of {n_runs} runs failed, the first one, {name}, with: "
             f"{str(error).strip().splitlines()[-1]}. The same command resumes the sweep."
         )
-    return {
-        result.config["run"]: int(result.metrics[STEPS])
-        for result in results
-        if result.metrics.get("done") and not (tasks[result.config["run"]][1] / "result.json").exists()
-    }

@@ -39,6 +39,7 @@ def run_sweep(config: SweepConfig, folder: Path, *, address: str | None = None) 
         SettingsError: See `cells`; Ray is missing; another sweep's folder.
         OfflineEnvsError: See `train`; all settings are checked before anything is computed.
     """
+    folder = folder.expanduser().absolute()  # trials may work elsewhere
     found = cells(config)
     runs = planned(found, folder)
     sweep_with(RayLauncher(config.resources, config.stop, config.retries, folder, address), runs, folder)
@@ -78,7 +79,12 @@ def sweep_with(launcher: Launcher, runs: Sequence[Planned], folder: Path) -> Non
     tasks = {cell.name: (with_model(cell.settings, model), folder / cell.name) for cell, model in left}
     if tasks:
         steps = max(run.cell.settings.gradient_steps for run in left)
-        write_json(folder / STOPPED, stopped | launcher.train(train_run, tasks, steps))
+
+        def stop(name: str, step: int) -> None:
+            stopped[name] = step
+            write_json(folder / STOPPED, stopped)
+
+        launcher.train(train_run, tasks, steps, stop)
 
 
 def stopped_runs(folder: Path) -> dict[str, int]:

@@ -108,3 +108,27 @@ def test_what_is_no_sweep_is_refused_with_the_file_and_the_rule(
 def test_runs_that_cannot_be_are_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=message):
         cells(read(tmp_path, text))
+
+
+def test_axes_of_the_grid_inside_one_setting_do_not_replace_each_other(tmp_path: Path) -> None:
+    text = FULL.replace("[grid]", "agent_options = {policy_kwargs = {n_critics = 3}, gamma = 0.9}\n[grid]")
+    more = '"agent_options.policy_kwargs.net_arch" = [[8], [16]]\n"agent_options.batch_size" = [32]\n[stop]'
+    found = cells(read(tmp_path, text.replace("[stop]", more)))
+    assert [cell.settings.agent_options for cell in found[::3]][:2] == [
+        {"policy_kwargs": {"n_critics": 3, "net_arch": size}, "gamma": 0.9, "batch_size": 32}
+        for size in ([8], [16])
+    ]
+
+
+def test_a_rule_that_can_stop_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"first must be below the gradient steps .*, 100, got 100"):
+        cells(read(tmp_path, FULL.replace("first = 20", "first = 100")))
+
+
+def test_a_figure_that_the_runs_do_not_have_is_refused(tmp_path: Path) -> None:
+    text = f"""
+settings = {{dataset = "{DEMO}", algorithm = "bc", gradient_steps = 100}}
+stop = {{figure = "predicted_return", first = 20}}
+"""
+    with pytest.raises(SettingsError, match="bc has no model that predicts returns"):
+        cells(read(tmp_path, text))

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from offline_envs.errors import SettingsError
+from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.runs import RunFolder, train
 from offline_envs.sweep import SweepConfig, cell_results, cells, run_sweep, write_results
-from offline_envs.sweep.launcher import Report
-from offline_envs.sweep.sweep import STOPPED, planned, sweep_with
+from offline_envs.sweep.launcher import Report, Stopped
+from offline_envs.sweep.ray_launcher import _in_directory
+from offline_envs.sweep.sweep import STOPPED, planned, stopped_runs, sweep_with
 from tests.runs.tiny import DEMO, ENSEMBLE, FIT
 
 SETTINGS: dict[str, Any] = {
@@ -45,10 +46,9 @@ class InProcess:
             function(task)
 
     def train(
-        self, function: Callable[[Any, Report], None], tasks: Mapping[str, Any], steps: int
-    ) -> dict[str, int]:
+        self, function: Callable[[Any, Report], None], tasks: Mapping[str, Any], steps: int, stopped: Stopped
+    ) -> None:
         assert steps == 4
-        stopped = {}
         for name, task in tasks.items():
             self.runs.append(name)
 
@@ -62,8 +62,7 @@ class InProcess:
                 function(task, report)
             except StoppedError:
                 if name in self.stop:
-                    stopped[name] = 2
-        return stopped
+                    stopped(name, 2)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +98,49 @@ def test_the_same_call_resumes_what_was_lost_and_leaves_the_rest(config: SweepCo
     assert sum(row.missing for row in cell_results(found, tmp_path)) == 0
 
 
+def test_what_was_stopped_is_kept_when_another_run_fails(config: SweepConfig, tmp_path: Path) -> None:
+    class Failing(InProcess):
+        def train(self, *arguments: Any) -> None:
+            super().train(*arguments)
+            raise OfflineEnvsError("1 of 4 runs failed")
+
+    found = cells(config)
+    first = found[0].name
+    with pytest.raises(OfflineEnvsError, match="1 of 4"):
+        sweep_with(Failing(stop=[first]), planned(found, tmp_path), tmp_path)
+    assert stopped_runs(tmp_path) == {first: 2}
+
+
+def test_trials_work_where_the_sweep_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path] = []
+    inside = _in_directory(Path.cwd(), lambda: seen.append(Path.cwd()))
+    elsewhere = _in_directory(tmp_path / "on another machine", lambda: seen.append(Path.cwd()))
+    before = Path.cwd()
+    monkeypatch.chdir(tmp_path)
+    inside()
+    elsewhere()
+    assert seen == [before, tmp_path.resolve()]
+
+
+def test_a_relative_folder_is_one_below_where_the_sweep_is_started(
+    config: SweepConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials of Tune have working directories of their own."""
+    folders: list[Path] = []
+
+    def launcher(resources: Any, stop: Any, retries: int, folder: Path, address: None) -> InProcess:
+        folders.append(folder)
+        return InProcess()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("offline_envs.sweep.sweep.RayLauncher", launcher)
+    one = SweepConfig(SETTINGS, {"seed": [0]})
+    run_sweep(one, Path("runs"))
+    assert folders == [tmp_path / "runs"]
+    settings = RunFolder(tmp_path / "runs" / "runs" / "seed-0").settings()
+    assert Path(str(settings.model)).is_absolute()
+
+
 def test_results_are_written(config: SweepConfig, tmp_path: Path) -> None:
     found = cells(config)
     sweep_with(InProcess(stop=[found[0].name]), planned(found, tmp_path), tmp_path)
@@ -114,7 +156,7 @@ def test_results_are_written(config: SweepConfig, tmp_path: Path) -> None:
 
 def test_another_sweep_does_not_go_into_the_same_folder(config: SweepConfig, tmp_path: Path) -> None:
     sweep_with(InProcess(), planned(cells(config), tmp_path), tmp_path)
-    other = SweepConfig({**SETTINGS, "horizon": 3}, GRID)
+    other = SweepConfig({**SETTINGS, "horizon": 4}, GRID)
     with pytest.raises(SettingsError, match="horizon differ"):
         run_sweep(other, tmp_path)
 

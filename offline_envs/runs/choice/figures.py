@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from offline_envs.evaluation import ReturnPredictor
@@ -29,7 +30,10 @@ def raw_return(predictor: ReturnPredictor, agent: BaseAlgorithm) -> float:
 
 def critics_value(predictor: ReturnPredictor, agent: BaseAlgorithm) -> float:
     """Mean of min_j Q_j(s₀, π(s₀)) over the data's initial observations: it falls as critics disagree."""
-    return float(SB3ActorCritic(agent).state_value(predictor.initial_obs).mean())
+    obs = predictor.initial_obs
+    chosen, _ = agent.predict(obs.cpu().numpy(), deterministic=True)  # by the average, if it acts by one
+    action = torch.as_tensor(chosen, device=obs.device)
+    return float(SB3ActorCritic(agent).action_value(obs, action).mean())
 
 
 CHOICES: Registry[Figure] = Registry(

@@ -8,7 +8,7 @@ from stable_baselines3 import SAC
 
 from offline_envs.evaluation import ReturnPredictor
 from offline_envs.runs.choice.figures import CHOICES
-from offline_envs.sb3 import SB3VecEnv
+from offline_envs.sb3 import FastSAC, SB3VecEnv
 from tests.toy import counting_ensemble, halting_options, quiet_ensemble, toy_options
 
 
@@ -59,3 +59,26 @@ def test_the_critics_value_is_the_smaller_one_at_first_observations() -> None:
         scaled = agent.policy._predict(obs, deterministic=True)
         both = torch.cat(agent.critic(obs, scaled), dim=1)
     assert CHOICES["critics"](predictor, agent) == pytest.approx(float(both.amin(1).mean()))
+
+
+def test_the_critics_value_is_that_of_the_average_where_the_agent_acts_by_it() -> None:
+    envs = gym.make_vec("LearnedModel-v0", num_envs=1, **toy_options(model=counting_ensemble()))
+    agent = FastSAC(
+        "MlpPolicy",
+        SB3VecEnv(envs),
+        policy_kwargs={"net_arch": [8]},
+        actor_ema_decay=0.9,
+        device="cpu",
+        seed=0,
+    )
+    predictor = predictor_of("LearnedModel-v0", agent, **toy_options(model=counting_ensemble()))
+    before = CHOICES["critics"](predictor, agent)
+    policy: Any = agent.policy
+    policy.start_average()
+    assert CHOICES["critics"](predictor, agent) == before
+    obs = predictor.initial_obs
+    with torch.no_grad():
+        for weights in policy.averaged.mu.parameters():
+            weights.add_(1.0)
+        both = torch.cat(agent.critic(obs, policy.averaged._predict(obs, deterministic=True)), dim=1)
+    assert CHOICES["critics"](predictor, agent) == pytest.approx(float(both.amin(1).mean())) != before
