@@ -140,8 +140,8 @@ def _load(dataset: DatasetSource, overrides: Overrides) -> Transitions:
 
 
 def _load_named(name: Name, columns: Columns | None, overrides: Overrides) -> Transitions:
-    path, read = find_source(name, columns)
-    stamp = (_stamp(path), None if columns is None else columns.key)
+    path, source, read = find_source(name, columns)
+    stamp = (source, _stamp(path), None if columns is None else columns.key)
     # The inner entry lets a file be read once for several overrides.
     return _recent.get(
         (stamp, overrides.key), lambda: _checked(_recent.get(stamp, lambda: read(path)), overrides)

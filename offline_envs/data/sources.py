@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from offline_envs.data.array_source import transitions_from_npz
 from offline_envs.data.d4rl_source import transitions_from_d4rl
@@ -144,10 +145,23 @@ SOURCES: Registry[Source] = Registry(
 all: a Minari folder, which may hold Parquet files, before a folder of these."""
 
 
-def find_source(
-    name: Name, columns: ColumnsChoice | None = None
-) -> tuple[Path, Callable[[Path], Transitions]]:
-    """Find the file or folder that a name refers to, and the function that reads it.
+class Found(NamedTuple):
+    """What a name refers to, and how it is read.
+
+    Attributes:
+        path: The file or folder.
+        source: Name of the source that reads it; of several with the same functions, the first, so that they
+            share what is in memory.
+        read: Reads `path` as transitions.
+    """
+
+    path: Path
+    source: str
+    read: Callable[[Path], Transitions]
+
+
+def find_source(name: Name, columns: ColumnsChoice | None = None) -> Found:
+    """Find the file or folder that a name refers to, and what reads it.
 
     Args:
         name: An id or a path.
@@ -162,10 +176,15 @@ def find_source(
     for source in sources:
         path = source.find(name)
         if path is not None:
-            return path, _reader(source, name, columns)
+            return Found(path, _first_alike(source), _reader(source, name, columns))
     raise DatasetError(
         f"dataset={str(name)!r} is neither a dataset nor a known kind of file; give {valid_datasets()}."
     )
+
+
+def _first_alike(source: Source) -> str:
+    functions = source.read, source.read_columns
+    return next(name for name, row in SOURCES.items() if (row.read, row.read_columns) == functions)
 
 
 def _reader(source: Source, name: Name, columns: ColumnsChoice | None) -> Callable[[Path], Transitions]:

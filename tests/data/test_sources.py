@@ -1,12 +1,14 @@
 """A user-defined dataset source: one row, from outside the package."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
 from torch import Tensor
 
 from offline_envs import load_transitions
@@ -56,6 +58,24 @@ def test_a_registered_source_is_loaded_and_shared_until_its_file_changes(file: P
     assert load_transitions(f"steps:{file}") is first
     file.write_text(file.read_text(encoding="utf-8").replace("1.0, 1.0", "5.0, 5.0"), encoding="utf-8")
     assert load_transitions(f"steps:{file}").rewards.max() == 5
+
+
+def test_two_sources_of_one_file_are_two_datasets(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data that one has read are not those that the other would read."""
+
+    def find_paid(name: Name) -> Path | None:
+        scheme, _, rest = str(name).partition(":")
+        return Path(rest) if scheme == "paid" else None
+
+    def read_paid(path: Path) -> Transitions:
+        steps = read(path)
+        return replace(steps, rewards=7 * steps.rewards)
+
+    monkeypatch.setitem(SOURCES._entries, "tests/paid", Source("a text paid:PATH", find_paid, read_paid))
+    assert load_transitions(f"steps:{file}").rewards.tolist() == [1.0] * 6
+    assert load_transitions(f"paid:{file}").rewards.tolist() == [7.0] * 6
+    wide = load_transitions(f"paid:{file}", action_space=Box(-2.0, 2.0, (1,)))
+    assert wide.rewards is load_transitions(f"paid:{file}").rewards
 
 
 def test_an_environment_takes_it(file: Path) -> None:
