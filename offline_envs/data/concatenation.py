@@ -108,8 +108,8 @@ def _same_obs_space(parts: Sequence[Transitions]) -> ObsSpace | None:
     spaces = [part.obs_space for part in parts]
     if any(isinstance(space, Dict) for space in spaces):
         raise DatasetError(
-            f"Datasets to concatenate must have the same Dict of observations, received {spaces}. Pass "
-            "env_id= to choose one."
+            f"Datasets to concatenate must have the same Dict of observations, received {spaces}. Give "
+            "observations of the same parts by name; where only their bounds differ, env_id= says which hold."
         )
     return None
 

@@ -12,6 +12,7 @@ from offline_envs.data import concatenate, load_transitions
 from offline_envs.errors import DatasetError
 from tests.data.tables.plants import COLUMNS, rows
 from tests.data.worlds import arrays, episode, same, transitions, write_minari
+from tests.nested import cart_rows
 
 
 def test_two_by_hand() -> None:
@@ -100,6 +101,24 @@ def test_different_environments_need_a_choice() -> None:
     with pytest.raises(DatasetError, match=r"different environments: Pendulum-v1 .*1.62.*9.81.*Pass env_id="):
         load_transitions(["earth-v0", "moon-v0"])
     assert load_transitions(["earth-v0", "moon-v0"], env_id="Pendulum-v1").env_id == "Pendulum-v1"
+
+
+def test_other_parts_of_a_dict_are_refused_also_with_an_environment() -> None:
+    """The remedy of the message works for other bounds; for other parts it would mix up their columns."""
+    rows = cart_rows(1)
+    turned = {"place": "speed", "speed": "place"}
+    other = {
+        **rows,
+        **{field: {turned[n]: v for n, v in rows[field].items()} for field in ("obs", "next_obs")},
+    }
+    with pytest.raises(DatasetError, match=r"same Dict of observations.*the same parts by name; where only"):
+        load_transitions([rows, other])
+    with pytest.raises(DatasetError, match="rename the parts"):
+        load_transitions([rows, other], env_id="Cart-v0")
+    bounded = load_transitions(rows, env_id="Cart-v0")
+    with pytest.raises(DatasetError, match="where only their bounds differ, env_id="):
+        load_transitions([rows, bounded])
+    assert load_transitions([rows, bounded], env_id="Cart-v0").obs_space == bounded.obs_space
 
 
 def test_infos_that_all_have_are_kept() -> None:

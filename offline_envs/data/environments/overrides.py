@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 
 from offline_envs.data.environments.named import KnownEnvironment, known_environment
 from offline_envs.data.spaces.discrete import DiscreteSpace, encoded_actions, one_hot_box
+from offline_envs.data.spaces.observations import part_sizes
 from offline_envs.data.tables.names import ACTION_CHOICES
 from offline_envs.data.transitions import Transitions
 from offline_envs.data.validation import known_action_space
@@ -58,8 +59,8 @@ class Overrides:
         """Return the transitions with this environment and action space, where they are known.
 
         Raises:
-            DatasetError: The environment's observations have another number of dimensions, or its actions are
-                of another kind.
+            DatasetError: The environment's observations have another number of dimensions or, by name, other
+                parts, or its actions are of another kind.
         """
         if self.action_space is not None:
             transitions = _with_action_space(transitions, self.action_space)
@@ -73,13 +74,20 @@ class Overrides:
         return transitions
 
     def _check_obs(self, transitions: Transitions, env: KnownEnvironment) -> None:
-        recorded = transitions.newest.obs_dim
+        recorded, keywords = transitions.newest.obs_dim, f" with {env.spec.kwargs}" if env.spec.kwargs else ""
+        advice = "Pass the env_id= that the data come from, with its keywords: an EnvSpec, or --env-kwargs."
         if env.obs_dim != recorded:
-            keywords = f" with {env.spec.kwargs}" if env.spec.kwargs else ""
             raise DatasetError(
                 f"{transitions.source} has {recorded} observation dimensions, but "
-                f"{env.spec.id}{keywords} has {env.obs_dim}. Pass the env_id= that the data come from, with "
-                "its keywords: an EnvSpec, or --env-kwargs."
+                f"{env.spec.id}{keywords} has {env.obs_dim}. {advice}"
+            )
+        ours, theirs = transitions.obs_space, env.obs_space
+        # As many columns in all are no sign of the same order: columns are sorted by the parts' names.
+        if isinstance(ours, Dict) and isinstance(theirs, Dict) and part_sizes(ours) != part_sizes(theirs):
+            raise DatasetError(
+                f"{transitions.source} has the parts of observations {part_sizes(ours)} (columns by name), "
+                f"but {env.spec.id}{keywords} has {part_sizes(theirs)}. {advice} Or rename the parts of the "
+                "data as the environment does."
             )
 
 

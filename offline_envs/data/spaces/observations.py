@@ -70,10 +70,14 @@ def flatten_obs(space: Dict, obs: Mapping[str, Any], rows: tuple[int, ...]) -> A
 
 def nested_obs(space: Dict, columns: Tensor) -> dict[str, Tensor]:
     """Columns `(..., d)` as the parts of a Dict, `(..., *shape)` each: views."""
-    sizes = [int(np.prod(part.shape or ())) for part in space.spaces.values()]
-    parts = torch.split(columns, sizes, dim=-1)
+    parts = torch.split(columns, [*part_sizes(space).values()], dim=-1)
     shapes = [(*columns.shape[:-1], *(part.shape or ())) for part in space.spaces.values()]
     return {name: part.reshape(s) for name, part, s in zip(space.spaces, parts, shapes, strict=True)}
+
+
+def part_sizes(space: Dict) -> dict[str, int]:
+    """Number of columns of each part, by name."""
+    return {name: int(np.prod(part.shape or ())) for name, part in space.spaces.items()}
 
 
 def obs_bounds(space: ObsSpace) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -9,6 +9,7 @@ from offline_envs.data import load_transitions
 from offline_envs.errors import DatasetError, SettingsError
 from tests.data.worlds import arrays, transitions
 from tests.discrete import cart_pole_arrays
+from tests.nested import CART_SPACE, cart_rows
 
 
 def pendulum_arrays() -> dict[str, torch.Tensor]:
@@ -41,6 +42,26 @@ def test_without_either_actions_are_within_one() -> None:
 def test_an_environment_of_other_dimensions_is_refused() -> None:
     with pytest.raises(DatasetError, match="Arrays has 1 observation dimensions, but Pendulum-v1 has 3"):
         load_transitions(arrays(), env_id="Pendulum-v1")
+
+
+def test_an_environment_of_other_parts_is_refused() -> None:
+    """Three columns in both: place₀, place₁, speed₀ of the cart would be read from parts in another order."""
+    rows = cart_rows(1)
+    renamed = {"place": "velocity", "speed": "arm"}
+    for names, found in (
+        (
+            renamed,
+            r"\{'arm': 1, 'velocity': 2\} .*columns by name.*, but Cart-v0 has \{'place': 2, 'speed': 1",
+        ),
+        ({"place": "speed", "speed": "place"}, r"\{'place': 1, 'speed': 2\}.* Or rename the parts"),
+    ):
+        changed = {
+            **rows,
+            **{field: {names[n]: v for n, v in rows[field].items()} for field in ("obs", "next_obs")},
+        }
+        with pytest.raises(DatasetError, match=found):
+            load_transitions(changed, env_id="Cart-v0")
+    assert load_transitions(rows, env_id="Cart-v0").obs_space == CART_SPACE
 
 
 def test_an_unknown_environment_is_refused_before_reading() -> None:
