@@ -32,7 +32,7 @@ from offline_envs.dynamics.termination_head import (
     save_termination,
 )
 from offline_envs.dynamics.uncertainty.disagreement import DisagreementStats, dataset_disagreement
-from offline_envs.dynamics.uncertainty.distances import MAX_DISTANCE
+from offline_envs.dynamics.uncertainty.distances import DISAGREEMENTS, MAX_DISTANCE, OWN_DISAGREEMENTS
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import (
     cached,
@@ -236,7 +236,8 @@ def disagreement_stats(
 ) -> DisagreementStats:
     """Return statistics of disagreement on a dataset: from the cache, or computed now and cached.
 
-    The cache identifies the model by its current weights; one without a saved form is compared each time.
+    The cache identifies the model by its current weights. Nothing is cached if it has no saved form, or if
+    the disagreement is a user's own, whose code may change under its name.
 
     Args:
         model: The model.
@@ -259,7 +260,8 @@ def disagreement_stats(
         )
         return DisagreementStats.of(found)
 
-    if not has_saved_form(model):
+    ours = DISAGREEMENTS.find(disagreement) in OWN_DISAGREEMENTS.values()
+    if not (ours and has_saved_form(model)):
         return compute()
     identity = {
         **model_identity(model),

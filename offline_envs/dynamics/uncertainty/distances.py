@@ -1,7 +1,8 @@
 """`DISAGREEMENTS`: how far the members' means are apart, the measures that a threshold is compared with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from torch import Tensor
 
@@ -33,12 +34,14 @@ class Disagreement:
 MAX_DISTANCE = "max_distance"
 """The default disagreement, that of Kidambi et al. 2020 (MOReL), section 4."""
 
-DISAGREEMENTS: Registry[Disagreement] = Registry(
-    "disagreement",
+OWN_DISAGREEMENTS: Mapping[str, Disagreement] = MappingProxyType(
     {
         MAX_DISTANCE: Disagreement(largest_distance, DELTA, "max ‖μ_i − μ_j‖"),
         # NEUBAY, arXiv 2512.04341: the reward counts like a dimension of the observation.
         "std": Disagreement(spread, slice(None), "√(mean over outputs of Var_i[μ_i])"),
-    },
+    }
 )
+"""Those of this package, whose names mean the same in every process."""
+
+DISAGREEMENTS: Registry[Disagreement] = Registry("disagreement", OWN_DISAGREEMENTS)
 """Every disagreement by the name that the `disagreement` setting takes."""

@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from offline_envs.dynamics import (
+    DELTA,
+    DISAGREEMENTS,
+    Disagreement,
     DisagreementStats,
     EnsembleDynamics,
     EnsembleSettings,
@@ -84,6 +87,21 @@ def test_statistics_are_computed_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
     disagreement_stats(random_ensemble(), toy_transitions(), disagreement="std", cache_dir=tmp_path)
     assert len(calls) == 4
     assert len(list(tmp_path.rglob("*.json"))) == 4
+
+
+def test_a_disagreement_of_ones_own_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code may change under the same name, and a threshold of the old one would halt other steps."""
+    for size in (1.0, 2.0):
+
+        def own(means: torch.Tensor, size: float = size) -> torch.Tensor:
+            return torch.full((means.shape[1],), size)
+
+        monkeypatch.setitem(DISAGREEMENTS._entries, "tests/own", Disagreement(own, DELTA, "a constant"))
+        stats = disagreement_stats(
+            random_ensemble(), toy_transitions(), disagreement="tests/own", cache_dir=tmp_path
+        )
+        assert stats.mean == size
+    assert list(tmp_path.rglob("*.json")) == []
 
 
 def test_other_weights_have_other_statistics(tmp_path: Path) -> None:
