@@ -67,7 +67,7 @@ def save_model(
         card["initial_sha256"] = weights_digest(initial)
     card["card_sha256"] = json_checksum(card)
     files = {WEIGHTS_FILE: weights, CARD_FILE: json.dumps(card, indent=2).encode()}
-    _write_folder(Path(folder), files)
+    _write_folder(Path(folder).expanduser(), files)
 
 
 @check_arguments
@@ -113,7 +113,7 @@ def read_model(folder: Path | str, device: torch.device | str = "cpu") -> Dynami
         CheckpointError: The folder is not a model, incomplete, truncated, altered, or too new.
     """
     card = read_model_card(folder)
-    path = Path(folder) / WEIGHTS_FILE
+    path = Path(folder).expanduser() / WEIGHTS_FILE
     if not path.is_file():
         raise CheckpointError(f"{folder} is incomplete: it holds no {WEIGHTS_FILE}.")
     try:

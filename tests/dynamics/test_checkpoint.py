@@ -48,9 +48,15 @@ def test_card_names_dataset_settings_and_version(tmp_path: Path) -> None:
     assert card["report"] is None
 
 
-def test_a_card_in_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_in_the_home_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.chdir(tmp_path)  # where a folder named ~ would be made
     assert read_model_card(f"~/{folder.name}") == read_model_card(folder)
+    save_model("~/mine", read_model(f"~/{folder.name}"))
+    assert (
+        read_model_card(folder.parent / "mine")["weights_sha256"] == read_model_card(folder)["weights_sha256"]
+    )
+    assert not (tmp_path / "~").exists()
 
 
 def test_saving_again_replaces_the_model_and_leaves_nothing_behind(folder: Path) -> None:
