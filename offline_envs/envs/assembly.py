@@ -90,12 +90,13 @@ def assemble(
     rule = resolve_termination(options.termination, transitions, device=options.device, **in_cache)
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
+    outputs = () if known is None else known.outputs
     factor = spread_factor(
-        options.spread, model, transitions, source=options.model, fit_settings=fit_settings
+        options.spread, model, transitions, source=options.model, fit_settings=fit_settings, known=outputs
     )
     guard = Guard.from_transitions(scored, device=options.device)
     if known is not None:
-        model, guard = MaskedModel(model, known.outputs), guard.trusting(known.outputs)
+        model, guard = MaskedModel(model, outputs), guard.trusting(outputs)
     own = method.own_model(model)
     own_sampler = method.sampler(own, scored, **in_cache)
     transform = method.transform(own, scored, **in_cache)

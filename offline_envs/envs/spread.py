@@ -1,6 +1,7 @@
 """The `spread` setting: a factor on the noise of a model's steps, given or fitted to the rows held out."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -59,6 +60,7 @@ def spread_factor(
     *,
     source: DynamicsModel | DynamicsFunction | Path | str | None,
     fit_settings: FitSettings,
+    known: Sequence[int] = (),
 ) -> float:
     """The factor that a setting means for a model.
 
@@ -68,6 +70,8 @@ def spread_factor(
         transitions: Its data.
         source: Where it comes from: a folder, the model itself, or None for a fit to these data.
         fit_settings: Settings of that fit.
+        known: Numbers of the outputs of (reward, next_obs − obs) that are known. Steps replace the model's
+            predictions of them, so that their errors say nothing about what is sampled.
 
     Raises:
         SettingsError: The factor is to be fitted, but which rows were held out is unknown.
@@ -83,7 +87,8 @@ def spread_factor(
         for tensor in (transitions.obs, transitions.actions, transitions.rewards, transitions.next_obs)
     )
     true = torch.cat([rewards[:, None], next_obs - obs], dim=1)
-    learned = slice(0, 1 + transitions.newest.obs_dim)  # how a history moves is known
+    n_learned = 1 + transitions.newest.obs_dim  # how a history moves is known
+    learned = [output for output in range(n_learned) if output not in known]
     mean, std = model.predict(obs, actions, model.elites)
     return fitted_spread(Prediction(mean[..., learned], std[..., learned]), true[:, learned])
 

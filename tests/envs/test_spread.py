@@ -93,6 +93,41 @@ def test_the_factor_is_fitted_to_the_rows_held_out(tmp_path: Path) -> None:
     assert sampler.sampler is SAMPLERS["step"]
 
 
+def test_the_factor_is_fitted_to_the_outputs_that_are_sampled(tmp_path: Path) -> None:
+    """A known reward and a known column leave the second column alone, whatever the model makes of them."""
+    transitions = endless(400)
+    folder = saved_model(tmp_path / "model")
+    options = ModelOptions(model=str(folder), termination="never", spread="calibrated")
+
+    def paid(obs: torch.Tensor, action: torch.Tensor, next_obs: torch.Tensor) -> torch.Tensor:
+        return 100 * next_obs[:, 0]
+
+    whole = assemble(transitions, options=options).mdp.sampler
+    known = replace(options, reward=paid, known={0: "replayed"})
+    assembly = assemble(transitions, options=known)
+    sampler, model = assembly.mdp.sampler, assembly.model
+    rows = torch.randperm(400, generator=_split_generator(QUICK))[-min(QUICK.holdout, 80) :]
+    true = (transitions.next_obs - transitions.obs)[rows, 1:]
+    mean, std = model.predict(transitions.obs[rows], transitions.actions[rows])
+    expected = fitted_spread(Prediction(mean[model.elites, :, 2:], std[model.elites, :, 2:]), true)
+    assert isinstance(sampler, SpreadSampler)
+    assert isinstance(whole, SpreadSampler)
+    assert sampler.factor == pytest.approx(expected, rel=1e-6)
+    assert sampler.factor != pytest.approx(whole.factor, rel=0.001)
+
+
+def test_nothing_is_calibrated_where_everything_is_known(tmp_path: Path) -> None:
+    folder = saved_model(tmp_path / "model")
+    everything = ModelOptions(
+        model=str(folder),
+        termination="never",
+        spread="calibrated",
+        reward=lambda obs, action, next_obs: obs[:, 0],
+        known={0: "replayed", 1: "replayed"},
+    )
+    assert not isinstance(assemble(endless(400), options=everything).mdp.sampler, SpreadSampler)
+
+
 def _split_generator(fit_settings: FitSettings) -> torch.Generator:
     state = np.random.SeedSequence([fit_settings.seed, 0]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> 1))
