@@ -22,6 +22,7 @@ from offline_envs.dynamics import (
     predictor,
     read_model_card,
 )
+from offline_envs.envs.bare_ensemble import check_all_learned, check_ensemble
 from offline_envs.envs.options import ModelOptions
 from offline_envs.envs.spread import check_spread, check_variance, spread_factor
 from offline_envs.errors import SettingsError
@@ -83,6 +84,7 @@ def assemble(
         method.check(settings)
         check_variance(options.spread, settings)
     transitions = transitions_of(dataset, options)
+    check_all_learned(method, options, transitions)
     known = resolve_known(options.known, options.reward, transitions, device=options.device)
     scored = with_reward(transitions, options.reward, device=options.device)
     starts = _starts(transitions, known, options)
@@ -90,6 +92,7 @@ def assemble(
     rule = resolve_termination(options.termination, transitions, device=options.device, **in_cache)
     model = _model(transitions, settings, fit_settings, options)
     method.check(model)
+    check_ensemble(method, options, model)
     outputs = () if known is None else known.outputs
     factor = spread_factor(
         options.spread, model, transitions, source=options.model, fit_settings=fit_settings, known=outputs

@@ -1,6 +1,7 @@
 """`Adversarial`: RAMBO's model (Rigter et al. 2022), which an adversary changes while a policy trains."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from offline_envs.dynamics import DynamicsModel, EnsembleDynamics
 from offline_envs.errors import SettingsError
@@ -14,6 +15,8 @@ class Adversarial(Method):
     A step sees immediately what an adversary changed, see `offline_envs.adversary.Adversary`.
     """
 
+    needs_ensemble: ClassVar[str | None] = "An adversary changes an ensemble by its gradients"
+
     def own_model(self, model: DynamicsModel) -> EnsembleDynamics:
         """A copy of the ensemble, which nobody else holds and which takes gradients.
 
@@ -25,7 +28,7 @@ class Adversarial(Method):
         """
         if not isinstance(model, EnsembleDynamics):
             raise SettingsError(
-                f"An adversary changes an ensemble by its gradients, got {type(model).__name__}: leave out "
-                "reward=, known= and history=, and models of another kind."
+                f"{self.needs_ensemble}, got {type(model).__name__}: leave out reward=, known= and history=, "
+                "and models of another kind."
             )
         return model.copy().requires_grad_(True)

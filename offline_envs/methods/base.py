@@ -49,10 +49,13 @@ class Method(JsonSettings):
     Attributes:
         model_defaults: Defaults of `ModelOptions` that the method changes, by name.
         halts: Whether the method ends unknown rows, so that a wrapper must not halt them again.
+        needs_ensemble: What it does to an ensemble that no other model allows, the beginning of a message;
+            None if it takes any model. An ensemble is needed itself, without known outputs.
     """
 
     model_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     halts: ClassVar[bool] = False
+    needs_ensemble: ClassVar[str | None] = None
 
     @property
     def members(self) -> str:
