@@ -19,7 +19,7 @@ from offline_envs.data.environments.recorded import believed
 from offline_envs.data.history.layout import HistoryLayout
 from offline_envs.data.history.wrapper import HistoryObservation
 from offline_envs.data.spaces.agent_spaces import AgentSpaces
-from offline_envs.data.spaces.discrete import DiscreteSpace
+from offline_envs.data.spaces.discrete import DiscreteSpace, from_one_hot
 from offline_envs.data.spaces.flattening import FlatObservation
 from offline_envs.data.spaces.observations import ObsSpace
 from offline_envs.data.stored.d3rlpy import d3rlpy_arrays
@@ -175,19 +175,21 @@ class Transitions:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the steps as arrays by D4RL's names, copied, e.g. for `numpy.savez`.
 
-        `load_transitions` makes the same steps of them, if it is told the action space. Infos, metadata and
-        the environment are left out.
+        `load_transitions` makes the same steps of them, if it is told the action space: `action_space=`, of
+        discrete actions `discrete_actions`. Infos, metadata and the environment are left out.
 
         Returns:
             `observations` and `next_observations` `(n, d)`, `actions` `(n, k)` and `rewards` `(n,)`, float32;
-            `terminals` and `timeouts` `(n,)`, bool: an episode whose last step does not terminate ends by a
-            timeout there.
+            discrete actions as the numbers that were chosen, int64 `(n,)` of a `Discrete`, `(n, m)` of a
+            `MultiDiscrete`; `terminals` and `timeouts` `(n,)`, bool: an episode whose last step does not
+            terminate ends by a timeout there.
         """
         timeouts = torch.zeros_like(self.terminated)
         timeouts[self.episode_starts + self.episode_lengths - 1] = True
+        chosen = self.discrete_actions
         named = {
             "observations": self.obs,
-            "actions": self.actions,
+            "actions": self.actions if chosen is None else from_one_hot(chosen, self.actions),
             "rewards": self.rewards,
             "next_observations": self.next_obs,
             "terminals": self.terminated,

@@ -1,7 +1,10 @@
 import copy
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Discrete, MultiDiscrete
 
 from offline_envs.data import load_transitions
 from offline_envs.errors import DatasetError
@@ -44,3 +47,21 @@ def test_as_arrays_they_are_the_same_steps() -> None:
         assert load_transitions(arrays).fingerprint == made.fingerprint
         arrays["observations"][:] = 7
         assert made.obs[0].item() == 0
+
+
+@pytest.mark.parametrize(
+    ("space", "chosen"),
+    [
+        (Discrete(3, start=5), [7, 5, 6, 7]),
+        (MultiDiscrete([2, 3]), [[1, 2], [0, 0], [0, 1], [1, 1]]),
+    ],
+)
+def test_arrays_hold_the_discrete_actions_that_were_chosen(space: Any, chosen: list[Any]) -> None:
+    """One-hot numbers would be taken for as many continuous actions, or refused by the space."""
+    given = {**transitions().to_arrays(), "actions": np.array(chosen)}
+    made = load_transitions(given, action_space=space)
+    arrays = made.to_arrays()
+    assert arrays["actions"].tolist() == chosen
+    again = load_transitions(arrays, action_space=made.discrete_actions)
+    assert again.fingerprint == made.fingerprint
+    assert again.discrete_actions == space
