@@ -1,6 +1,6 @@
 """`Run` and `ModelRun`: the parts of a run, before and after its model and agent exist."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Run:
         real_env: Environment that the policy is scored in.
         show_progress: Whether to show progress on standard error.
         callbacks: What is given each evaluation.
+        prepare: Called first in a process that evaluates; None if nothing is.
     """
 
     settings: RunSettings
@@ -44,6 +45,7 @@ class Run:
     real_env: gym.Env[Any, Any]
     show_progress: bool
     callbacks: Sequence[OnEvaluation] = field(default=(), kw_only=True)
+    prepare: Callable[[], None] | None = field(default=None, kw_only=True)
 
     def tell(self, row: MetricsRow) -> None:
         """Give an evaluation to the callbacks, once it is written and the run can be resumed from it.

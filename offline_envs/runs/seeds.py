@@ -107,8 +107,8 @@ def run_seeds(
         on_start: Called before each seed, e.g. to print what happens.
         callbacks: See `train`; the folder that they are given tells the seed. With several processes they are
             called in this one while the run continues, and what one raises stops every run.
-        prepare: With several processes, called first in each of them, e.g. to register an algorithm; a
-            function of a module.
+        prepare: Called first in each process that trains a seed, with `processes`, or that evaluates, with
+            `evaluate_beside`, e.g. to register an algorithm; a function of a module.
 
     Raises:
         OfflineEnvsError: See `train`; a folder that cannot be used is refused before the first seed runs. A
@@ -119,6 +119,7 @@ def run_seeds(
     runs = _planned(settings, seeds, Path(folder), processes, together, resume)
     tell_start = on_start or _ignore
     options: dict[str, Any] = {"resume": resume, "show_progress": show_progress, "callbacks": callbacks}
+    options |= {"prepare": prepare}
     if processes > 1:
         _run_at_once(runs, processes, resume, show_progress, tell_start, callbacks, prepare)
     elif together:

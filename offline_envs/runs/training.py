@@ -1,6 +1,6 @@
 """`train`: one run from dataset to scored policy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ def train(
     show_progress: bool = True,
     transitions: Transitions | None = None,
     callbacks: Sequence[OnEvaluation] = (),
+    prepare: Callable[[], None] | None = None,
 ) -> TrainResult:
     """Train a policy inside a learned model, and score it in the real environment.
 
@@ -39,6 +40,8 @@ def train(
         callbacks: Functions that are given each evaluation and the folder, see `OnEvaluation`. What one
             raises stops the run, which can be resumed; a resumed run repeats evaluations after its last
             checkpoint.
+        prepare: With `evaluate_beside`, called first in the process that evaluates, e.g. to register an agent
+            or a task; a function of a module.
 
     Raises:
         SettingsError: Settings that cannot be used, or a folder of another run or in use.
@@ -57,7 +60,7 @@ def train(
     if transitions is None:
         transitions = check_possible(settings)
     options: dict[str, Any] = {"resume": resume, "show_progress": show_progress, "callbacks": callbacks}
-    with claimed_run(settings, run_folder, transitions, **options) as run:
+    with claimed_run(settings, run_folder, transitions, prepare=prepare, **options) as run:
         return run_folder.result() if run is None else algorithm(settings.algorithm).train(run)
 
 
@@ -70,6 +73,7 @@ def claimed_run(
     resume: bool,
     show_progress: bool,
     callbacks: Sequence[OnEvaluation],
+    prepare: Callable[[], None] | None,
 ) -> Iterator[Run | None]:
     """Claim the folder of a run, which is made if it is new, and make its real environment.
 
@@ -80,6 +84,7 @@ def claimed_run(
         resume: See `train`.
         show_progress: See `train`.
         callbacks: See `train`.
+        prepare: See `train`.
 
     Yields:
         The run; None if another process has completed it meanwhile.
@@ -93,7 +98,8 @@ def claimed_run(
             yield None
             return
         folder.create(settings)
-        yield Run(settings, folder, transitions, real_env, show_progress, callbacks=callbacks)
+        parts = (settings, folder, transitions, real_env, show_progress)
+        yield Run(*parts, callbacks=callbacks, prepare=prepare)
 
 
 def check_possible(settings: TrainSettings) -> Transitions:

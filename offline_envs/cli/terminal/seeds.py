@@ -31,7 +31,7 @@ def run_and_print(
         resume: Whether to resume interrupted runs; those that are complete are read, not run again.
         processes: Seeds that run at once; see `run_seeds`.
         together: Whether all learn at the same time in this process.
-        prepare: Called first in each process.
+        prepare: See `run_seeds`.
 
     Raises:
         OfflineEnvsError: See `run_seeds`.

@@ -153,7 +153,7 @@ def _evaluation(run: ModelRun, rows: Sequence[MetricsRow], **options: Any) -> Ru
 def evaluator_of(run: ModelRun) -> AbstractContextManager[Evaluator]:
     """What scores policies in the real environment: a process beside the run, or the run itself."""
     if run.settings.evaluate_beside:
-        return EvaluationProcess(run.settings, seed=EVALUATION_SEED)
+        return EvaluationProcess(run.settings, seed=EVALUATION_SEED, prepare=run.prepare)
     judge = Judge(run.real_env, run.settings.eval_episodes, EVALUATION_SEED)
     return nullcontext(InRun(judge, run.agent))
 

@@ -1,6 +1,7 @@
 """`EvaluationProcess`: a process that scores a run's policies while the run trains."""
 
 import signal
+from collections.abc import Callable
 from contextlib import closing, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -25,12 +26,16 @@ class EvaluationProcess:
     Args:
         settings: The run.
         seed: Seed of the first episode of each evaluation.
+        prepare: Called there first, e.g. to register an agent; it has to be picklable.
     """
 
-    def __init__(self, settings: RunSettings, *, seed: int) -> None:
+    def __init__(
+        self, settings: RunSettings, *, seed: int, prepare: Callable[[], None] | None = None
+    ) -> None:
         context = get_context("spawn")  # a fork would copy the locks of other threads
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, settings, seed), daemon=True)
+        arguments = (theirs, settings, seed, prepare)
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
         with ctrl_c_ignored():
             self._process.start()
         theirs.close()  # the other process alone holds it, so that its death ends the pipe
@@ -73,12 +78,14 @@ class EvaluationProcess:
         return found
 
 
-def _serve(pipe: Connection, settings: RunSettings, seed: int) -> None:
+def _serve(pipe: Connection, settings: RunSettings, seed: int, prepare: Callable[[], None] | None) -> None:
     """Answer until the run's end of the pipe is closed; the run alone obeys Ctrl-C and SIGTERM."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     try:
+        if prepare is not None:
+            prepare()
         with closing(settings.transitions().make_env()) as env:
             judge = Judge(env, settings.eval_episodes, seed)
             while True:

@@ -1,6 +1,6 @@
 """`run_together`: several runs whose agents learn at the same time on one device."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +33,7 @@ def run_together(
     resume: bool = False,
     show_progress: bool = True,
     callbacks: Sequence[OnEvaluation] = (),
+    prepare: Callable[[], None] | None = None,
 ) -> tuple[TrainResult, ...]:
     """Train several policies at the same time in this process, each as `train` would alone.
 
@@ -51,6 +52,7 @@ def run_together(
         resume: Whether to resume interrupted runs; those that are complete are read, not run again.
         show_progress: Whether to show progress on standard error.
         callbacks: See `train`; the folder that they are given tells the run.
+        prepare: See `train`.
 
     Returns:
         A result for each.
@@ -74,7 +76,8 @@ def run_together(
     for run, place in zip(settings, places, strict=True):
         place.check(run, resume=resume)
     planned = [Planned(run, place, check_possible(run)) for run, place in zip(settings, places, strict=True)]
-    return train_together(planned, resume=resume, show_progress=show_progress, callbacks=callbacks)
+    options: dict[str, Any] = {"resume": resume, "show_progress": show_progress, "callbacks": callbacks}
+    return train_together(planned, prepare=prepare, **options)
 
 
 def check_together(settings: Sequence[TrainSettings]) -> None:
@@ -107,7 +110,12 @@ class Planned(NamedTuple):
 
 
 def train_together(
-    runs: Sequence[Planned], *, resume: bool, show_progress: bool, callbacks: Sequence[OnEvaluation]
+    runs: Sequence[Planned],
+    *,
+    resume: bool,
+    show_progress: bool,
+    callbacks: Sequence[OnEvaluation],
+    prepare: Callable[[], None] | None,
 ) -> tuple[TrainResult, ...]:
     """Train runs that were checked; see `run_together`."""
     left = []
@@ -119,7 +127,7 @@ def train_together(
     if left:
         total = max(algorithm(run.settings.algorithm).gradient_steps(run.settings) for run in left)
         with RunsProgress(total, shown=show_progress) as progress:
-            _train(left, resume, callbacks, progress)
+            _train(left, callbacks, progress, resume=resume, prepare=prepare)
     return tuple(run.folder.result() for run in runs)
 
 
@@ -158,7 +166,7 @@ class _Failures:
 
 
 def _train(
-    runs: Sequence[Planned], resume: bool, callbacks: Sequence[OnEvaluation], progress: RunsProgress
+    runs: Sequence[Planned], callbacks: Sequence[OnEvaluation], progress: RunsProgress, **options: Any
 ) -> None:
     device, failures = torch.device(runs[0].settings.device), _Failures()
     members = []
@@ -166,7 +174,8 @@ def _train(
         name = run.folder.path.name
         progress.started(name)
         told: list[OnEvaluation] = [partial(_show, progress, name), *callbacks]
-        members.append(Member(_training(run, resume, told, failures), RandomStreams(device)))
+        training = _training(run, failures, callbacks=told, **options)
+        members.append(Member(training, RandomStreams(device)))
     with Group(device, members) as group:
         group.start()  # until here an interrupt stops at once, so that nobody waits for a fit
         with stop_request(lambda: progress.note(STOPPING), failures.stop):
@@ -179,16 +188,13 @@ def _show(progress: RunsProgress, name: str, row: Mapping[str, Any], folder: Pat
     progress.evaluated(name, row)
 
 
-def _training(
-    run: Planned, resume: bool, callbacks: Sequence[OnEvaluation], failures: _Failures
-) -> Coroutine:
+def _training(run: Planned, failures: _Failures, **options: Any) -> Coroutine:
     """What `train` does, as a coroutine."""
     settings, folder, transitions = run
-    options: dict[str, Any] = {"resume": resume, "show_progress": False, "callbacks": callbacks}
     with failures.noted(folder):
         if failures.stop.made:  # another run failed before this one started
             raise KeyboardInterrupt
-        with claimed_run(settings, folder, transitions, **options) as claimed:
+        with claimed_run(settings, folder, transitions, show_progress=False, **options) as claimed:
             chosen = algorithm(settings.algorithm)
             if claimed is None or not isinstance(chosen, ModelBased):  # complete, or refused before
                 return

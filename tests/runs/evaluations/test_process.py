@@ -1,13 +1,17 @@
 import os
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from torch import Tensor
 
+from offline_envs.agents import AGENTS
 from offline_envs.errors import DatasetError, OfflineEnvsError, SettingsError
+from offline_envs.plugins import load_plugins
 from offline_envs.runs import RunFolder, TrainSettings, run_seeds, run_together, train
 from offline_envs.runs.algorithms import learning
 from offline_envs.runs.evaluations.evaluator import Scores
@@ -184,6 +188,36 @@ def test_an_error_before_the_question_is_raised_here(tmp_path: Path) -> None:
         process.ask(tmp_path / "policy.zip")
         with pytest.raises(DatasetError, match=r"none\.npz"):
             process.answer()
+
+
+PLUGIN = """
+from offline_envs.agents import AGENTS
+
+AGENTS.register("tests/mine", AGENTS["fastsac"])
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A module on the import path that registers the agent `tests/mine`, which is forgotten afterwards."""
+    (tmp_path / "plugged_in.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(AGENTS, "_entries", dict(AGENTS))
+    yield "plugged_in"
+    sys.modules.pop("plugged_in", None)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_process_knows_what_a_plugin_registers(
+    *, together: bool, plugin: str, settings: TrainSettings, alone: dict[str, Any], tmp_path: Path
+) -> None:
+    """Otherwise the run ends at its first evaluation, after the fit, as the process knows no such agent."""
+    prepare = partial(load_plugins, [plugin])
+    prepare()
+    mine = TrainSettings(**{**vars(beside(settings)), "agent": "tests/mine"})
+    options: dict[str, Any] = {"prepare": prepare, "together": together, "show_progress": False}
+    run_seeds(mine, [0], tmp_path, **options)
+    assert learned(tmp_path / "seed-0") == alone
 
 
 def test_processes_of_seeds_evaluate_by_themselves(tmp_path: Path) -> None:
