@@ -98,6 +98,22 @@ class Planner(TensorPolicy):
         return cls.settings_type.from_json(settings)
 
     @classmethod
+    def builds_on(cls, settings: Mapping[str, Any]) -> str | None:
+        """The policy on which a planner of a text builds, as the text names it.
+
+        Args:
+            settings: The settings of the text.
+
+        Returns:
+            Its text or file, empty if it is needed but not named; None if the planner builds on none.
+
+        Raises:
+            SettingsError: Settings about that policy that are not valid.
+        """
+        del settings  # no setting of this class names a policy
+        return None
+
+    @classmethod
     def from_settings(cls, where: ActsIn, settings: Mapping[str, Any]) -> Self:
         """Make the planner of a text; see `chosen`.
 

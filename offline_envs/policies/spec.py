@@ -65,7 +65,8 @@ class InModel:
 
     Attributes:
         module: Module that holds the class.
-        class_name: Name of the class, a `Planner`, of which `from_settings` and `chosen` are called.
+        class_name: Name of the class, a `Planner`, of which `from_settings`, `chosen` and `builds_on` are
+            called.
     """
 
     module: str
@@ -145,6 +146,20 @@ def policy_from_spec(text: str, where: ActsIn) -> Predictor:
     """
     make, settings = _read(text)
     return make(where, settings)
+
+
+def builds_on(text: str) -> str | None:
+    """The policy on which the policy of a text builds: a planner's `prior`.
+
+    Returns:
+        Its text or file, empty if it is needed but not named; None if there is none.
+
+    Raises:
+        SettingsError: The text names no policy, or its settings about the other one are not valid.
+    """
+    make, settings = _read(text)
+    other: str | None = make.load().builds_on(settings) if isinstance(make, InModel) else None
+    return other
 
 
 def check_policy_spec(text: str) -> None:

@@ -59,6 +59,11 @@ class SamplingPlanner(Planner):
         return super().chosen({name: v for name, v in settings.items() if not name.startswith(PRIOR)})
 
     @classmethod
+    def builds_on(cls, settings: Mapping[str, Any]) -> str | None:
+        """See `Planner`: the prior."""
+        return prior_fields(settings)[0]
+
+    @classmethod
     def from_settings(cls, where: ActsIn, settings: Mapping[str, Any]) -> Self:
         """See `Planner`; the prior is made by `where.load`."""
         policy, fields = prior_fields(settings)

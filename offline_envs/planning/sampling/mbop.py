@@ -1,5 +1,6 @@
 """`MBOP`: model-based offline planning around a policy (Argenson and Dulac-Arnold 2021)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +11,8 @@ from offline_envs.planning.planner import Decision
 from offline_envs.planning.sampling.base import SamplingPlanner
 from offline_envs.planning.sampling.mppi import weighted_mean
 from offline_envs.planning.settings import PlannerSettings, SamplingSettings
+
+NO_PRIOR = "MBOP plans around a policy: give prior=, e.g. one cloned from the data."
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,20 @@ class MBOP(SamplingPlanner):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.prior is None:
-            raise SettingsError("MBOP plans around a policy: give prior=, e.g. one cloned from the data.")
+            raise SettingsError(NO_PRIOR)
+
+    @classmethod
+    def chosen(cls, settings: Mapping[str, Any]) -> PlannerSettings:
+        """See `SamplingPlanner`; without a prior the settings are not valid."""
+        found = super().chosen(settings)
+        if not cls.builds_on(settings):
+            raise SettingsError(NO_PRIOR)
+        return found
+
+    @classmethod
+    def builds_on(cls, settings: Mapping[str, Any]) -> str:
+        """See `Planner`: the prior, which is needed."""
+        return super().builds_on(settings) or ""
 
     def improve(self, obs: Tensor, memory: Tensor) -> Decision:
         """See `Planner`."""

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from offline_envs.errors import SettingsError
 from offline_envs.planning import CEM, ICEM, MPPI, Objective, RandomShooting, SamplingPlanner
-from offline_envs.policies import ActsIn, Predictor, needs_model, planners, policy_from_spec
+from offline_envs.policies import (
+    ActsIn,
+    Predictor,
+    builds_on,
+    check_policy_spec,
+    needs_model,
+    planners,
+    policy_from_spec,
+)
 from tests.planning.worlds import SPACE, seeded, world
 
 FIRST_ACTION = -8 / 13
@@ -172,6 +180,15 @@ def test_settings_that_are_not_valid_are_refused(text: str, message: str) -> Non
     where = ActsIn(SPACE, mdp=world(quadratic), load=uniform)
     with pytest.raises(SettingsError, match=message):
         policy_from_spec(text, where)
+
+
+def test_what_a_planner_builds_on_is_known_from_its_text() -> None:
+    """Otherwise what is wrong with it shows only once a model is fitted."""
+    assert builds_on("cem:prior=policy.zip,horizon=2") == builds_on("mbop:prior=policy.zip") == "policy.zip"
+    assert builds_on("mbop") == ""
+    assert builds_on("cem:horizon=2") is builds_on("ilqr") is builds_on("uniform") is None
+    with pytest.raises(SettingsError, match="give prior="):
+        check_policy_spec("mbop:horizon=2")
 
 
 def test_without_a_model_there_is_no_planner() -> None:
