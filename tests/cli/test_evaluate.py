@@ -1,4 +1,5 @@
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,20 @@ def test_a_planner_that_cannot_plan_is_refused_before_a_fit(policy: Path) -> Non
     assert "Unknown learned environment 'Hopper-v5'" in fail(
         "evaluate", "cem", "--dataset", DEMO, "--learned-env", "Hopper-v5"
     )
+
+
+def test_a_prior_that_cannot_be_used_is_refused_before_a_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a mistyped file costs the time of the fit."""
+
+    def fitted(*arguments: object) -> None:
+        pytest.fail("A model was fitted.")
+
+    monkeypatch.setattr(import_module("offline_envs.cli.evaluate"), "learned_mdp", fitted)
+    missing = tmp_path / "none.zip"
+    for prior, message in ((missing, f"There is no file {missing}"), ("cem", "none is given")):
+        assert message in fail("evaluate", f"mppi:prior={prior}", "--dataset", DEMO)
 
 
 def test_a_planner_takes_the_proposals_of_a_saved_policy(policy: Path) -> None:

@@ -1,5 +1,7 @@
 """Arguments and options that several commands share, and the functions that read them."""
 
+import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from offline_envs.data import Transitions
     from offline_envs.mdp import LearnedMDP
-    from offline_envs.policies import Predictor
+    from offline_envs.policies import ActsIn, Predictor
     from offline_envs.settings import JsonSettings
 
 Settings = TypeVar("Settings", bound="JsonSettings")
@@ -241,22 +243,15 @@ def find_policy(
         TORCHSCRIPT_SUFFIX,
         ActsIn,
         TorchScriptPolicy,
-        check_policy_spec,
         is_policy_spec,
-        needs_model,
         on_columns,
-        policy_from_spec,
         read_agent,
     )
 
     if is_policy_spec(policy):
         spaces: dict[str, Any] = {"obs_shape": obs_shape, "action_space": action_space, "owner": owner}
-        check_policy_spec(policy)
-        if needs_model(policy):
-            ActsIn(action_space).box()  # before a model is fitted
-        mdp = learned_mdp() if needs_model(policy) and learned_mdp is not None else None
-        where = ActsIn(action_space, seed, mdp, lambda text: find_policy(text, agent, **spaces, seed=seed))
-        return policy_from_spec(policy, where)
+        load = functools.cache(functools.partial(find_policy, agent=agent, **spaces, seed=seed))
+        return _from_text(policy, ActsIn(action_space, seed, load=load), learned_mdp)
     if not Path(policy).is_file():
         raise SettingsError(
             f"There is no file {policy}, and no policy of that name. Give a .zip of Stable-Baselines3, "
@@ -270,6 +265,20 @@ def find_policy(
     _check_shape("observation", loaded.observation_space, obs_shape, owner)
     _check_shape("action", loaded.action_space, action_space.shape, owner)
     return cast("Predictor", loaded)
+
+
+def _from_text(text: str, where: "ActsIn", learned_mdp: "Callable[[], LearnedMDP] | None") -> "Predictor":
+    """Make a policy by its text; what can be refused without a model is refused before one is fitted."""
+    from offline_envs.policies import builds_on, check_policy_spec, needs_model, policy_from_spec
+
+    check_policy_spec(text)
+    if needs_model(text):
+        where.box()
+        if (other := builds_on(text)) is not None and where.load is not None:
+            where.load(other)
+        if learned_mdp is not None:
+            where = dataclasses.replace(where, mdp=learned_mdp())
+    return policy_from_spec(text, where)
 
 
 def learned_mdp(transitions: "Transitions", learned_env: str, learned_kwargs: str) -> "LearnedMDP":
