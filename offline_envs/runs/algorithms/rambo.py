@@ -39,6 +39,12 @@ class AdversarialTraining(ModelBased):
                 f"{settings.algorithm} changes the ensemble itself, which a history of {settings.history} "
                 "keeps behind known columns. Leave history out."
             )
+        given = [name for name in ("reward", "known") if settings.env_settings.get(name) not in (None, {})]
+        if given:
+            raise SettingsError(
+                f"{settings.algorithm} changes the ensemble itself, whose outputs reward and known replace, "
+                f"got {' and '.join(given)} in env_settings. Leave both out."
+            )
         if "gamma" in settings.adversary:
             raise SettingsError("adversary cannot hold 'gamma': it is the agent's, see agent_options.")
         ratio = settings.nested("adversary", AdversarySettings).steps_per_update

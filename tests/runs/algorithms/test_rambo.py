@@ -143,6 +143,8 @@ def test_an_update_that_was_interrupted_is_repeated(
         ({"adversary": {"gamma": 0.5}}, "adversary cannot hold 'gamma'"),
         ({"adversary": {"steps_per_update": 0.1}}, "must give a whole step, got 2 and 0.1"),
         ({"adversary_every": 0}, "adversary_every must be at least 1, got 0"),
+        ({"env_settings": {"known": {"replay": [0]}}}, "got known in env_settings. Leave both out"),
+        ({"env_settings": {"reward": "a.module:function"}}, "got reward in env_settings"),
         ({"agent": "dqn"}, "rambo needs an agent of continuous actions, not dqn"),
     ],
 )
