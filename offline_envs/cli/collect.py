@@ -83,15 +83,28 @@ def collect(
         deterministic=deterministic,
         env_kwargs=parse_json(env_kwargs, "--env-kwargs"),
     )
+    root = _checked_root(dataset_id, output_root)
     plans = settings.plans and learned_from is not None
     learned = _planning_model(str(learned_from), learned_env, learned_kwargs) if plans else None
     console = Console()
     try:
-        collected = _collect_with_progress(env_id, dataset_id, settings, learned, output_root, console)
+        collected = _collect_with_progress(env_id, dataset_id, settings, learned, root, console)
     except KeyboardInterrupt:
         console.print("Interrupted. Run the same command again to resume.")
         raise typer.Exit(INTERRUPTED) from None
     console.print(_table(collected))
+
+
+def _checked_root(dataset_id: str, output_root: Path | None) -> Path:
+    """The folder of datasets, in which this one may be written; known before a model is fitted."""
+    from offline_envs.collect import check_place
+    from offline_envs.data import minari_root
+    from offline_envs.files import check_writable
+
+    root = minari_root() if output_root is None else output_root
+    check_writable(root / dataset_id, "--output-root")
+    check_place(dataset_id, root)
+    return root
 
 
 def _planning_model(dataset: str, learned_env: str, learned_kwargs: str) -> "PlanningModel":
@@ -111,15 +124,11 @@ def _collect_with_progress(
     dataset_id: str,
     settings: CollectSettings,
     learned: "PlanningModel | None",
-    output_root: Path | None,
+    root: Path,
     console: Console,
 ) -> "Collected":
     from offline_envs.collect import collect_dataset
-    from offline_envs.data import minari_root
-    from offline_envs.files import check_writable
 
-    root = minari_root() if output_root is None else output_root
-    check_writable(root / dataset_id, "--output-root")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"{settings.kind} {env_id}", total=settings.training_length + settings.steps)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from offline_envs.collect.settings import CollectSettings, Kind
 
 if TYPE_CHECKING:
-    from offline_envs.collect.collection import Collected, collect_dataset
+    from offline_envs.collect.collection import Collected, check_place, collect_dataset
     from offline_envs.collect.growing import GrowingDataset
     from offline_envs.collect.planned import PlanningModel
     from offline_envs.collect.relabelled import write_relabelled
@@ -25,6 +25,7 @@ __all__ = [
     "Kind",
     "PlanningModel",
     "check_new",
+    "check_place",
     "collect_dataset",
     "episode_buffers",
     "write_relabelled",
@@ -35,6 +36,7 @@ _SLOW = {
     "PlanningModel": "planned",
     "GrowingDataset": "growing",
     "check_new": "writer",
+    "check_place": "collection",
     "collect_dataset": "collection",
     "episode_buffers": "relabelled",
     "write_relabelled": "relabelled",

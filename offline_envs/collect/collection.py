@@ -98,7 +98,7 @@ def collect_dataset(
     """
     root = minari_root() if output_root is None else output_root
     folder = unfinished_folder(dataset_id, root)
-    _check_place(dataset_id, root, folder)
+    check_place(dataset_id, root)
     env = _make(env_id, settings)
     _check_agent(env, settings)
     with moved_by(ROOT_SETTING), claimed(folder, _identity(env, settings, learned)):
@@ -115,8 +115,18 @@ def collect_dataset(
     return collected
 
 
-def _check_place(dataset_id: str, root: Path, folder: Path) -> None:
-    """Refuse an id that is malformed or taken, and report leftovers of an interrupted collection."""
+def check_place(dataset_id: str, root: Path) -> None:
+    """Check that a dataset of this id can be collected, and clear what is left of one that is finished.
+
+    Args:
+        dataset_id: See `collect_dataset`.
+        root: Minari root to write under.
+
+    Raises:
+        DatasetError: The id is malformed or taken; it also tells of what an interrupted collection left.
+        StorageError: The system does not let a dataset be written there.
+    """
+    folder = unfinished_folder(dataset_id, root)
     try:
         check_new(dataset_id, root)
     except DatasetError as error:

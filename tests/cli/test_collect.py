@@ -1,3 +1,4 @@
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ from typer.testing import CliRunner
 
 from offline_envs.cli import app
 from tests.cli.runner import fail
+from tests.runs.tiny import DEMO
 
 RUNNER = CliRunner()
 ARGUMENTS = ["collect", "InvertedPendulum-v5", "test/pendulum-v0", "--steps", "120", "--net-arch", "8"]
@@ -83,6 +85,20 @@ def test_a_policy_that_is_not_there_is_named_as_it_was_given(tmp_path: Path) -> 
     assert result.exit_code == 1
     assert result.stderr == f"Error: There is no file {tmp_path / 'no.zip'} to load a policy from.\n"
     assert list((tmp_path).rglob("*.hdf5")) == []
+
+
+def test_a_place_that_is_taken_is_refused_before_a_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a planner's model is fitted for a dataset that cannot be written."""
+
+    def fitted(*arguments: object) -> None:
+        pytest.fail("A model was fitted.")
+
+    monkeypatch.setattr(import_module("offline_envs.cli.collect"), "learned_mdp", fitted)
+    (tmp_path / "test/pendulum-v0").mkdir(parents=True)
+    planner = ("--kind", "expert", "--policy", "cem", "--learned-from", DEMO)
+    assert "is never overwritten" in fail(*ARGUMENTS, *planner, "--output-root", tmp_path)
 
 
 def test_a_root_that_cannot_be_written_is_refused() -> None:
