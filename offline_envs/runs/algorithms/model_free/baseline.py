@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium.spaces import Box
 
 from offline_envs.data import Transitions, check_continuous, d3rlpy_arrays
@@ -100,6 +101,7 @@ class ModelFree(Algorithm):
             "start": start,
             "steps": settings.gradient_steps,
             "every": settings.eval_every,
+            "threads": torch.get_num_threads(),  # its share, where several seeds run at once
         }
 
 

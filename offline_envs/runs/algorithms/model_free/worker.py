@@ -122,7 +122,10 @@ def load_step(learner: Any, folder: Path, request: dict[str, Any]) -> None:
 def train(request: dict[str, Any], teller: Teller) -> None:
     """Take the gradient steps that are left, and save a policy every `every` steps and at the end."""
     import d3rlpy
+    import torch
 
+    if "threads" in request:
+        torch.set_num_threads(request["threads"])
     learner, dataset = make_learner(request), read_dataset(request)
     teller.tell(n_transitions=dataset.transition_count)
     d3rlpy.seed(request["seed"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from gymnasium.spaces import Box
 
 from offline_envs.data import load_transitions
@@ -14,6 +15,7 @@ from offline_envs.errors import SettingsError
 from offline_envs.policies import TorchScriptPolicy
 from offline_envs.runs import ALGORITHMS, RunFolder, TrainSettings, train
 from offline_envs.runs.algorithms.model_free.baseline import ModelFree, action_scaler, check_bounded
+from offline_envs.runs.algorithms.model_free.process import Worker
 from offline_envs.runs.progress import RunProgress
 from offline_envs.runs.run import FINAL_SEED
 from offline_envs.sb3 import evaluate_in
@@ -95,6 +97,23 @@ def test_a_config_that_d3rlpy_refuses_leaves_the_folder_free(python: str, tmp_pa
     with pytest.raises(SettingsError, match=r"TD3PlusBC has no setting 'step_sise'\. Valid: .*step_size"):
         train(wrong, tmp_path, show_progress=False)
     assert not RunFolder(tmp_path).has_progress
+
+
+def test_the_other_process_takes_as_many_threads_as_this_one(
+    python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds at once would otherwise each take every core, and hinder each other."""
+    asked: list[int] = []
+
+    def refuse(self: Worker, request: dict[str, Any]) -> None:
+        asked.append(request["threads"])
+        raise ArithmeticError
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(Worker, "carry_out", refuse)
+    with pytest.raises(ArithmeticError):
+        train(settings_of(python), tmp_path, show_progress=False)
+    assert asked == [3]
 
 
 def test_settings_of_other_algorithms_are_refused() -> None:

@@ -80,6 +80,18 @@ def test_a_start_in_the_middle_goes_on_with_the_same_numbers(tmp_path: Path) -> 
     assert policy_after(tmp_path / "parts", 7) == policy_after(tmp_path / "whole", 7)
 
 
+@pytest.mark.parametrize(("changes", "expected"), [({"threads": 3}, [3]), ({}, [])])
+def test_it_trains_with_the_threads_of_the_request(
+    changes: dict[str, int], expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds at once would otherwise each take every core, and hinder each other."""
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    listener: Any = Listener()
+    train(request_of(tmp_path, **changes), listener)
+    assert asked == expected
+
+
 def test_a_request_that_cannot_be_carried_out_is_refused(tmp_path: Path) -> None:
     def refused(**changes: Any) -> str:
         with pytest.raises(RequestError) as raised:
