@@ -25,6 +25,7 @@ OnlyTable = Annotated[bool, typer.Option("--table", help="Only print what there 
 
 
 def sweep(
+    context: typer.Context,
     config: Config,
     folder: Folder = Path("runs/sweep"),
     address: Address = None,
@@ -38,7 +39,7 @@ def sweep(
 
     wanted = SweepConfig.read(config)
     try:
-        found = cells(wanted) if table else run_sweep(wanted, folder, address=address)
+        found = cells(wanted) if table else run_sweep(wanted, folder, address=address, prepare=context.obj)
     except KeyboardInterrupt:
         Console(stderr=True).print("Interrupted. Run the same command to resume.")
         raise typer.Exit(INTERRUPTED) from None

@@ -22,13 +22,20 @@ class RayLauncher:
         retries: How often a task whose process died is tried again.
         folder: Folder of the sweep; Tune keeps its logs in `ray` below it.
         address: Address of a cluster; None for this machine.
+        prepare: Called first in the process of each task, e.g. to register an agent; it has to be picklable.
 
     Raises:
         SettingsError: Ray is not installed.
     """
 
     def __init__(
-        self, resources: Resources, stop: Stop | None, retries: int, folder: Path, address: str | None
+        self,
+        resources: Resources,
+        stop: Stop | None,
+        retries: int,
+        folder: Path,
+        address: str | None,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         try:
             self._ray: Any = importlib.import_module("ray")
@@ -39,7 +46,7 @@ class RayLauncher:
             ) from error
         self._resources, self._stop, self._retries = resources, stop, retries
         self._folder, self._address = folder, address
-        self._working_directory = Path.cwd()
+        self._working_directory, self._prepare = Path.cwd(), prepare
 
     def fit(self, function: Callable[[Any], None], tasks: Sequence[Any]) -> None:
         """See `Launcher`."""
@@ -48,7 +55,7 @@ class RayLauncher:
         self._connect()
         remote = self._ray.remote(
             num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, max_retries=self._retries
-        )(_in_directory(self._working_directory, function))
+        )(self._as_here(function))
         self._ray.get([remote.remote(task) for task in tasks])
 
     def train(
@@ -57,7 +64,7 @@ class RayLauncher:
         """See `Launcher`."""
         self._connect()
         tune = self._tune
-        run = _in_directory(self._working_directory, function)
+        run = self._as_here(function)
 
         def trainable(config: dict[str, Any]) -> None:
             def report(row: Mapping[str, Any], folder: Path) -> None:
@@ -79,6 +86,9 @@ class RayLauncher:
         )
         _check_results(tuner.fit(), len(tasks))
 
+    def _as_here(self, function: Callable[..., None]) -> Callable[..., None]:
+        return _as_in(self._working_directory, self._prepare, function)
+
     def _connect(self) -> None:
         if not self._ray.is_initialized():
             self._ray.init(address=self._address, include_dashboard=False)
@@ -96,13 +106,18 @@ class RayLauncher:
         )
 
 
-def _in_directory(directory: Path, function: Callable[..., None]) -> Callable[..., None]:
-    """A function that works in a directory, where that exists: Tune gives every trial one of its own.
+def _as_in(
+    directory: Path, prepare: Callable[[], None] | None, function: Callable[..., None]
+) -> Callable[..., None]:
+    """A function that finds the names and the working directory of the process that starts a sweep.
 
-    Paths of datasets, models and columns in the settings may be relative to it.
+    Tune gives every trial a directory of its own, and paths of datasets, models and columns in the settings
+    may be relative. On a machine without the directory they stay as they are.
     """
 
     def inside(*arguments: Any) -> None:
+        if prepare is not None:
+            prepare()
         with chdir(directory) if directory.is_dir() else nullcontext():
             function(*arguments)
 

@@ -1,6 +1,6 @@
 """`run_sweep`: fits the models of a sweep, then trains its runs, in this process or on Ray."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,13 @@ STOPPED = "stopped.json"
 
 
 @check_arguments
-def run_sweep(config: SweepConfig, folder: Path, *, address: str | None = None) -> list[Cell]:
+def run_sweep(
+    config: SweepConfig,
+    folder: Path,
+    *,
+    address: str | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> list[Cell]:
     """Train every run of a sweep that is not complete yet.
 
     First each distinct model is fitted, into `folder/models`; runs that differ in other settings share it.
@@ -31,6 +37,8 @@ def run_sweep(config: SweepConfig, folder: Path, *, address: str | None = None) 
         config: The sweep.
         folder: Where its runs are written, `folder/<values of the grid>/seed-<seed>`.
         address: Address of a Ray cluster, `"auto"` for the running one; None for this machine.
+        prepare: Called first in the process of each fit and run, e.g. to register an agent; it has to be
+            picklable.
 
     Returns:
         The runs.
@@ -42,7 +50,8 @@ def run_sweep(config: SweepConfig, folder: Path, *, address: str | None = None) 
     folder = folder.expanduser().absolute()  # trials may work elsewhere
     found = cells(config)
     runs = planned(found, folder)
-    sweep_with(RayLauncher(config.resources, config.stop, config.retries, folder, address), runs, folder)
+    launcher = RayLauncher(config.resources, config.stop, config.retries, folder, address, prepare)
+    sweep_with(launcher, runs, folder)
     return found
 
 

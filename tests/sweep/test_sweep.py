@@ -10,7 +10,7 @@ from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.runs import RunFolder, train
 from offline_envs.sweep import SweepConfig, cell_results, cells, run_sweep, write_results
 from offline_envs.sweep.launcher import Report, Stopped
-from offline_envs.sweep.ray_launcher import _in_directory
+from offline_envs.sweep.ray_launcher import _as_in
 from offline_envs.sweep.sweep import STOPPED, planned, stopped_runs, sweep_with
 from tests.runs.tiny import DEMO, ENSEMBLE, FIT
 
@@ -111,15 +111,17 @@ def test_what_was_stopped_is_kept_when_another_run_fails(config: SweepConfig, tm
     assert stopped_runs(tmp_path) == {first: 2}
 
 
-def test_trials_work_where_the_sweep_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Path] = []
-    inside = _in_directory(Path.cwd(), lambda: seen.append(Path.cwd()))
-    elsewhere = _in_directory(tmp_path / "on another machine", lambda: seen.append(Path.cwd()))
+def test_trials_find_the_names_and_the_directory_of_who_starts_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    inside = _as_in(Path.cwd(), lambda: seen.append("prepared"), lambda: seen.append(Path.cwd()))
+    elsewhere = _as_in(tmp_path / "on another machine", None, lambda: seen.append(Path.cwd()))
     before = Path.cwd()
     monkeypatch.chdir(tmp_path)
     inside()
     elsewhere()
-    assert seen == [before, tmp_path.resolve()]
+    assert seen == ["prepared", before, tmp_path.resolve()]
 
 
 def test_a_relative_folder_is_one_below_where_the_sweep_is_started(
@@ -128,7 +130,7 @@ def test_a_relative_folder_is_one_below_where_the_sweep_is_started(
     """Trials of Tune have working directories of their own."""
     folders: list[Path] = []
 
-    def launcher(resources: Any, stop: Any, retries: int, folder: Path, address: None) -> InProcess:
+    def launcher(resources: Any, stop: Any, retries: int, folder: Path, *others: None) -> InProcess:
         folders.append(folder)
         return InProcess()
 
