@@ -104,7 +104,8 @@ class Training:
         widths = (len(normalizer.mean), *settings.hidden, 1)
         layers = new_layers(widths, self._generator(_WEIGHTS))
         self._discriminator = Discriminators(layers, normalizer.mean, normalizer.std, settings.successor)
-        normalizer.fit(self._discriminator.inputs(*self._steps.rows(self._train)).cpu())
+        on_cpu = (part.cpu() for part in self._steps.rows(self._train))  # where the normaliser is
+        normalizer.fit(self._discriminator.inputs(*on_cpu))
         self._discriminator = self._discriminator.to(device)
         self._parameters = [part.requires_grad_() for layer in self._discriminator.layers for part in layer]
         self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate)

@@ -103,6 +103,14 @@ def test_the_state_of_another_training_is_refused(tmp_path: Path) -> None:
         fit_dynamics_reward(toy_ensemble(), toy_transitions(), QUICK, progress=False, folder=tmp_path)
 
 
+def test_a_model_on_another_device_than_the_normaliser_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device `meta` stands for a GPU: it refuses CPU tensors too, but has no numbers to copy back."""
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: torch.ones(tensor.shape))
+    made = training.Training(toy_ensemble().to("meta"), toy_transitions(), QUICK)
+    own = made._discriminator
+    assert {part.device.type for part in (own.mean, own.std, *made._parameters)} == {"meta"}
+
+
 def test_rows_are_held_out_of_the_training() -> None:
     train, held_out = split_rows(100, DiscriminatorSettings(holdout=7))
     assert (len(train), len(held_out)) == (93, 7)
