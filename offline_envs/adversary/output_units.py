@@ -7,11 +7,13 @@ from offline_envs.dynamics import EnsembleDynamics
 
 
 class OutputUnits:
-    """Takes an optimiser's steps in deviations of each output.
+    """Takes an optimiser's steps in deviations of each output, as the fit does.
 
     A step of Adam is about as large as its learning rate, whatever the gradient. For an output that deviates
-    by 0.01 in raw units it would be a hundred times too large. A fit with standardised targets returns heads
-    in raw units, so their steps are scaled back; the result is Adam on the heads before that.
+    by 0.01 in raw units it would be a hundred times too large, and a decay of weights would be too weak
+    against the data by the square of that factor. A fit with standardised targets returns heads in raw
+    units, so each step is taken in those of the fit: the result is Adam, with its decay, on the heads before
+    that.
 
     Args:
         ensemble: The ensemble that is changed.
@@ -27,11 +29,18 @@ class OutputUnits:
 
     @torch.no_grad()
     def step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Take a step of `optimizer`, whose parameters include those of the ensemble."""
+        """Take a step of `optimizer`, whose parameters include those of the ensemble.
+
+        Gradients of the heads, and the optimiser's moments, are in the units of the fit afterwards.
+        """
         if self._is_raw:
             optimizer.step()
             return
         before = [weight.clone() for weight in self._weights]
+        for weight in self._weights:
+            weight.div_(self._scale)
+            if weight.grad is not None:
+                weight.grad.mul_(self._scale)
         optimizer.step()
         for weight, old in zip(self._weights, before, strict=True):
-            weight.sub_(old).mul_(self._scale).add_(old)
+            weight.sub_(old / self._scale).mul_(self._scale).add_(old)

@@ -26,7 +26,8 @@ LARGEST_SHIFT = 1e-5
 class Supervision:
     """The loss of the fit on batches of the rows that each member was fitted on, and the holdout error.
 
-    The L2 term of that loss is the optimiser's own decay, as in the fit.
+    The L2 term of that loss is the optimiser's own decay, as in the fit; `OutputUnits` takes it in the fit's
+    units.
 
     Args:
         ensemble: The fitted networks.
