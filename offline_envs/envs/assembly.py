@@ -78,6 +78,7 @@ def assemble(
     sampler = find_sampler(options.member)
     check_spread(options.spread)
     _check_member(method, options)
+    _check_known(method, options)
     predict = predictor(options.precision, torch.device(options.device))
     settings, fit_settings = _fit_settings(options)
     if options.model is None:
@@ -129,6 +130,14 @@ def _check_member(method: Method, options: ModelOptions) -> None:
         raise SettingsError(
             f"member={options.member!r} has no effect with {type(method).__name__}, which chooses among "
             "samples of all elites itself. Leave member= out."
+        )
+
+
+def _check_known(method: Method, options: ModelOptions) -> None:
+    if method.compares_samples and options.known is not None and options.known != {}:
+        raise SettingsError(
+            f"{type(method).__name__} compares samples of the model with recorded steps, and known columns "
+            f"are filled in only after that, got known={options.known!r}. Leave known= out; reward= may stay."
         )
 
 

@@ -51,11 +51,14 @@ class Method(JsonSettings):
         halts: Whether the method ends unknown rows, so that a wrapper must not halt them again.
         needs_ensemble: What it does to an ensemble that no other model allows, the beginning of a message;
             None if it takes any model. An ensemble is needed itself, without known outputs.
+        compares_samples: Whether the method compares the model's samples with recorded observations, so that
+            known columns, which are filled in after a sample, would give it away.
     """
 
     model_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     halts: ClassVar[bool] = False
     needs_ensemble: ClassVar[str | None] = None
+    compares_samples: ClassVar[bool] = False
 
     @property
     def members(self) -> str:

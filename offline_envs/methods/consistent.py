@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -49,6 +49,8 @@ class Consistent(Method):
     Raises:
         SettingsError: An unknown name, or a number out of range.
     """
+
+    compares_samples: ClassVar[bool] = True
 
     penalty_coef: float = 0.0
     penalty: str = Penalty.penalty

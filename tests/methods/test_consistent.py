@@ -13,6 +13,7 @@ from torch import Tensor
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.consistency import store
 from offline_envs.dynamics import MEASURES, Prediction
+from offline_envs.envs import assembly
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.mdp import Step, mdp
 from offline_envs.methods import Consistent, EndInconsistent, InTurn, Penalize, Plain, consistent
@@ -213,6 +214,22 @@ def test_a_setting_that_would_do_nothing_is_refused() -> None:
         gym.make(ID, member="episode", **options())
     assert Consistent().samples
     assert not Plain().samples
+
+
+def test_known_columns_are_refused_before_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discriminators would tell every step by a column without noise, and the filter would filter nothing."""
+    monkeypatch.setattr(assembly, "fitted_ensemble", None)
+    with pytest.raises(SettingsError, match=r"Consistent compares samples .* got known={1: 'kept'}\. Leave"):
+        gym.make(ID, **options(model=None, known={1: "kept"}))
+
+
+def test_a_known_reward_changes_nothing_that_is_compared() -> None:
+    """Discriminators see observations and actions only."""
+    plain: Any = gym.make(ID, **options()).unwrapped
+    known: Any = gym.make(ID, known={}, **options(reward=lambda obs, action, next_obs: obs[:, 0])).unwrapped
+    generator = torch.Generator().manual_seed(0)
+    steps = [torch.randn(20, n, generator=generator) for n in (2, 1, 2)]
+    assert torch.equal(known.mdp.transform.reward(*steps), plain.mdp.transform.reward(*steps))
 
 
 def test_transforms_in_turn_see_what_the_one_before_left() -> None:
