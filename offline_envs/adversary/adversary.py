@@ -21,7 +21,7 @@ from offline_envs.data import Transitions
 from offline_envs.dynamics import DynamicsModel, EnsembleDynamics, FitSettings, adam_tensors, make_optimizer
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import differences, read_tensors, write_tensors
-from offline_envs.mdp import LearnedMDP, StartStates
+from offline_envs.mdp import EliteSampler, LearnedMDP, Sampler, StartStates
 from offline_envs.settings import check_arguments
 
 
@@ -63,7 +63,8 @@ class Adversary:
             does not use it.
 
     Raises:
-        SettingsError: A model that is shared, deterministic, or spectrally normalised.
+        SettingsError: A model that is shared, deterministic, or spectrally normalised; an MDP that does not
+            draw an elite and from its whole Gaussian at every step.
         DatasetError: Too few rows for a holdout.
 
     Warns:
@@ -82,6 +83,7 @@ class Adversary:
         self.settings, fit_settings = settings or AdversarySettings(), fit_settings or FitSettings()
         self._mdp = mdp
         _check(mdp.members.model)
+        _check_sampler(mdp.sampler)
         self._identity = {
             "dataset": transitions.fingerprint,
             "settings": self.settings.to_json(),
@@ -242,4 +244,13 @@ def _check(ensemble: DynamicsModel) -> None:
     if ensemble.settings.spectral_norm:
         raise SettingsError(
             "An adversary does not keep the spectral norm of layers; use spectral_norm=False."
+        )
+
+
+def _check_sampler(sampler: Sampler) -> None:
+    """Refuse steps other than those whose probability the adversary lowers."""
+    if sampler != EliteSampler():
+        raise SettingsError(
+            "An adversary's steps draw an elite and from its whole Gaussian every time, and so must those of "
+            f"the MDP, got the sampler {sampler}. Leave member= and spread= out."
         )

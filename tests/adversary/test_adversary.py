@@ -291,6 +291,18 @@ def test_models_that_cannot_be_moved_are_refused(data: Transitions, pair: Ensemb
             adversary_of(data, EnsembleDynamics(1, 1, settings=settings))
 
 
+@pytest.mark.parametrize("changes", [{"spread": 0.1}, {"spread": "calibrated"}, {"member": "episode"}])
+def test_other_steps_than_its_own_are_refused(
+    changes: dict[str, Any], data: Transitions, pair: EnsembleDynamics, tmp_path: Path
+) -> None:
+    """Otherwise it would lower outcomes that the agent never sees."""
+    save_model(tmp_path, pair, transitions=data, fit_settings=FIT)
+    options: dict[str, Any] = {"dataset": data, "model": str(tmp_path), "termination": "never", **changes}
+    env: Any = gym.make("AdversarialModel-v0", **options).unwrapped
+    with pytest.raises(SettingsError, match=r"got the sampler .*\. Leave member= and spread= out"):
+        Adversary(env.mdp, data, fit_settings=FIT)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -10,6 +10,7 @@ from offline_envs.adversary import Adversary, AdversarySettings
 from offline_envs.agents import AGENTS
 from offline_envs.data import Transitions, check_continuous
 from offline_envs.dynamics import FitSettings, read_model_card, save_model
+from offline_envs.envs import ModelOptions
 from offline_envs.errors import SettingsError
 from offline_envs.runs.algorithms.base import AlgorithmState
 from offline_envs.runs.algorithms.model_based import IN_MODEL, ModelBased
@@ -45,6 +46,7 @@ class AdversarialTraining(ModelBased):
                 f"{settings.algorithm} changes the ensemble itself, whose outputs reward and known replace, "
                 f"got {' and '.join(given)} in env_settings. Leave both out."
             )
+        _check_sampler(settings)
         if "gamma" in settings.adversary:
             raise SettingsError("adversary cannot hold 'gamma': it is the agent's, see agent_options.")
         ratio = settings.nested("adversary", AdversarySettings).steps_per_update
@@ -62,6 +64,17 @@ class AdversarialTraining(ModelBased):
     def state(self, run: ModelRun) -> AlgorithmState:
         """See `Algorithm`."""
         return AdversaryOfRun(run)
+
+
+def _check_sampler(settings: RunSettings) -> None:
+    plain = {"member": ModelOptions.member, "spread": ModelOptions.spread}
+    given = {name: settings.env_settings.get(name, value) for name, value in plain.items()}
+    if given != plain:
+        raise SettingsError(
+            f"{settings.algorithm}'s adversary draws an elite and from its whole Gaussian at every step, so "
+            "env_settings must leave out what changes that of the agent's steps, got "
+            f"{', '.join(f'{name}={value!r}' for name, value in given.items() if value != plain[name])}."
+        )
 
 
 class AdversaryOfRun(AlgorithmState):

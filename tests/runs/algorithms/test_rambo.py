@@ -145,6 +145,8 @@ def test_an_update_that_was_interrupted_is_repeated(
         ({"adversary_every": 0}, "adversary_every must be at least 1, got 0"),
         ({"env_settings": {"known": {"replay": [0]}}}, "got known in env_settings. Leave both out"),
         ({"env_settings": {"reward": "a.module:function"}}, "got reward in env_settings"),
+        ({"env_settings": {"spread": 0.1}}, r"leave out what .* got spread=0\.1\."),
+        ({"env_settings": {"member": "episode", "spread": 1}}, r"leave out .* got member='episode'\."),
         ({"agent": "dqn"}, "rambo needs an agent of continuous actions, not dqn"),
     ],
 )
