@@ -38,7 +38,7 @@ class COMBO(FastSAC):
 
     Raises:
         SettingsError: See `FastSAC`; a setting out of range; at the start of training with β > 0, batches
-            without rows that are known to come from a dataset.
+            without rows that are known to come from a dataset, or with `rho="model"` without the model's.
 
     Example:
         >>> import gymnasium as gym
@@ -88,10 +88,17 @@ class COMBO(FastSAC):
                 "COMBO tells rows of the dataset from the model's, which needs "
                 f"replay_buffer_class=MixedReplayBuffer, got {type(buffer).__name__}."
             )
-        if int(self.batch_size * buffer.real_ratio) < 1:
+        n_real = int(self.batch_size * buffer.real_ratio)
+        if n_real < 1:
             raise SettingsError(
                 "COMBO needs rows of the dataset in every batch, got "
                 f"batch_size={self.batch_size} and real_ratio={buffer.real_ratio}. The paper's ratio is 0.5."
+            )
+        if self.rho == "model" and n_real == self.batch_size:
+            raise SettingsError(
+                "COMBO with rho='model' lowers values at rows of the model, which every batch needs, got "
+                f"batch_size={self.batch_size} and real_ratio={buffer.real_ratio}. Take a lower real_ratio, "
+                "or rho='mix'."
             )
 
     def _make_step(self, parts: SACParts) -> SACStep:

@@ -53,7 +53,9 @@ class ConservativeStep(SACStep):
 
     With candidates a_c of densities μ_c, each critic's loss is ½ mean (Q − target)² + β G, and
 
-        G = mean_{s ~ ρ} log Σ_c exp(Q(s, a_c) − log μ_c) − mean_{data} Q(s, a).
+        G = mean_{s ~ ρ} log Σ_c exp(Q(s, a_c) − log μ_c) − mean_{data} Q(s, a),
+
+    and 0 while there are no rows of the model to lower values at.
 
     Args:
         parts: See `SACStep`.
@@ -109,9 +111,13 @@ class ConservativeStep(SACStep):
         return 0.5 * (error * error).sum() / len(batch.obs), gap
 
     def _shares(self, real: Tensor) -> tuple[Tensor, Tensor]:
-        """Share of each row in the two means of G, `(B, 1)` each; zeros if there is no such row."""
+        """Share of each row in the two means of G, `(B, 1)` each.
+
+        Zeros if there is no such row, and both of them if none is lowered: the data's alone would be raised.
+        """
         lowered = torch.ones_like(real) if self._rho == "mix" else 1 - real
-        return tuple(rows / rows.sum().clamp(min=1) for rows in (lowered, real))  # type: ignore[return-value]
+        down, up = (rows / rows.sum().clamp(min=1) for rows in (lowered, real))
+        return down, up * lowered.amax()
 
 
 def _chunks(n_rows: int, device: torch.device) -> Iterator[slice]:

@@ -131,13 +131,15 @@ def test_it_is_saved_and_resumes_exactly(tmp_path: Path) -> None:
     assert_same(numbers(loaded), numbers(agent))
 
 
-def test_without_rows_of_the_model_nothing_breaks() -> None:
-    """As before the first rollout: all rows are the dataset's."""
-    agent = make(COMBO, rho="model", **MIX)
-    assert agent.replay_buffer is not None
-    agent.replay_buffer.reset()
-    agent.train(2, batch_size=16)
-    assert all(torch.isfinite(value).all() for value in numbers(agent).values())
+def test_without_rows_of_the_model_no_value_is_raised() -> None:
+    """As before the first rollout: all rows are the dataset's, so with nothing to lower the term is 0."""
+    agents = [make(COMBO, rho="model", **{**MIX, "conservative_weight": weight}) for weight in (5.0, 1e-12)]
+    for agent in agents:
+        assert agent.replay_buffer is not None
+        agent.replay_buffer.reset()
+        agent.set_random_seed(3)
+        agent.train(5, batch_size=16)
+    assert_same(numbers(agents[0]), numbers(agents[1]))
 
 
 @pytest.mark.parametrize(
@@ -160,3 +162,10 @@ def test_batches_without_known_rows_of_a_dataset_are_refused_before_any_work() -
     with pytest.raises(SettingsError, match=r"batch_size=16 and real_ratio=0\.05"):
         make(COMBO, **{**MIXED, "replay_buffer_kwargs": few}).learn(4)
     make(COMBO, conservative_weight=0.0).learn(4)
+
+
+def test_batches_without_rows_to_lower_values_at_are_refused_before_any_work() -> None:
+    only = {**MIXED, "replay_buffer_kwargs": {**MIXED["replay_buffer_kwargs"], "real_ratio": 1.0}}
+    with pytest.raises(SettingsError, match=r"rho='model' lowers .* got batch_size=16 and real_ratio=1\.0"):
+        make(COMBO, rho="model", **only).learn(4)
+    make(COMBO, rho="mix", **only).learn(4)

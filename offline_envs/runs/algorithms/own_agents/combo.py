@@ -17,6 +17,11 @@ class ConservativeTraining(WithOwnAgent):
                 f"{settings.algorithm} needs rows of the dataset in every batch, so real_ratio times the "
                 f"agent's batch_size must be at least 1, got {settings.real_ratio} and {batch_size}."
             )
+        if settings.agent_options.get("rho") == "model" and settings.real_ratio == 1:
+            raise SettingsError(
+                f"{settings.algorithm} with rho='model' needs rows of the model in every batch, got "
+                "real_ratio=1. Take a lower one, or rho='mix'."
+            )
 
 
 COMBO_TRAINING = ConservativeTraining(
