@@ -5,6 +5,7 @@ from offline_envs.adversary.agent_view import AgentView
 from offline_envs.adversary.losses import advantage, adversarial_loss, mixture_log_prob, standardized
 from offline_envs.adversary.report import UpdateReport
 from offline_envs.adversary.settings import AdversarySettings
+from offline_envs.adversary.supervision import check_fit
 
 __all__ = [
     "Adversary",
@@ -13,6 +14,7 @@ __all__ = [
     "UpdateReport",
     "advantage",
     "adversarial_loss",
+    "check_fit",
     "mixture_log_prob",
     "standardized",
 ]

@@ -34,7 +34,8 @@ class Adversary:
         λ · mean(A · log P_φ(s′, r | s, a)) + the loss of the fit,
 
     with P the mixture of the elites, and A = r + γ·(1 − terminated)·V(s′) − Q(s, a) standardised over the
-    batch. The elites remain those of the fit, and only they get the first term; all members get the second.
+    batch. The elites remain those of the fit, and only they get the first term; all members get the second,
+    which is the loss of single steps.
 
     Limit set by the data: an outcome that occurs in a share p of the rows and a share q of the imagined steps
     settles at most c = λ·(1 + d)·√q/(2p) deviations from the data, and its variance grows by the factor
@@ -64,7 +65,8 @@ class Adversary:
 
     Raises:
         SettingsError: A model that is shared, deterministic, or spectrally normalised; an MDP that does not
-            draw an elite and from its whole Gaussian at every step.
+            draw an elite and from its whole Gaussian at every step; a fit over several steps, or with
+            `value_weight`, whose loss is another one.
         DatasetError: Too few rows for a holdout.
 
     Warns:

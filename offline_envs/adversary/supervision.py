@@ -18,6 +18,7 @@ from offline_envs.dynamics import (
     rows_of_fit,
     squared_error,
 )
+from offline_envs.errors import SettingsError
 
 LARGEST_SHIFT = 1e-5
 """Largest distance from 0 of the mean of standardised training rows by rounding, in deviations."""
@@ -26,6 +27,7 @@ LARGEST_SHIFT = 1e-5
 class Supervision:
     """The loss of the fit on batches of the rows that each member was fitted on, and the holdout error.
 
+    It is that of fits to single steps, without VIPO's term, see `check_fit`.
     The L2 term of that loss is the optimiser's own decay, as in the fit; `OutputUnits` takes it in the fit's
     units.
 
@@ -41,6 +43,7 @@ class Supervision:
         output_scale: Deviation of each output in the fit, `(1 + d,)`: ones if it was to raw targets.
 
     Raises:
+        SettingsError: See `check_fit`.
         DatasetError: Too few rows for a holdout.
 
     Warns:
@@ -55,6 +58,7 @@ class Supervision:
         fit_settings: FitSettings,
         batch_size: int,
     ) -> None:
+        check_fit(fit_settings)
         self._ensemble, self._batch_size = ensemble, batch_size
         self._bound_weight = fit_settings.bound_weight
         self._rows = rows_of_fit(transitions, ensemble.normalizer, fit_settings=fit_settings)
@@ -84,6 +88,20 @@ class Supervision:
         inputs, targets = self._rows.scored()
         mean, _ = self._ensemble(inputs.expand(self._ensemble.n_members, -1, -1))
         return squared_error(mean, targets)[self._ensemble.elites]
+
+
+def check_fit(fit_settings: FitSettings) -> None:
+    """Refuse a fit whose loss an adversary cannot go on with.
+
+    Raises:
+        SettingsError: A fit over several steps, or with VIPO's term.
+    """
+    if fit_settings.rollout_steps > 1 or fit_settings.value_weight:
+        raise SettingsError(
+            "An adversary ties the model to its data by the loss of single steps, so the fit must be one "
+            f"with rollout_steps=1 and value_weight=0, got {fit_settings.rollout_steps} and "
+            f"{fit_settings.value_weight:g}. Leave them out of the fit."
+        )
 
 
 def _check_rows(rows: Rows, normalizer: Normalizer) -> None:

@@ -291,6 +291,17 @@ def test_models_that_cannot_be_moved_are_refused(data: Transitions, pair: Ensemb
             adversary_of(data, EnsembleDynamics(1, 1, settings=settings))
 
 
+def test_fits_by_another_loss_are_refused(data: Transitions, pair: EnsembleDynamics) -> None:
+    """Otherwise supervised steps would undo what the fit had learned from it."""
+    several = replace(FIT, rollout_steps=5)
+    with pytest.raises(
+        SettingsError, match=r"rollout_steps=1 and value_weight=0, got 5 and 0\. Leave them out"
+    ):
+        adversary_of(data, pair, several)
+    with pytest.raises(SettingsError, match=r"got 1 and 0\.0001"):
+        adversary_of(data, pair, replace(FIT, value_weight=1e-4))
+
+
 @pytest.mark.parametrize("changes", [{"spread": 0.1}, {"spread": "calibrated"}, {"member": "episode"}])
 def test_other_steps_than_its_own_are_refused(
     changes: dict[str, Any], data: Transitions, pair: EnsembleDynamics, tmp_path: Path

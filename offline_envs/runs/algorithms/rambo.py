@@ -6,7 +6,7 @@ from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-from offline_envs.adversary import Adversary, AdversarySettings
+from offline_envs.adversary import Adversary, AdversarySettings, check_fit
 from offline_envs.agents import AGENTS
 from offline_envs.data import Transitions, check_continuous
 from offline_envs.dynamics import FitSettings, read_model_card, save_model
@@ -47,6 +47,7 @@ class AdversarialTraining(ModelBased):
                 f"got {' and '.join(given)} in env_settings. Leave both out."
             )
         _check_sampler(settings)
+        check_fit(settings.nested("fit", FitSettings))
         if "gamma" in settings.adversary:
             raise SettingsError("adversary cannot hold 'gamma': it is the agent's, see agent_options.")
         ratio = settings.nested("adversary", AdversarySettings).steps_per_update

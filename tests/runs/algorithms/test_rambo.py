@@ -147,6 +147,7 @@ def test_an_update_that_was_interrupted_is_repeated(
         ({"env_settings": {"reward": "a.module:function"}}, "got reward in env_settings"),
         ({"env_settings": {"spread": 0.1}}, r"leave out what .* got spread=0\.1\."),
         ({"env_settings": {"member": "episode", "spread": 1}}, r"leave out .* got member='episode'\."),
+        ({"fit": {"value_weight": 1e-4}}, "rollout_steps=1 and value_weight=0, got 1 and 0.0001"),
         ({"agent": "dqn"}, "rambo needs an agent of continuous actions, not dqn"),
     ],
 )
