@@ -25,7 +25,8 @@ class AdversarySettings(JsonSettings):
         batch_size: Imagined episodes side by side, and rows each member sees in the supervised loss.
         learning_rate: Step size of the adversary's own Adam.
         gamma: Discount factor γ of the agent.
-        steps_per_update: Adversarial gradient steps for each gradient step of the agent.
+        steps_per_update: Adversarial gradient steps for each gradient step of the agent; of PPO, for each of
+            its epochs.
         restart_ended: Whether an imagined episode that ended restarts at a state of the dataset, since
             what follows an end is no part of the MDP. The release continues from the terminal state.
         clip_grad_norm: Norm that larger gradients are scaled down to, or None as in the release. The default

@@ -18,8 +18,9 @@ def agent_class(name: str) -> type[BaseAlgorithm]:
 
 
 def gradient_steps(agent: BaseAlgorithm) -> int:
-    """Gradient steps that an agent has taken so far; for TRPO, steps of its policy.
+    """Gradient steps that an agent has taken so far; for TRPO, steps of its policy; for PPO, epochs.
 
-    Stable-Baselines3 counts them in `_n_updates` and has no public name for them.
+    Stable-Baselines3 counts them in `_n_updates` and has no public name for them. PPO's count grows by one an
+    epoch, in which it takes a gradient step for each batch of its rollout.
     """
     return agent._n_updates

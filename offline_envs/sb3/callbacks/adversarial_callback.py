@@ -40,7 +40,7 @@ class AdversarialCallback(BaseCallback):
 
     Args:
         settings: How the model is changed; None means `AdversarySettings()` with the agent's γ.
-        every: Gradient steps of the agent between updates; 1000 in the release.
+        every: Gradient steps of the agent between updates; 1000 in the release. PPO counts its epochs.
         fit_settings: How the model was fitted, so that its holdout stays out of training; None means
             MOPO's release.
         state: File that `save` wrote, to resume exactly from there; None starts a new adversary.

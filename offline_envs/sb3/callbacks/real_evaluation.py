@@ -47,7 +47,7 @@ class RealEvalCallback(BaseCallback):
 
     Args:
         env: Real environment, or a function that makes one (then closed at the end of training).
-        every: Gradient steps between evaluations.
+        every: Gradient steps between evaluations; PPO's epochs.
         n_episodes: Episodes of an evaluation, with the same seeds each time.
         seed: Seed of the first episode.
         folder: Folder of `best_policy.zip` and `last_policy.zip`, replaced atomically; None saves nothing.
