@@ -136,6 +136,7 @@ def test_ppo_in_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert all(0 < share < 100 for share in shares)
 
 
+@pytest.mark.filterwarnings("ignore:precision=.bfloat16. on a processor")
 def test_agent_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = script("agent_updates", monkeypatch)
     benchmark.main(task="hopper", updates=1, rounds=1)

@@ -20,7 +20,7 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_runs_in_processes_of_their_own_are_those_of_train(benchmark: Any, tmp_path: Path) -> None:
-    config = benchmark.sweep_of(DEMO, benchmark.fitted(DEMO, 1, tmp_path / "model"), runs=1, steps=2)
+    config = benchmark.sweep_of(DEMO, benchmark.fitted(DEMO, 1, tmp_path / "model"), runs=1, steps=10)
     [cell] = cells(config)
     alone = train(cell.settings, tmp_path / "alone", show_progress=False)
     assert benchmark.in_turn(config, tmp_path / "turn", threads=1) == {"runs/seed-0": alone.real_return}

@@ -19,8 +19,8 @@ DEMO: Mapping[str, Any] = {
 """The run of `offline-envs demo`: sized for five minutes on two cores."""
 
 DEMO_SMOKE: Mapping[str, Any] = {
-    "gradient_steps": 40,
-    "eval_every": 20,
+    "gradient_steps": 50,  # two cycles
+    "eval_every": 25,
     "eval_episodes": 1,
     "final_episodes": 2,
     "ensemble": {"hidden": [16, 16]},

@@ -149,7 +149,7 @@ def test_data_may_have_the_history_already() -> None:
 def test_models_without_the_history_are_refused() -> None:
     with pytest.raises(SettingsError, match="needs the history= of its fit"):
         gym.make("LearnedModel-v0", **options() | {"model": toy_ensemble()})
-    with pytest.raises(SettingsError, match="leave out reward=, known= and history="):
+    with pytest.raises(SettingsError, match="got history=3: some are known then"):
         gym.make("AdversarialModel-v0", **options())
 
 
