@@ -235,4 +235,4 @@ def test_an_unknown_preset_names_the_nearest() -> None:
 def test_the_demo_is_a_run_of_mopo() -> None:
     full, smoke = (TrainSettings.from_json({**DEMO, **changes}) for changes in ({}, DEMO_SMOKE))
     assert (full.algorithm, full.agent, full.gradient_steps) == ("mopo", "sac", 10_000)
-    assert (smoke.gradient_steps, smoke.horizon) == (40, full.horizon)
+    assert (smoke.gradient_steps, smoke.horizon) == (50, full.horizon)
