@@ -75,9 +75,9 @@ class CollectSettings(TypedSettings):
                 "saved."
             )
         if self.plans:
-            from offline_envs.policies import check_policy_spec
+            from offline_envs.policies import check_planner_alone
 
-            check_policy_spec(str(self.policy))
+            check_planner_alone(str(self.policy), "policy")
         if self.policy is not None and not self.rolls_out_policy:
             raise SettingsError(f"policy is for kinds medium and expert, got kind {self.kind}.")
         if self.train_steps is not None and not self.trains_first:

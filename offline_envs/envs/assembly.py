@@ -134,7 +134,7 @@ def _check_member(method: Method, options: ModelOptions) -> None:
 
 
 def _check_known(method: Method, options: ModelOptions) -> None:
-    if method.compares_samples and options.known is not None and options.known != {}:
+    if method.compares_samples and options.knows_columns:
         raise SettingsError(
             f"{type(method).__name__} compares samples of the model with recorded steps, and known columns "
             f"are filled in only after that, got known={options.known!r}. Leave known= out; reward= may stay."

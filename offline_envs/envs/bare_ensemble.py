@@ -24,7 +24,7 @@ def check_all_learned(method: Method, options: ModelOptions, transitions: Transi
     """
     given = [
         *(["reward="] if options.reward is not None else []),
-        *(["known="] if options.known is not None and options.known != {} else []),
+        *(["known="] if options.knows_columns else []),
         *([f"history={transitions.history}"] if transitions.history > 1 else []),
     ]
     for rule, otherwise in _needs(method, options) if given else ():

@@ -81,6 +81,11 @@ class ModelOptions(TypedSettings):
             object.__setattr__(self, "device", str(device))
         super().__post_init__()
 
+    @property
+    def knows_columns(self) -> bool:
+        """Whether `known` gives any."""
+        return self.known is not None and self.known != {}
+
 
 MODEL_OPTIONS = tuple(field.name for field in fields(ModelOptions))
 """Names of the settings of `ModelOptions`."""

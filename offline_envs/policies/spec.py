@@ -173,6 +173,24 @@ def check_policy_spec(text: str) -> None:
         make.check(settings)
 
 
+def check_planner_alone(text: str, setting: str) -> None:
+    """Refuse a planner that builds on another policy, or with settings that are not valid.
+
+    Args:
+        text: The text of a planner.
+        setting: What holds it, for the message; something that loads no other policy.
+
+    Raises:
+        SettingsError: It does.
+    """
+    if builds_on(text) is not None:
+        raise SettingsError(
+            f"{setting} must be a planner that builds on no other policy, as none is loaded for it, got "
+            f"{text!r}. Leave prior out, and take a planner that needs none, e.g. 'icem:horizon=10'."
+        )
+    check_policy_spec(text)
+
+
 def _read(text: str) -> tuple[MakePolicy, dict[str, Any]]:
     name, _, rest = text.partition(":")
     make = POLICIES.find(name)

@@ -12,7 +12,7 @@ from offline_envs.dynamics import EnsembleSettings, FitSettings
 from offline_envs.errors import SettingsError, unknown_name
 from offline_envs.mdp import STARTS, TERMINATIONS
 from offline_envs.methods import Penalty
-from offline_envs.policies import builds_on, check_policy_spec
+from offline_envs.policies import check_planner_alone
 from offline_envs.runs.choice.figures import CHOICES, LAST
 from offline_envs.runs.cycle import Cycle, make_cycle
 from offline_envs.sb3 import CLONE_LOSSES
@@ -211,13 +211,7 @@ class RunSettings(JsonSettings):
             if changed:
                 raise SettingsError(f"{', '.join(changed)}: only with clone_from, a planner to imitate.")
             return
-        if builds_on(self.clone_from) is not None:
-            raise SettingsError(
-                "clone_from must be a planner that builds on no other policy, as a run loads none, got "
-                f"{self.clone_from!r}. Leave prior out, and take a planner that needs none, e.g. "
-                "'icem:horizon=10'."
-            )
-        check_policy_spec(self.clone_from)
+        check_planner_alone(self.clone_from, "clone_from")
         if self.clone_epochs < 1:
             raise SettingsError(
                 f"clone_from={self.clone_from!r} needs clone_epochs, the epochs of each fit to its actions, "

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
 from offline_envs.data import Transitions
 from offline_envs.envs import check_device, resolve_model
+from offline_envs.errors import SettingsError
 from offline_envs.runs.agent import check_agent, check_agent_options
 from offline_envs.runs.algorithms import algorithm
 from offline_envs.runs.evaluations.on_evaluation import OnEvaluation, check_callbacks
@@ -90,8 +92,10 @@ def claimed_run(
         The run; None if another process has completed it meanwhile.
 
     Raises:
-        SettingsError: See `RunFolder.check`; or the folder is in use.
+        SettingsError: See `RunFolder.check`; the folder is in use; or `prepare` cannot reach the process that
+            evaluates.
     """
+    _check_prepare(settings, prepare)
     with closing(transitions.make_env()) as real_env, folder.claimed():
         folder.check(settings, resume=resume)  # what another process did meanwhile
         if folder.result_file.exists():
@@ -100,6 +104,19 @@ def claimed_run(
         folder.create(settings)
         parts = (settings, folder, transitions, real_env, show_progress)
         yield Run(*parts, callbacks=callbacks, prepare=prepare)
+
+
+def _check_prepare(settings: TrainSettings, prepare: Callable[[], None] | None) -> None:
+    """Refuse what the process that evaluates, which starts after the fit, could not be given."""
+    if not settings.evaluate_beside:
+        return
+    try:
+        ForkingPickler.dumps(prepare)
+    except Exception as error:  # whatever its parts raise
+        raise SettingsError(
+            "With evaluate_beside, prepare is called in another process, so it must be a function of a "
+            f"module, or functools.partial of one; {prepare!r} cannot be pickled: {error}"
+        ) from error
 
 
 def check_possible(settings: TrainSettings) -> Transitions:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +52,7 @@ def run_sweep(
     found = cells(config)
     runs = planned(found, folder)
     launcher = RayLauncher(config.resources, config.stop, config.retries, folder, address, prepare)
-    sweep_with(launcher, runs, folder)
+    sweep_with(launcher, runs, folder, prepare)
     return found
 
 
@@ -78,7 +79,12 @@ def planned(found: Sequence[Cell], folder: Path) -> list[Planned]:
     return runs
 
 
-def sweep_with(launcher: Launcher, runs: Sequence[Planned], folder: Path) -> None:
+def sweep_with(
+    launcher: Launcher,
+    runs: Sequence[Planned],
+    folder: Path,
+    prepare: Callable[[], None] | None = None,
+) -> None:
     """Fit the models of runs that are not complete, and train them; see `run_sweep`."""
     folder.mkdir(parents=True, exist_ok=True)
     stopped = stopped_runs(folder)
@@ -93,7 +99,7 @@ def sweep_with(launcher: Launcher, runs: Sequence[Planned], folder: Path) -> Non
             stopped[name] = step
             write_json(folder / STOPPED, stopped)
 
-        launcher.train(train_run, tasks, steps, stop)
+        launcher.train(partial(train_run, prepare=prepare), tasks, steps, stop)
 
 
 def stopped_runs(folder: Path) -> dict[str, int]:
@@ -116,12 +122,15 @@ def fit_model(task: tuple[TrainSettings, Path]) -> None:
         copy_folder(_cached_model(settings, transitions), path)
 
 
-def train_run(task: tuple[TrainSettings, Path], report: Report) -> None:
+def train_run(
+    task: tuple[TrainSettings, Path], report: Report, *, prepare: Callable[[], None] | None = None
+) -> None:
     """Train a run, or resume it.
 
     Args:
         task: Its settings and folder.
         report: What is given each evaluation but the last, after which there is nothing to stop.
+        prepare: See `train`.
     """
     settings, path = task
 
@@ -129,7 +138,8 @@ def train_run(task: tuple[TrainSettings, Path], report: Report) -> None:
         if row["gradient_steps"] < settings.gradient_steps:
             report(row, folder)
 
-    train(settings, path, resume=path.exists(), show_progress=False, callbacks=[on_evaluation])
+    options: dict[str, Any] = {"callbacks": [on_evaluation], "prepare": prepare, "show_progress": False}
+    train(settings, path, resume=path.exists(), **options)
 
 
 def with_model(settings: TrainSettings, model: Path | None) -> TrainSettings:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from offline_envs.collect import Kind, PlanningModel
+from offline_envs.collect import CollectSettings, Kind, PlanningModel
 from offline_envs.dynamics import FunctionModel
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import Guard, LearnedMDP, Members
@@ -26,6 +26,13 @@ def test_a_planner_goes_on_with_the_same_plans(tmp_path: Path) -> None:
     ours = collect(tmp_path / "interrupted", resumed, **settings)
     assert resumed.done_before > 30
     assert_same(ours, collect(tmp_path / "whole", **settings))
+
+
+def test_a_planner_that_builds_on_another_policy_is_refused_before_a_model_is_fitted() -> None:
+    with pytest.raises(
+        SettingsError, match=r"policy must be .* no other policy.* got 'cem:prior=policy\.zip'"
+    ):
+        CollectSettings(kind=Kind.EXPERT, steps=10, policy="cem:prior=policy.zip")
 
 
 def test_a_planner_without_a_model_or_with_another_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import csv
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,15 @@ def test_one_fit_is_shared_and_runs_are_those_of_train(config: SweepConfig, tmp_
     assert results[3] == alone
     assert len({result.real_return for result in results}) > 1
     assert RunFolder(tmp_path / "sweep" / found[3].name).settings().model == str(model)
+
+
+def test_processes_that_evaluate_know_what_is_prepared(
+    config: SweepConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr("offline_envs.sweep.sweep.train", lambda *_, prepare, **__: given.append(prepare))
+    sweep_with(InProcess(), planned(cells(config), tmp_path), tmp_path, prepare := partial(print, end=""))
+    assert given == [prepare] * 4
 
 
 def test_the_same_call_resumes_what_was_lost_and_leaves_the_rest(config: SweepConfig, tmp_path: Path) -> None:

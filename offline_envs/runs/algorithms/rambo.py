@@ -61,10 +61,18 @@ class AdversarialTraining(ModelBased):
         """See `Algorithm`."""
         check_continuous(transitions.discrete_actions, settings.algorithm)
         super().check_data(settings, transitions)
+        if settings.model is not None and (fit := _fit_settings(Path(settings.model))) is not None:
+            check_fit(fit)
 
     def state(self, run: ModelRun) -> AlgorithmState:
         """See `Algorithm`."""
         return AdversaryOfRun(run)
+
+
+def _fit_settings(model: Path) -> FitSettings | None:
+    """Settings of the fit of a saved model, if they are known."""
+    settings = read_model_card(model)["fit_settings"]
+    return None if settings is None else FitSettings.from_json(settings)
 
 
 def _check_sampler(settings: RunSettings) -> None:
@@ -90,8 +98,7 @@ class AdversaryOfRun(AlgorithmState):
         own = {"seed": run.settings.seed, "horizon": run.settings.horizon}
         agent: Any = run.agent
         settings = AdversarySettings.from_json({**own, **run.settings.adversary, "gamma": agent.gamma})
-        fitted = read_model_card(run.folder.model)["fit_settings"]
-        fit_settings = None if fitted is None else FitSettings.from_json(fitted)
+        fit_settings = _fit_settings(run.folder.model)
         self._adversary = Adversary(
             run.learned.mdp, run.learned.transitions, settings=settings, fit_settings=fit_settings
         )

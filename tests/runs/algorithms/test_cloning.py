@@ -48,7 +48,7 @@ def test_settings_of_older_runs_are_as_they_were() -> None:
         ({"clone_from": "icem:horizon=0"}, "horizon must be at least 1"),
         (
             {"clone_from": "mbop"},
-            "builds on no other policy, as a run loads none, got 'mbop'. Leave prior out",
+            "builds on no other policy, as none is loaded for it, got 'mbop'. Leave prior out",
         ),
         ({"clone_from": "mppi:prior=uniform"}, "builds on no other policy"),
         ({"clone_from": None}, "clone_rounds, clone_rows, clone_horizon: only with clone_from"),

@@ -8,9 +8,9 @@ from stable_baselines3 import SAC
 
 from offline_envs.adversary import Adversary
 from offline_envs.data import load_transitions
-from offline_envs.dynamics import load_ensemble
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, load_ensemble, save_model
 from offline_envs.errors import SettingsError
-from offline_envs.runs import RunFolder, TrainSettings, train
+from offline_envs.runs import RunFolder, TrainSettings, check_possible, train
 from offline_envs.runs.algorithms.rambo import MOVED_MODEL
 from offline_envs.runs.run import FINAL_SEED
 from offline_envs.sb3 import evaluate_in
@@ -154,3 +154,14 @@ def test_an_update_that_was_interrupted_is_repeated(
 def test_settings_that_cannot_work_are_refused_before_a_fit(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         rambo_settings(**changes)
+
+
+def test_a_model_of_another_loss_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    """It would otherwise be refused after the policy was cloned."""
+    data = load_transitions(DEMO)
+    several = FitSettings.from_json({**FIT, "rollout_steps": 2})
+    ensemble = EnsembleDynamics(data.obs_dim, data.action_dim, settings=EnsembleSettings.from_json(ENSEMBLE))
+    save_model(tmp_path / "model", ensemble, fit_settings=several)
+    settings = rambo_settings(model=str(tmp_path / "model"), ensemble={}, fit={})
+    with pytest.raises(SettingsError, match="rollout_steps=1 and value_weight=0, got 2 and 0"):
+        check_possible(settings)

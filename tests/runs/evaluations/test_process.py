@@ -220,6 +220,16 @@ def test_the_process_knows_what_a_plugin_registers(
     assert learned(tmp_path / "seed-0") == alone
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_what_cannot_reach_the_process_is_refused_before_a_fit(
+    *, together: bool, settings: TrainSettings, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"prepare": lambda: None, "together": together, "show_progress": False}
+    with pytest.raises(SettingsError, match=r"must be a function of a module.*<lambda>.*cannot be pickled"):
+        run_seeds(beside(settings), [0], tmp_path, **options)
+    assert not (tmp_path / "seed-0" / "settings.json").exists()
+
+
 def test_processes_of_seeds_evaluate_by_themselves(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="evaluate_beside starts a process"):
         run_seeds(tiny_settings(evaluate_beside=True), [0, 1], tmp_path, processes=2)
