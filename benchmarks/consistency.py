@@ -50,7 +50,7 @@ class Imagined:
         given: Steps that an agent is given and the real episode reaches.
         implausible: States far outside the dataset.
         error: Distance from the real state, float64.
-        terminated: Steps at which the model ends an episode that goes on in reality.
+        terminated: Steps at which the model ends an episode that continues in reality.
     """
 
     given: Tensor

@@ -12,7 +12,7 @@ actor's learning rate over the whole run, 50 000 rollouts every 1000 gradient st
   fit was kept ends like one without interruption.
 
 The folder holds `settings.json`, `metrics.csv` and `result.json`, which `scores.py add` archives, and the
-fitted model in `dynamics`. After an interruption the same command uses that model and trains the agent anew;
+fitted model in `dynamics`. After an interruption the same command uses that model and trains the agent again;
 seconds in `metrics.csv` count from the end of the fit. The fit is in `kit_fit.py`, their
 loop in `kit_loop.py`.
 """

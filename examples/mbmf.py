@@ -1,7 +1,7 @@
 """Model-based start, model-free finish (MBMF, Nagabandi et al. 2018).
 
 An ensemble is fitted to uniform actions, an agent imitates a planner in it by DAgger, which takes no real
-steps, and then goes on in the real environment by TRPO, as in the paper. With `--from-scratch` TRPO begins
+steps, and then continues in the real environment by TRPO, as in the paper. With `--from-scratch` TRPO begins
 untrained. The curve is written beside those of the other loops; it begins with the steps of the data.
 
     python examples/mbmf.py [--seed 0] [--from-scratch] [--smoke]

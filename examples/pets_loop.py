@@ -2,7 +2,7 @@
 
 Uniform actions come first. Then the ensemble is fitted to all steps so far, from the weights of the last fit,
 and a planner acts in the real environment for some more steps. With `replan_every` above 1 its plans are
-carried out that many steps without looking; with 1 it plans anew at every step, as PETS does, which
+carried out that many steps without looking; with 1 it plans at every step, as PETS does, which
 forgives the model its errors. The curve is written beside those of the other loops.
 
     python examples/pets_loop.py [--seed 0] [--replan-every 1] [--smoke]
@@ -61,7 +61,7 @@ class OpenLoop:
         self.planner, self.steps = planner, steps
 
     def predict(self, observation: Any, state: Any = None, deterministic: bool = True) -> tuple[Any, Any]:
-        """Plan, or go on with the plan; the state is the planner's and the number of steps since."""
+        """Plan, or follow the last plan; the state is the planner's and the number of steps since."""
         memory, since = (None, 0) if state is None else state
         if memory is not None and since < self.steps:
             return memory[0, 0, since].cpu().numpy(), (memory, since + 1)

@@ -33,7 +33,7 @@ class Settings:
     dataset: str = "offline-envs/inverteddoublependulum-replay-v0"
     env: Mapping[str, Any] = field(default_factory=lambda: ENV)
     n_envs: int = 1024
-    horizon: int = 16  # steps of an iteration; episodes go on in the next one
+    horizon: int = 16  # steps of an iteration; episodes continue in the next one
     iterations: int = 200
     eval_every: int = 20
     hidden: tuple[int, ...] = (64, 64)
@@ -141,7 +141,7 @@ def collect(envs: Any, agent: Agent, obs: Tensor, settings: Settings) -> tuple[l
         noise = torch.randn(mean.shape, generator=agent.random, device=agent.device)
         action = mean + agent.log_std.exp() * noise
         following, reward, terminated, truncated, infos = envs.step(agent.in_units(action))
-        # A truncated episode would go on: the value of its last state stands for the rest.
+        # A truncated episode would continue: the value of its last state stands for the rest.
         later = ~terminated * agent.value(infos["final_obs"])
         error = reward / agent.value_unit + settings.discount * later - value
         density = log_density(action, mean, agent.log_std)

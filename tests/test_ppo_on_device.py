@@ -79,7 +79,7 @@ def test_differences_of_log_densities_are_those_of_stable_baselines3() -> None:
 
 
 class Counted:
-    """Episodes that pay 1 a step: the first terminates at each, the second is truncated, the last goes on."""
+    """Episodes that pay 1 a step: the first terminates at each, the second truncates, the last continues."""
 
     def step(self, actions: torch.Tensor) -> Any:
         terminated, truncated = torch.tensor([[True, False, False], [False, True, False]])

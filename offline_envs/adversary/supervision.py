@@ -91,7 +91,7 @@ class Supervision:
 
 
 def check_fit(fit_settings: FitSettings) -> None:
-    """Refuse a fit whose loss an adversary cannot go on with.
+    """Refuse a fit whose loss an adversary cannot continue.
 
     Raises:
         SettingsError: A fit over several steps, or with VIPO's term.

@@ -73,7 +73,7 @@ class GrowingDataset:
         if steps < 1:
             raise SettingsError(f"steps must be at least 1, got {steps}.")
         roll_out(self.env, policy, deterministic=deterministic, steps=steps, seed=self._seed)
-        self._seed = None  # from here on, the environment's own generator goes on
+        self._seed = None  # from here on, the environment's own generator continues
         self._parts.append(_as_transitions(self.env.finish(), self._spec))
 
     def collect_uniformly(self, steps: int) -> None:

@@ -24,10 +24,10 @@ class PlanningModel:
 
 
 class ReseededPlanner:
-    """A planner that is made anew for every episode, with a seed from torch's global generator.
+    """A new planner for every episode, with a seed from torch's global generator.
 
     That generator is part of every checkpoint and a planner's own is not, so an interrupted collection
-    goes on with the same plans.
+    resumes with the same plans.
 
     Args:
         make: Makes the planner from a seed.

@@ -20,7 +20,7 @@ COLUMNS = ("real_steps", "real_return", "real_std", "n_episodes")
 class LearningCurve:
     """What a method's policy is worth after so many steps in the real environment, in a CSV file.
 
-    The file is written anew, as a whole, with every row, so that it can be read at any time.
+    The whole file is rewritten with every row, so that it can be read at any time.
 
     Args:
         path: The file, e.g. `curves/pets-seed0.csv`; one that is there already is replaced.

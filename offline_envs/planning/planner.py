@@ -21,7 +21,7 @@ class Decision(NamedTuple):
     """What a planner does now in each of n environments, and what it remembers."""
 
     action: Tensor  # (n, k)
-    memory: Tensor  # (n, M, H, k), plans that begin with this step; the first is the one to go on with
+    memory: Tensor  # (n, M, H, k), plans that begin with this step; the first is the one to continue
 
 
 class Planner(TensorPolicy):
@@ -36,7 +36,7 @@ class Planner(TensorPolicy):
         mdp: The learned MDP, on any device; its method counts, see `Objective`.
         action_space: The actions; plans stay within it.
         settings: Settings of the class's `settings_type`; None means their defaults.
-        seed: Seed of the planner's random numbers, which go on from decision to decision.
+        seed: Seed of the planner's random numbers, which continue from decision to decision.
         terminal_value: What is still to come after a plan, see `Objective`.
 
     Attributes:

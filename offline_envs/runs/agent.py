@@ -57,7 +57,7 @@ def check_agent_options(settings: RunSettings) -> None:
         if name not in known:
             raise unknown_name(f"option of {settings.agent}", name, known - set(_own_keywords(settings)))
     n_steps = settings.agent_options.get("n_steps", 1)
-    if n_steps != 1 and AGENTS.find(settings.agent).off_policy:  # SB3 would warn and go on with one
+    if n_steps != 1 and AGENTS.find(settings.agent).off_policy:  # SB3 would warn and take one
         raise SettingsError(
             f"agent_options of {settings.agent} must have n_steps=1, got {n_steps!r}: targets over several "
             "steps need another replay buffer than that of a run."

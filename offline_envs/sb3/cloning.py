@@ -131,7 +131,7 @@ class BehaviorCloner:
         """Take gradient steps on rows drawn with replacement.
 
         What follows the policy is set to the result: the target actor of TD3 and DDPG, and the average of its
-        weights that an agent with `actor_ema_decay` acts by once it has learned, which starts anew.
+        weights that an agent with `actor_ema_decay` acts by once it has learned, which starts afresh.
 
         Args:
             gradient_steps: Number of gradient steps.
@@ -170,7 +170,7 @@ def _let_others_follow(policy: Any) -> None:
     """Set what was copied from a policy's weights to those that it has now."""
     if hasattr(policy, "actor_target"):  # TD3 and DDPG choose next actions with a second actor
         policy.actor_target.load_state_dict(policy.actor.state_dict())
-    if isinstance(policy, ActsByAverage) and policy.has_average:  # the old one would go on acting
+    if isinstance(policy, ActsByAverage) and policy.has_average:  # else the old one would still act
         policy.start_average()
 
 

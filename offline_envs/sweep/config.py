@@ -38,13 +38,13 @@ class Resources(JsonSettings):
 class Stop(JsonSettings):
     """When runs are stopped early: asynchronous successive halving (Li et al. 2020, ASHA).
 
-    At `first`, `first` · `keep`, `first` · `keep`² … gradient steps only the best of every `keep` runs go on.
+    At `first`, `first` · `keep`, `first` · `keep`² … gradient steps only the best of `keep` runs continues.
 
     Attributes:
         figure: What is compared, `"predicted_return"`, the model's, or `"real_return"`, which uses the real
             environment.
         first: Gradient steps that every run takes.
-        keep: Of how many runs one goes on.
+        keep: Of how many runs one continues.
     """
 
     figure: str = "predicted_return"

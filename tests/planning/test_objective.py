@@ -64,7 +64,7 @@ def test_a_particle_of_ts_infinity_keeps_its_member() -> None:
 
 
 def test_a_particle_of_ts_1_changes_its_member() -> None:
-    """Var of f₁ + (f₁ + f₂) is 5 Var f where members are drawn anew, and 9 Var f where they are kept."""
+    """Var of f₁ + (f₁ + f₂) is 5 Var f where each step draws members, and 9 Var f where they are kept."""
     mdp, plan = world(members_apart), plans_of([1.0, 1.0, 1.0]).expand(1, 4000, -1, -1)
     single = Objective(mdp, particles=1, propagation="ts1")(torch.zeros(1, 1), plan, seeded())
     variance = sum((f - 7 / 3) ** 2 for f in (1.0, 2.0, 4.0)) / 3

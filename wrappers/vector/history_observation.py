@@ -42,7 +42,7 @@ class HistoryObservation(VectorWrapper):
         self._mode = env.metadata.get("autoreset_mode")
         if not isinstance(self._mode, AutoresetMode):
             raise SettingsError(
-                f"A history begins anew where rows restart, so metadata['autoreset_mode'] must be a "
+                f"A history starts afresh where rows restart, so metadata['autoreset_mode'] must be a "
                 f"gymnasium.vector.AutoresetMode, got {self._mode!r}."
             )
         self.layout, self.single_observation_space = history_spaces(

@@ -41,10 +41,10 @@ MATRICES = ("obs", "action", "next_obs")
 """Keys of several columns, also found by the names of a numbered series: `obs_0`, `observation[2]`."""
 
 NUMBERED = r"[._ ]?(\d+|\[\d+\])"
-"""How a name in a numbered series goes on."""
+"""How a name in a numbered series ends."""
 
 GOES_ON = r"[._\[ ].*|\d+"
-"""How a name goes on that may be of a key, `action_x`, or of something beside it, `action_logprob`."""
+"""How a name ends that may be of a key, `action_x`, or of something beside it, `action_logprob`."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def read_columns(choice: Mapping[str, Any] | str | Path) -> dict[str, Any]:
 
 
 def _read_name(name: str) -> tuple[str, str]:
-    """The key that a name tells and how it goes on: of `obs_next_0`, `next_obs` and `_0`; else empty texts.
+    """The key that a name tells and the rest of it: of `obs_next_0`, `next_obs` and `_0`; else empty texts.
 
     The longest beginning counts, or successors would be taken for a part of the observation.
     """

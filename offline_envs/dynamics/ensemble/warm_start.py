@@ -36,7 +36,7 @@ def check_initial(
             "settings of the ensemble out to take those of initial."
         )
     if settings.spectral_norm:
-        raise SettingsError("initial cannot be an ensemble with spectral_norm=True: fit it anew.")
+        raise SettingsError("initial cannot be an ensemble with spectral_norm=True: fit without initial.")
 
 
 @torch.no_grad()
@@ -64,7 +64,7 @@ def start_from(ensemble: EnsembleDynamics, initial: EnsembleDynamics, scaler: No
 
 
 def _adapt_inputs(ensemble: EnsembleDynamics, old: dict[str, Tensor], fresh: Tensor) -> None:
-    """Let the first layer read inputs that are standardised anew."""
+    """Let the first layer read inputs with another standardisation."""
     first, new = ensemble.trunk[0], ensemble.normalizer
     assert isinstance(first, MemberLinear)
     mean, std = old["normalizer.mean"].double(), old["normalizer.std"].double()

@@ -80,7 +80,7 @@ def fit(
         fit_settings: Settings of the fit; None means MOPO's release.
         initial: Ensemble whose weights the fit starts from, e.g. the last one where data were appended; None
             for random weights. Predictions are at first those of `initial`, see `start_from`. All else
-            starts anew, also the holdout: rows of it that `initial` was fitted to score members too well.
+            starts afresh, also the holdout: rows of it that `initial` was fitted to score members too well.
         device: Device of the fit and of the ensemble.
         progress: Whether to show progress on standard error.
         folder: Folder that keeps an interrupted fit. The same call resumes it, with the result of an

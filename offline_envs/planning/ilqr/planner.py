@@ -17,7 +17,7 @@ class ILQRSettings(PlannerSettings):
     """Settings of `ILQR`.
 
     Attributes:
-        iterations: Pairs of backward and forward passes of a decision, at most. As the plan goes on from
+        iterations: Pairs of backward and forward passes of a decision, at most. As the plan continues from
             decision to decision, few are enough.
         tolerance: Share of itself by which a return must rise for another iteration.
         damping: Regularisation μ of the first backward pass of a decision, in units of the curvature of the

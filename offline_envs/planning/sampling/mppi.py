@@ -17,7 +17,7 @@ class MPPISettings(SamplingSettings):
     """Settings of MPPI. The papers tune temperature, noise and smoothing for each task.
 
     Attributes:
-        iterations: Times that the plan is averaged anew.
+        iterations: Times that the plan is averaged.
         temperature: λ in units of return: a plan that is λ worse than another weighs 1/e of it.
         sigma: Deviation of the noise, in shares of half the range of each action.
         smoothing: Share of the noise of the step before, 1 − β of Nagabandi et al. 2019 (PDDM); 0 for white

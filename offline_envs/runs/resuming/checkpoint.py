@@ -50,7 +50,7 @@ def load_checkpoint(
 
     All random streams and the imagined episodes continue where they were, so on the same CPU with the same
     number of threads the agent learns what an uninterrupted one would have learned, bit for bit. Exceptions
-    are gSDE, whose noise is drawn anew, and CUDA devices, whose sums may round differently in each run.
+    are gSDE, whose noise is drawn again, and CUDA devices, whose sums may round differently in each run.
 
     Args:
         agent_class: Class of the agent.

@@ -57,7 +57,7 @@ class FastSAC(SAC):
         actor_schedule: Factor of the actor's learning rate over the training: `"constant"`, or `"cosine"`,
             which falls to 0 along half a period (OfflineRL-Kit, once an epoch there).
         max_ent_coef: Bound of a learned entropy coefficient, 1 in the code of Sun et al. 2023 (MOBILE). As
-            there, it bounds the coefficient in use; its logarithm goes on learning.
+            there, it bounds the coefficient in use; its logarithm keeps learning.
         entropy_backup: Whether the targets' values include the entropy of the policy at the next observation.
             The codes of MOBILE and, in OfflineRL-Kit, of COMBO leave it out in D4RL's datasets.
         critic_layer_norm: Whether each hidden layer of the critics is layer-normalised before its activation

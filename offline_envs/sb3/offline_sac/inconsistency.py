@@ -31,7 +31,7 @@ class Inconsistency:
     2023 (MOBILE), section 4, without discount and reward, as in the release. Successors that end an episode
     count like any other, which is the release's way too.
 
-    It records no gradients, never waits for the device, and reads all weights anew at every call. Memory for
+    It records no gradients, never waits for the device, and reads all weights at every call. Memory for
     activations is bounded: rows are computed in chunks, see `row_chunks`.
 
     Args:

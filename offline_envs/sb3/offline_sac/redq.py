@@ -1,4 +1,4 @@
-"""`REDQ`: SAC with many critics, of which a few that are drawn anew set each target."""
+"""`REDQ`: SAC with many critics, of which a few, drawn for each target, set it."""
 
 from typing import Any
 

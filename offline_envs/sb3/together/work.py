@@ -24,7 +24,7 @@ class Call(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What a coroutine yields: calls to be made before it goes on."""
+    """What a coroutine yields: calls to be made before it continues."""
 
     kind: str
     """Works of one kind are done at the same time if they have equally many calls."""

@@ -157,5 +157,5 @@ def test_weights_of_other_networks_are_refused(initial: EnsembleDynamics, messag
 def test_spectral_norm_is_refused() -> None:
     settings = replace(TINY, spectral_norm=True)
     initial = EnsembleDynamics(2, 1, settings=settings)
-    with pytest.raises(SettingsError, match="spectral_norm=True: fit it anew"):
+    with pytest.raises(SettingsError, match="spectral_norm=True: fit without initial"):
         fit(linear_transitions(), settings, fit_settings=QUICK, initial=initial, progress=False)
