@@ -14,6 +14,7 @@ SCRIPTS = (
     "fit_throughput",
     "run_shares",
     "agent_updates",
+    "trpo_step",
     "planning",
     "device_rollout",
     "dataset_loading",

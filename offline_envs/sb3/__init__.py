@@ -20,6 +20,7 @@ from offline_envs.sb3.callbacks.real_evaluation import (
 from offline_envs.sb3.clone_losses import CLONE_LOSSES, check_clonable
 from offline_envs.sb3.cloning import BehaviorCloner
 from offline_envs.sb3.fast_sac.fast_sac import FastSAC
+from offline_envs.sb3.fast_trpo import FastTRPO
 from offline_envs.sb3.imitation import Imitator
 from offline_envs.sb3.offline_sac.combo import COMBO
 from offline_envs.sb3.offline_sac.mobile import MOBILE
@@ -51,6 +52,7 @@ __all__ = [
     "EvaluationRecord",
     "EvaluationResult",
     "FastSAC",
+    "FastTRPO",
     "Imitator",
     "MixedReplayBuffer",
     "OffPolicySchedule",

@@ -1,16 +1,16 @@
-"""`AveragedTRPO`: sb3-contrib's TRPO, which can act by an average of its policy's weights."""
+"""`AveragedTRPO`: `FastTRPO`, which can act by an average of its policy's weights."""
 
 from copy import copy, deepcopy
 from typing import Any
 
 import torch
-from sb3_contrib import TRPO
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
 from offline_envs.errors import SettingsError
 from offline_envs.sb3.averaging import ActsByAverage, check_decay
+from offline_envs.sb3.fast_trpo import FastTRPO
 
 
 class AveragedActorCriticPolicy(ActsByAverage, ActorCriticPolicy):
@@ -47,8 +47,8 @@ class AveragedActorCriticPolicy(ActsByAverage, ActorCriticPolicy):
                 mean.lerp_(current[name], 1 - decay)
 
 
-class AveragedTRPO(TRPO):
-    """sb3-contrib's TRPO, whose evaluated and saved policy can be an average of the policies on its way.
+class AveragedTRPO(FastTRPO):
+    """`FastTRPO`, whose evaluated and saved policy can be an average of the policies on its way.
 
     Each step of TRPO stays close to the last policy, but where a policy hardly keeps its balance a step
     decides whether it does. `docs/batches.md` says what an average is worth.

@@ -150,6 +150,15 @@ def test_agent_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert numbers(rows[2])[2] == 100
 
 
+def test_trpo_step(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = script("trpo_step", monkeypatch)
+    benchmark.main(rows=200, rounds=1, threads=0)
+    rows = cells(capsys.readouterr().out)
+    assert [row[0] for row in rows] == ["TRPO", "FastTRPO", "collecting"]
+    assert all(math.isfinite(n) and n > 0 for row in rows for n in numbers(row))
+    assert numbers(rows[0])[1] == 1  # times itself
+
+
 def test_together(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = script("together", monkeypatch)
     benchmark.main(agents=2, envs=[10], steps=2, device="cpu")
@@ -227,7 +236,7 @@ def test_several_tables_of_a_script_are_sections(monkeypatch: pytest.MonkeyPatch
     "name",
     [
         *("model_step", "device_step", "run_shares", "agent_updates", "device_rollout", "fit_throughput"),
-        *("ppo_in_model", "fused_tiles", "fit_to_error", "dataset_loading", "whole_run"),
+        *("ppo_in_model", "trpo_step", "fused_tiles", "fit_to_error", "dataset_loading", "whole_run"),
         *("growth", "guard", "all", "consistency", "kit_scores", "method_scores"),
     ],
 )

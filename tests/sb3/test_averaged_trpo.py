@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sb3_contrib
 import torch
 from numpy.typing import NDArray
-from sb3_contrib import TRPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from offline_envs.errors import SettingsError
-from offline_envs.sb3 import AveragedTRPO, BehaviorCloner, SB3VecEnv, acting_policy, current_policy
+from offline_envs.sb3 import AveragedTRPO, BehaviorCloner, FastTRPO, SB3VecEnv, acting_policy, current_policy
 from tests.sb3.toy import CountingVectorEnv, toy_transitions
 
 OBS = np.linspace(-1, 1, 15, dtype=np.float32).reshape(5, 3)
@@ -19,11 +19,11 @@ STEP = 64
 """Transitions of one step of the policy."""
 
 
-def make(kind: type[TRPO] = AveragedTRPO, env: Any = "Pendulum-v1", **options: Any) -> Any:
+def make(kind: type[FastTRPO] = AveragedTRPO, env: Any = "Pendulum-v1", **options: Any) -> Any:
     return kind("MlpPolicy", env, n_steps=STEP, batch_size=32, target_kl=0.1, seed=0, device="cpu", **options)
 
 
-def trained(kind: type[TRPO] = AveragedTRPO, steps: int = 4, **options: Any) -> Any:
+def trained(kind: type[FastTRPO] = AveragedTRPO, steps: int = 4, **options: Any) -> Any:
     return make(kind, **options).learn(steps * STEP)
 
 
@@ -49,8 +49,8 @@ def test_it_is_the_average_of_a_plain_loop() -> None:
     assert not torch.equal(found["action_net.weight"], own_weights(agent)["action_net.weight"])
 
 
-def test_training_is_that_of_trpo() -> None:
-    averaged, same, plain = trained(actor_ema_decay=0.9), trained(), trained(TRPO)
+def test_training_is_that_of_the_agent_without_it() -> None:
+    averaged, same, plain = trained(actor_ema_decay=0.9), trained(), trained(FastTRPO)
     for agent in (averaged, same):
         for name, value in own_weights(plain).items():
             assert torch.equal(own_weights(agent)[name], value)
@@ -59,11 +59,11 @@ def test_training_is_that_of_trpo() -> None:
 
 def test_with_decay_0_it_is_the_current_policy() -> None:
     agent = trained(actor_ema_decay=0.0)
-    np.testing.assert_array_equal(actions(agent), actions(trained(TRPO)))
+    np.testing.assert_array_equal(actions(agent), actions(trained(FastTRPO)))
 
 
 def test_deterministic_actions_are_the_averages_and_sampled_ones_the_current() -> None:
-    agent, plain = trained(actor_ema_decay=0.99), trained(TRPO)
+    agent, plain = trained(actor_ema_decay=0.99), trained(FastTRPO)
     np.testing.assert_array_equal(actions(current_policy(agent)), actions(plain))
     np.testing.assert_array_equal(actions(acting_policy(agent.policy)), actions(agent))
     assert abs(actions(agent) - actions(plain)).max() > 0.001
@@ -109,7 +109,7 @@ def test_contribs_agent_and_the_policy_act_by_the_average_of_a_file(tmp_path: Pa
     agent.save(tmp_path / "agent.zip")
     agent.policy.save(str(tmp_path / "policy.pt"))
     for loaded in (
-        TRPO.load(tmp_path / "agent.zip", device="cpu"),
+        sb3_contrib.TRPO.load(tmp_path / "agent.zip", device="cpu"),
         type(agent.policy).load(str(tmp_path / "policy.pt"), device="cpu"),
     ):
         np.testing.assert_array_equal(actions(loaded), actions(agent))
