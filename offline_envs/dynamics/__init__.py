@@ -22,7 +22,7 @@ from offline_envs.dynamics.gradients import Differentiable, with_gradients
 from offline_envs.dynamics.history_model import HistoryModel, model_rows
 from offline_envs.dynamics.holdout import HOLDOUT, SEEN, Holdout
 from offline_envs.dynamics.inventory import LEFTOVER, CacheEntry, cache_entries, delete_entry
-from offline_envs.dynamics.kinds import MODEL_KINDS
+from offline_envs.dynamics.kinds import ENSEMBLE, MODEL_KINDS
 from offline_envs.dynamics.masked_model import MaskedModel
 from offline_envs.dynamics.mean_uncertainty import mean_uncertainty
 from offline_envs.dynamics.model import (
@@ -72,6 +72,7 @@ __all__ = [
     "DELTA",
     "DISAGREEMENTS",
     "DISCRIMINATORS",
+    "ENSEMBLE",
     "HOLDOUT",
     "LEFTOVER",
     "MAX_DISTANCE",

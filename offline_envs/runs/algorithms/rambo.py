@@ -9,7 +9,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from offline_envs.adversary import Adversary, AdversarySettings, check_fit
 from offline_envs.agents import AGENTS
 from offline_envs.data import Transitions, check_continuous
-from offline_envs.dynamics import FitSettings, read_model_card, save_model
+from offline_envs.dynamics import ENSEMBLE, FitSettings, read_model_card, save_model
 from offline_envs.envs import ModelOptions
 from offline_envs.errors import SettingsError
 from offline_envs.runs.algorithms.base import AlgorithmState
@@ -70,8 +70,9 @@ class AdversarialTraining(ModelBased):
 
 
 def _fit_settings(model: Path) -> FitSettings | None:
-    """Settings of the fit of a saved model, if they are known."""
-    settings = read_model_card(model)["fit_settings"]
+    """Settings of the fit of a saved ensemble, if they are known; None for another model, refused later."""
+    card = read_model_card(model)
+    settings = card["fit_settings"] if card.get("kind", ENSEMBLE) == ENSEMBLE else None
     return None if settings is None else FitSettings.from_json(settings)
 
 

@@ -8,7 +8,15 @@ from stable_baselines3 import SAC
 
 from offline_envs.adversary import Adversary
 from offline_envs.data import load_transitions
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, FitSettings, load_ensemble, save_model
+from offline_envs.dynamics import (
+    EnsembleDynamics,
+    EnsembleSettings,
+    FitSettings,
+    GaussianProcessSettings,
+    fit_gaussian_process,
+    load_ensemble,
+    save_model,
+)
 from offline_envs.errors import SettingsError
 from offline_envs.runs import RunFolder, TrainSettings, check_possible, train
 from offline_envs.runs.algorithms.rambo import MOVED_MODEL
@@ -165,3 +173,15 @@ def test_a_model_of_another_loss_is_refused_before_anything_is_computed(tmp_path
     settings = rambo_settings(model=str(tmp_path / "model"), ensemble={}, fit={})
     with pytest.raises(SettingsError, match="rollout_steps=1 and value_weight=0, got 2 and 0"):
         check_possible(settings)
+
+
+def test_another_kind_of_model_is_refused_as_one(tmp_path: Path) -> None:
+    """The settings of its fit are not those of an ensemble's."""
+    pytest.importorskip("gpytorch")
+    data = load_transitions(DEMO)
+    settings = GaussianProcessSettings(n_rows=20, steps=1)
+    process, report = fit_gaussian_process(data, settings, progress=False)
+    save_model(tmp_path / "gp", process, transitions=data, fit_settings=settings, report=report)
+    run = rambo_settings(model=str(tmp_path / "gp"), ensemble={}, fit={})
+    with pytest.raises(SettingsError, match="got GaussianProcessDynamics"):
+        train(run, tmp_path / "run", show_progress=False)
