@@ -177,7 +177,7 @@ def test_a_model_of_another_loss_is_refused_before_anything_is_computed(tmp_path
 
 def test_another_kind_of_model_is_refused_as_one(tmp_path: Path) -> None:
     """The settings of its fit are not those of an ensemble's."""
-    pytest.importorskip("gpytorch")
+    pytest.importorskip("gpytorch", reason="fits need the extra gp", exc_type=ImportError)
     data = load_transitions(DEMO)
     settings = GaussianProcessSettings(n_rows=20, steps=1)
     process, report = fit_gaussian_process(data, settings, progress=False)
