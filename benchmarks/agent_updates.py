@@ -29,7 +29,7 @@ from rich.table import Table
 from run_shares import BATCH, REAL_RATIO, TASKS, calm_model, calm_transitions, kit_update
 from stable_baselines3 import SAC
 from stable_baselines3.common.logger import configure
-from timing import finished, seconds_of
+from timing import seconds_by_turn
 
 from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleSettings
@@ -97,7 +97,8 @@ def main(
     candidates["MOBILE's products"] = MobileProducts(data.obs_dim, data.action_dim, device, own=True)
     if offlinerl_kit:
         candidates["OfflineRL-Kit"] = kit_update(offlinerl_kit, data)
-    seconds = seconds_by_turn(candidates, updates, rounds, device)
+    calls = {name: partial(update, updates) for name, update in candidates.items()}
+    seconds = seconds_by_turn(calls, rounds, device)
     title = f"SAC in {task}, batch {BATCH}, networks 2x{WIDTH}, {device}, {torch.get_num_threads()} threads"
     Console().print(table(seconds, updates, title))
 
@@ -221,19 +222,6 @@ def _network(n: int, rows: int, widths: tuple[int, ...], device: str) -> list[tu
         made = [torch.randn(shape, device=device) for shape in shapes]
         layers.append((*made, torch.empty_like(made[1])))
     return layers
-
-
-def seconds_by_turn(
-    candidates: dict[str, Updates], updates: int, rounds: int, device: str
-) -> dict[str, list[float]]:
-    """Return the seconds of every turn of each, after a first one that is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for turn in range(rounds + 1):
-        for name, update in candidates.items():
-            spent = seconds_of(partial(finished, partial(update, updates), device))
-            if turn > 0:
-                seconds[name].append(spent)
-    return seconds
 
 
 def table(seconds: dict[str, list[float]], updates: int, title: str) -> Table:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from statistics import median
 from typing import Any, TypeVar
 
@@ -49,6 +50,25 @@ def median_ratio(
     calls = [lambda: finished(reference, device), lambda: finished(candidate, device)]
     turns = [[seconds_of(call) for call in calls] for _ in range(rounds + 1)]
     return median(first / second for first, second in turns[1:])
+
+
+def seconds_by_turn(
+    candidates: Mapping[str, Callable[[], object]], rounds: int, device: str = "cpu"
+) -> dict[str, list[float]]:
+    """Return the seconds of every turn of each, after a first one that is not counted.
+
+    Args:
+        candidates: What to call, by name.
+        rounds: Turns of each.
+        device: What is waited for after every call.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for turn in range(rounds + 1):
+        for name, call in candidates.items():
+            spent = seconds_of(partial(finished, call, device))
+            if turn > 0:
+                seconds[name].append(spent)
+    return seconds
 
 
 def seconds_of(call: Callable[[], object]) -> float:

@@ -19,7 +19,7 @@ from rich.table import Table
 from run_shares import TASKS, calm_model, calm_transitions
 from sb3_contrib import TRPO
 from stable_baselines3.common.logger import configure
-from timing import seconds_of
+from timing import seconds_by_turn
 
 from offline_envs.data import Transitions
 from offline_envs.runs.algorithms.on_policy import TRPO_FROM_CLONE
@@ -46,14 +46,8 @@ def main(
         "FastTRPO": step_of(agent_of(FastTRPO, data, rows)),
         COLLECTING: collection_of(agent_of(TRPO, data, rows)),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(rounds + 1):
-        for name, call in calls.items():
-            spent = seconds_of(call)
-            if turn > 0:  # the first one is not counted
-                seconds[name].append(spent)
     title = f"TRPO in halfcheetah, {rows} transitions for each step, {torch.get_num_threads()} threads"
-    Console().print(table(seconds, title))
+    Console().print(table(seconds_by_turn(calls, rounds), title))
 
 
 def agent_of(kind: type[TRPO], data: Transitions, rows: int) -> Any:
