@@ -24,6 +24,9 @@ IGNORED = ("disable_env_checker", "order_enforce")
 RENDER_MODE = "render_mode"
 """Setting of every Gymnasium environment."""
 
+EPISODE_STEPS = "max_episode_steps"
+"""Setting of `gym.make` and `gym.make_vec`: the horizon."""
+
 NO_DATASET = (
     "A learned environment needs the dataset that it is learned from. Give dataset=: a Minari id, a path, "
     'arrays or Transitions, e.g. dataset="offline-envs/inverteddoublependulum-replay-v0", which is in this '
@@ -51,7 +54,7 @@ def learned_env(dataset: DatasetSource | None = None, *, method: str | Method, *
                 f"{name}= is a setting of gym.make_vec(...), all rows at once: not of gym.make(...), nor "
                 "of gym.make_vec(..., vectorization_mode='sync') or 'async', which stack single environments."
             )
-    return LearnedEnv(*_made(dataset, method, options))
+    return LearnedEnv(*_made(dataset, method, options, (EPISODE_STEPS,)))
 
 
 # Here `gym.make` looks up which render modes the environment has without a wrapper.
@@ -87,7 +90,7 @@ def learned_vector_env(
         SettingsTypeError: An unknown name, or no dataset.
         SettingsError: A value that is not valid.
     """
-    assembly, pictures = _made(dataset, method, options)
+    assembly, pictures = _made(dataset, method, options, (EPISODE_STEPS, *VECTOR_OPTIONS))
     env = LearnedVectorEnv(
         num_envs,
         assembly,
@@ -103,7 +106,7 @@ def learned_vector_env(
 VECTOR_OPTIONS = tuple(
     name
     for name in inspect.signature(learned_vector_env).parameters
-    if name not in ("dataset", "method", "max_episode_steps", "options")
+    if name not in ("dataset", "method", EPISODE_STEPS, "options")
 )
 """Settings that `gym.make_vec` takes and `gym.make` does not."""
 
@@ -116,8 +119,9 @@ def method_class(path: str) -> type[Method]:
 
 
 def _made(
-    dataset: DatasetSource | None, method: str | Method, options: Mapping[str, Any]
+    dataset: DatasetSource | None, method: str | Method, options: Mapping[str, Any], beside: tuple[str, ...]
 ) -> tuple[Assembly, Pictures | None]:
+    """What an environment is made of; `beside` are the settings that its caller takes itself."""
     if dataset is None:
         raise SettingsTypeError(NO_DATASET)
     kind = method_class(method) if isinstance(method, str) else type(method)
@@ -125,7 +129,7 @@ def _made(
     known = {name: value for name, value in options.items() if name not in (*IGNORED, RENDER_MODE)}
     for name in known:
         if name not in (*own, *MODEL_OPTIONS):
-            raise _unexpected_keyword(name, (*own, *MODEL_OPTIONS))
+            raise _unexpected_keyword(name, (*own, *MODEL_OPTIONS, *beside))
     chosen = kind(**{n: v for n, v in known.items() if n in own}) if isinstance(method, str) else method
     others = {n: v for n, v in known.items() if n in MODEL_OPTIONS}
     model_options = ModelOptions(**{**kind.model_defaults, **others})

@@ -22,6 +22,15 @@ def test_an_unknown_setting_is_refused_with_the_valid_ones(
             make(env_id, **options)
 
 
+def test_the_valid_settings_are_those_of_gym_make_or_of_gym_make_vec() -> None:
+    with pytest.raises(SettingsError, match="max_episode_steps") as of_make:
+        gym.make("LearnedModel-v0", **toy_options(horizon=5))
+    with pytest.raises(SettingsError, match=r"max_episode_steps.*output") as of_make_vec:
+        gym.make_vec("LearnedModel-v0", **toy_options(horizon=5))
+    assert "output" not in str(of_make.value)
+    assert "autoreset_mode" in str(of_make_vec.value)
+
+
 @pytest.mark.parametrize("env_id", ENV_IDS)
 def test_settings_of_vector_environments_are_refused_by_make(
     env_id: str, toy_dataset: Path, toy_model: Path
