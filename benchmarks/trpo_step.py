@@ -25,7 +25,7 @@ from offline_envs.data import Transitions
 from offline_envs.runs.algorithms.on_policy import TRPO_FROM_CLONE
 from offline_envs.sb3 import FastTRPO, SB3VecEnv
 
-N_ENVS = 100
+N_ENVS = TRPO_FROM_CLONE["n_envs"]
 BASE = "TRPO"
 COLLECTING = "collecting"
 
@@ -53,7 +53,8 @@ def main(
 def agent_of(kind: type[TRPO], data: Transitions, rows: int) -> Any:
     """An agent that has collected once."""
     model = calm_model(data.obs_dim, data.action_dim)
-    envs = gym.make_vec("PenalizedModel-v0", num_envs=N_ENVS, dataset=data, model=model)
+    episodes = {"max_episode_steps": TRPO_FROM_CLONE["horizon"], "start": TRPO_FROM_CLONE["start"]}
+    envs = gym.make_vec("PenalizedModel-v0", num_envs=N_ENVS, dataset=data, model=model, **episodes)
     options = {**TRPO_FROM_CLONE["agent_options"], "batch_size": rows // 10}
     agent = kind("MlpPolicy", SB3VecEnv(envs), n_steps=rows // N_ENVS, seed=0, device="cpu", **options)
     agent.set_logger(configure(None, []))
