@@ -62,6 +62,8 @@ class BehaviorCloner:
         loss: `"mean"`, the squared distance of the deterministic action, or `"likelihood"`, which also fits
             the spread of sampled actions and needs a policy that has one: any but those of TD3 and DDPG.
         seed: Seed of the holdout and of the batches.
+        holdout: Rows of the dataset that are kept out of the fit and on which the error is measured, int64
+            `(h,)`; None draws a twentieth.
         env_id: Environment of the data, where their metadata do not name it.
         task: Task that the agent is for. Its reward is not used, but it may have fewer observation dimensions
             than the data.
@@ -71,7 +73,7 @@ class BehaviorCloner:
 
     Raises:
         SettingsError: A number that is not positive, a single step, an unknown loss or one that the policy
-            does not have, or spaces that are not those of the dataset.
+            does not have, spaces that are not those of the dataset, or a holdout that is no part of it.
 
     Example:
         >>> from stable_baselines3 import SAC
@@ -94,6 +96,7 @@ class BehaviorCloner:
         learning_rate: float = 1e-3,
         loss: str = "mean",
         seed: int = 0,
+        holdout: Tensor | None = None,
         env_id: str | EnvSpec | None = None,
         task: str | Task | None = None,
     ) -> None:
@@ -112,9 +115,8 @@ class BehaviorCloner:
         self._policy: BasePolicy = agent.policy
         self._generator = torch.Generator().manual_seed(seed)
         obs, action = transitions.obs.to(agent.device), _targets(agent, transitions).to(agent.device)
-        order = torch.randperm(len(obs), generator=self._generator).to(agent.device)
-        n_holdout = max(1, int(HOLDOUT_SHARE * len(obs)))
-        self._holdout, self._train = order[:n_holdout], order[n_holdout:]
+        drawn = draw_holdout(len(obs), self._generator) if holdout is None else _split(len(obs), holdout)
+        self._holdout, self._train = (rows.to(agent.device) for rows in drawn)
         self._obs, self._action, self._batch_size = obs, action, batch_size
         continuous = isinstance(agent.action_space, Box)
         self._loss = CLONE_LOSSES[loss] if continuous else negative_log_likelihood
@@ -164,6 +166,24 @@ class BehaviorCloner:
         chunks = torch.split(self._holdout, CHUNK)
         distances = [self._distance(self._policy, self._obs[rows], self._action[rows]) for rows in chunks]
         return float(torch.cat(distances).mean())
+
+
+def draw_holdout(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Split `n` rows at random into a holdout, of at least one, and the others; int64 `(h,)`, `(n − h,)`."""
+    order = torch.randperm(n, generator=generator)
+    n_holdout = max(1, int(HOLDOUT_SHARE * n))
+    return order[:n_holdout], order[n_holdout:]
+
+
+def _split(n: int, holdout: Tensor) -> tuple[Tensor, Tensor]:
+    """A given holdout of `n` rows, and the others."""
+    holdout, rows = holdout.cpu(), torch.arange(n)
+    others = rows[~torch.isin(rows, holdout)]
+    if not 0 < len(holdout) == n - len(others) < n:
+        raise SettingsError(
+            f"holdout must name some of the {n} rows of the dataset, each once, and not all, got {holdout}."
+        )
+    return holdout, others
 
 
 def _let_others_follow(policy: Any) -> None:

@@ -9,7 +9,7 @@ from offline_envs.data import Transitions
 from offline_envs.envs import LearnedVectorEnv, rollout
 from offline_envs.errors import SettingsError
 from offline_envs.policies import Policy, as_policy
-from offline_envs.sb3.cloning import BehaviorCloner
+from offline_envs.sb3.cloning import BehaviorCloner, draw_holdout
 from offline_envs.settings import check_arguments, check_seed
 
 
@@ -64,6 +64,8 @@ class Imitator:
         self._transitions = within.unwrapped.transitions
         self._obs: list[Tensor] = []
         self._actions: list[Tensor] = []
+        self._holdout = torch.zeros(0, dtype=torch.int64)
+        self._generator = torch.Generator().manual_seed(seed)
 
     @property
     def demonstrations(self) -> Transitions:
@@ -91,19 +93,27 @@ class Imitator:
         """Gather demonstrations where expert or agent get, and fit the agent to all.
 
         Returns:
-            Mean squared distance to the expert's actions on demonstrations that were held out, see
-            `BehaviorCloner.error`.
+            Mean squared distance to the expert's actions on demonstrations that were held out in all rounds,
+            see `BehaviorCloner.error`.
         """
         acting = self._expert if self.rounds == 0 else as_policy(self._agent, self._transitions.agent_spaces)
         seed = self._seed + self.rounds
         found = rollout(acting, self._rows, self._horizon, within=self._within, seed=seed)
         actions = found.action if self.rounds == 0 else self._labelled(found.obs)
-        self._obs.append(found.obs.flatten(0, 1).cpu())
-        self._actions.append(actions.flatten(0, 1).cpu())
+        self._gather(found.obs.flatten(0, 1).cpu(), actions.flatten(0, 1).cpu())
         self.rounds += 1
-        cloner = BehaviorCloner(self._agent, self.demonstrations, loss=self._loss, seed=seed)
+        cloner = BehaviorCloner(
+            self._agent, self.demonstrations, loss=self._loss, seed=seed, holdout=self._holdout
+        )
         cloner.train(self._epochs * cloner.steps_per_epoch)
         return cloner.error()
+
+    def _gather(self, obs: Tensor, actions: Tensor) -> None:
+        """Keep a round's demonstrations, some of them out of all fits: each resumes from the last."""
+        held, _ = draw_holdout(len(obs), self._generator)
+        self._holdout = torch.cat([self._holdout, held + sum(map(len, self._obs))])
+        self._obs.append(obs)
+        self._actions.append(actions)
 
     @torch.no_grad()
     def _labelled(self, obs: Tensor) -> Tensor:

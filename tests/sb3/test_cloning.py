@@ -128,6 +128,21 @@ def test_the_same_seed_gives_the_same_policy() -> None:
     assert torch.equal(*weights)
 
 
+def test_a_given_holdout_is_left_out_of_the_fit() -> None:
+    data, held = linear_policy(), torch.tensor([5, 2])
+    found = BehaviorCloner(make_agent(SAC), data, holdout=held)
+    assert found._holdout.tolist() == [5, 2]
+    assert sorted(found._train.tolist()) == [row for row in range(len(data)) if row not in (2, 5)]
+
+
+@pytest.mark.parametrize("rows", [[], [0, 0], [-1], [100_000], list(range(len(linear_policy())))])
+def test_a_holdout_that_is_no_part_of_the_data_is_refused(rows: list[int]) -> None:
+    with pytest.raises(
+        SettingsError, match=r"holdout must name some of the \d+ rows .*, each once, and not all"
+    ):
+        BehaviorCloner(make_agent(SAC), linear_policy(), holdout=torch.tensor(rows, dtype=torch.int64))
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(SettingsError, match="must be positive, got 0"):
         BehaviorCloner(make_agent(SAC), linear_policy(), batch_size=0)

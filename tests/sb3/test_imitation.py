@@ -9,7 +9,7 @@ from torch import Tensor
 from offline_envs.envs import rollout
 from offline_envs.errors import SettingsError
 from offline_envs.policies import as_policy
-from offline_envs.sb3 import Imitator, SB3VecEnv
+from offline_envs.sb3 import BehaviorCloner, Imitator, SB3VecEnv, imitation
 from tests.toy import toy_options
 
 
@@ -60,6 +60,25 @@ def test_the_agent_comes_to_act_as_the_expert_does(kind: Any) -> None:
     errors = [found.round() for _ in range(3)]
     assert distance() < before / 4
     assert errors[-1] < before / 4
+
+
+def test_what_a_round_holds_out_stays_out_of_the_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent keeps what it was fitted to before, so a new holdout would hold rows that it has seen."""
+    splits: list[tuple[set[int], set[int]]] = []
+
+    class Noting(BehaviorCloner):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            splits.append((set(self._train.tolist()), set(self._holdout.tolist())))
+
+    monkeypatch.setattr(imitation, "BehaviorCloner", Noting)
+    envs = learned()
+    found = imitator(agent_in(envs), envs, rows=10, epochs=1)
+    for _ in range(3):
+        found.round()
+    assert [(len(train), len(held)) for train, held in splits] == [(38, 2), (76, 4), (114, 6)]
+    assert set().union(*(train for train, _ in splits)).isdisjoint(splits[-1][1])
+    assert {row // 40 for row in splits[-1][1]} == {0, 1, 2}
 
 
 def test_what_cannot_be_imitated_in_is_refused() -> None:
