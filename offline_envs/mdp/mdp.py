@@ -14,6 +14,7 @@ from offline_envs.mdp.known.known import Known
 from offline_envs.mdp.known.replay import Replay
 from offline_envs.mdp.members import Members
 from offline_envs.mdp.samplers import EliteSampler, FollowsMember, MeanSampler, Sampler
+from offline_envs.mdp.spread import follows_elites
 from offline_envs.mdp.step import Step
 from offline_envs.mdp.transform import Transform
 from offline_envs.tasks import TerminationRule
@@ -64,6 +65,17 @@ class LearnedMDP:
     def begin(self, n: int, generator: torch.Generator) -> Tensor | None:
         """Draw what each of `n` rows keeps for an episode, for `step`; None if there is nothing to keep."""
         return self.sampler.begin(n, self.members, generator)
+
+    def begin_in(self, elite: Tensor, generator: torch.Generator) -> Tensor | None:
+        """What rows keep that follow given elites for an episode, also if a step would draw another one.
+
+        A sampler that follows no elite, like that of MOREC, keeps what it would in any episode.
+
+        Args:
+            elite: Position of each row's elite among the elites, int64 `(n,)`.
+            generator: Source of randomness.
+        """
+        return elite if follows_elites(self.sampler) else self.begin(len(elite), generator)
 
     def step(
         self,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from offline_envs.dynamics import Prediction, scaled_spread
 from offline_envs.mdp.members import Members
-from offline_envs.mdp.samplers import Drawn, Sampler
+from offline_envs.mdp.samplers import Drawn, EliteSampler, Sampler
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class SpreadSampler:
         """See `Sampler`."""
         scaled = scaled_spread(prediction, self.factor, self.elites)
         return self.sampler(obs, action, scaled, drawn, generator)
+
+
+def follows_elites(sampler: Sampler) -> bool:
+    """Whether a row follows the elite that it keeps, whatever the spread about its mean."""
+    return isinstance(sampler.sampler if isinstance(sampler, SpreadSampler) else sampler, EliteSampler)
 
 
 def with_spread(sampler: Sampler, factor: float, members: Members) -> Sampler:

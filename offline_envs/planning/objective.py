@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from offline_envs.errors import SettingsError
-from offline_envs.mdp import EliteSampler, LearnedMDP, Sampler, SpreadSampler, Step
+from offline_envs.mdp import LearnedMDP, Step
 from offline_envs.registry import Registry
 
 TerminalValue = Callable[[Tensor], Tensor]
@@ -39,14 +39,9 @@ def share_out(mdp: LearnedMDP, n: int, particles: int, generator: torch.Generato
     So every candidate meets the same elites, each equally often if their number divides that of the
     particles. A sampler that does not follow one elite keeps what it would in an episode.
     """
-    if not _follows_elites(mdp.sampler):
-        return mdp.begin(n * particles, generator)
     elites = mdp.members.elites
-    return (torch.arange(particles, device=elites.device) % len(elites)).repeat(n)
-
-
-def _follows_elites(sampler: Sampler) -> bool:
-    return isinstance(sampler.sampler if isinstance(sampler, SpreadSampler) else sampler, EliteSampler)
+    elite = torch.arange(particles, device=elites.device) % len(elites)
+    return mdp.begin_in(elite.repeat(n), generator)
 
 
 TS_1, TS_INF, MEAN = "ts1", "tsinf", "mean"

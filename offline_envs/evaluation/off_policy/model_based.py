@@ -1,6 +1,6 @@
 """Model-based evaluation: full episodes of a policy in each elite of a model, from first states."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from offline_envs.errors import SettingsError
 from offline_envs.evaluation.off_policy.episodes import check_gamma
 from offline_envs.evaluation.off_policy.estimate import Estimate
-from offline_envs.mdp import EliteSampler, LearnedMDP, ModelWorld, StartStates, follow
+from offline_envs.mdp import LearnedMDP, ModelWorld, StartStates, follow
 from offline_envs.policies import Policy, Predictor, as_policy
 
 
@@ -64,8 +64,9 @@ def imagined_returns(
 ) -> ImaginedReturns:
     """Follow a policy's deterministic actions for full episodes, each inside one elite.
 
-    Every elite takes the same number of episodes and keeps them to their end, as with `member="episode"`,
-    whatever sampler the MDP has: one that draws another elite at each step averages their errors out.
+    Every elite takes the same number of episodes and keeps them to their end, as with `member="episode"`:
+    an MDP that draws another elite at each step would average their errors out. Where its sampler follows no
+    elite, like that of MOREC, all episodes are of one kind, and what tells the groups apart is chance.
     `offline_envs.evaluation.model_return` is the forecast of training runs, without pessimism.
 
     Args:
@@ -88,11 +89,11 @@ def imagined_returns(
     generator = torch.Generator(device=device).manual_seed(seed)
     drawn = starts.draw_index(n_episodes, generator)
     world = ModelWorld(
-        replace(mdp, sampler=EliteSampler(per_episode=True)),
+        mdp,
         starts.obs[drawn].repeat(n_elites, 1),
         generator,
         dataset_rows=None if starts.rows is None else starts.rows[drawn].repeat(n_elites),
-        kept=torch.arange(n_elites, device=device).repeat_interleave(n_episodes),
+        kept=mdp.begin_in(torch.arange(n_elites, device=device).repeat_interleave(n_episodes), generator),
     )
     tally = _Tally(n_elites * n_episodes, device)
     for time, followed in enumerate(islice(follow(as_policy(policy), world), max_steps)):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from offline_envs.envs import Assembly, ModelOptions, assemble
 from offline_envs.errors import SettingsError
 from offline_envs.evaluation import model_return
 from offline_envs.evaluation.off_policy.model_based import ImaginedReturns, imagined_returns
-from offline_envs.methods import Halt, Method, Penalty
+from offline_envs.methods import SELECTIONS, CandidateSampler, Halt, Method, Penalty
 from tests.toy import (
     counting_ensemble,
     quiet_ensemble,
@@ -27,6 +28,11 @@ class Idle:
 def beyond_six(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
     del obs, action  # Unused.
     return next_obs[:, 0] > 6.5
+
+
+def to_the_right(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
+    del obs, action  # Unused.
+    return next_obs[:, 0]
 
 
 def world(model: Any, method: Method | None = None, termination: Any = "never") -> Assembly:
@@ -95,3 +101,21 @@ def test_numbers_out_of_range_are_refused() -> None:
         returns(made, n_episodes=0)
     with pytest.raises(SettingsError, match="gamma must be above 0"):
         returns(made, gamma=2.0)
+
+
+def test_the_spread_of_the_mdp_is_kept() -> None:
+    """With half of the distances, elites that pay 4 and 1 pay 3.25 and 1.75."""
+    options = ModelOptions(model=quiet_ensemble(), start="initial", termination="never", spread=0.5)
+    found = returns(assemble(toy_transitions(), None, options))
+    assert found.raw[0].tolist() == pytest.approx([32.5] * 4, abs=1e-3)
+    assert found.raw[1].tolist() == pytest.approx([17.5] * 4, abs=1e-3)
+
+
+def test_a_sampler_that_follows_no_elite_chooses_as_it_does_in_episodes() -> None:
+    """Elite 2 moves to the left and pays 4, elite 0 to the right and pays 1: who prefers the right has 1."""
+    made = world(quiet_ensemble())
+    elites = made.mdp.members.elites
+    chosen = CandidateSampler(to_the_right, elites, 1, SELECTIONS["argmax"], 1.0)
+    made = made._replace(mdp=replace(made.mdp, sampler=chosen))
+    found = returns(made)
+    assert found.raw.flatten().tolist() == pytest.approx([10] * 8, abs=1e-3)
