@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offline_envs.data import to_columns
-from offline_envs.dynamics import DELTA, DynamicsModel, measure
+from offline_envs.dynamics import DELTA, DynamicsModel, MaskedModel, measure
 from offline_envs.evaluation.chunks import predict_in_chunks
 from offline_envs.evaluation.intervals import mixture_quantile
 from offline_envs.evaluation.ranking import rank_correlation
@@ -26,7 +26,8 @@ class PredictionError:
     """Errors of an ensemble's predictions on `m` real steps.
 
     Attributes:
-        error: Distance of the elites' mean from the true next observation, float32 `(m,)`, raw units.
+        error: Distance of the elites' mean from the true next observation, float32 `(m,)`, raw units; of
+            known columns, which no step takes from the model, nothing.
         quantile: Quantile of the truth in the elites' mixture of Gaussians, float64 `(m, 1 + d)` for
             (reward, next_obs), uniform on [0, 1] if calibrated; None for deterministic members.
     """
@@ -41,7 +42,8 @@ class ModelError:
 
     Attributes:
         uncertainty: u(obs, action), `(m,)`, before its coefficient.
-        error: Distance of the elites' mean prediction from the true next observation, `(m,)`, raw units.
+        error: Distance of the elites' mean prediction from the true next observation, `(m,)`, raw units; of
+            known columns, which no step takes from the model, nothing.
     """
 
     uncertainty: NDArray[np.float32]
@@ -70,7 +72,7 @@ def prediction_error(
         elites = prediction.members(ensemble.elites)
         true = torch.cat([rewards[rows, None], next_obs[rows] - obs[rows]], dim=1).to(elites.mean.device)
         missed = true[:, DELTA] - elites.mean.mean(dim=0)[:, DELTA]
-        errors.append(torch.linalg.vector_norm(missed, dim=1).cpu())
+        errors.append(_distance(ensemble, missed).cpu())
         if ensemble.probabilistic:
             quantiles.append(mixture_quantile(elites, true).cpu())
     return PredictionError(torch.cat(errors), torch.cat(quantiles) if quantiles else None)
@@ -140,5 +142,14 @@ def one_step_error(
         before, after = obs[rows].to(elites.device), next_obs[rows].to(elites.device)
         mean = before + prediction.mean[elites].mean(dim=0)[:, DELTA]
         uncertainty.append(measure(penalty)(measured_members(ensemble, prediction, penalty_members)))
-        error.append(torch.linalg.vector_norm(after - mean, dim=1))
+        error.append(_distance(ensemble, after - mean))
     return ModelError(torch.cat(uncertainty).cpu().numpy(), torch.cat(error).cpu().numpy())
+
+
+def _distance(model: DynamicsModel, missed: Tensor) -> Tensor:
+    """Length of what a model missed of the next observation, `(m, d)`, in the columns that it predicts."""
+    if isinstance(model, MaskedModel):
+        known = model.outputs[model.outputs > 0] - 1  # output 0 is the reward
+        missed = missed.index_fill(1, known, 0.0)
+    distance: Tensor = torch.linalg.vector_norm(missed, dim=1)
+    return distance

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
+from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, MaskedModel
 from offline_envs.evaluation import (
     ModelError,
     chunks,
@@ -68,6 +68,15 @@ def test_the_error_is_that_of_the_elites_mean(
     assert found.error.tolist() == [5, 1, 0]
     assert found.uncertainty == pytest.approx([uncertainty] * 3)
     assert found.rank_correlation is None
+
+
+def test_known_columns_have_no_error() -> None:
+    """No step takes the reward and obs₁ from the model, so what it misses of (3, 4) is 3."""
+    model = MaskedModel(toy_ensemble(), [0, 2])
+    obs, actions, moved = torch.zeros(1, 2), torch.zeros(1, 1), torch.tensor([[3.0, 4]])
+    found = one_step_error(model, obs, actions, moved, penalty="max_std")
+    assert found.error.tolist() == [3]
+    assert prediction_error(model, obs, actions, torch.zeros(1), moved).error.tolist() == [3]
 
 
 def test_the_rank_correlation_by_hand() -> None:
