@@ -84,7 +84,7 @@ class LearnedEnv(LearnedParts, gym.Env[Any, Any]):
     @property
     def reward_replaced(self) -> Tensor:
         """Whether the last reward was a fixed one that pessimism must leave alone, bool `(1,)`."""
-        return self._episodes.replaced
+        return self._episodes.replaced.clone()  # the next step writes there
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
