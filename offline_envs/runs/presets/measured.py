@@ -69,6 +69,7 @@ def mopo_trpo() -> Iterator[Preset]:
     }
     for name, more, rows in (
         ("hopper-replay", steady, "250 016"),
+        ("halfcheetah-jump", {"task": "halfcheetah-jump", **steady}, "300 000"),
         ("ant-angle", {"task": "ant-angle:survive_bonus=1"}, "350 016"),
     ):
         yield Preset(f"mopo-trpo/{name}", _measured("batches", rows), {**settings, **more})
