@@ -15,6 +15,8 @@ from offline_envs.dynamics import (
 from offline_envs.errors import CheckpointError, OfflineEnvsError, SettingsError, StorageError
 from offline_envs.export import export_model, onnx_file
 from offline_envs.kernels import products
+from tests.dynamics.gaussian_process.own_process import process_of
+from tests.dynamics.linear_data import linear_transitions
 from tests.export.files import metadata, run
 from tests.toy import ELITES, MEANS, STDS, toy_ensemble
 
@@ -42,6 +44,22 @@ def test_predictions_of_the_elites_by_hand(toy: Path) -> None:
         np.testing.assert_allclose(reward_std[place], [STDS[member][0]] * 4, rtol=1e-5)
         np.testing.assert_allclose(next_obs[place], obs + np.array(MEANS[member][1:]), rtol=1e-5)
         np.testing.assert_allclose(next_obs_std[place], [STDS[member][1:]] * 4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["exact", "sparse"])
+def test_a_gaussian_process_becomes_a_file_for_any_number_of_rows(exact: bool, tmp_path: Path) -> None:
+    data = linear_transitions(60)
+    process = process_of(data, exact=exact)
+    save_model(tmp_path / "model", process, transitions=data)
+    export_model(tmp_path / "model", tmp_path / "gp.onnx")
+    for n in (1, 7):
+        obs, action = data.obs[:n], data.actions[:n]
+        mean, std = process.predict(obs, action)
+        reward, reward_std, next_obs, next_obs_std = run(tmp_path / "gp.onnx", obs.numpy(), action.numpy())
+        np.testing.assert_allclose(reward, mean[..., 0], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(reward_std, std[..., 0], rtol=1e-4)
+        np.testing.assert_allclose(next_obs, obs + mean[..., 1:], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(next_obs_std, std[..., 1:], rtol=1e-4)
 
 
 def test_one_file_says_what_it_is(toy: Path) -> None:

@@ -12,6 +12,7 @@ from offline_envs.dynamics.gaussian_process.posterior import Posterior, exact_ro
 from offline_envs.dynamics.gaussian_process.settings import MOST_EXACT_ROWS
 from offline_envs.dynamics.prediction import Prediction
 from offline_envs.dynamics.uncertainty.measures import Measure, max_std
+from offline_envs.kernels import is_traced
 
 LARGEST_COVARIANCE = 2**22
 """Covariances of outputs, points and rows that are computed together: 32 MB, to stay near the cache."""
@@ -159,6 +160,9 @@ class GaussianProcessDynamics(nn.Module):
         """Mean and variance without noise in standardised units, float64 `(B, 1 + d)`, in chunks."""
         posterior = self.posterior
         inputs = self.normalizer(torch.cat([obs, action], dim=-1)).double()
+        if is_traced():  # a graph is for any number of rows
+            mean, variance = posterior(inputs)
+            return mean.T, variance.T
         size = max(1, LARGEST_COVARIANCE // posterior.weights.numel())
         parts = [posterior(chunk) for chunk in torch.split(inputs, size)]
         mean, variance = (torch.cat(part, dim=1).T for part in zip(*parts, strict=True))
