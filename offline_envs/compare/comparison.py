@@ -156,9 +156,10 @@ def _warn_of_models(policies: Sequence[RunPolicy]) -> None:
     models = {read_model_card(p.model)["weights_sha256"] for p in policies if p.model is not None}
     without = [p.name for p in policies if p.model is None]
     if len(models) > 1 or (models and without):
-        lacking = f", {len(without)} of them in none" if without else ""
+        several = f"{len(models)} different models" if len(models) > 1 else "one model"
+        lacking = f", {', '.join(without)} in none" if without else ""
         warnings.warn(
-            f"The runs were trained in {len(models)} different models{lacking}: what their own models say of "
+            f"The runs were trained in {several}{lacking}: what their own models say of "
             "them also differs by the model. Let one judge all of them by model= (--model).",
             stacklevel=3,
         )

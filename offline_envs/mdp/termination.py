@@ -154,12 +154,17 @@ def _gives_tensors(rule: TerminationRule, transitions: Transitions, device: str 
 
 
 def _known_rule(transitions: Transitions) -> TerminationRule:
-    rule = None if transitions.env_spec is None else termination_rule(transitions.env_spec)
+    valid = "termination='learned', 'never' or a function of (obs, action, next_obs)"
+    if transitions.env_spec is None:
+        raise SettingsError(
+            f"{transitions.source} does not name its environment, so no termination rule is known. Pass "
+            f"env_id=, or {valid}."
+        )
+    rule = termination_rule(transitions.env_spec)
     if rule is None:
         raise SettingsError(
-            f"No termination rule is known for the environment {transitions.env_id!r} "
-            f"of {transitions.source}. Pass termination='learned', 'never' or a function of (obs, action, "
-            "next_obs), or env_id= if the dataset does not name its environment."
+            f"No termination rule is known for the environment {transitions.env_id!r} of "
+            f"{transitions.source}. Pass {valid}."
         )
     return rule
 

@@ -84,9 +84,10 @@ def layout_of(transitions: Transitions) -> tuple[ObsLayout, EnvSpec]:
     """
     spec = transitions.env_spec
     if spec is None or spec.id not in LAYOUTS:
+        named = "does not name its environment (pass env_id=)" if spec is None else f"comes from {spec.id}"
+        origin = f"{transitions.source} {named}"
         raise SettingsError(
-            f"The simulator can be set to an observation of {', '.join(sorted(LAYOUTS))}; "
-            f"{transitions.source} comes from {transitions.env_id}. Enter others in "
-            "offline_envs.simulator.LAYOUTS."
+            f"The simulator can be set to an observation of {', '.join(sorted(LAYOUTS))}; {origin}. Enter "
+            "others in offline_envs.simulator.LAYOUTS."
         )
     return LAYOUTS[spec.id], spec

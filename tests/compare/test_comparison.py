@@ -166,7 +166,7 @@ def test_runs_without_a_model_lack_model_based_estimates(
     tiny_model: Path, tmp_path: Path, runs: list[Path]
 ) -> None:
     bare = fake_run(tmp_path / "bare", 3, model=None, real_return=1.0)
-    with pytest.warns(UserWarning, match=r"in 1 different models, 1 of them in none.*--model"):
+    with pytest.warns(UserWarning, match=r"trained in one model, .*bare in none: .*--model"):
         found = compare_runs([bare, runs[0]], tmp_path / "out", SMALL, estimators=["model"])
     assert [list(estimates) for estimates in found.estimates.values()] == [[], ["model"]]
     judged = compare_runs(

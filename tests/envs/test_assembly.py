@@ -92,7 +92,7 @@ def single_ensemble() -> EnsembleDynamics:
         ({"device": "tpu9"}, "device='tpu9' cannot be used"),
         ({"start": "anywhere"}, r"Unknown start 'anywhere'\. Valid: dataset, initial"),
         ({"termination": "sometimes"}, "Unknown termination 'sometimes'"),
-        ({"termination": "auto"}, "No termination rule is known for the environment None of toy"),
+        ({"termination": "auto"}, "toy does not name its environment, so no termination rule is known"),
         ({"ensemble": {"n_members": 9}}, "model= is already fitted"),
         ({"model": None, "ensemble": {"width": 3}}, "Unknown setting of EnsembleSettings 'width'"),
         ({"model": None, "fit": {"epochs": 3}}, "Unknown setting of FitSettings 'epochs'"),

@@ -93,7 +93,7 @@ def test_a_restored_task_gives_its_own_reward(make_env: MakeEnv, height: float) 
 
 
 def test_what_cannot_be_restored_is_refused_with_the_reason() -> None:
-    with pytest.raises(SettingsError, match=r"toy comes from None"):
+    with pytest.raises(SettingsError, match=r"toy does not name its environment"):
         Simulator.of(toy_transitions())
     demo = load_transitions(DEMO)
     hopper = replace(demo, env_spec=gym.spec("Hopper-v5"))
