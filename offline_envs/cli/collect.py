@@ -1,7 +1,7 @@
 """`offline-envs collect`: make a dataset with a random, a trained or a loaded policy."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
     from offline_envs.collect import Collected, PlanningModel
+
+LOADING = ("task", "columns", "env_id", "history")
+"""Keywords of a learned environment by which a dataset is loaded."""
 
 AgentName = Annotated[
     str,
@@ -85,7 +88,8 @@ def collect(
     )
     root = _checked_root(dataset_id, output_root)
     plans = settings.plans and learned_from is not None
-    learned = _planning_model(str(learned_from), learned_env, learned_kwargs) if plans else None
+    choice = str(learned_from), learned_env, learned_kwargs
+    learned = _planning_model(env_id, settings, *choice) if plans else None
     console = Console()
     try:
         collected = _collect_with_progress(env_id, dataset_id, settings, learned, root, console)
@@ -107,14 +111,21 @@ def _checked_root(dataset_id: str, output_root: Path | None) -> Path:
     return root
 
 
-def _planning_model(dataset: str, learned_env: str, learned_kwargs: str) -> "PlanningModel":
-    from offline_envs.collect import PlanningModel
-    from offline_envs.data import load_transitions
+def _planning_model(
+    env_id: str, settings: CollectSettings, dataset: str, learned_env: str, learned_kwargs: str
+) -> "PlanningModel":
+    """The model that a planner plans in; what can be refused without it is refused before it is fitted."""
+    from offline_envs.collect import PlanningModel, check_planned, make_collected
     from offline_envs.dynamics import model_identity
+    from offline_envs.tasks import task_transitions
 
-    transitions = load_transitions(dataset)
-    mdp = learned_mdp(transitions, learned_env, learned_kwargs)
-    method = {"env": learned_env, "kwargs": parse_json(learned_kwargs, "--learned-kwargs")}
+    kwargs = parse_json(learned_kwargs, "--learned-kwargs")
+    loading: dict[str, Any] = {name: kwargs.pop(name) for name in LOADING if name in kwargs}
+    with make_collected(env_id, settings) as env:
+        transitions = task_transitions(dataset, **loading)
+        check_planned(env, settings, transitions)
+    mdp = learned_mdp(transitions, learned_env, kwargs)
+    method = {"env": learned_env, "kwargs": loading | kwargs}
     weights = model_identity(mdp.members.model)["weights"]
     return PlanningModel(mdp, {**method, "dataset": transitions.fingerprint, "weights": weights})
 

@@ -112,10 +112,12 @@ def diagnose(
 def _model_and_policy(
     transitions: "Transitions", options: "ModelOptions", policy: str | None, agent: str, seed: int
 ) -> "tuple[Assembly, Predictor | None]":
-    """The model, and a policy that is checked before it is fitted."""
+    """The model, and a policy that is checked, as the data are, before it is fitted."""
+    from offline_envs.diagnose import check_data
     from offline_envs.envs import assemble
     from offline_envs.policies import check_policy_spec, needs_model
 
+    check_data(transitions)
     if policy is not None and needs_model(policy):
         check_policy_spec(policy)
         assembly = assemble(transitions, options=options)

@@ -24,6 +24,7 @@ from offline_envs.cli.terminal.options import (
     learned_mdp,
     parse_columns,
     parse_env,
+    parse_json,
 )
 from offline_envs.errors import SettingsError
 
@@ -66,6 +67,7 @@ def evaluate(
         )
     loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
     loading["columns"] = parse_columns(columns)
+    kwargs = parse_json(learned_kwargs, "--learned-kwargs")
     env, transitions = _environment(parse_env(env_id, env_kwargs), dataset, task, **loading)
     found = find_policy(
         policy,
@@ -74,9 +76,7 @@ def evaluate(
         action_space=cast("Box", env.action_space),
         owner="environment",
         seed=seed,
-        learned_mdp=None
-        if transitions is None
-        else partial(learned_mdp, transitions, learned_env, learned_kwargs),
+        learned_mdp=None if transitions is None else partial(learned_mdp, transitions, learned_env, kwargs),
     )
     table = _table(evaluate_in(env, found, n_episodes=episodes, seed=seed))
     env.close()

@@ -13,6 +13,7 @@ from offline_envs.collect.settings import CollectSettings, Kind
 
 if TYPE_CHECKING:
     from offline_envs.collect.collection import Collected, check_place, collect_dataset
+    from offline_envs.collect.environment import check_planned, make_collected
     from offline_envs.collect.growing import GrowingDataset
     from offline_envs.collect.planned import PlanningModel
     from offline_envs.collect.relabelled import write_relabelled
@@ -26,8 +27,10 @@ __all__ = [
     "PlanningModel",
     "check_new",
     "check_place",
+    "check_planned",
     "collect_dataset",
     "episode_buffers",
+    "make_collected",
     "write_relabelled",
 ]
 
@@ -37,8 +40,10 @@ _SLOW = {
     "GrowingDataset": "growing",
     "check_new": "writer",
     "check_place": "collection",
+    "check_planned": "environment",
     "collect_dataset": "collection",
     "episode_buffers": "relabelled",
+    "make_collected": "environment",
     "write_relabelled": "relabelled",
 }
 

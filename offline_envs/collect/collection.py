@@ -13,8 +13,8 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from offline_envs.agents import AGENTS, find_saved_agent, online_agents
 from offline_envs.collect.agents import load_agent, new_agent, policy_digest
+from offline_envs.collect.environment import check_planned, make_collected
 from offline_envs.collect.learning import learn
 from offline_envs.collect.planned import PlanningModel, ReseededPlanner
 from offline_envs.collect.recorded_phase import CHECKPOINT_STEPS, RecordedPhase
@@ -28,7 +28,7 @@ from offline_envs.collect.snapshots import (
 )
 from offline_envs.collect.work_folder import claimed, remove, remove_if_written, unfinished_folder
 from offline_envs.collect.writer import ROOT_SETTING, Provenance, check_new, write_dataset
-from offline_envs.data import minari_root, n_columns
+from offline_envs.data import minari_root
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.files import moved_by
 from offline_envs.policies import ActsIn, Predictor, policy_from_spec
@@ -99,8 +99,9 @@ def collect_dataset(
     root = minari_root() if output_root is None else output_root
     folder = unfinished_folder(dataset_id, root)
     check_place(dataset_id, root)
-    env = _make(env_id, settings)
-    _check_agent(env, settings)
+    env = make_collected(env_id, settings)
+    if learned is not None:
+        check_planned(env, settings, learned.mdp.members.model)
     with moved_by(ROOT_SETTING), claimed(folder, _identity(env, settings, learned)):
         training, recording = (
             RecordedPhase(folder / name, env, steps=steps, checkpoint_steps=checkpoint_steps, on_step=on_step)
@@ -221,37 +222,6 @@ def _write(
         provenance=_provenance(recording.recorder.env, settings, len(lengths)),
     )
     return Collected(dataset_id, folder, returns=returns, lengths=lengths)
-
-
-def _make(env_id: str, settings: CollectSettings) -> gym.Env[Any, Any]:
-    try:
-        env = gym.make(env_id, **settings.env_kwargs)
-    except (gym.error.Error, ImportError, TypeError) as error:
-        raise SettingsError(f"Cannot make {env_id!r} with {dict(settings.env_kwargs)}: {error}") from error
-    spaces = (env.observation_space, env.action_space)
-    if not isinstance(env.observation_space, Box) or None in map(n_columns, spaces):
-        raise SettingsError(
-            f"Both spaces of {env_id} must be Box of one dimension, or actions discrete, got {spaces}."
-        )
-    if isinstance(env.action_space, Box) and not env.action_space.is_bounded():
-        raise SettingsError(f"Actions of {env_id} must be bounded, got {env.action_space}.")
-    return env
-
-
-def _check_agent(env: gym.Env[Any, Any], settings: CollectSettings) -> None:
-    """Refuse an agent, or a planner, that is not for the actions of an environment."""
-    if settings.kind is Kind.RANDOM:
-        return
-    discrete = not isinstance(env.action_space, Box)
-    agent = find_saved_agent(settings.agent)
-    if settings.plans and discrete:
-        raise SettingsError(f"{settings.policy} plans continuous actions, not those of {env.action_space}.")
-    if not settings.plans and not (agent.discrete if discrete else agent.continuous):
-        valid = [n for n in online_agents() if (AGENTS[n].discrete if discrete else AGENTS[n].continuous)]
-        raise SettingsError(
-            f"{settings.agent} is not for actions of {env.action_space}. Agents that can be trained there: "
-            f"{', '.join(valid)}."
-        )
 
 
 def _identity(

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from offline_envs.data import check_continuous
+from offline_envs.data import Transitions, check_continuous
 from offline_envs.diagnose.diagnosis import SECTIONS, Diagnosis
 from offline_envs.diagnose.evidence import (
     DATASET,
@@ -37,6 +37,17 @@ from offline_envs.evaluation import (
 from offline_envs.policies import Policy, Predictor, UniformPolicy, as_policy, on_columns
 
 
+def check_data(transitions: Transitions) -> None:
+    """Refuse data that cannot be diagnosed, which is known before a model is fitted.
+
+    Raises:
+        SettingsError: Discrete actions, or fewer than two steps.
+    """
+    check_continuous(transitions.discrete_actions, "A diagnosis")
+    if len(transitions) < 2:
+        raise SettingsError(f"A diagnosis needs at least two steps of data, got {len(transitions)}.")
+
+
 class Diagnoser:
     """One diagnosis: gathers what every section needs, then measures the sections in turn.
 
@@ -59,15 +70,11 @@ class Diagnoser:
         settings: DiagnoseSettings,
         say: Say,
     ) -> None:
-        check_continuous(assembly.transitions.discrete_actions, "A diagnosis")
+        check_data(assembly.transitions)
         if assembly.mdp.replay is not None:
             raise SettingsError(
                 "A diagnosis follows the model along other episodes than the recorded ones, where nothing is "
                 "known of replayed columns. Leave out known={...: 'replayed'}."
-            )
-        if len(assembly.transitions) < 2:
-            raise SettingsError(
-                f"A diagnosis needs at least two steps of data, got {len(assembly.transitions)}."
             )
         # Dict observations are diagnosed as the columns that the model sees.
         self.assembly = assembly._replace(transitions=assembly.transitions.flattened)

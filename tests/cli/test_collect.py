@@ -1,6 +1,9 @@
+import json
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -10,6 +13,7 @@ from tests.runs.tiny import DEMO
 
 RUNNER = CliRunner()
 ARGUMENTS = ["collect", "InvertedPendulum-v5", "test/pendulum-v0", "--steps", "120", "--net-arch", "8"]
+PLANNER = ("--kind", "expert", "--policy", "cem", "--learned-from")
 
 
 def test_collect_writes_a_dataset_and_reports_it(tmp_path: Path) -> None:
@@ -97,8 +101,50 @@ def test_a_place_that_is_taken_is_refused_before_a_fit(
 
     monkeypatch.setattr(import_module("offline_envs.cli.collect"), "learned_mdp", fitted)
     (tmp_path / "test/pendulum-v0").mkdir(parents=True)
-    planner = ("--kind", "expert", "--policy", "cem", "--learned-from", DEMO)
-    assert "is never overwritten" in fail(*ARGUMENTS, *planner, "--output-root", tmp_path)
+    assert "is never overwritten" in fail(*ARGUMENTS, *PLANNER, DEMO, "--output-root", tmp_path)
+
+
+def test_a_planner_for_other_spaces_is_refused_before_a_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fitted(*arguments: object) -> None:
+        pytest.fail("A model was fitted.")
+
+    monkeypatch.setattr(import_module("offline_envs.cli.collect"), "learned_mdp", fitted)
+    rest = ("test/b-v0", "--steps", 10, *PLANNER, DEMO, "--output-root", tmp_path)
+    assert "plans continuous actions, not those of Discrete(2)" in fail("collect", "CartPole-v1", *rest)
+    line = fail("collect", "Pendulum-v1", *rest)
+    assert "of Pendulum-v1, which have 3 and 1 dimensions; those of its data have 9 and 1" in line
+
+
+def rows_of(actions: Any) -> dict[str, Any]:
+    """Arrays of an episode of four steps, cut by the clock."""
+    obs = np.linspace(-1, 1, 15).reshape(5, 3)
+    cut = np.array([False, False, False, True])
+    flags = {"rewards": np.arange(4.0), "terminals": np.zeros(4, bool), "timeouts": cut}
+    return {"observations": obs[:-1], "actions": actions, "next_observations": obs[1:], **flags}
+
+
+def test_the_data_of_a_planner_are_loaded_by_the_keywords_of_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrays have no metadata, so that their actions would be refused beyond [-1, 1]."""
+    found: list[tuple[Any, Any]] = []
+
+    def stop(transitions: Any, learned_env: str, kwargs: Any) -> None:
+        found.append((transitions, kwargs))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_module("offline_envs.cli.collect"), "learned_mdp", stop)
+    np.savez(tmp_path / "own.npz", **rows_of(actions=np.full((4, 1), 2.0)))
+    kwargs = json.dumps({"env_id": "Pendulum-v1", "penalty": "max_std"})
+    given = (*PLANNER, tmp_path / "own.npz", "--learned-kwargs", kwargs, "--output-root", tmp_path)
+    result = RUNNER.invoke(app, [*map(str, ("collect", "Pendulum-v1", "test/b-v0", "--steps", 10, *given))])
+    assert found, result.output
+    transitions, rest = found[0]
+    assert transitions.env_id == "Pendulum-v1"
+    assert transitions.actions.max() == 2
+    assert rest == {"penalty": "max_std"}
 
 
 def test_a_root_that_cannot_be_written_is_refused() -> None:

@@ -1,7 +1,9 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from stable_baselines3 import SAC, TD3
 
@@ -51,6 +53,21 @@ def test_a_report_with_a_policy_is_complete(tiny_model: Path, policy: Path, tmp_
     simulated = [row for row in growth if row["forecast"] == "simulator" and row["step"] == "1"]
     assert simulated
     assert all(float(row["90 %"]) < 1e-3 for row in simulated)
+
+
+def test_data_that_cannot_be_diagnosed_are_refused_before_a_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fitted(*arguments: object, **options: object) -> None:
+        pytest.fail("A model was fitted.")
+
+    monkeypatch.setattr("offline_envs.envs.assemble", fitted)
+    obs, cut = np.linspace(-0.2, 0.2, 20).reshape(5, 4), np.array([False, False, False, True])
+    rows: dict[str, Any] = {"observations": obs[:-1], "next_observations": obs[1:], "rewards": np.ones(4)}
+    flags: dict[str, Any] = {"terminals": np.zeros(4, bool), "timeouts": cut}
+    np.savez(tmp_path / "own.npz", actions=np.array([0, 1, 1, 0]), **rows, **flags)
+    line = fail("diagnose", tmp_path / "own.npz", "--env-id", "CartPole-v1", "--output", tmp_path / "report")
+    assert "A diagnosis needs continuous actions, a Box; those of the data are Discrete(2)" in line
 
 
 def test_a_planner_is_followed_in_the_model_that_is_diagnosed(tiny_model: Path, tmp_path: Path) -> None:

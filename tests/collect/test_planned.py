@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from offline_envs.collect import CollectSettings, Kind, PlanningModel
+from offline_envs.collect import CollectSettings, Kind, PlanningModel, collect_dataset
 from offline_envs.dynamics import FunctionModel
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import Guard, LearnedMDP, Members
@@ -15,7 +15,7 @@ from offline_envs.tasks import never
 from tests.collect.test_resume import Interruption, assert_same, collect, interrupt
 
 
-def test_a_planner_goes_on_with_the_same_plans(tmp_path: Path) -> None:
+def test_a_planner_resumes_with_the_same_plans(tmp_path: Path) -> None:
     """A planner has a generator of its own, which no checkpoint holds."""
     learned = PlanningModel(pendulum_mdp(), {"model": "pendulum"})
     text = "cem:horizon=3,candidates=8,elites=2,iterations=1,particles=2"
@@ -43,6 +43,14 @@ def test_a_planner_without_a_model_or_with_another_is_refused(tmp_path: Path) ->
     interrupt(tmp_path, at=100, learned=PlanningModel(pendulum_mdp(), {"model": "one"}), **settings)
     with pytest.raises(SettingsError, match="policy differ"):
         collect(tmp_path, learned=PlanningModel(pendulum_mdp(), {"model": "other"}), **settings)
+
+
+def test_a_model_of_other_dimensions_is_refused_before_any_work(tmp_path: Path) -> None:
+    settings = CollectSettings(kind=Kind.EXPERT, steps=10, policy="cem")
+    learned = PlanningModel(pendulum_mdp(), {})
+    with pytest.raises(SettingsError, match=r"of Pendulum-v1, which have 3 and 1 .* data have 4 and 1"):
+        collect_dataset("Pendulum-v1", "my/b-v0", settings=settings, output_root=tmp_path, learned=learned)
+    assert list(tmp_path.iterdir()) == []
 
 
 def pendulum_mdp() -> LearnedMDP:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
@@ -281,7 +281,9 @@ def _from_text(text: str, where: "ActsIn", learned_mdp: "Callable[[], LearnedMDP
     return policy_from_spec(text, where)
 
 
-def learned_mdp(transitions: "Transitions", learned_env: str, learned_kwargs: str) -> "LearnedMDP":
+def learned_mdp(
+    transitions: "Transitions", learned_env: str, learned_kwargs: Mapping[str, Any]
+) -> "LearnedMDP":
     """Make the MDP of --learned-env and --learned-kwargs.
 
     Raises:
@@ -291,9 +293,8 @@ def learned_mdp(transitions: "Transitions", learned_env: str, learned_kwargs: st
 
     from offline_envs.registration import check_learned_id
 
-    kwargs = parse_json(learned_kwargs, "--learned-kwargs")
     check_learned_id(learned_env)
-    env: Any = gym.make(learned_env, dataset=transitions, **kwargs)
+    env: Any = gym.make(learned_env, dataset=transitions, **learned_kwargs)
     mdp: LearnedMDP = env.unwrapped.mdp
     return mdp
 
