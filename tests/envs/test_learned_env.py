@@ -1,3 +1,5 @@
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -159,3 +161,12 @@ def test_wrong_shapes_are_refused() -> None:
     env.reset()
     with pytest.raises(SettingsError, match=r"shape \(1,\), got \(2,\)"):
         env.step(np.zeros(2, np.float32))
+
+
+def test_a_kept_flag_of_a_replaced_reward_is_not_overwritten() -> None:
+    env: Any = gym.make("LearnedModel-v0", **toy_options()).unwrapped
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    kept = env.reward_replaced
+    kept.fill_(True)
+    assert not env.reward_replaced.any()

@@ -104,7 +104,8 @@ def test_observations_off_the_circle_or_through_a_wrapper_are_refused() -> None:
 def test_data_of_an_unknown_environment_are_refused_by_name() -> None:
     toy = toy_transitions()
     assert not has_pictures(toy)
-    with pytest.raises(SettingsTypeError, match=r"toy cannot be drawn.*toy does not name its environment"):
+    reason = r"toy cannot be drawn.*toy does not name its environment \(pass env_id=\)\. Enter"
+    with pytest.raises(SettingsTypeError, match=reason):
         Pictures.of(toy)
     few = replace(load_transitions(DEMO), env_spec=gym.spec("HalfCheetah-v5"))
     with pytest.raises(SettingsTypeError, match="needs 17 observation dimensions or more, the data have 9"):
