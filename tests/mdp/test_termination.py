@@ -108,5 +108,5 @@ def test_a_learned_rule_that_disagrees_with_the_data_is_reported() -> None:
 def test_what_cannot_be_resolved_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"Unknown termination 'maybe'. Valid: a callable, auto, learned"):
         resolve("maybe", toy_transitions())
-    with pytest.raises(SettingsError, match="Pass termination='learned', 'never' or a function"):
+    with pytest.raises(SettingsError, match="Pass env_id=, or termination='learned', 'never' or a function"):
         resolve("auto", toy_transitions())
