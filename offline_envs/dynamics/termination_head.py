@@ -15,7 +15,7 @@ from offline_envs.dynamics.fitting.rows import generator_for
 from offline_envs.errors import CheckpointError
 from offline_envs.files import check_identity, read_tensors, write_tensors
 
-HEAD_VERSION = 2
+HEAD_VERSION = 3
 """Incremented whenever the file's layout, or the result for equal data, changes."""
 
 _WIDTH, _BATCH, _LEARNING_RATE, _MAX_EPOCHS, _PATIENCE, _HOLDOUT_SHARE = 64, 512, 1e-3, 50, 5, 0.1
@@ -103,6 +103,8 @@ def fit_termination(
 def best_threshold(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the threshold of best F1 score, midway between two neighbouring logits; a scalar.
 
+    Equal logits lie on the same side of any threshold, so that there is no cut among them.
+
     Args:
         logits: Log-odds, `(B,)`.
         labels: 1 for terminal, else 0, `(B,)`.
@@ -111,6 +113,7 @@ def best_threshold(logits: Tensor, labels: Tensor) -> Tensor:
     hits = labels[order].cumsum(0)
     taken = torch.arange(1, len(hits) + 1, device=hits.device)
     f1 = 2 * hits / (taken + labels.sum())
+    f1[:-1][ordered[:-1] == ordered[1:]] = -1.0
     cut = int(f1.argmax())
     return ordered[cut : cut + 2].mean() if cut + 1 < len(ordered) else ordered[cut] - 1
 

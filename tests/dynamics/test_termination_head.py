@@ -41,6 +41,13 @@ def test_threshold_of_best_f1() -> None:
     assert (torch.ones(2) > best_threshold(torch.ones(2), torch.ones(2))).all()
 
 
+def test_threshold_never_cuts_among_equal_logits() -> None:
+    """F1 of the first two rows would be 1; at their own logit as the threshold, no row is terminal."""
+    logits, labels = torch.tensor([2.0, 2.0, 2.0, 0.0, -1.0]), torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
+    assert best_threshold(logits, labels).item() == 1.0
+    assert best_threshold(torch.zeros(3), torch.tensor([1.0, 0.0, 0.0])).item() < 0.0
+
+
 def test_saved_head_answers_the_same(tmp_path: Path) -> None:
     data = linear_transitions()
     head = fit_termination(data)
