@@ -1,10 +1,12 @@
 """CSV files as tables, read with the standard library."""
 
+import copy
 import csv
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ DELIMITERS = ",;\t"
 WORDS = {"": "nan", "true": "1", "false": "0"}
 """Cells that stand for numbers, in small letters."""
 
+PLAIN_NUMBER = re.compile(r"\s*([+-]?[0-9]+(\.[0-9]*)?|nan)?\s*", re.IGNORECASE)
+"""Ids that are read as numbers. A person takes 7 and 7.0 for the same, but not 10, 1e1 and 1_0."""
+
 ROWS_AT_ONCE = 50_000
 """Rows whose cells are texts in memory at a time."""
 
@@ -26,7 +31,8 @@ ROWS_AT_ONCE = 50_000
 class CsvTable(PlainPlaces):
     """A CSV file in UTF-8 whose first line names the columns.
 
-    A column whose first filled cell is a number, or True or False, holds numbers; any other holds texts.
+    A column whose first filled cell is a number, or True or False, holds numbers; any other holds texts. One
+    of ids holds numbers only if all of them are plain.
 
     Args:
         path: The file.
@@ -38,6 +44,7 @@ class CsvTable(PlainPlaces):
     def __init__(self, path: Path) -> None:
         self.source = f"CSV file {str(path)!r}"
         self._path = path
+        self._ids = ""
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             first = file.readline()
         self._delimiter = max(DELIMITERS, key=first.count)
@@ -67,7 +74,14 @@ class CsvTable(PlainPlaces):
             start += len(rows)
         if not start:
             raise DatasetError(f"{self.source} has no row below its first line.")
-        return {name: np.concatenate(chunks) for name, chunks in parts.items()}
+        columns = {name: np.concatenate(chunks) for name, chunks in parts.items()}
+        return {name: _ids(column) if name == self._ids else column for name, column in columns.items()}
+
+    def with_ids(self, name: str) -> Self:
+        """The same file, whose column of this name holds texts unless all its cells are plain numbers."""
+        table = copy.copy(self)
+        table._ids = name
+        return table
 
     def place(self, row: int) -> str:
         """Say where a row is, counted from 0, and in which line of the file."""
@@ -78,6 +92,8 @@ class CsvTable(PlainPlaces):
     def _converted(self, name: str, cells: list[str], start: int, before: list[NDArray[Any]]) -> NDArray[Any]:
         """Cells of a column from the row `start` on, of the same kind as those before."""
         filled = next((cell for cell in cells if cell.strip()), "")
+        if name == self._ids:
+            return np.array(cells, dtype=np.str_)
         if before[0].dtype.kind == "U" if before else filled and not _is_number(filled):
             return np.array(cells, dtype=np.str_)
         try:
@@ -113,7 +129,16 @@ class CsvTable(PlainPlaces):
             raise DatasetError(f"{self.source} is no CSV file in UTF-8: {error}.") from error
 
 
+def _ids(texts: NDArray[np.str_]) -> NDArray[Any]:
+    cells = texts.tolist()
+    if not all(map(PLAIN_NUMBER.fullmatch, cells)):
+        return texts
+    return exact_numbers(np.array([*map(_number, cells)], dtype=np.float64), cells)
+
+
 def _number(cell: str) -> float:
+    if "_" in cell:  # Python reads 1_5 as 15
+        raise ValueError(cell)
     try:
         return float(cell)
     except ValueError:

@@ -58,6 +58,8 @@ def transitions_from_table(table: Table, choice: ColumnsChoice | None = None) ->
     columns, left_out = given.found_in(table.names), given.left_out(table.names)
     _check_named(table, columns, left_out)
     _warn_of_left_out(table, left_out)
+    if isinstance(columns.episode, str):
+        table = table.with_ids(columns.episode)
     cells = table.read(columns.used)
     starts = _starts(table, columns, cells)
     action = matrix(table, columns.action, cells)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from numpy.typing import NDArray
 
@@ -39,6 +39,10 @@ class Table(Protocol):
         """The unit of a column; None if the table does not say it."""
         ...
 
+    def with_ids(self, name: str) -> "Table":
+        """The same table, whose column of this name holds ids: what differs in it stays different."""
+        ...
+
 
 class PlainPlaces:
     """A table whose rows have numbers only, and whose cells have no names or units of their own."""
@@ -55,6 +59,11 @@ class PlainPlaces:
         """The unit of a column: none is known."""
         del name  # Unused.
         return None
+
+    def with_ids(self, name: str) -> Self:
+        """The same table, whose column of this name holds ids: its type says what differs."""
+        del name  # Unused.
+        return self
 
 
 def optional_package(name: str, needed_for: str) -> Any:

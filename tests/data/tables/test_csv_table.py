@@ -58,6 +58,8 @@ def test_places_are_lines_of_the_file(tmp_path: Path, monkeypatch: pytest.Monkey
         load(tmp_path, level=[1, 2, 3, 4, None, 6, 7])
     with pytest.raises(DatasetError, match=r"'level' must hold numbers.*row 4 \(line 6\) holds '1,5'"):
         load(tmp_path, level=[1, 2, 3, 4, '"1,5"', 6, 7])
+    with pytest.raises(DatasetError, match=r"'level' must hold numbers.*row 4 \(line 6\) holds '1_5'"):
+        load(tmp_path, level=[1, 2, 3, 4, "1_5", 6, 7])
     with pytest.raises(DatasetError, match=r"'level' must hold numbers; row 0 \(line 2\) holds 'low'"):
         load(tmp_path, level=["low"] * 7)
 
@@ -94,3 +96,20 @@ def test_large_ids_are_told_apart(tmp_path: Path) -> None:
     write_csv(path, rows(batch=[f"{name}.0" for name in ids]))
     with pytest.raises(DatasetError, match=r"'batch' .*numbers below 2\*\*53, .*row 0 \(line 2\) holds"):
         load_transitions(path, columns=COLUMNS)
+
+
+@pytest.mark.parametrize("ids", [("1", "1a"), ("1_0", "10"), ("10", "1e1"), ("7", "True"), (" 1", "1.5")])
+def test_ids_that_are_no_plain_numbers_are_told_apart_by_their_texts(
+    ids: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As numbers, 1_0 and 10 would be one episode, and 1a would be none."""
+    monkeypatch.setattr(csv_table, "ROWS_AT_ONCE", 2)
+    path = write_csv(tmp_path / "plant.csv", rows(batch=[ids[0]] * 4 + [ids[1]] * 3))
+    assert same(load_transitions(path, columns=COLUMNS), load_transitions(as_arrays()))
+
+
+@pytest.mark.parametrize("first", ["1", "1a", "nan"])
+def test_an_id_that_is_missing_is_found_among_numbers_and_texts(first: str, tmp_path: Path) -> None:
+    missing = 0 if first == "nan" else 4
+    with pytest.raises(DatasetError, match=rf"'batch', the episode, is empty in row {missing} "):
+        load(tmp_path, batch=[first] * 4 + ["", "2", "2"])
