@@ -1,5 +1,6 @@
 """Concatenation of datasets."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -19,15 +20,19 @@ from offline_envs.errors import DatasetError
 def concatenate(parts: Sequence[Transitions]) -> Transitions:
     """Join transitions in the order given; episodes are neither cut nor merged.
 
-    The environment is kept if all parts name the same one, and unknown if any part names none. Infos are kept
-    if all parts have them, metadata if all parts agree on them. Bounds of actions that every part takes from
-    its data, as a table does without others, become those of all data.
+    The environment is kept if all parts name the same one, with the longest time limit of any part, and
+    unknown if any part names none. Infos are kept if all parts have them, metadata if all parts agree on
+    them. Bounds of actions that every part takes from its data, as a table does without others, become those
+    of all data.
 
     Args:
         parts: At least one; all with the same dimensions and, but for such bounds, the same action space.
 
     Raises:
         DatasetError: No parts, or parts that cannot be from one environment.
+
+    Warns:
+        UserWarning: Time limits differ, or infos are left out.
     """
     if not parts:
         raise DatasetError("Cannot concatenate an empty list of datasets; give at least one.")
@@ -36,7 +41,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
     _check_same_dimensions(parts)
     observed = frozenset.intersection(*(part.observed_bounds for part in parts))
     action_space = _same_action_space(parts, observed)
-    spec = _same_env_spec(parts)
+    spec, recorded_spec = _same_env_spec(parts)
     offsets = torch.tensor([0] + [len(part) for part in parts[:-1]]).cumsum(0)
     starts = [part.episode_starts + offset for part, offset in zip(parts, offsets, strict=True)]
     return Transitions(
@@ -48,7 +53,7 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
         episode_starts=torch.cat(starts),
         action_space=action_space,
         env_spec=spec,
-        recorded_env_spec=None if spec is None else parts[0].recorded_env_spec,
+        recorded_env_spec=recorded_spec,
         infos=_shared_infos(parts),
         source=" + ".join(part.source for part in parts),
         metadata=_shared_metadata(parts),
@@ -114,19 +119,37 @@ def _same_obs_space(parts: Sequence[Transitions]) -> ObsSpace | None:
     return None
 
 
-def _same_env_spec(parts: Sequence[Transitions]) -> EnvSpec | None:
-    specs = [part.env_spec for part in parts]
-    known = {_describe(spec) for spec in specs if spec is not None}
+def _same_env_spec(parts: Sequence[Transitions]) -> tuple[EnvSpec | None, EnvSpec | None]:
+    """The environment and the recorded one of the part with the longest time limit."""
+    known = {_describe(part.env_spec) for part in parts if part.env_spec is not None}
     if len(known) > 1:
         raise DatasetError(
             f"Datasets to concatenate name different environments: {', '.join(sorted(known))}. "
             "Pass env_id= to say which one they are all for."
         )
-    return None if None in specs else specs[0]
+    if any(part.env_spec is None for part in parts):
+        return None, None
+    longest = max(parts, key=_time_limit)
+    limits = sorted({*map(_time_limit, parts)})
+    if len(limits) > 1:
+        warnings.warn(
+            f"Datasets to concatenate name {longest.env_id} with different time limits (max_episode_steps): "
+            f"{', '.join(f'{limit:g}' for limit in limits)}. The longest is taken, {limits[-1]:g}. To choose "
+            "one, pass a specification with its limit as env_id=.",
+            stacklevel=3,
+        )
+    return longest.env_spec, longest.recorded_env_spec
+
+
+def _time_limit(part: Transitions) -> float:
+    limit = None if part.env_spec is None else part.env_spec.max_episode_steps
+    return math.inf if limit is None else limit
 
 
 def _describe(spec: EnvSpec) -> str:
-    return f"{spec.id} {dict(sorted(spec.kwargs.items()))}" if spec.kwargs else spec.id
+    wrappers = [f"{wrapper.name} {wrapper.kwargs or ''}".strip() for wrapper in spec.additional_wrappers]
+    keywords = f" {dict(sorted(spec.kwargs.items()))}" if spec.kwargs else ""
+    return f"{spec.id}{keywords}{' in ' * bool(wrappers)}{', '.join(wrappers)}"
 
 
 def _shared_metadata(parts: Sequence[Transitions]) -> dict[str, Any]:

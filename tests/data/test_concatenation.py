@@ -1,9 +1,12 @@
+from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium.envs.registration import WrapperSpec
 from gymnasium.spaces import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,6 +104,37 @@ def test_different_environments_need_a_choice() -> None:
     with pytest.raises(DatasetError, match=r"different environments: Pendulum-v1 .*1.62.*9.81.*Pass env_id="):
         load_transitions(["earth-v0", "moon-v0"])
     assert load_transitions(["earth-v0", "moon-v0"], env_id="Pendulum-v1").env_id == "Pendulum-v1"
+
+
+def test_environments_in_other_wrappers_need_a_choice() -> None:
+    """Actions that one part's wrapper rescales mean something else in the other part."""
+    bare = gym.spec("Pendulum-v1")
+    wrapped = [
+        replace(
+            bare, additional_wrappers=(WrapperSpec("RescaleAction", "gymnasium.wrappers:RescaleAction", k),)
+        )
+        for k in ({"min_action": -1.0, "max_action": 1.0}, {"min_action": -3.0, "max_action": 3.0})
+    ]
+    specs = [bare, *wrapped]
+    for one, other in permutations(specs, 2):
+        with pytest.raises(DatasetError, match=r"different environments: .* in RescaleAction .*Pass env_id="):
+            concatenate([transitions(env_spec=one), transitions(env_spec=other)])
+    assert concatenate([transitions(env_spec=wrapped[0])] * 2).env_spec == wrapped[0]
+
+
+@pytest.mark.parametrize(("limits", "longest"), [((100, 200), "200"), ((200, None), "inf")])
+def test_the_longest_time_limit_is_taken_in_any_order(limits: tuple[Any, Any], longest: str) -> None:
+    """A shorter one would cut what the other part's policy was scored on."""
+    specs = [replace(gym.spec("Pendulum-v1"), max_episode_steps=limit) for limit in limits]
+    recorded = [replace(spec, kwargs={"g": 1.0}) for spec in specs]
+    parts = [transitions(env_spec=s, recorded_env_spec=r) for s, r in zip(specs, recorded, strict=True)]
+    for ordered in (parts, parts[::-1]):
+        with pytest.warns(UserWarning, match=rf"time limits .*: {limits[0]}, {longest}\. .*env_id=") as said:
+            both = concatenate(ordered)
+        assert len(said) == 1
+        assert (both.env_spec, both.recorded_env_spec) == (specs[1], recorded[1])
+    known = [transitions(env_spec=s, obs=torch.zeros(4, 3), next_obs=torch.zeros(4, 3)) for s in specs]
+    assert load_transitions(known, env_id="Pendulum-v1").env_id == "Pendulum-v1"
 
 
 def test_other_parts_of_a_dict_are_refused_also_with_an_environment() -> None:
