@@ -20,6 +20,7 @@ from offline_envs.data.history.stacking import with_history
 from offline_envs.data.minari_source import transitions_from_minari
 from offline_envs.data.sources import Name, find_source, valid_datasets
 from offline_envs.data.spaces.discrete import DiscreteSpace
+from offline_envs.data.tables.bounds import check_observed_bounds
 from offline_envs.data.tables.columns import Columns, ColumnsChoice
 from offline_envs.data.tables.frames import table_in_memory
 from offline_envs.data.tables.opening import Frame, NamedTable, is_name, opened_table, with_columns
@@ -113,6 +114,7 @@ def load_transitions(
     transitions = _load(
         with_columns(dataset, columns), Overrides.of(env_id, action_space, trust_dataset=trust_dataset)
     )
+    check_observed_bounds(transitions)
     check_size(transitions.source, len(transitions), min_size)
     return with_history(transitions, history)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
 
 from offline_envs.data import Transitions, load_transitions
 from offline_envs.errors import DatasetError, SettingsError
@@ -142,6 +143,27 @@ def test_actions_are_bounded_by_the_data_or_as_given() -> None:
         load(valve=[1, 1, 1, None, 1, 1, None])
     with pytest.raises(DatasetError, match="1 of 5 actions lie outside"):
         load({"action_high": 0.35})
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_an_action_that_never_changes_needs_bounds_from_elsewhere(value: float) -> None:
+    """A table of zeros is neither a choice among one nor in the way of what says more."""
+    constant = rows(valve=[value if v is not None else None for v in rows()["valve"]])
+    with pytest.raises(DatasetError, match=rf"low must lie below high; .* from {value} to {value}"):
+        load_transitions(constant, columns=COLUMNS)
+    space = Box(-1.0, 2.0, (1,))
+    assert load_transitions(constant, columns=COLUMNS, action_space=space).action_space == space
+    swing = {**COLUMNS, "obs": ["level", "flow", "flow2"]}
+    still = {**constant, "flow2": constant["flow"]}
+    with pytest.warns(UserWarning, match="outside the bounds"):
+        assert load_transitions(still, columns=swing, env_id="Pendulum-v1").action_space == Box(-2, 2, (1,))
+    for parts in ([rows(), constant], [constant, rows()]):
+        joined = load_transitions(parts, columns=COLUMNS)
+        assert joined.action_space == Box(-0.5, max(0.4, value), (1,))
+    with pytest.raises(DatasetError, match=rf"low must lie below high; .* from {value} to {value}"):
+        load_transitions([constant, constant], columns=COLUMNS)
+    with pytest.raises(DatasetError, match=r"low must lie below high; .* from 3.0 to"):
+        load_transitions(constant, columns={**COLUMNS, "action_low": 3}, action_space=space)
 
 
 def test_an_environment_that_is_named_has_its_own_bounds() -> None:
