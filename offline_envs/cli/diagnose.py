@@ -25,12 +25,12 @@ from offline_envs.cli.terminal.options import (
     TrustDataset,
     find_policy,
     given_once,
-    history_of,
     parse_columns,
     parse_env,
     parse_json,
     parse_settings,
 )
+from offline_envs.cli.terminal.run_of_policy import history_of
 
 if TYPE_CHECKING:
     from offline_envs.data import Transitions

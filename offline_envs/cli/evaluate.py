@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from offline_envs.cli.terminal.options import (
+    LEARNED_ENV,
     POLICY_HELP,
     Agent,
     ColumnsOption,
@@ -20,12 +21,12 @@ from offline_envs.cli.terminal.options import (
     TaskName,
     TrustDataset,
     find_policy,
-    history_of,
     learned_mdp,
     parse_columns,
     parse_env,
     parse_json,
 )
+from offline_envs.cli.terminal.run_of_policy import history_of, task_of
 from offline_envs.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def evaluate(
     history: History = None,
     task: TaskName = None,
     agent: Agent = "sac",
-    learned_env: LearnedEnv = "LearnedModel-v0",
+    learned_env: LearnedEnv = LEARNED_ENV,
     learned_kwargs: LearnedKwargs = "{}",
     episodes: Annotated[int, typer.Option(help="Number of episodes.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the first episode.", min=0)] = 0,
@@ -60,6 +61,8 @@ def evaluate(
     """
     from offline_envs.evaluation import evaluate_in
 
+    if dataset is not None or env_id is None:
+        task = task_of(task, policy)
     if dataset is None and (env_id is None) == (task is None):
         raise SettingsError(
             "Give the real environment by --env-id, e.g. Hopper-v5, by --task, e.g. ant-angle, or by a "

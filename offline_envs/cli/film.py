@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from offline_envs.cli.terminal.options import (
+    LEARNED_ENV,
     POLICY_HELP,
     Agent,
     Dataset,
@@ -25,10 +26,10 @@ from offline_envs.cli.terminal.options import (
     TrustDataset,
     find_policy,
     given_once,
-    history_of,
     parse_env,
     parse_json,
 )
+from offline_envs.cli.terminal.run_of_policy import history_of, task_of
 from offline_envs.cli.terminal.stage import Stage
 from offline_envs.errors import SettingsError
 
@@ -72,7 +73,7 @@ def film(
     height: Annotated[int, typer.Option(help="Height of the pictures in pixels.", min=16)] = 240,
     real_only: RealOnly = False,
     agent: Agent = "sac",
-    learned_env: LearnedEnv = "LearnedModel-v0",
+    learned_env: LearnedEnv = LEARNED_ENV,
     learned_kwargs: LearnedKwargs = "{}",
     env_id: EnvId = None,
     env_kwargs: EnvKwargs = "{}",
@@ -96,6 +97,7 @@ def film(
     check_writable(output.parent, "--output")
     policy, agent, model = _of_run(policy, agent, model)
     loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
+    task = task_of(task, policy)
     transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), **loading).flattened
     given = {"model": None if model is None else str(model)}
     kwargs = given_once(given, parse_json(learned_kwargs, "--learned-kwargs"), "--learned-kwargs")

@@ -16,6 +16,7 @@ from offline_envs.runs import RunFolder, TrainSettings, check_possible, train
 from offline_envs.runs.algorithms import model_based
 from offline_envs.sb3 import SB3VecEnv
 from offline_envs.tasks import Relabelling, find_task, relabel
+from tests.cli.runner import succeed
 from tests.runs.test_seeds import loads
 from tests.runs.test_training import interrupted
 from tests.runs.tiny import ENSEMBLE, FIT, tiny_settings
@@ -108,3 +109,19 @@ def test_a_task_object_is_no_setting() -> None:
     """Settings are written as JSON."""
     with pytest.raises(SettingsError, match="task must be of type"):
         tiny_settings(task=find_task(JUMP))
+
+
+def test_a_policy_is_scored_in_the_task_of_its_run(settings: TrainSettings, tmp_path: Path) -> None:
+    """The same return as at the end of the run; the data's own environment has to be asked for."""
+    result = train(settings, tmp_path / "run", show_progress=False)
+    policy = RunFolder(tmp_path / "run").policies / "last_policy.zip"
+    call = ("evaluate", policy, "--episodes", 2, "--seed", 2000)
+    figures = f"{result.real_return:.1f} ± {result.real_std:.1f}"
+    for where in (("--dataset", settings.dataset, "--env-id", "HalfCheetah-v5"), ()):
+        output = " ".join(succeed(*call, *where).split())
+        assert "2 episodes of HalfCheetahJump-v0" in output
+        assert figures in output
+    own = succeed(*call, "--env-id", "HalfCheetah-v5")
+    other = succeed(*call, "--task", "halfcheetah-velocity")
+    assert "HalfCheetah-v5" in own
+    assert "HalfCheetahVelocity-v0" in other

@@ -86,6 +86,9 @@ POLICY_HELP = (
 
 Agent = Annotated[str, typer.Option(help=f"Agent that saved the policy: {', '.join(saved_agents())}.")]
 
+LEARNED_ENV = "LearnedModel-v0"
+"""Default of --learned-env."""
+
 LearnedEnv = Annotated[
     str, typer.Option(help="Learned environment in which a planner plans, e.g. PenalizedModel-v0.")
 ]
@@ -192,24 +195,6 @@ def parse_seeds(text: str) -> list[int]:
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise SettingsError(f"--seeds must be distinct and not negative, got {text!r}.")
     return seeds
-
-
-def history_of(given: int | None, policy: str | None) -> int:
-    """The history of the observations that a policy sees: the one given, or that of the policy's run.
-
-    Args:
-        given: --history.
-        policy: The policy's file; None for no policy.
-    """
-    from offline_envs.errors import CheckpointError
-    from offline_envs.runs import RunFolder
-
-    if given is not None or policy is None or not Path(policy).is_file():
-        return given or 1
-    try:
-        return RunFolder(Path(policy).resolve().parent.parent).settings().history
-    except CheckpointError:  # the file is in no run's folder
-        return 1
 
 
 def find_policy(
