@@ -89,6 +89,7 @@ def film(
     Without a display MuJoCo draws with MUJOCO_GL=egl, which is set if nothing else is, or =osmesa.
     """
     _draw_without_display()
+    from offline_envs.data import check_continuous
     from offline_envs.files import check_writable
     from offline_envs.film import check_film
     from offline_envs.tasks import task_transitions
@@ -99,6 +100,7 @@ def film(
     loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
     task = task_of(task, policy)
     transitions = task_transitions(dataset, task, env_id=parse_env(env_id, env_kwargs), **loading).flattened
+    check_continuous(transitions.discrete_actions, "film")
     given = {"model": None if model is None else str(model)}
     kwargs = given_once(given, parse_json(learned_kwargs, "--learned-kwargs"), "--learned-kwargs")
     number = _episode(episode, transitions)

@@ -113,6 +113,16 @@ def test_a_policy_is_filmed_in_the_task_of_its_run(tmp_path: Path) -> None:
     assert "halfcheetah-jump needs data of HalfCheetah" in result.stderr
 
 
+def test_discrete_actions_are_refused_before_any_work(tmp_path: Path) -> None:
+    obs = np.arange(8.0).reshape(2, 4) / 100
+    flags = {"rewards": np.ones(2), "terminals": np.array([False, True])}
+    data: dict[str, Any] = {"observations": obs, "next_observations": obs + 0.04, "actions": np.array([0, 1]), **flags}
+    np.savez(tmp_path / "cart.npz", **data)
+    call = ("film", tmp_path / "cart.npz", "--env-id", "CartPole-v1", "--output", tmp_path / "film.gif")
+    assert "film needs continuous actions, a Box; those of the data are Discrete(2)" in fail(*call)
+    assert "film needs continuous actions" in fail(*call, "--policy", "uniform")
+
+
 def test_what_cannot_be_filmed_is_refused_before_any_work(tmp_path: Path, toy_dataset: Path) -> None:
     path = tmp_path / "film.gif"
     assert "must end in .gif or .mp4" in fail("film", DEMO, "--output", tmp_path / "film.webm")
