@@ -10,7 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from offline_envs.agents import online_agents, saved_agents
-from offline_envs.cli.terminal.options import INTERRUPTED, LearnedEnv, LearnedKwargs, learned_mdp, parse_json
+from offline_envs.cli.terminal.options import (
+    INTERRUPTED,
+    LEARNED_ENV,
+    LearnedEnv,
+    LearnedKwargs,
+    check_learned_options,
+    learned_mdp,
+    parse_json,
+)
 from offline_envs.collect import CollectSettings, Kind
 from offline_envs.errors import SettingsError
 
@@ -54,7 +62,7 @@ def collect(
     net_arch: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "256,256",
     policy: PolicyOrPlanner = None,
     learned_from: LearnedFrom = None,
-    learned_env: LearnedEnv = "LearnedModel-v0",
+    learned_env: LearnedEnv = LEARNED_ENV,
     learned_kwargs: LearnedKwargs = "{}",
     train_steps: Annotated[
         int | None,
@@ -86,6 +94,7 @@ def collect(
         deterministic=deterministic,
         env_kwargs=parse_json(env_kwargs, "--env-kwargs"),
     )
+    check_learned_options(policy, learned_env, learned_kwargs, learned_from=learned_from)
     root = _checked_root(dataset_id, output_root)
     plans = settings.plans and learned_from is not None
     choice = str(learned_from), learned_env, learned_kwargs

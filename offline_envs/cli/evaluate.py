@@ -20,6 +20,7 @@ from offline_envs.cli.terminal.options import (
     LearnedKwargs,
     TaskName,
     TrustDataset,
+    check_learned_options,
     find_policy,
     learned_mdp,
     parse_columns,
@@ -71,6 +72,7 @@ def evaluate(
     loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
     loading["columns"] = parse_columns(columns)
     kwargs = parse_json(learned_kwargs, "--learned-kwargs")
+    check_learned_options(policy, learned_env, learned_kwargs)
     env, transitions = _environment(parse_env(env_id, env_kwargs), dataset, task, **loading)
     found = find_policy(
         policy,

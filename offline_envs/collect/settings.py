@@ -80,6 +80,8 @@ class CollectSettings(TypedSettings):
             check_planner_alone(str(self.policy), "policy")
         if self.policy is not None and not self.rolls_out_policy:
             raise SettingsError(f"policy is for kinds medium and expert, got kind {self.kind}.")
+        if self.deterministic and not self.rolls_out_policy:
+            raise SettingsError(f"deterministic is for kinds medium and expert, got kind {self.kind}.")
         if self.train_steps is not None and not self.trains_first:
             raise SettingsError(
                 "train_steps is for kinds medium and expert without a policy; replay trains while it "

@@ -68,6 +68,10 @@ def test_an_existing_dataset_is_a_one_line_error(tmp_path: Path) -> None:
         (["--env-kwargs", "{"], "env-kwargs must be JSON"),
         (["--env-kwargs", "[1]"], "env-kwargs must be a JSON object"),
         (["--train-steps", "5"], "train_steps is for kinds medium and expert"),
+        (["--deterministic"], "deterministic is for kinds medium and expert, got kind replay"),
+        (["--learned-from", DEMO], "--learned-from is for planners, e.g. cem:horizon=15; received no policy"),
+        (["--learned-kwargs", '{"a": 1}'], "--learned-kwargs is for planners"),
+        (["--learned-env", "PenalizedModel-v0"], "--learned-env is for planners"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(extra: list[str], message: str) -> None:

@@ -85,6 +85,12 @@ def test_uniform_actions_are_scored() -> None:
     assert first != succeed(*call, "--seed", 7)
 
 
+def test_settings_of_a_model_that_nothing_plans_in_are_refused(policy: Path) -> None:
+    for name, where in (("uniform", ("--env-id", "CartPole-v1")), (policy, ("--dataset", DEMO))):
+        message = fail("evaluate", name, *where, "--learned-kwargs", '{"a": 1}')
+        assert f"--learned-kwargs is for planners, e.g. cem:horizon=15; received the policy {name}" in message
+
+
 def test_a_policy_that_is_neither_a_file_nor_known_is_refused() -> None:
     message = fail("evaluate", "unifrom", "--env-id", "InvertedDoublePendulum-v5")
     assert "There is no file unifrom, and no policy of that name. Give a .zip of Stable-" in message

@@ -266,6 +266,30 @@ def _from_text(text: str, where: "ActsIn", learned_mdp: "Callable[[], LearnedMDP
     return policy_from_spec(text, where)
 
 
+def check_learned_options(policy: str | None, learned_env: str, learned_kwargs: str, **others: Any) -> None:
+    """Refuse options of the model in which a planner plans where there is no planner.
+
+    Args:
+        policy: The policy; None for no policy.
+        learned_env: --learned-env.
+        learned_kwargs: --learned-kwargs.
+        others: Further such options by name; None where one was left out.
+
+    Raises:
+        SettingsError: One of them is given.
+    """
+    from offline_envs.policies import needs_model
+
+    changed = {"learned_env": learned_env != LEARNED_ENV, "learned_kwargs": learned_kwargs.strip() != "{}"}
+    given = [name for name, is_given in changed.items() if is_given]
+    given += [name for name, value in others.items() if value is not None]
+    if given and (policy is None or not needs_model(policy)):
+        raise SettingsError(
+            f"--{given[0].replace('_', '-')} is for planners, e.g. cem:horizon=15; received "
+            f"{'no policy' if policy is None else f'the policy {policy}'}. Leave it out."
+        )
+
+
 def learned_mdp(
     transitions: "Transitions", learned_env: str, learned_kwargs: Mapping[str, Any]
 ) -> "LearnedMDP":
