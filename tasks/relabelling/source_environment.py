@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
-from offline_envs.data import Transitions, known_environment
+from offline_envs.data import Transitions, known_environment, load_transitions
 from offline_envs.errors import DatasetError, SettingsError
 from offline_envs.tasks.base_env import base_env
 from offline_envs.tasks.finding import known_tasks
@@ -26,10 +26,11 @@ def with_obs_of(
         task: The task.
         transitions: The data.
         spec: Environment of the data. Without one, they are taken to come from the task's base environment if
-            the dimensions match.
+            the dimensions match, and have its bounds of actions where nothing but the data tells these.
 
     Returns:
-        The data with `task.obs_dim` columns, the same object where nothing was cut, and notes for the report.
+        The data with `task.obs_dim` columns, the same object where nothing was changed, and notes for the
+        report.
 
     Raises:
         DatasetError: The data have other physics or dimensions, or come from a wrapped environment.
@@ -41,6 +42,9 @@ def with_obs_of(
         raise _wrong_obs(task, transitions, spec)
     if spec is None:
         _check_actions(task, transitions)
+        if transitions.observed_bounds:  # the environment's own are known now
+            space = known_environment(task.base_env_id).action_space
+            transitions = load_transitions(transitions, action_space=space)
         return transitions, (
             f"The data do not name their environment. They are taken for {task.base_env_id}, whose "
             "dimensions they have.",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
+from gymnasium.spaces import Box
 
 from offline_envs.data import Transitions, named_environment
 from offline_envs.dynamics import ensemble_folder
@@ -308,3 +309,16 @@ def test_a_task_without_an_environment_is_refused() -> None:
 def test_an_unknown_task_is_refused_before_the_data_are_read() -> None:
     with pytest.raises(SettingsError, match="Unknown task 'jump'"):
         relabel("no/such-dataset-v0", "jump")
+
+
+def test_a_table_without_an_environment_has_the_action_bounds_of_the_task() -> None:
+    """Those of its data would forbid the agent what the cheetah can do."""
+    two = arrays()
+    table = {
+        **{name: two[name] for name in ("obs", "next_obs", "rewards", "terminated", "truncated")},
+        "action": two["actions"] * [[1.0], [-0.5]],
+    }
+    with pytest.warns(UserWarning, match="x_velocity"):
+        data = task_transitions(table, "halfcheetah-jump", columns={})
+    assert data.action_space == Box(-1.0, 1.0, (6,))
+    assert data.observed_bounds == frozenset()
