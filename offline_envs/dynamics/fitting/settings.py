@@ -135,6 +135,11 @@ class FitSettings(JsonSettings):
             raise SettingsError(
                 f"value_discount must be at least 0 and less than 1, got {self.value_discount}."
             )
+        if not self.value_weight and self.value_discount != 0.99:
+            raise SettingsError(
+                f"value_discount={self.value_discount:g} is about the values of a term that value_weight=0 "
+                "leaves out. Set a weight, e.g. value_weight=1e-4, or leave it out."
+            )
         if self.value_weight and self.rollout_steps > 1:
             raise SettingsError(
                 f"value_weight={self.value_weight:g} is for fits to single steps, not for "

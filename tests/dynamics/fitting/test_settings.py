@@ -81,6 +81,7 @@ def test_an_invalid_shape_is_refused(values: dict[str, Any], message: str) -> No
         ({"own_gradient": False}, "with rollout_steps=1 there is none"),
         ({"value_weight": -1.0}, "value_weight must be 0 or more, got -1.0"),
         ({"value_discount": 1.0}, "value_discount must be at least 0 and less than 1, got 1.0"),
+        ({"value_discount": 0.5}, "value_discount=0.5 is about the values of a term that value_weight=0"),
         (
             {"value_weight": 1e-4, "rollout_steps": 5, "max_epochs": 1},
             "value_weight=0.0001 is for fits to single steps, not for rollout_steps=5",
