@@ -19,11 +19,9 @@ from offline_envs.data.spaces.discrete import (
     one_hot_box,
 )
 from offline_envs.data.spaces.observations import ObsSpace, known_dict
+from offline_envs.data.spaces.rounding import with_rounding
 from offline_envs.data.transitions import TENSOR_FIELDS, Transitions
 from offline_envs.errors import DatasetError
-
-ROUNDING = 1e-6
-"""How far an action may lie outside its bound, relative to max(1, |bound|): a few float32 roundings."""
 
 FLOAT_FIELDS = ("obs", "actions", "rewards", "next_obs")
 
@@ -157,8 +155,7 @@ def check_actions(source: str, actions: NDArray[np.float32], space: Box) -> None
             f"{source}: actions have {actions.shape[1]} dimensions, but the action space is {space}. "
             "Pass the right env_id= or action_space=."
         )
-    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-    low, high = low - ROUNDING * np.maximum(1, np.abs(low)), high + ROUNDING * np.maximum(1, np.abs(high))
+    low, high = with_rounding(space.low, space.high)
     outside = ((actions < low) | (actions > high)).any(axis=1)
     if outside.any():
         row = int(np.argmax(outside))

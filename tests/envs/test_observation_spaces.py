@@ -1,5 +1,6 @@
 """Learned environments of Dict observations, and of observations with bounds."""
 
+import warnings
 from typing import Any
 
 import gymnasium as gym
@@ -147,6 +148,19 @@ def test_bounds_that_the_data_leave_are_not_used() -> None:
     with pytest.warns(UserWarning, match=r"outside the bounds of their space .* in obs\[0\];"):
         loaded = load_transitions(data)
     assert loaded.obs_space == Box(*np.array([[-np.inf, -1.0], [np.inf, 9.0]], np.float32))
+
+
+def test_bounds_stand_where_the_data_leave_them_by_rounding_only() -> None:
+    """A cosine of 1.0000001 says nothing against its bounds."""
+    data = toy_transitions()
+    most = data.next_obs.amax(0).maximum(data.obs.amax(0)).double().numpy()
+    for excess, kept in ((5e-7, True), (5e-6, False)):
+        space = Box(np.full(2, -np.inf), most - excess * np.maximum(1, np.abs(most)), dtype=np.float64)
+        given = Transitions(**{**vars_of(data), "obs_space": space})
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            assert (load_transitions(given).obs_space == space) == kept
+        assert len(said) == (not kept)
 
 
 def test_minari_gives_dicts_and_bounds() -> None:

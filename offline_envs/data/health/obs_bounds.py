@@ -8,12 +8,13 @@ import torch
 
 from offline_envs.data.health.findings import listed
 from offline_envs.data.spaces.observations import obs_bounds, with_bounds
+from offline_envs.data.spaces.rounding import with_rounding
 from offline_envs.data.tables.names import obs_names
 from offline_envs.data.transitions import Transitions
 
 
 def within_bounds(transitions: Transitions) -> Transitions:
-    """Drop the bounds of those columns whose recorded observations lie outside them.
+    """Drop the bounds of those columns whose recorded observations lie outside them by more than rounding.
 
     A learned environment keeps its observations within the bounds, which must not move those of the data.
 
@@ -28,7 +29,8 @@ def within_bounds(transitions: Transitions) -> Transitions:
         return transitions
     lowest = torch.minimum(recorded.obs.amin(0), recorded.next_obs.amin(0)).numpy()
     highest = torch.maximum(recorded.obs.amax(0), recorded.next_obs.amax(0)).numpy()
-    outside = (lowest < low) | (highest > high)
+    least, most = with_rounding(low, high)
+    outside = (lowest < least) | (highest > most)
     if not outside.any():
         return transitions
     names = obs_names(recorded)
