@@ -1,5 +1,6 @@
 """`Frames`: shots side by side, as images."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -43,7 +44,7 @@ class Frames:
         self._shots = shots
         self._pictures = pictures
         self._height = height
-        self.every = every or max(1, round(pictures.fps / MOST_A_SECOND))
+        self.every = every or max(1, math.ceil(pictures.fps / MOST_A_SECOND))
         self.seconds = self.every / pictures.fps
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
 """`write_film`: images as a GIF or MP4 file, which is complete or not there."""
 
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,18 @@ def check_film(path: Path) -> None:
 
 
 def _write_gif(part: Path, images: Iterable[Image.Image], seconds: float) -> None:
-    left = iter(images)
+    left = _timed(images, seconds)
     first = next(left)
-    duration = round(1000 * seconds)
     with part.open("wb") as file:
-        first.save(file, format="GIF", save_all=True, append_images=left, duration=duration, loop=0)
+        first.save(file, format="GIF", save_all=True, append_images=left, loop=0)
+
+
+def _timed(images: Iterable[Image.Image], seconds: float) -> Iterator[Image.Image]:
+    """Images with their durations: whole hundredths, as GIFs have, of which none drifts from its time."""
+    for number, image in enumerate(images):
+        begin, end = (round(100 * seconds * n) for n in (number, number + 1))
+        image.info["duration"] = 10 * (end - begin)
+        yield image
 
 
 def _write_mp4(part: Path, images: Iterable[Image.Image], seconds: float) -> None:

@@ -60,3 +60,11 @@ def test_images_are_every_few_steps_and_the_last() -> None:
 def test_pictures_are_scaled_and_their_sizes_even() -> None:
     (image,) = Frames([shot(7)], PICTURES, height=41)
     assert image.size == (62, 72)  # 61.5 by 41 below the caption, rounded up to what encoders take
+
+
+@pytest.mark.parametrize(("fps", "every"), [(10.0, 1), (25.0, 1), (30.0, 2), (60.0, 3), (125.0, 5)])
+def test_at_most_25_images_are_shown_a_second(fps: float, every: int) -> None:
+    pictures = Greys()
+    pictures.fps = fps
+    frames = Frames([shot(1, 2)], cast(Pictures, pictures))
+    assert (frames.every, frames.seconds) == (every, every / fps)

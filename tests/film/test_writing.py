@@ -31,6 +31,18 @@ def test_a_gif_holds_every_image_for_its_time(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["film.gif"]
 
 
+def test_a_gif_keeps_the_real_speed_in_whole_hundredths(tmp_path: Path) -> None:
+    """Two steps of 1/30 s: 6.7, 13.3 and 20 hundredths end three images. Pillow would cut each to 6."""
+    path = tmp_path / "film.gif"
+    write_film(path, images(0, 100, 200), seconds=2 / 30)
+    found = []
+    with Image.open(path) as film:
+        for frame in range(3):
+            film.seek(frame)
+            found.append(film.info["duration"])
+    assert found == [70, 60, 70]
+
+
 def test_a_film_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "film.gif"
     path.write_text("old")
