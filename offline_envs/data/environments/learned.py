@@ -49,8 +49,7 @@ def _one_behind(settings: Mapping[str, Any], seen: set[str]) -> EnvSpec | None:
         return None
     task, env_id, dataset = (settings.get(name) for name in ("task", "env_id", "dataset"))
     if task is not None:
-        env_id = TASKS[task][0] if task in TASKS else None
-        return gym.registry.get(env_id or "")
+        return _of_task(task) if isinstance(task, str) else None
     if env_id is not None:
         return gym.registry.get(env_id) if isinstance(env_id, str) else None
     if not isinstance(dataset, str) or dataset in seen or not MINARI_ID.fullmatch(dataset):
@@ -58,6 +57,19 @@ def _one_behind(settings: Mapping[str, Any], seen: set[str]) -> EnvSpec | None:
     seen.add(dataset)
     path = data_path_here(dataset)
     return None if path is None else _recorded_in(path)
+
+
+def _of_task(text: str) -> EnvSpec | None:
+    """The environment of a task that is named with or without settings, which become its keywords."""
+    name, _, settings = text.partition(":")
+    spec = gym.registry.get(TASKS[name][0]) if name in TASKS else None
+    given = dict(part.partition("=")[::2] for part in filter(None, settings.split(",")))
+    try:
+        values = {key.strip(): json.loads(value.strip().lower()) for key, value in given.items()}
+    except ValueError:
+        return None
+    plain = all(isinstance(value, int | float) for value in values.values())  # as all settings of tasks are
+    return None if spec is None or not plain else replace(spec, kwargs={**spec.kwargs, **values})
 
 
 def _recorded_in(data_path: Path) -> EnvSpec | None:

@@ -57,6 +57,12 @@ def test_a_named_environment_or_task_comes_before_the_datasets() -> None:
     assert real_spec(learned(DEMO, task="halfcheetah-jump")).id == "HalfCheetahJump-v0"
 
 
+def test_the_settings_of_a_task_are_its_environments() -> None:
+    spec = real_spec(learned(DEMO, task="ant-angle: degrees=45, survive_bonus=1"))
+    assert (spec.id, spec.kwargs["degrees"], spec.kwargs["survive_bonus"]) == ("AntAngle-v0", 45, 1)
+    assert "degrees" not in gym.spec("AntAngle-v0").kwargs
+
+
 def test_an_id_of_the_users_is_followed() -> None:
     offline_envs.register("DreamtPendulum-v0", "PenalizedModel-v0", dataset=DEMO)
     try:
@@ -84,7 +90,8 @@ def test_wrappers_of_both_are_kept_from_the_inside_out() -> None:
         {"dataset": "data.npz"},
         {"dataset": DEMO, "history": 3},
         {"dataset": DEMO, "env_id": "stranger:Env-v0"},
-        {"dataset": DEMO, "task": "ant-angle:degrees=45"},
+        {"dataset": DEMO, "task": "ant-angle:degrees=wide"},
+        {"dataset": DEMO, "task": "no-task:degrees=45"},
         {"dataset": "dreams-v0"},
     ],
     ids=lambda settings: list(settings.items())[-1],
