@@ -22,6 +22,7 @@ from offline_envs.dynamics import DynamicsModel, EnsembleDynamics, FitSettings, 
 from offline_envs.errors import CheckpointError, SettingsError
 from offline_envs.files import differences, read_tensors, write_tensors
 from offline_envs.mdp import EliteSampler, LearnedMDP, Sampler, StartStates
+from offline_envs.methods import check_movable
 from offline_envs.settings import check_arguments
 
 
@@ -241,12 +242,7 @@ def _check(ensemble: DynamicsModel) -> None:
             "An adversary changes the ensemble, and this one is frozen: others in this process may share it. "
             "Use the MDP of AdversarialModel-v0, which has its own copy."
         )
-    if not ensemble.settings.probabilistic:
-        raise SettingsError("An adversary needs members that predict a variance, but probabilistic=False.")
-    if ensemble.settings.spectral_norm:
-        raise SettingsError(
-            "An adversary does not keep the spectral norm of layers; use spectral_norm=False."
-        )
+    check_movable(ensemble.settings)
 
 
 def _check_sampler(sampler: Sampler) -> None:

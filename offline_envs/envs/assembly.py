@@ -88,6 +88,7 @@ def assemble(
     check_all_learned(method, options, transitions)
     known = resolve_known(options.known, options.reward, transitions, device=options.device)
     scored = with_reward(transitions, options.reward, device=options.device)
+    method.check_data(scored)
     starts = _starts(transitions, known, options)
     in_cache: _InCache = {"cache_dir": options.cache_dir, "progress": options.progress}
     rule = resolve_termination(options.termination, transitions, device=options.device, **in_cache)

@@ -112,8 +112,20 @@ def with_autoreset(env: VectorEnv[Any, Any, Any], mode: AutoresetMode | str) -> 
     Raises:
         SettingsError: Another mode.
     """
+    return MODES[find_autoreset_mode(mode)](env)
+
+
+def find_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    """The autoreset mode of that name.
+
+    Args:
+        mode: See `with_autoreset`.
+
+    Raises:
+        SettingsError: Another mode.
+    """
     try:
-        return MODES[AutoresetMode(mode)](env)
+        return AutoresetMode(mode)
     except ValueError:
         raise unknown_name("autoreset_mode", mode, [m.value for m in AutoresetMode]) from None
 

@@ -4,15 +4,15 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypedDict
 
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from offline_envs.data import DatasetSource
 from offline_envs.envs.assembly import Assembly, assemble, transitions_of
-from offline_envs.envs.autoreset import with_autoreset
+from offline_envs.envs.autoreset import find_autoreset_mode, with_autoreset
 from offline_envs.envs.learned_env import LearnedEnv
-from offline_envs.envs.learned_vector_env import LearnedVectorEnv
+from offline_envs.envs.learned_vector_env import LearnedVectorEnv, check_vector_settings
 from offline_envs.envs.options import MODEL_OPTIONS, ModelOptions
 from offline_envs.errors import SettingsError, SettingsTypeError
 from offline_envs.methods import Method
@@ -90,17 +90,25 @@ def learned_vector_env(
         SettingsTypeError: An unknown name, or no dataset.
         SettingsError: A value that is not valid.
     """
+    mode = find_autoreset_mode(autoreset_mode)
+    own: _VectorSettings = {
+        "max_episode_steps": max_episode_steps,
+        "output": output,
+        "step_infos": step_infos,
+        "capture": capture,
+    }
+    check_vector_settings(num_envs, **own)  # before a model is fitted
     assembly, pictures = _made(dataset, method, options, (EPISODE_STEPS, *VECTOR_OPTIONS))
-    env = LearnedVectorEnv(
-        num_envs,
-        assembly,
-        pictures=pictures,
-        max_episode_steps=max_episode_steps,
-        output=output,
-        step_infos=step_infos,
-        capture=capture,
-    )
-    return with_autoreset(env, autoreset_mode)
+    return with_autoreset(LearnedVectorEnv(num_envs, assembly, pictures=pictures, **own), mode)
+
+
+class _VectorSettings(TypedDict):
+    """Settings of a `LearnedVectorEnv` beside its number of episodes."""
+
+    max_episode_steps: int | None
+    output: str
+    step_infos: bool
+    capture: bool
 
 
 VECTOR_OPTIONS = tuple(

@@ -60,7 +60,6 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
             is no such layer, and before the first step after a reset of all rows.
     """
 
-    @check_arguments
     def __init__(
         self,
         num_envs: int,
@@ -72,10 +71,13 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         capture: bool = True,
         pictures: Pictures | None = None,
     ) -> None:
-        if num_envs < 1:
-            raise SettingsError(f"num_envs must be at least 1, got {num_envs}.")
-        if output not in OUTPUTS:
-            raise unknown_name("output", output, OUTPUTS)
+        check_vector_settings(
+            num_envs,
+            max_episode_steps=max_episode_steps,
+            output=output,
+            step_infos=step_infos,
+            capture=capture,
+        )
         self.num_envs = num_envs
         self.output = output
         self._assembly = assembly
@@ -311,6 +313,23 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         if self.output != "torch":
             return tensor.cpu().numpy()
         return tensor.clone() if self._captures else tensor
+
+
+@check_arguments
+def check_vector_settings(
+    num_envs: int, *, max_episode_steps: int | None, output: str, step_infos: bool, capture: bool
+) -> None:
+    """Refuse settings of a `LearnedVectorEnv`; no model is needed for that.
+
+    Raises:
+        SettingsError: A value of the wrong type or out of range.
+    """
+    del step_infos, capture  # bools, as their annotations say
+    if num_envs < 1:
+        raise SettingsError(f"num_envs must be at least 1, got {num_envs}.")
+    if output not in OUTPUTS:
+        raise unknown_name("output", output, OUTPUTS)
+    _step_limit(max_episode_steps)
 
 
 def _step_limit(max_episode_steps: int | None) -> float:

@@ -1,6 +1,6 @@
 """Ways to turn a model into an MDP: the plain model, the penalty, the halt, the adversary, the filter."""
 
-from offline_envs.methods.adversarial import Adversarial
+from offline_envs.methods.adversarial import Adversarial, check_movable
 from offline_envs.methods.base import Method, Monitor
 from offline_envs.methods.candidates import SELECTIONS, CandidateSampler
 from offline_envs.methods.consistent import Consistent, EndInconsistent
@@ -31,6 +31,7 @@ __all__ = [
     "Plain",
     "TruncateUnknown",
     "TruncationCounter",
+    "check_movable",
     "check_penalty_scale",
     "halt_infos",
     "halt_reward",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from offline_envs.dynamics import DynamicsModel, EnsembleDynamics
+from offline_envs.dynamics import DynamicsModel, EnsembleDynamics, EnsembleSettings, ModelShape
 from offline_envs.errors import SettingsError
 from offline_envs.methods.base import Method
 
@@ -16,6 +16,16 @@ class Adversarial(Method):
     """
 
     needs_ensemble: ClassVar[str | None] = "An adversary changes an ensemble by its gradients"
+
+    def check(self, shape: ModelShape) -> None:
+        """Refuse an ensemble that an adversary cannot change, see `check_movable`.
+
+        Raises:
+            SettingsError: Such an ensemble.
+        """
+        settings = shape.settings if isinstance(shape, EnsembleDynamics) else shape
+        if isinstance(settings, EnsembleSettings):  # other kinds are refused by `own_model`
+            check_movable(settings)
 
     def own_model(self, model: DynamicsModel) -> EnsembleDynamics:
         """A copy of the ensemble, which nobody else holds and which takes gradients.
@@ -32,3 +42,17 @@ class Adversarial(Method):
                 "and models of another kind."
             )
         return model.copy().requires_grad_(True)
+
+
+def check_movable(settings: EnsembleSettings) -> None:
+    """Refuse an ensemble whose probabilities an adversary cannot lower, or whose bounds it would break.
+
+    Raises:
+        SettingsError: Members without a variance, or layers of a bounded spectral norm.
+    """
+    if not settings.probabilistic:
+        raise SettingsError("An adversary needs members that predict a variance, but probabilistic=False.")
+    if settings.spectral_norm:
+        raise SettingsError(
+            "An adversary does not keep the spectral norm of layers; use spectral_norm=False."
+        )

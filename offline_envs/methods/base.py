@@ -72,6 +72,16 @@ class Method(JsonSettings):
             SettingsError: It cannot.
         """
 
+    def check_data(self, transitions: Transitions) -> None:
+        """Refuse data that the method cannot work with; called before a model is fitted.
+
+        Args:
+            transitions: The dataset, with the rewards of the environment.
+
+        Raises:
+            SettingsError: It cannot.
+        """
+
     def own_model(self, model: DynamicsModel) -> DynamicsModel:
         """The model that the environment steps: a shared one as it is, or a copy to change."""
         return model

@@ -92,6 +92,15 @@ class Consistent(Method):
         if self.penalty_coef:
             self._penalty().check(shape)
 
+    def check_data(self, transitions: Transitions) -> None:
+        """Refuse rewards that cannot be the unit of λ, if there is a penalty.
+
+        Raises:
+            SettingsError: They set the unit, and all of them are 0.
+        """
+        if self.penalty_coef:
+            self._penalty().check_data(transitions)
+
     def dynamics_reward(
         self, model: DynamicsModel, transitions: Transitions, *, cache_dir: Path | str | None, progress: bool
     ) -> DynamicsReward:

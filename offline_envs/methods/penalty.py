@@ -22,7 +22,7 @@ from offline_envs.dynamics import (
 from offline_envs.errors import SettingsError
 from offline_envs.mdp import Step
 from offline_envs.methods.base import Method
-from offline_envs.methods.penalty_scale import RAW, check_penalty_scale, penalty_unit
+from offline_envs.methods.penalty_scale import RAW, check_penalty_scale, check_unit, penalty_unit
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,14 @@ class Penalty(Method):
                 f"penalty={_names(lambda m: not m.compares_members)}, or more members "
                 "(ensemble={'n_members': ...} and penalty_members=)."
             )
+
+    def check_data(self, transitions: Transitions) -> None:
+        """Refuse rewards that cannot be the unit of λ.
+
+        Raises:
+            SettingsError: They set the unit, and all of them are 0.
+        """
+        check_unit(self.penalty_scale, transitions)
 
     def transform(
         self,

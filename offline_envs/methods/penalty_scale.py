@@ -19,6 +19,16 @@ def check_penalty_scale(scale: str) -> None:
         raise unknown_name("penalty_scale", scale, SCALES)
 
 
+def check_unit(scale: str, transitions: Transitions) -> None:
+    """Refuse a unit that the dataset does not have; no model is needed for that.
+
+    Raises:
+        SettingsError: The rewards set the unit, and all of them are 0.
+    """
+    if scale == REWARD:
+        _mean_reward(transitions)
+
+
 def penalty_unit(scale: str, mean: Callable[[], float], transitions: Transitions) -> float:
     """Uncertainty that costs λ.
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import offline_envs  # noqa: F401  registers the environments
+from offline_envs.data import Transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, float32, save_model
 from offline_envs.envs import ModelOptions, assembly
 from offline_envs.envs.assembly import assemble, resolve_model
@@ -119,6 +120,11 @@ def test_bad_settings_are_refused(changes: dict[str, Any], message: str) -> None
 SINGLE = {"n_members": 1, "n_elites": 1}
 
 
+def unrewarded() -> Transitions:
+    data = toy_transitions()
+    return replace(data, rewards=0 * data.rewards)
+
+
 @pytest.mark.parametrize(
     ("env_id", "changes", "message"),
     [
@@ -135,6 +141,14 @@ SINGLE = {"n_members": 1, "n_elites": 1}
             {"ensemble": {"probabilistic": False}},
             "needs members that predict a variance",
         ),
+        ("AdversarialModel-v0", {"ensemble": {"probabilistic": False}}, "needs members that predict a var"),
+        ("AdversarialModel-v0", {"ensemble": {"spectral_norm": True}}, "does not keep the spectral norm"),
+        ("PenalizedModel-v0", {"dataset": unrewarded(), "penalty_scale": "reward"}, "all its rewards are 0"),
+        (
+            "ConsistentModel-v0",
+            {"dataset": unrewarded(), "penalty_coef": 1.0, "penalty_scale": "reward"},
+            "all its rewards are 0",
+        ),
     ],
 )
 def test_pessimism_that_an_ensemble_cannot_have_is_refused_before_its_fit(
@@ -144,6 +158,25 @@ def test_pessimism_that_an_ensemble_cannot_have_is_refused_before_its_fit(
     monkeypatch.setattr(assembly, "fitted_ensemble", None)  # which cannot be called
     with pytest.raises(SettingsError, match=message):
         gym.make(env_id, **toy_options(model=None, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_envs": 0}, "num_envs must be at least 1, got 0"),
+        ({"output": "Torch"}, "Unknown output 'Torch'"),
+        ({"autoreset_mode": "Never"}, "Unknown autoreset_mode 'Never'"),
+        ({"max_episode_steps": 0}, "max_episode_steps must be at least 1"),
+        ({"step_infos": "no"}, "step_infos must be of type bool"),
+        ({"capture": 2}, "capture must be of type bool"),
+    ],
+)
+def test_settings_of_vector_environments_are_refused_before_a_fit(
+    changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembly, "fitted_ensemble", None)  # which cannot be called
+    with pytest.raises(SettingsError, match=message):
+        gym.make_vec("LearnedModel-v0", **{"num_envs": 2, **toy_options(model=None, **changes)})
 
 
 def test_a_disagreement_of_one_elite_is_refused() -> None:

@@ -47,7 +47,8 @@ def test_a_library_that_tries_a_keyword_reads_pythons_own_words() -> None:
 
 @pytest.mark.parametrize("make", [gym.make, gym.make_vec])
 def test_data_that_no_simulator_can_be_set_to_are_not_drawn(make: Any) -> None:
-    with pytest.raises(SettingsTypeError, match=r"render_mode must be None: .*toy does not name its environment"):
+    reason = "render_mode must be None: .*toy does not name its environment"
+    with pytest.raises(SettingsTypeError, match=reason):
         make("LearnedModel-v0", **toy_options(render_mode="rgb_array"))
     assert make("LearnedModel-v0", **toy_options()).metadata["render_modes"] == []
 
