@@ -13,7 +13,8 @@ working directory or above it:
     [tool.offline-envs]
     ids = "environments.toml"
 
-A dataset or model that is a path is looked for relative to the file.
+Datasets, models and tables of columns that are paths are looked for relative to the file, and so is
+`cache_dir`.
 """
 
 import os
@@ -22,14 +23,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gymnasium.error import Error as GymnasiumError
+
 from offline_envs.errors import OfflineEnvsError, SettingsError
 from offline_envs.registration import register
 
 VARIABLE = "OFFLINE_ENVS_IDS"
 """Environment variable that names the file; it wins over `pyproject.toml`."""
 
-PATHS = ("dataset", "model", "cache_dir")
-"""Settings that may be paths."""
+PATHS = ("dataset", "model", "columns")
+"""Settings that may be paths, or lists of them."""
 
 
 def register_declared() -> None:
@@ -50,7 +53,7 @@ def register_declared() -> None:
         try:
             base, others = settings["base"], {n: v for n, v in settings.items() if n != "base"}
             register(env_id, base, **_located(others, path.parent))
-        except (OfflineEnvsError, TypeError) as error:
+        except (OfflineEnvsError, GymnasiumError, TypeError) as error:
             raise SettingsError(f"{path}: {env_id!r}: {error}") from error
 
 
@@ -87,10 +90,22 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _located(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The settings, with paths that exist relative to the folder made absolute."""
-    return {
-        name: str((folder / value).resolve())
-        if name in PATHS and isinstance(value, str) and (folder / value).exists()
-        else value
-        for name, value in settings.items()
-    }
+    """The settings, with paths relative to the folder made absolute: those that exist, and the cache."""
+    located = {name: _absolute(value, folder) if name in PATHS else value for name, value in settings.items()}
+    cache = settings.get("cache_dir")
+    if isinstance(cache, str):
+        located["cache_dir"] = str((folder / Path(cache).expanduser()).resolve())
+    return located
+
+
+def _absolute(value: Any, folder: Path) -> Any:
+    """A path that exists, made absolute, also after a prefix such as `csv:`; anything else as it is."""
+    if isinstance(value, list):
+        return [_absolute(each, folder) for each in value]
+    if not isinstance(value, str):
+        return value
+    kind, colon, rest = value.partition(":")
+    for prefix, path in (("", value), (kind + colon, rest)):
+        if path and (folder / path).exists():
+            return prefix + str((folder / path).resolve())
+    return value

@@ -70,7 +70,7 @@ def register_method(env_id: str, method: str, *, max_episode_steps: int = HORIZO
         env_id: The new id, e.g. `"MyModel-v0"`.
         method: Import path of the method's class, e.g. `"my_package.my_method:MyMethod"`; a subclass of
             `offline_envs.methods.Method`. It is imported when the first environment is made.
-        max_episode_steps: Default horizon.
+        max_episode_steps: Default horizon, −1 for no limit.
 
     Raises:
         SettingsError: The id is taken by another environment.
@@ -80,7 +80,7 @@ def register_method(env_id: str, method: str, *, max_episode_steps: int = HORIZO
     if env_id in gym.registry:
         raise _taken(env_id)
     METHODS[env_id] = (method, max_episode_steps)
-    _register(env_id, max_episode_steps, {"method": method})
+    _register(env_id, _limit(max_episode_steps), {"method": method})
 
 
 def register(new_id: str, /, base: str, *, max_episode_steps: int | None = None, **settings: Any) -> None:
@@ -92,7 +92,7 @@ def register(new_id: str, /, base: str, *, max_episode_steps: int | None = None,
     Args:
         new_id: The new id, e.g. `"MyHopper-v0"`.
         base: Id of a learned environment, e.g. `"PenalizedModel-v0"`.
-        max_episode_steps: Default horizon; that of the base if None.
+        max_episode_steps: Default horizon, −1 for no limit; that of the base if None.
         **settings: What `gym.make(base, ...)` takes, `dataset` first of all. `gym.make(new_id, ...)` may
             replace each of them. They are checked when an environment is made.
 
@@ -107,7 +107,7 @@ def register(new_id: str, /, base: str, *, max_episode_steps: int | None = None,
     """
     check_learned_id(base)
     spec = gym.spec(base)
-    horizon = spec.max_episode_steps if max_episode_steps is None else max_episode_steps
+    horizon = spec.max_episode_steps if max_episode_steps is None else _limit(max_episode_steps)
     kwargs = {**spec.kwargs, **settings}
     taken = gym.registry.get(new_id)
     if taken is not None:
@@ -142,8 +142,13 @@ def _taken(env_id: str) -> SettingsError:
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     try:
         return bool(one == other)
-    except ValueError:  # arrays, which are equal element by element
+    except (ValueError, RuntimeError):  # arrays and tensors, which are equal element by element
         return False
+
+
+def _limit(max_episode_steps: int) -> int | None:
+    """The limit of a spec, which has None for none; −1 is for `gym.make` alone."""
+    return None if max_episode_steps == -1 else max_episode_steps
 
 
 def _register(env_id: str, horizon: int | None, kwargs: dict[str, Any]) -> None:

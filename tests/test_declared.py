@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 import offline_envs
 from offline_envs.declared import VARIABLE, declared_file, register_declared
@@ -143,4 +144,42 @@ def test_what_cannot_be_registered_is_refused_with_the_file(
 def test_a_file_that_is_missing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none.toml"))
     with pytest.raises(SettingsError, match=r"none\.toml cannot be read"):
+        register_declared()
+
+
+def test_an_id_may_have_no_limit(settings: dict[str, Any]) -> None:
+    """−1 is Gymnasium's own way to ask for none, which its TimeLimit does not take from a spec."""
+    for _ in range(2):  # a module may be imported twice
+        offline_envs.register(OWN, "PenalizedModel-v0", max_episode_steps=-1, **settings)
+    assert gym.spec(OWN).max_episode_steps is None
+    assert len(rewards_of(gym.make(OWN), 7)) == 7
+    envs: Any = gym.make_vec(OWN, 2).unwrapped
+    assert envs.max_episode_steps == float("inf")
+
+
+def test_settings_of_tensors_can_be_registered_twice() -> None:
+    offline_envs.register(OWN, "PenalizedModel-v0", dataset={"obs": torch.zeros(2, 3)})
+    with pytest.raises(SettingsError, match="taken"):
+        offline_envs.register(OWN, "PenalizedModel-v0", dataset={"obs": torch.zeros(2, 3)})
+
+
+def test_paths_in_lists_and_behind_prefixes_are_relative_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.csv", "b.csv", "plant.toml"):
+        (tmp_path / name).touch()
+    given = {"dataset": ["csv:a.csv", "b.csv", "my/id-v0"], "columns": "plant.toml", "cache_dir": "later"}
+    monkeypatch.setenv(VARIABLE, str(declare(tmp_path, given)))
+    register_declared()
+    found = gym.spec(OWN).kwargs
+    assert found["dataset"] == [f"csv:{tmp_path / 'a.csv'}", str(tmp_path / "b.csv"), "my/id-v0"]
+    assert found["columns"] == str(tmp_path / "plant.toml")
+    assert found["cache_dir"] == str(tmp_path / "later")
+
+
+def test_an_id_that_gymnasium_refuses_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "environments.toml"
+    path.write_text('["My Pendulum"]\nbase = "PenalizedModel-v0"')
+    monkeypatch.setenv(VARIABLE, str(path))
+    with pytest.raises(SettingsError, match=r"environments\.toml: 'My Pendulum'"):
         register_declared()

@@ -4,6 +4,7 @@ from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box, Dict
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
@@ -78,6 +79,8 @@ class PlannedActions(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     def step(self, action: NDArray[Any]) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Take the planner's action, corrected by `action`; `info` has the planner's own."""
+        if self._obs is None:
+            raise ResetNeeded("Call reset() of the wrapper before step().")
         planned = self._acting(self._obs)
         taken = np.clip(planned + np.asarray(action, np.float32), self._low, self._high)
         self._obs, reward, terminated, truncated, info = self.env.step(taken.astype(np.float32))

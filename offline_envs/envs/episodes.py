@@ -148,11 +148,19 @@ class Episodes:
         """Continue from what `state_dict` gave for as many episodes of the same environment, in place.
 
         Raises:
-            SettingsError: The state of another method, which has other parts.
+            SettingsError: The state of another method, which has other parts, or of another `member`.
         """
         if lacking := self.state_dict().keys() - state.keys() - {"kept"}:
             raise SettingsError(
                 f"The state is that of another environment: it lacks {', '.join(sorted(lacking))}."
+            )
+        keeps = self._mdp.begin(len(self.obs), self.generator) is not None  # its numbers are replaced below
+        if keeps != ("kept" in state):
+            kinds = "one elite for an episode", "another elite for each step"
+            drawn, wanted = kinds if keeps else kinds[::-1]
+            raise SettingsError(
+                f"The state is that of an environment that draws {wanted}, and this one draws {drawn}. "
+                "Make it with the same member=."
             )
         for name, value in self._state().items():
             value.copy_(state[name])

@@ -55,11 +55,13 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
 
     Attributes:
         output: `"numpy"` or `"torch"`.
+        step_infos: See above.
         capture: See above.
         finished: Rows of the last step that an autoreset layer restarts later, bool `(n,)`; None where there
             is no such layer, and before the first step after a reset of all rows.
     """
 
+    @check_arguments
     def __init__(
         self,
         num_envs: int,
@@ -80,6 +82,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
         )
         self.num_envs = num_envs
         self.output = output
+        self.step_infos = step_infos
         self._assembly = assembly
         self.single_observation_space, self.single_action_space = learned_spaces(assembly.transitions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -152,7 +155,7 @@ class LearnedVectorEnv(LearnedParts, VectorEnv[Any, Any, Any]):
             )
         chosen = check_reset_options(options, (RESET_MASK, *self._start_options))
         mask = self._mask(chosen.get(RESET_MASK))
-        given, dataset_rows = self._given(chosen, (self.num_envs,))
+        given, dataset_rows = self._given(chosen, (self.num_envs,), mask)
         if mask is not None:
             self._check_begun()
         super().reset(seed=None if seed is None else int(seed))

@@ -9,7 +9,7 @@ from gymnasium.spaces import Box, Dict
 from gymnasium.vector import VectorWrapper
 from torch import Tensor
 
-from offline_envs.data import n_columns
+from offline_envs.data import HistoryLayout, n_columns
 from offline_envs.dynamics import DynamicsModel
 from offline_envs.envs.assembly import resolve_model
 from offline_envs.envs.learned_env import LearnedEnv, learned_spaces
@@ -66,7 +66,16 @@ def model_of(
     if is_learned(env):
         _check_direct(env.unwrapped, obs_space, action_space)
     device = str(getattr(env.unwrapped, "device", "cpu"))
-    return resolve_model(model, obs_dim, action_dim, device=device)
+    return resolve_model(model, obs_dim, action_dim, device=device, history=_history(env))
+
+
+def _history(env: Any) -> int:
+    """Number of recorded observations in one of the environment: a learned one's, or that of a wrapper."""
+    if is_learned(env):
+        history: int = env.unwrapped.transitions.history
+        return history
+    layouts = (vars(layer).get("layout") for layer in layers(env))
+    return next((layout.history for layout in layouts if isinstance(layout, HistoryLayout)), 1)
 
 
 def _dimensions(name: str, space: gym.Space[Any]) -> int:

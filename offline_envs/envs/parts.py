@@ -63,9 +63,11 @@ class LearnedParts:
         return (START_OBS,) if self.mdp.replay is None else (START_OBS, START_ROW)
 
     def _given(
-        self, options: Mapping[str, Any], shape: tuple[int, ...]
+        self, options: Mapping[str, Any], shape: tuple[int, ...], mask: Tensor | None = None
     ) -> tuple[Tensor | None, Tensor | None]:
         """Observations `(*shape, d)` to start from and their rows of the dataset, if a caller chose them.
+
+        Of a mask, `shape`, only its rows are used; None means all.
 
         Raises:
             SettingsError: Observations or rows of another shape or range, or observations without the rows
@@ -74,7 +76,7 @@ class LearnedParts:
         obs, rows = options.get(START_OBS), options.get(START_ROW)
         obs = self._flat(obs, shape) if isinstance(obs, Mapping) else obs
         if rows is not None:
-            rows = self._dataset_rows(rows, shape)
+            rows = self._dataset_rows(rows, shape, mask)
             obs = self.transitions.obs[rows.cpu()] if obs is None else obs
         elif obs is not None and self.mdp.replay is not None:
             raise SettingsError(
@@ -83,7 +85,9 @@ class LearnedParts:
             )
         if obs is None:
             return None, None
-        return self._assembly.starts.given(obs, (*shape, self.transitions.obs_dim)), rows
+        given = self._assembly.starts.given(obs, (*shape, self.transitions.obs_dim), mask)
+        box = self.mdp.guard.box
+        return given if box is None else given.clamp(*box), rows  # as imagined observations are
 
     def _flat(self, obs: Mapping[str, Any], shape: tuple[int, ...]) -> Tensor:
         """Observations by name as columns, `(*shape, d)`."""
@@ -105,10 +109,12 @@ class LearnedParts:
             return as_actions(actions, (*rows, self.transitions.action_dim), self.device)
         return one_hot(discrete, as_choices(actions, discrete, rows, self.device))
 
-    def _dataset_rows(self, rows: Any, shape: tuple[int, ...]) -> Tensor:
+    def _dataset_rows(self, rows: Any, shape: tuple[int, ...], mask: Tensor | None) -> Tensor:
         found = as_tensor(f"options[{START_ROW!r}]", rows)
         n = len(self.transitions)
         whole = not found.is_floating_point() and found.dtype != torch.bool and found.shape == shape
+        if whole and mask is not None:
+            found = torch.where(mask.to(found.device), found, 0)
         if not whole or not bool(((found >= 0) & (found < n)).all()):
             raise SettingsError(
                 f"options[{START_ROW!r}] must be integers of shape {shape} from 0 to {n - 1}, got {rows!r}."

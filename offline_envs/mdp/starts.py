@@ -75,13 +75,18 @@ class StartStates:
         """Rows of the dataset of some candidates, int64 `(n,)`, or None if they are not kept."""
         return None if self.rows is None else self.rows[index]
 
-    def given(self, obs: Any, shape: tuple[int, ...]) -> Tensor:
+    def given(self, obs: Any, shape: tuple[int, ...], mask: Tensor | None = None) -> Tensor:
         """The observations that a caller asked to start from, as a new tensor.
+
+        Args:
+            obs: The observations.
+            shape: Their shape, `(d,)` or `(n, d)`.
+            mask: Rows that are used, bool `(n,)`; None for all.
 
         Raises:
             SettingsError: No numbers, another shape than `shape`, or a value that is not finite.
         """
         tensor = as_numbers("options['obs']", obs, shape).to(self.obs.device, copy=True)
-        if not bool(tensor.isfinite().all()):
+        if not bool((tensor if mask is None else tensor[mask]).isfinite().all()):
             raise SettingsError("options['obs'] must be finite, got NaN or infinity.")
         return tensor

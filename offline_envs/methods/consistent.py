@@ -154,11 +154,11 @@ class EndInconsistent:
     ) -> Step:
         """Set the flag of the inconsistent rows; their rewards stay as they are.
 
-        An exploded row has ended already, and its successor is its own observation, so it is left alone.
+        A row that has ended is left alone; an exploded one's successor is its own observation.
         """
         del prediction, generator  # Unused.
         found = self.reward(obs, action, step.next_obs)
-        ended = (found < self.least) & ~step.exploded
+        ended = (found < self.least) & ~step.exploded & ~step.terminated
         changes: dict[str, Any] = {self.flag: getattr(step, self.flag) | ended}
         return step._replace(**changes, extras={**step.extras, DYNAMICS_REWARD: found})
 

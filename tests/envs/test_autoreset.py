@@ -194,3 +194,15 @@ def test_rows_behave_as_episodes_played_one_by_one(
         if mode != "NextStep":
             position, elapsed = np.where(over, 0, position), np.where(over, 0, elapsed)
             assert obs[:, 0] == pytest.approx(position, abs=1e-4)
+
+
+def test_rows_outside_a_mask_may_hold_anything() -> None:
+    envs = gym.make_vec("LearnedModel-v0", num_envs=3, autoreset_mode="Disabled", **toy_options())
+    before, _ = envs.reset(seed=0)
+    mask = np.array([False, True, False])
+    starts = np.full((3, 2), np.nan, np.float32)
+    starts[1] = 7.0
+    obs, _ = envs.reset(options={"reset_mask": mask, "obs": starts})
+    assert obs.tolist() == [before[0].tolist(), [7.0, 7.0], before[2].tolist()]
+    with pytest.raises(SettingsError, match="must be finite"):
+        envs.reset(options={"reset_mask": ~mask, "obs": starts})

@@ -133,6 +133,14 @@ def test_predictions_beyond_the_bounds_are_clipped() -> None:
     assert [free.step(np.zeros(1, np.float32))[0][0] for _ in range(2)] == [4.0, 5.0]
 
 
+def test_an_episode_that_is_told_to_start_beyond_the_bounds_starts_at_them() -> None:
+    env = gym.make("LearnedModel-v0", **options(BOUNDED))
+    assert env.reset(seed=0, options={"obs": [9.0, 1.0]})[0].tolist() == [3.5, 1.0]
+    envs = gym.make_vec("LearnedModel-v0", num_envs=2, **options(BOUNDED))
+    starts = {"obs": [[9.0, 1.0], [2.0, 1.0]]}
+    assert envs.reset(seed=0, options=starts)[0].tolist() == [[3.5, 1.0], [2.0, 1.0]]
+
+
 def test_a_space_without_bounds_changes_no_number() -> None:
     def play(space: Any) -> list[list[float]]:
         env = gym.make("LearnedModel-v0", **{**options(space), "model": toy_options()["model"]})

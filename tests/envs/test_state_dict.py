@@ -155,3 +155,13 @@ def test_the_statistics_of_episodes_belong_to_it(tiny_model: Path) -> None:
 def test_only_learned_environments_have_one() -> None:
     with pytest.raises(SettingsError, match="needs a learned environment"):
         SB3VecEnv(CountingVectorEnv([9, 9], horizon=2)).state_dict()
+
+
+@pytest.mark.parametrize("order", [("step", "episode"), ("episode", "step")])
+def test_a_state_of_another_member_is_refused(order: tuple[str, str], tiny_model: Path) -> None:
+    """An environment that draws an elite at each step would keep those of the state for good."""
+    saved, loading = (make("LearnedModel-v0", tiny_model, member=member) for member in order)
+    saved.reset(seed=0)
+    loading.reset(seed=0)
+    with pytest.raises(SettingsError, match=r"Make it with the same member=\."):
+        loading.unwrapped.load_state_dict(saved.unwrapped.state_dict())

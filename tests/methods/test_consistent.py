@@ -101,6 +101,13 @@ def test_exploded_rows_are_left_alone() -> None:
     assert torch.equal(found.reward, four_rows().reward)
 
 
+def test_rows_that_end_by_themselves_are_not_truncated_as_well() -> None:
+    """A value after a termination would be bootstrapped by those who look at truncations alone."""
+    step = four_rows()._replace(terminated=torch.tensor([True, False, True, True]))
+    found = ended(EndInconsistent(lambda o, a, n: torch.full((4,), 0.3), 0.6, "truncated"), step)
+    assert found.truncated.tolist() == [False, True, False, False]
+
+
 @pytest.mark.parametrize("members", ["all", "elites"])
 def test_mopos_penalty_beside_it(members: str) -> None:
     env = gym.make(ID, penalty_coef=0.5, penalty_members=members, **options())

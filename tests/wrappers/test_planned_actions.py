@@ -3,6 +3,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box, Dict
 from torch import Tensor
 
@@ -132,3 +133,9 @@ def test_what_cannot_be_corrected_is_refused() -> None:
         PlannedActions(gym.make("Cart-v0"), planned()[0].planner)
     with pytest.raises(SettingsError, match="no learned model"):
         PlannedActions(Echo(), "cem")
+
+
+def test_a_step_before_a_reset_is_refused() -> None:
+    wrapped, _ = planned()
+    with pytest.raises(ResetNeeded, match=r"Call reset\(\) of the wrapper"):
+        wrapped.step(np.zeros(1))

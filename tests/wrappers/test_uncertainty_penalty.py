@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.error import ResetNeeded
+from gymnasium.vector import SyncVectorEnv
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings
 from offline_envs.errors import SettingsError
-from offline_envs.wrappers import UncertaintyPenalty
+from offline_envs.wrappers import HistoryObservation, UncertaintyPenalty, vector
 from tests.toy import PENALTIES, toy_ensemble, toy_options
 
 ACTION = np.zeros(1, np.float32)
@@ -194,3 +195,20 @@ def test_step_before_reset_is_an_error() -> None:
     env.env.reset()
     with pytest.raises(ResetNeeded):
         env.step(ACTION)
+
+
+def test_a_model_of_a_history_measures_environments_that_have_it() -> None:
+    """Learned ones, and real ones in the wrapper, single and vector: as the learned environment's own."""
+    settings = EnsembleSettings(n_members=3, n_elites=2, hidden=(4,))
+    model = EnsembleDynamics(2, 4, settings=settings, seed=0).requires_grad_(False)
+    learned = gym.make("LearnedModel-v0", history=2, **toy_options(model=model))
+    given = [UncertaintyPenalty(learned, model=found) for found in (None, model)]
+    for env in given:
+        env.reset(seed=0)
+    first, second = (env.step(np.zeros(1, np.float32))[4]["penalty"] for env in given)
+    assert first == second > 0
+    longer = EnsembleDynamics(9, 11, settings=settings, seed=0).requires_grad_(False)
+    real = HistoryObservation(gym.make("InvertedDoublePendulum-v5"), 2)
+    UncertaintyPenalty(real, model=longer).reset(seed=0)
+    envs = vector.HistoryObservation(SyncVectorEnv([lambda: gym.make("InvertedDoublePendulum-v5")] * 2), 2)
+    vector.UncertaintyPenalty(envs, model=longer).reset(seed=0)

@@ -19,6 +19,7 @@ from offline_envs.settings import check_arguments
 from offline_envs.wrappers.extra_ends import extra_ends
 from offline_envs.wrappers.halt_meter import HaltMeter
 from offline_envs.wrappers.rows import like, many_rows
+from offline_envs.wrappers.vector.reported import check_reported
 
 
 class HaltOnUnknown(VectorWrapper):
@@ -45,12 +46,13 @@ class HaltOnUnknown(VectorWrapper):
         step_infos: Whether `infos` has `raw_reward`, `halted`, `disagreement` and `threshold`, `(n,)` each.
 
     Attributes:
+        step_infos: See above.
         halted: Rows whose last pair was unknown, bool `(n,)`, on the model's device.
         halt_counter: Number of steps, episodes and halts so far.
 
     Raises:
-        SettingsError: A setting that is not valid, no model or dataset, a second halt, or an environment
-            that cannot restart single rows.
+        SettingsError: A setting that is not valid, no model or dataset, a second halt, an environment that
+            cannot restart single rows, or `step_infos` around one that changes rewards and has none.
     """
 
     halts = True
@@ -74,6 +76,8 @@ class HaltOnUnknown(VectorWrapper):
         step_infos: bool = False,
     ) -> None:
         super().__init__(env)
+        if step_infos:
+            check_reported(env)
         self._ends = extra_ends(env, truncates=on_unknown == TRUNCATE)
         self._meter = HaltMeter.for_env(
             env,
@@ -92,7 +96,7 @@ class HaltOnUnknown(VectorWrapper):
             disagreement=disagreement,
         )
         self._device = self._meter.members.elites.device
-        self._step_infos = step_infos
+        self.step_infos = step_infos
         self.halt_counter = self._meter.method.monitor(env.num_envs, self._device)
         self.halted = torch.zeros(env.num_envs, dtype=torch.bool, device=self._device)
         self._obs: Tensor | None = None
@@ -138,7 +142,7 @@ class HaltOnUnknown(VectorWrapper):
         )
         self._count(restarting)
         halted = like(unknown, rewards)
-        if self._step_infos:
+        if self.step_infos:
             entries = self._meter.infos(unknown, disagreement)
             entries = {k: zero_rows(like(v, rewards), like(restarting, rewards)) for k, v in entries.items()}
             infos = {**infos, RAW_REWARD: infos.get(RAW_REWARD, rewards), **entries}

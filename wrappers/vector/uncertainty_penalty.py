@@ -15,6 +15,7 @@ from offline_envs.methods import Penalty
 from offline_envs.settings import check_arguments
 from offline_envs.wrappers.penalty_meter import PenaltyMeter
 from offline_envs.wrappers.rows import like, many_rows
+from offline_envs.wrappers.vector.reported import check_reported
 
 
 class UncertaintyPenalty(VectorWrapper):
@@ -35,8 +36,12 @@ class UncertaintyPenalty(VectorWrapper):
         cache_dir: Folder of fitted models, and of these units, instead of the user's cache.
         step_infos: Whether `infos` has `raw_reward` and `penalty`, `(n,)` each.
 
+    Attributes:
+        step_infos: See above.
+
     Raises:
-        SettingsError: An unknown name, a negative coefficient, or no model or data to measure uncertainty.
+        SettingsError: An unknown name, a negative coefficient, no model or data to measure uncertainty, or
+            `step_infos` around an environment that changes rewards and has none.
     """
 
     @check_arguments
@@ -54,6 +59,8 @@ class UncertaintyPenalty(VectorWrapper):
         step_infos: bool = False,
     ) -> None:
         super().__init__(env)
+        if step_infos:
+            check_reported(env)
         self._meter = PenaltyMeter.for_env(
             env,
             env.single_observation_space,
@@ -63,7 +70,7 @@ class UncertaintyPenalty(VectorWrapper):
             cache_dir=cache_dir,
             method=Penalty(penalty_coef, penalty, penalty_members, penalty_scale),
         )
-        self._step_infos = step_infos
+        self.step_infos = step_infos
         self._next_step = env.metadata.get("autoreset_mode") == AutoresetMode.NEXT_STEP
         self._obs: Tensor | None = None
         self._restarting: Any = None
@@ -97,7 +104,7 @@ class UncertaintyPenalty(VectorWrapper):
             penalty = zero_rows(penalty, restarting)
         self._obs = many_rows(obs, self.env.single_observation_space)
         self._restarting = terminations | truncations if self._next_step else None
-        if self._step_infos:
+        if self.step_infos:
             infos = {
                 **infos,
                 RAW_REWARD: infos.get(RAW_REWARD, rewards),

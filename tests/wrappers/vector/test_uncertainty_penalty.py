@@ -8,8 +8,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import offline_envs  # noqa: F401  registers the environments
 from offline_envs.envs import check_vector_env
+from offline_envs.errors import SettingsError
 from offline_envs.wrappers import UncertaintyPenalty as SinglePenalty
-from offline_envs.wrappers.vector import UncertaintyPenalty
+from offline_envs.wrappers.vector import HaltOnUnknown, UncertaintyPenalty
 from tests.toy import PENALTIES, right_of_six, toy_ensemble, toy_options
 from tests.wrappers.test_uncertainty_penalty import random_ensemble
 
@@ -139,3 +140,15 @@ def test_a_mask_of_either_kind_may_reset() -> None:
         envs.step(np.zeros((N, 1), np.float32))
         envs.reset(options={"reset_mask": mask})
         envs.step(np.zeros((N, 1), np.float32))
+
+
+def test_rewards_that_a_layer_beneath_changes_unseen_are_not_called_raw() -> None:
+    options = toy_options(model=random_ensemble())
+    silent = gym.make_vec("PenalizedModel-v0", num_envs=N, **options)
+    for wrapper in (UncertaintyPenalty, HaltOnUnknown):
+        with pytest.raises(SettingsError, match="LearnedVectorEnv beneath changes rewards"):
+            wrapper(silent, step_infos=True)
+    plain = gym.make_vec("LearnedModel-v0", num_envs=N, **options)
+    with pytest.raises(SettingsError, match="UncertaintyPenalty beneath changes rewards"):
+        HaltOnUnknown(UncertaintyPenalty(plain), step_infos=True)
+    HaltOnUnknown(UncertaintyPenalty(plain, step_infos=True), step_infos=True)
