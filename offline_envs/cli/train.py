@@ -58,7 +58,7 @@ Steps = Annotated[
     typer.Option(
         help="Gradient steps of the agent; for trpo, steps of its policy.",
         min=1,
-        show_default="1000000; 500 for trpo; 50000 for bc; 500000 for d3rlpy",
+        show_default="1000000; 500 for trpo; 50000 for bc; 500000 for d3rlpy, 1000000 for plas and rebrac",
     ),
 ]
 Horizon = Annotated[

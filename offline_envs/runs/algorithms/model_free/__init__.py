@@ -10,7 +10,10 @@ from offline_envs.runs.run_settings import RunSettings
 __all__ = ["MODEL_FREE"]
 
 DEFAULTS: Mapping[str, Any] = {"gradient_steps": 500_000}
-"""d3rlpy's own reproductions train that long."""
+"""d3rlpy's own reproductions train that long, but for two algorithms."""
+
+LONGER: Mapping[str, Any] = {"gradient_steps": 1_000_000}
+"""Those of PLAS, half of whose steps are its warm-up, and of ReBRAC."""
 
 STANDARDIZED: Mapping[str, Any] = {"observation_scaler": {"type": "standard", "params": {}}}
 
@@ -68,6 +71,7 @@ MODEL_FREE: Mapping[str, ModelFree] = {
         config={
             "temp_learning_rate": 0.0,
             "initial_temperature": 1e-20,
+            "warmup_steps": 40_000,
             "imitator_encoder_factory": mlp(750, 750),
         },
     ),
@@ -77,13 +81,17 @@ MODEL_FREE: Mapping[str, ModelFree] = {
         config={"batch_size": 256, "weight_type": "binary", "target_update_type": "soft"},
     ),
     "plas": ModelFree(
-        defaults=DEFAULTS,
+        defaults=LONGER,
         learner="PLAS",
-        config={"lam": 1.0, **networks(mlp(400, 300), mlp(400, 300), imitator=mlp(750, 750))},
+        config={
+            "lam": 1.0,
+            "warmup_steps": 500_000,
+            **networks(mlp(400, 300), mlp(400, 300), imitator=mlp(750, 750)),
+        },
     ),
     "prdc": ModelFree(defaults=DEFAULTS, learner="PRDC", config=STANDARDIZED),
     "rebrac": ModelFree(
-        defaults=DEFAULTS,
+        defaults=LONGER,
         learner="ReBRAC",
         config={
             "actor_beta": 0.01,
@@ -97,4 +105,5 @@ MODEL_FREE: Mapping[str, ModelFree] = {
 """Every one by the name that a run takes. Where they differ from d3rlpy's defaults, they follow the scripts
 with which d3rlpy reproduces the papers on D4RL's MuJoCo data. Those scripts choose some numbers by dataset:
 here CQL's `conservative_weight` is 5, BEAR's `mmd_kernel` Laplacian, and both betas of ReBRAC 0.01.
+The `warmup_steps` are d3rlpy's defaults, named here so that the length of a run can be held against them.
 """

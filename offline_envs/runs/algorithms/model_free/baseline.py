@@ -70,6 +70,7 @@ class ModelFree(Algorithm):
         """See `Algorithm`."""
         check_continuous(transitions.discrete_actions, settings.algorithm)
         check_bounded(transitions.action_space)
+        check_warmup(settings, self.run_config(settings).get("warmup_steps"))
 
     def train(self, run: Run) -> TrainResult:
         """Let d3rlpy train, score each policy that it saves, and at the end the last one."""
@@ -191,6 +192,28 @@ def check_bounded(space: Box) -> None:
     """
     if not space.is_bounded():
         raise SettingsError(f"d3rlpy's policies act in a bounded Box, got {space}.")
+
+
+def check_warmup(settings: RunSettings, warmup_steps: Any) -> None:
+    """Refuse a run that ends before its actor has learned anything from the critics.
+
+    Complete runs that older versions let pass stay readable, so only new ones are checked.
+
+    Args:
+        settings: The run.
+        warmup_steps: Gradient steps in which only the data's actions are learned; None for an algorithm
+            without. What is no number is left to d3rlpy.
+
+    Raises:
+        SettingsError: It does.
+    """
+    if isinstance(warmup_steps, int | float) and settings.gradient_steps <= warmup_steps:
+        raise SettingsError(
+            f"{settings.algorithm} learns only the data's actions in its first warmup_steps, so "
+            f"gradient_steps must be more, got {settings.gradient_steps} and {warmup_steps}. Take more, or "
+            f'a shorter warm-up: --settings \'{{"algorithm_options": {{"config": {{"warmup_steps": '
+            f"{settings.gradient_steps // 2}}}}}}}'."
+        )
 
 
 def action_scaler(space: Box) -> dict[str, Any] | None:

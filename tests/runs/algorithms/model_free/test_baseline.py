@@ -2,6 +2,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from gymnasium.spaces import Box
 from offline_envs.data import load_transitions
 from offline_envs.errors import SettingsError
 from offline_envs.policies import TorchScriptPolicy
-from offline_envs.runs import ALGORITHMS, RunFolder, TrainSettings, train
+from offline_envs.runs import ALGORITHMS, RunFolder, TrainSettings, check_possible, train
 from offline_envs.runs.algorithms.model_free.baseline import ModelFree, action_scaler, check_bounded
 from offline_envs.runs.algorithms.model_free.process import Worker
 from offline_envs.runs.progress import RunProgress
@@ -136,6 +137,20 @@ def test_the_config_of_a_run_overrides_the_algorithms() -> None:
     config = iql.run_config(TrainSettings.for_algorithm({**values, "algorithm": "iql", **changed}))
     assert config["actor_optim_factory"] == {"type": "adam", "params": {}}
     assert config["reward_scaler"]["params"] == {"multiplier": 1000.0}
+
+
+def test_a_run_that_ends_in_its_warm_up_is_refused() -> None:
+    """PLAS and BEAR would end with an actor that never learned from a critic, and be scored all the same."""
+    plas = {"dataset": DEMO, "algorithm": "plas"}
+    assert TrainSettings.for_algorithm(plas).gradient_steps == 1_000_000
+    for algorithm, steps in (("plas", 500_000), ("bear", 40_000)):
+        short = TrainSettings.for_algorithm({**plas, "algorithm": algorithm, "gradient_steps": steps})
+        shorter = f'"warmup_steps": {steps // 2}}}'
+        with pytest.raises(SettingsError, match=rf"got {steps} and {steps}\. .*{shorter}"):
+            check_possible(short)
+        check_possible(replace(short, gradient_steps=steps + 1))
+    options = {"algorithm_options": {"config": {"warmup_steps": 3}}}
+    check_possible(TrainSettings.for_algorithm({**plas, "gradient_steps": 4, **options}))
 
 
 def test_actions_are_scaled_to_where_the_policies_act() -> None:
