@@ -77,6 +77,8 @@ class AveragedTRPO(FastTRPO):
         if self.actor_ema_decay is not None:
             self.policy_class = _with_average(self.policy_class)
         super()._setup_model()
+        if isinstance(self.policy, AveragedActorCriticPolicy):
+            self.policy.follows = True
 
     def train(self) -> None:
         """Take a step of the policy, then one of its average."""

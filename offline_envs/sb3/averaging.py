@@ -15,11 +15,16 @@ class ActsByAverage(BasePolicy):
     """A base of policies that act by an average of their weights where they are deterministic.
 
     `predict(..., deterministic=True)` uses the average, and so do evaluations and whoever loads the policy.
-    Sampled actions, and everything that learns, use the current weights. Who trains the policy moves the
-    average; until `start_average` it is not used. Training draws the same numbers with and without it.
+    Sampled actions, and everything that learns, use the current weights. Until `start_average` the average is
+    not used. Training draws the same numbers with and without it.
+
+    Attributes:
+        follows: Whether who trains this policy moves the average. Other agents load it too, such as SB3's own
+            SAC: once they train it, the average is of the past and no longer used.
     """
 
     has_average: Tensor
+    follows: bool = False
 
     def register_average(self) -> None:
         """Make room for saying whether there is an average; to be called when the policy is built."""
@@ -39,6 +44,12 @@ class ActsByAverage(BasePolicy):
     def acting(self) -> BasePolicy:
         """Where deterministic actions come from: the average, or the current weights until there is one."""
         return self.averaged if self.has_average else self.current
+
+    def set_training_mode(self, mode: bool) -> None:
+        """Drop the average where training would leave it behind; see Stable-Baselines3."""
+        super().set_training_mode(mode)
+        if mode and not self.follows:
+            self.has_average.fill_(False)
 
     def start_average(self) -> None:
         """Let the average start from the current weights."""

@@ -115,6 +115,16 @@ def test_contribs_agent_and_the_policy_act_by_the_average_of_a_file(tmp_path: Pa
         np.testing.assert_array_equal(actions(loaded), actions(agent))
 
 
+def test_contribs_agent_acts_by_what_it_learns(tmp_path: Path) -> None:
+    """It moves no average: the old one would choose its deterministic actions for ever."""
+    agent = trained(actor_ema_decay=0.9)
+    agent.save(tmp_path / "agent.zip")
+    loaded = sb3_contrib.TRPO.load(tmp_path / "agent.zip", env=agent.get_env(), device="cpu")
+    loaded.learn(STEP, reset_num_timesteps=False)
+    np.testing.assert_array_equal(actions(loaded), actions(current_policy(loaded)))
+    assert abs(actions(loaded) - actions(agent)).max() > 0.001
+
+
 def test_choices_are_the_averages_too() -> None:
     agent = trained(env="CartPole-v1", actor_ema_decay=0.9)
     obs = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)

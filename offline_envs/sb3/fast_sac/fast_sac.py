@@ -126,6 +126,8 @@ class FastSAC(SAC):
         )
         super()._setup_model()
         check_supported(self.policy, self._optimizers())
+        if isinstance(self.policy, AveragedPolicy):
+            self.policy.follows = True
         self._gradient_step, self._graphs = None, {}
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
@@ -157,7 +159,7 @@ class FastSAC(SAC):
         self._update_learning_rate(self._optimizers())
         step = self._step()
         self._refresh(step.temperature)
-        if self._n_updates == 0 and isinstance(self.policy, AveragedPolicy):
+        if isinstance(self.policy, AveragedPolicy) and (self._n_updates == 0 or not self.policy.has_average):
             self.policy.start_average()
         step.generator.manual_seed(_seed_after(self._n_updates))
         step.gather()

@@ -116,6 +116,21 @@ def test_sb3s_agent_and_policy_act_by_the_average_of_a_file(tmp_path: Path) -> N
         np.testing.assert_array_equal(actions(loaded), actions(agent))
 
 
+def test_an_agent_that_moves_no_average_acts_by_what_it_learns(tmp_path: Path) -> None:
+    """Fine-tuned by SB3's SAC it would act for ever as on the day it was saved."""
+    agent = trained(FastSAC, actor_ema_decay=0.9, **FAST)
+    loaded = reloaded(agent, SAC, tmp_path / "agent.zip")
+    np.testing.assert_array_equal(actions(loaded), actions(agent))
+    loaded.train(3, batch_size=16)
+    np.testing.assert_array_equal(actions(loaded), actions(current_policy(loaded)))
+    assert abs(actions(loaded) - actions(agent)).max() > 0.01
+
+    again = reloaded(loaded, FastSAC, tmp_path / "tuned.zip")
+    again.train(1, batch_size=16)  # a new average starts from the weights before this step
+    before, after = actions(loaded), actions(current_policy(again))
+    assert 0 < abs(actions(again) - before).max() < abs(after - before).max() / 2
+
+
 def test_subclasses_have_it_too() -> None:
     agent = trained(COMBO, actor_ema_decay=0.9, **MIXED, **FAST)
     assert abs(actions(agent) - actions(current_policy(agent))).max() > 1e-3
