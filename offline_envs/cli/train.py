@@ -234,14 +234,13 @@ def _check_once(more: dict[str, Any], options: set[str]) -> None:
 
 
 def _start(preset: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Settings of the preset; if a fitted model is given, without those of the fit."""
+    """Settings of the preset, see `Preset.start_of`."""
     from offline_envs.runs import preset as preset_named
 
     if preset is None:
         return {}
-    settings = dict(preset_named(preset).settings)
-    if given.get("algorithm", settings["algorithm"]) != settings["algorithm"]:
-        raise SettingsError(f"--preset {preset} is for --algo {settings['algorithm']}: leave --algo out.")
-    if "model" in given:
-        settings = {name: value for name, value in settings.items() if name not in ("fit", "ensemble")}
-    return settings
+    found = preset_named(preset)
+    algorithm = found.settings["algorithm"]
+    if given.get("algorithm", algorithm) != algorithm:
+        raise SettingsError(f"--preset {preset} is for --algo {algorithm}: leave --algo out.")
+    return found.start_of(given)

@@ -21,16 +21,12 @@ class Cell:
     Attributes:
         varied: Values of the grid, without the seed.
         settings: Settings of the run.
+        group: Name of the folder that the seeds of a combination share, e.g. `"horizon=5,penalty_coef=1.0"`.
     """
 
     varied: Mapping[str, Any]
     settings: TrainSettings
-
-    @property
-    def group(self) -> str:
-        """Name of the folder that the seeds of a combination share, e.g. `"horizon=5,penalty_coef=1.0"`."""
-        parts = (f"{name}={_short(value)}" for name, value in self.varied.items())
-        return ",".join(parts) or "runs"
+    group: str
 
     @property
     def name(self) -> str:
@@ -48,7 +44,10 @@ def cells(config: SweepConfig) -> list[Cell]:
         SettingsError: See `TrainSettings`; two runs with one name; no dataset; runs that `stop` cannot
             compare.
     """
-    made = [_cell(config, values) for values in _combinations(config.grid)]
+    labels = {name: _labels(values) for name, values in config.grid.items()}
+    groups = (_group(chosen) for chosen in _combinations(labels))
+    combinations = zip(_combinations(config.grid), groups, strict=True)
+    made = [_cell(config, values, group) for values, group in combinations]
     names = [cell.name for cell in made]
     for name in names:
         if names.count(name) > 1:
@@ -78,8 +77,9 @@ def _combinations(grid: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
         yield dict(zip(grid, values, strict=True))
 
 
-def _cell(config: SweepConfig, values: Mapping[str, Any]) -> Cell:
-    start = {} if config.preset is None else dict(preset(config.preset).settings)
+def _cell(config: SweepConfig, values: Mapping[str, Any], group: str) -> Cell:
+    given = {**config.settings, **values}
+    start = {} if config.preset is None else preset(config.preset).start_of(given)
     settings = merged(start, config.settings)
     for name, value in values.items():
         settings = _with(settings, name, value)
@@ -89,7 +89,7 @@ def _cell(config: SweepConfig, values: Mapping[str, Any]) -> Cell:
     if fits_model(made):
         made = TrainSettings.for_algorithm(merged({"fit": {"seed": 0}}, settings))
     varied = {name: value for name, value in values.items() if name != SEED}
-    return Cell(varied, made)
+    return Cell(varied, made, group)
 
 
 def fits_model(settings: TrainSettings) -> bool:
@@ -106,7 +106,19 @@ def _with(settings: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     return {**settings, first: _with(holder if isinstance(holder, Mapping) else {}, rest, value)}
 
 
-def _short(value: Any) -> str:
-    """A value as a part of a file's name: the last part of a path, and no characters that need quotes."""
-    text = value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else json.dumps(value)
+def _group(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={label}" for name, label in labels.items() if name != SEED) or "runs"
+
+
+def _labels(values: Sequence[Any]) -> list[str]:
+    """The values of an axis as parts of a file's name: of paths the last part, and more if it is alike."""
+    parts = [each.rstrip("/").split("/") if isinstance(each, str) else [json.dumps(each)] for each in values]
+    lengths = range(1, max(map(len, parts)) + 1)
+    labels = [[_plain("/".join(each[-length:])) for each in parts] for length in lengths]
+    n_values = len({json.dumps(value) for value in values})
+    return next((found for found in labels if len(set(found)) == n_values), labels[0])
+
+
+def _plain(text: str) -> str:
+    """A text without characters that need quotes."""
     return re.sub(r"[^\w.+-]+", "_", text).strip("_") or "none"

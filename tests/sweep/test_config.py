@@ -70,6 +70,32 @@ def test_a_preset_is_where_settings_start(tmp_path: Path) -> None:
     assert only.settings.horizon == 5
 
 
+def test_a_fitted_model_takes_the_place_of_the_presets_fit(tmp_path: Path) -> None:
+    """As on the command line; a preset's fit beside a model would be refused."""
+    text = f'preset = "mopo/hopper-medium"\n[settings]\ndataset = "{DEMO}"\n'
+    fitted = read(tmp_path, f'{text}[grid]\nmodel = ["one/model", "two/model"]\n')
+    assert [(cell.group, cell.settings.model, cell.settings.fit) for cell in cells(fitted)] == [
+        ("model=one_model", "one/model", {}),
+        ("model=two_model", "two/model", {}),
+    ]
+    (alone,) = cells(read(tmp_path, f'{text}model = "one/model"\n'))
+    assert alone.settings.fit == alone.settings.ensemble == {}
+
+
+def test_paths_that_end_alike_are_told_apart_by_the_parts_before(tmp_path: Path) -> None:
+    ids = ["D4RL/hopper/medium-v0", "D4RL/walker2d/medium-v0", "mine/replay-v0/"]
+
+    def groups(datasets: list[str]) -> list[str]:
+        return [cell.group for cell in cells(read(tmp_path, f"[grid]\ndataset = {datasets}\n"))]
+
+    assert groups(ids) == [
+        *("dataset=hopper_medium-v0", "dataset=walker2d_medium-v0", "dataset=mine_replay-v0"),
+    ]
+    assert groups(ids[1:]) == ["dataset=medium-v0", "dataset=replay-v0"]
+    with pytest.raises(SettingsError, match=r"dataset=hopper_medium-v0/seed-0: values .* given twice"):
+        groups([*ids, ids[0]])
+
+
 def test_a_baseline_without_a_model_gets_no_fit(tmp_path: Path) -> None:
     (only,) = cells(read(tmp_path, f'[settings]\ndataset = "{DEMO}"\nalgorithm = "bc"\n'))
     assert only.settings.fit == {}

@@ -49,3 +49,8 @@ class Preset:
     source: str
     settings: Mapping[str, Any]
     differs: str = ""
+
+    def start_of(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings from which a run starts; if it is given a fitted model, without those of the fit."""
+        fit = ("ensemble", "fit") if given.get("model") is not None else ()
+        return {name: value for name, value in self.settings.items() if name not in fit}
