@@ -19,6 +19,7 @@ from offline_envs.evaluation import ReturnPredictor
 from offline_envs.files import copy_folder, read_json
 from offline_envs.mdp import check_termination
 from offline_envs.runs.agent import collects_on_device, new_agent, run_agent_class
+from offline_envs.runs.algorithms.agent_needs import check_agent_model, check_agent_needs
 from offline_envs.runs.algorithms.base import EVERY_RUN, Algorithm, AlgorithmState
 from offline_envs.runs.algorithms.cloning import clone_policy
 from offline_envs.runs.algorithms.learning import METRICS_FILE, MODEL_FILE, Learning, evaluator_of, model_of
@@ -58,8 +59,13 @@ class ModelBased(Algorithm):
     uses: tuple[str, ...] = field(default=IN_MODEL, kw_only=True)
     env_settings: tuple[str, ...] = field(default=(), kw_only=True)
 
+    def check(self, settings: RunSettings) -> None:
+        """See `Algorithm`."""
+        check_agent_needs(settings)
+
     def check_data(self, settings: RunSettings, transitions: Transitions) -> None:
         """See `Algorithm`."""
+        check_agent_model(settings, transitions)
         check_termination(settings.termination, transitions)
         self._check_length(settings)
         if settings.clone_from is not None:

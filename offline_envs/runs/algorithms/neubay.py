@@ -22,6 +22,7 @@ class Neubay(ModelBased):
 
     def check(self, settings: RunSettings) -> None:
         """See `Algorithm`."""
+        super().check(settings)
         if not AGENTS.find(settings.agent).off_policy:
             raise SettingsError(
                 f"{settings.algorithm} needs an agent with a replay buffer, such as "

@@ -30,6 +30,7 @@ class AdversarialTraining(ModelBased):
 
     def check(self, settings: RunSettings) -> None:
         """See `Algorithm`."""
+        super().check(settings)
         agent = AGENTS.find(settings.agent)
         if not agent.continuous:
             raise SettingsError(

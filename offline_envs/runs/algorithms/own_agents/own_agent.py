@@ -25,6 +25,7 @@ class WithOwnAgent(ModelBased):
             raise SettingsError(
                 f"{settings.algorithm} needs the agent {self.own_agent}, not {settings.agent}."
             )
+        super().check(settings)
 
     def check_data(self, settings: RunSettings, transitions: Transitions) -> None:
         """See `Algorithm`."""

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from offline_envs.errors import SettingsError
-from offline_envs.runs import PRESETS, RunFolder, TrainSettings, train
+from offline_envs.errors import CheckpointError, SettingsError
+from offline_envs.runs import PRESETS, RunFolder, TrainSettings, check_possible, train
 from offline_envs.sb3 import MOBILE
 from tests.runs.tiny import DEMO, tiny_settings
 
@@ -51,8 +51,26 @@ def test_its_agent_trains_in_morecs_model_too(tiny_model: Path, tmp_path: Path) 
     [
         ({"agent": "sac", "agent_options": {}}, "mobile needs the agent mobile, not sac"),
         ({"ensemble": {"n_elites": 1}}, "n_elites must be at least 2, got 1"),
+        (
+            {"algorithm": "morec", "agent": "mobile", "ensemble": {"n_elites": 1}},
+            "mobile compares elites, so n_elites must be at least 2, got 1",
+        ),
     ],
 )
 def test_what_it_cannot_work_with_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         mobile_settings(**changes)
+
+
+def test_its_agents_own_model_is_read_before_another_is_fitted() -> None:
+    nowhere = {**SMALL, "model": "/nowhere"}
+    for algorithm in ("mobile", "mbpo"):
+        settings = mobile_settings(algorithm=algorithm, agent="mobile", agent_options=nowhere)
+        with pytest.raises(CheckpointError, match="/nowhere"):
+            check_possible(settings)
+
+
+def test_without_a_penalty_its_agent_needs_no_second_elite() -> None:
+    options = {**SMALL, "inconsistency_coef": 0.0}
+    settings = mobile_settings(ensemble={"n_elites": 1}, agent_options=options)
+    assert settings.ensemble == {"n_elites": 1}

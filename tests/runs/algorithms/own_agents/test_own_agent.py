@@ -47,6 +47,7 @@ def test_a_run_of_ravl_has_ten_critics(tiny_model: Path, tmp_path: Path) -> None
         ({"algorithm": "ravl", "agent": "sac"}, "ravl needs the agent ravl, not sac"),
         ({"algorithm": "combo", "agent": "fastsac"}, "combo needs the agent combo, not fastsac"),
         ({"algorithm": "combo", "real_ratio": 0.05}, r"must be at least 1, got 0\.05 and 16"),
+        ({"algorithm": "mbpo", "agent": "combo", "real_ratio": 0.0}, r"must be at least 1, got 0\.0 and 16"),
         (
             {"algorithm": "combo", "real_ratio": 1.0, "agent_options": {**SMALL, "rho": "model"}},
             "needs rows of the model in every batch, got real_ratio=1",
