@@ -174,20 +174,22 @@ def check_policy_spec(text: str) -> None:
 
 
 def check_planner_alone(text: str, setting: str) -> None:
-    """Refuse a planner that builds on another policy, or with settings that are not valid.
+    """Refuse all but a planner that builds on no other policy, with settings that are valid.
 
     Args:
-        text: The text of a planner.
+        text: What is to be the text of a planner.
         setting: What holds it, for the message; something that loads no other policy.
 
     Raises:
-        SettingsError: It does.
+        SettingsError: It is anything else.
     """
     if builds_on(text) is not None:
         raise SettingsError(
             f"{setting} must be a planner that builds on no other policy, as none is loaded for it, got "
             f"{text!r}. Leave prior out, and take a planner that needs none, e.g. 'icem:horizon=10'."
         )
+    if not needs_model(text):
+        raise SettingsError(f"{setting} must be a planner, one of {', '.join(planners())}, got {text!r}.")
     check_policy_spec(text)
 
 

@@ -45,6 +45,7 @@ def test_settings_of_older_runs_are_as_they_were() -> None:
     [
         ({"clone_epochs": 0}, "needs clone_epochs, the epochs of each fit to its actions, e.g. 20; got 0"),
         ({"clone_from": "unheard-of"}, "policy"),
+        ({"clone_from": "uniform"}, "clone_from must be a planner, one of shooting, cem, .*got 'uniform'"),
         ({"clone_from": "icem:horizon=0"}, "horizon must be at least 1"),
         (
             {"clone_from": "mbop"},
