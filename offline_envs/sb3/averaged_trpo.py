@@ -61,7 +61,7 @@ class AveragedTRPO(FastTRPO):
     Other arguments are those of sb3-contrib's `TRPO`.
 
     Raises:
-        SettingsError: A decay that is not in [0, 1), or one with another policy than `"MlpPolicy"`.
+        SettingsError: A decay that is not in [0, 1), or one with another policy than `"MlpPolicy"` or gSDE.
 
     Example:
         >>> agent = AveragedTRPO("MlpPolicy", "Pendulum-v1", actor_ema_decay=0.9, n_steps=128, device="cpu")
@@ -76,6 +76,8 @@ class AveragedTRPO(FastTRPO):
         check_decay(self.actor_ema_decay)
         if self.actor_ema_decay is not None:
             self.policy_class = _with_average(self.policy_class)
+            if self.use_sde:
+                raise SettingsError("actor_ema_decay needs use_sde=False: the noise of gSDE has no average.")
         super()._setup_model()
         if isinstance(self.policy, AveragedActorCriticPolicy):
             self.policy.follows = True

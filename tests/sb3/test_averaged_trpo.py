@@ -152,3 +152,8 @@ def test_other_policies_are_refused() -> None:
 
     with pytest.raises(SettingsError, match="actor_ema_decay needs 'MlpPolicy' as policy, got Own"):
         AveragedTRPO(Own, "Pendulum-v1", actor_ema_decay=0.5)
+
+
+def test_gsde_is_refused_with_an_average() -> None:
+    with pytest.raises(SettingsError, match="actor_ema_decay needs use_sde=False"):
+        make(actor_ema_decay=0.9, use_sde=True)
