@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
+from sb3_contrib import QRDQN
+from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 
@@ -24,6 +26,9 @@ from offline_envs.sb3 import (
     with_device_rollouts,
     with_uniform_rollouts,
 )
+
+TARGET_STEPS = 2_500
+"""Gradient steps between copies of DQN's target: SB3's 10 000 transitions, with a step for every 4."""
 
 
 def run_agent_class(settings: RunSettings) -> type[BaseAlgorithm]:
@@ -54,6 +59,10 @@ def check_agent_options(settings: RunSettings) -> None:
     for name in settings.agent_options:
         if name in _own_keywords(settings) or name in ("policy", "env"):
             raise SettingsError(f"agent_options cannot hold {name!r}: a run sets it from its own settings.")
+        if name == "tensorboard_log":
+            raise SettingsError(
+                "agent_options cannot hold 'tensorboard_log': a run logs into tensorboard/ of its own folder."
+            )
         if name not in known:
             raise unknown_name(f"option of {settings.agent}", name, known - set(_own_keywords(settings)))
     n_steps = settings.agent_options.get("n_steps", 1)
@@ -127,11 +136,27 @@ def _made(
     options = dict(deepcopy(settings.agent_options))  # SB3 writes into `policy_kwargs`
     if settings.standardize_obs:
         options["policy_kwargs"] = {**(options.get("policy_kwargs") or {}), **standardized_by(transitions)}
-    keywords = {**settings.cycle().keywords, **options, **_own_keywords(settings)}
+    keywords = {
+        **settings.cycle().keywords,
+        **_target_interval(settings),
+        **options,
+        **_own_keywords(settings),
+    }
     try:
         return kind("MlpPolicy", env, **keywords)
     except (TypeError, ValueError, AssertionError) as error:
         raise SettingsError(f"agent_options do not fit {settings.agent}: {error}") from error
+
+
+def _target_interval(settings: RunSettings) -> dict[str, int]:
+    """The default of DQN and QR-DQN, which count transitions between copies of the target network.
+
+    Theirs stands for `TARGET_STEPS` gradient steps; with a run's many transitions for each step it would be a
+    few dozen.
+    """
+    if not issubclass(agent_class(settings.agent), (DQN, QRDQN)):
+        return {}
+    return {"target_update_interval": max(1, round(TARGET_STEPS * settings.transitions_ratio))}
 
 
 def _own_keywords(settings: RunSettings) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def test_a_run_takes_the_options_of_an_agent_of_ones_own(monkeypatch: pytest.Mon
         ({"gamma": 2}, "agent_options do not fit sac: gamma must be between 0 and 1, got 2"),
         ({"_init_setup_model": False}, "Unknown option of sac '_init_setup_model'"),
         ({"ent_coef": "high"}, "agent_options do not fit sac: could not convert string to float: 'high'"),
+        ({"tensorboard_log": "logs"}, "cannot hold 'tensorboard_log': a run logs into tensorboard/"),
         ({"n_steps": 5}, r"agent_options of sac must have n_steps=1, got 5"),
         ({"policy_kwargs": {"net_arcs": [8]}}, "agent_options do not fit sac: .*net_arcs"),
     ],

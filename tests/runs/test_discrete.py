@@ -1,5 +1,6 @@
 """Runs on data of discrete actions: CartPole from uniform actions."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from offline_envs.errors import SettingsError
 from offline_envs.runs import TrainSettings, algorithm, train
+from offline_envs.runs.agent import _SpacesOnly, new_agent
+from offline_envs.sb3 import SB3VecEnv
 from tests.cli.runner import succeed
 from tests.discrete import cart_pole_arrays
 from tests.runs.tiny import tiny_settings
@@ -34,6 +37,18 @@ def test_a_run_learns_choices_and_is_scored_in_the_real_environment(
     found = train(settings(dataset, agent=agent, **changes), tmp_path / "run", show_progress=False)
     assert found.gradient_steps == 6
     assert 5 < found.real_return <= 500  # one a step, at least a few
+
+
+@pytest.mark.parametrize("agent", ["dqn", "qrdqn"])
+def test_the_target_follows_after_as_many_gradient_steps_as_in_sb3(agent: str, dataset: str) -> None:
+    """10 000 transitions at 4 a gradient step are 2500 steps, at 8 a step of a run 20 000 transitions."""
+    run = settings(dataset, agent=agent, transitions_per_gradient_step=8.0)
+    data = run.transitions()
+    env = SB3VecEnv(_SpacesOnly(run.n_envs, data))
+    made: Any = new_agent(run, env, data)
+    assert made.target_update_interval == 20_000
+    made = new_agent(replace(run, agent_options={"target_update_interval": 400}), env, data)
+    assert made.target_update_interval == 400
 
 
 @pytest.mark.parametrize(
