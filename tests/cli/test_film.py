@@ -115,9 +115,9 @@ def test_a_policy_is_filmed_in_the_task_of_its_run(tmp_path: Path) -> None:
 
 def test_discrete_actions_are_refused_before_any_work(tmp_path: Path) -> None:
     obs = np.arange(8.0).reshape(2, 4) / 100
-    flags = {"rewards": np.ones(2), "terminals": np.array([False, True])}
-    data: dict[str, Any] = {"observations": obs, "next_observations": obs + 0.04, "actions": np.array([0, 1]), **flags}
-    np.savez(tmp_path / "cart.npz", **data)
+    data: dict[str, Any] = {"observations": obs, "next_observations": obs + 0.04, "rewards": np.ones(2)}
+    flags: dict[str, Any] = {"terminals": np.array([False, True]), "actions": np.array([0, 1])}
+    np.savez(tmp_path / "cart.npz", **data, **flags)
     call = ("film", tmp_path / "cart.npz", "--env-id", "CartPole-v1", "--output", tmp_path / "film.gif")
     assert "film needs continuous actions, a Box; those of the data are Discrete(2)" in fail(*call)
     assert "film needs continuous actions" in fail(*call, "--policy", "uniform")
