@@ -30,7 +30,7 @@ from offline_envs.cli.terminal.options import (
     parse_json,
     parse_settings,
 )
-from offline_envs.cli.terminal.run_of_policy import history_of
+from offline_envs.cli.terminal.run_of_policy import history_of, task_of
 
 if TYPE_CHECKING:
     from offline_envs.data import Transitions
@@ -96,6 +96,7 @@ def diagnose(
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
     env = parse_env(env_id, env_kwargs)
     loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
+    task = task_of(task, policy)
     transitions = task_transitions(dataset, task, columns=parse_columns(columns), env_id=env, **loading)
     choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
     assembly, followed = _model_and_policy(transitions, choice, policy, agent, settings.seed)

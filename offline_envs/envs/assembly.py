@@ -1,6 +1,7 @@
 """`assemble`: makes the parts of a learned environment from its settings."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
@@ -100,6 +101,8 @@ def assemble(
         options.spread, model, transitions, source=options.model, fit_settings=fit_settings, known=outputs
     )
     guard = Guard.from_transitions(scored, device=options.device)
+    if guard.box is not None:  # recorded rows may lie beyond it by rounding
+        starts = replace(starts, obs=starts.obs.clamp(*guard.box))
     if known is not None:
         model, guard = MaskedModel(model, outputs), guard.trusting(outputs)
     own = method.own_model(model)

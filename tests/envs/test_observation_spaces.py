@@ -141,6 +141,14 @@ def test_an_episode_that_is_told_to_start_beyond_the_bounds_starts_at_them() -> 
     assert envs.reset(seed=0, options=starts)[0].tolist() == [[3.5, 1.0], [2.0, 1.0]]
 
 
+def test_rows_beyond_the_bounds_by_rounding_start_at_them() -> None:
+    above = Box(np.array([5e-7, -9.0]), np.array([9.0, 9.0]), dtype=np.float64)  # the data begin at 0
+    env = gym.make_vec("LearnedModel-v0", num_envs=64, **options(above))
+    obs, _ = env.reset(seed=0)
+    assert obs in env.observation_space
+    assert obs[:, 0].min() == np.float32(5e-7)
+
+
 def test_a_space_without_bounds_changes_no_number() -> None:
     def play(space: Any) -> list[list[float]]:
         env = gym.make("LearnedModel-v0", **{**options(space), "model": toy_options()["model"]})
