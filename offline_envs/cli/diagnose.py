@@ -94,10 +94,9 @@ def diagnose(
     given = given_once(sizes, parse_json(options, "--options"), "--options")
     settings = parse_settings(DiagnoseSettings, given, "--options")
     choices = parse_json(ensemble, "--ensemble"), parse_json(fit_options, "--fit")
-    env = parse_env(env_id, env_kwargs)
     loading: dict[str, Any] = {"trust_dataset": trust_dataset, "history": history_of(history, policy)}
-    task = task_of(task, policy)
-    transitions = task_transitions(dataset, task, columns=parse_columns(columns), env_id=env, **loading)
+    loading |= {"columns": parse_columns(columns), "env_id": parse_env(env_id, env_kwargs)}
+    transitions = task_transitions(dataset, task_of(task, policy), **loading)
     choice = ModelOptions(model, termination=termination, ensemble=choices[0], fit=choices[1], device=device)
     assembly, followed = _model_and_policy(transitions, choice, policy, agent, settings.seed)
     card = _card(model, transitions, *choices)
