@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from stable_baselines3 import SAC, TD3
 
-from offline_envs.cli import app
 from offline_envs.data import load_transitions
-from offline_envs.runs import RunFolder, RunSettings
-from tests.cli.runner import RUNNER, fail, succeed
+from tests.cli.runner import fail, succeed
 from tests.runs.tiny import DEMO
 
 SMALL = ("--horizon", 6, "--train-horizon", 3, "--options")
@@ -70,19 +68,6 @@ def test_data_that_cannot_be_diagnosed_are_refused_before_a_fit(
     np.savez(tmp_path / "own.npz", actions=np.array([0, 1, 1, 0]), **rows, **flags)
     line = fail("diagnose", tmp_path / "own.npz", "--env-id", "CartPole-v1", "--output", tmp_path / "report")
     assert "A diagnosis needs continuous actions, a Box; those of the data are Discrete(2)" in line
-
-
-def test_a_policy_is_examined_in_the_task_of_its_run(tmp_path: Path) -> None:
-    """The pendulum's data are none for a cheetah, which shows that the task is taken."""
-    run = RunFolder(tmp_path / "run")
-    run.create(RunSettings(dataset=DEMO, agent="sac", task="halfcheetah-jump"))
-    run.policies.mkdir(exist_ok=True)
-    policy = run.policies / "last_policy.zip"
-    policy.write_bytes(b"")
-    found = RUNNER.invoke(app, ["diagnose", DEMO, "--policy", str(policy), "--output", str(tmp_path / "out")])
-    assert found.exit_code == 1
-    assert "Task of the policy's run: halfcheetah-jump" in found.stderr
-    assert "halfcheetah-jump needs data of HalfCheetah" in found.stderr
 
 
 def test_a_planner_is_followed_in_the_model_that_is_diagnosed(tiny_model: Path, tmp_path: Path) -> None:

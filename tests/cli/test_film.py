@@ -7,12 +7,11 @@ import pytest
 from PIL import Image
 from stable_baselines3 import SAC
 
-from offline_envs.cli import app
 from offline_envs.cli.film import _draw_without_display
 from offline_envs.data import load_transitions
 from offline_envs.dynamics import EnsembleDynamics, EnsembleSettings, save_model
 from offline_envs.runs import RunFolder, RunSettings
-from tests.cli.runner import RUNNER, fail, succeed
+from tests.cli.runner import fail, succeed
 from tests.drawing import draws, draws_positions
 from tests.runs.tiny import DEMO
 
@@ -98,19 +97,6 @@ def test_the_folder_of_a_run_is_its_policy_and_its_model(model: Path, tmp_path: 
         "film", DEMO, "--policy", run.path, "--output", tmp_path / "film.gif", "--steps", 2, "--episode", 0
     )
     assert "last_policy.zip" in output.replace("\n", "")
-
-
-def test_a_policy_is_filmed_in_the_task_of_its_run(tmp_path: Path) -> None:
-    """The pendulum's data are none for a cheetah, which shows that the task is taken."""
-    run = RunFolder(tmp_path / "run")
-    run.create(RunSettings(dataset=DEMO, agent="sac", task="halfcheetah-jump"))
-    run.policies.mkdir(exist_ok=True)
-    policy = run.policies / "last_policy.zip"
-    policy.write_bytes(b"")
-    result = RUNNER.invoke(app, ["film", DEMO, "--policy", str(policy), "--output", str(tmp_path / "f.gif")])
-    assert result.exit_code == 1
-    assert "Task of the policy's run: halfcheetah-jump" in result.stderr
-    assert "halfcheetah-jump needs data of HalfCheetah" in result.stderr
 
 
 def test_discrete_actions_are_refused_before_any_work(tmp_path: Path) -> None:
