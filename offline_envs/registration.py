@@ -1,5 +1,6 @@
 """The tables of environment ids. They hold only strings, so that importing the package stays cheap."""
 
+import json
 from typing import Any
 
 import gymnasium as gym
@@ -183,3 +184,24 @@ def register_task(name: str, env_id: str, build: str) -> None:
 
 def _register_task(name: str, env_id: str) -> None:
     gym.register(env_id, entry_point=TASK_ENTRY_POINT, max_episode_steps=EPISODE_STEPS, kwargs={"task": name})
+
+
+def split_task(text: str) -> tuple[str, dict[str, Any]]:
+    """The name and the settings in the text of a task, e.g. `"ant-angle:degrees=45,survive_bonus=1"`.
+
+    Numbers and booleans are read, `True` and `true` alike; any other value stays a string.
+
+    Raises:
+        SettingsError: A setting is given twice.
+    """
+    name, _, listed = text.partition(":")
+    settings: dict[str, Any] = {}
+    for part in filter(None, listed.split(",")):
+        setting, _, value = (piece.strip() for piece in part.partition("="))
+        if setting in settings:
+            raise SettingsError(f"Duplicate task setting {setting!r} in {listed!r}.")
+        try:
+            settings[setting] = json.loads(value.lower())
+        except json.JSONDecodeError:
+            settings[setting] = value
+    return name, settings

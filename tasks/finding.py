@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from offline_envs.errors import SettingsError, SettingsTypeError, unknown_name
-from offline_envs.registration import TASKS
+from offline_envs.registration import TASKS, split_task
 from offline_envs.registry import Registry
 from offline_envs.tasks.task import Setting, Task
 
@@ -34,8 +33,7 @@ def find_task(task: str | Task) -> Task:
         return task
     if not isinstance(task, str):
         raise SettingsTypeError(f"A task is a Task or its name, e.g. {next(iter(TASKS))!r}; got {task!r}.")
-    name, _, text = task.partition(":")
-    return make_task(name, _parse_settings(text))
+    return make_task(*split_task(task))
 
 
 def make_task(name: str, settings: Mapping[str, Any]) -> Task:
@@ -130,24 +128,6 @@ def _unknown_task(name: str) -> SettingsError:
     unknown = unknown_name("task", name, TASKS)
     meant = [task for task, (env_id, _) in TASKS.items() if env_id == name]
     return SettingsError(f"{unknown} {name} is the environment of {meant[0]}.") if meant else unknown
-
-
-def _parse_settings(text: str) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    for part in filter(None, text.split(",")):
-        setting, _, value = (piece.strip() for piece in part.partition("="))
-        if setting in settings:
-            raise SettingsError(f"Duplicate task setting {setting!r} in {text!r}.")
-        settings[setting] = _parse_value(value)
-    return settings
-
-
-def _parse_value(text: str) -> Any:
-    """Read a number or a boolean, `True` and `true` alike; anything else stays a string."""
-    try:
-        return json.loads(text.lower())
-    except json.JSONDecodeError:
-        return text
 
 
 def _checked(setting: str, value: Any, default: Setting) -> Setting:

@@ -11,7 +11,8 @@ from gymnasium.envs.registration import EnvSpec
 
 from offline_envs.data.minari_ids import MINARI_ID, data_path_here
 from offline_envs.data.minari_metadata import recorded_spec
-from offline_envs.registration import TASKS, is_learned_id
+from offline_envs.errors import SettingsError
+from offline_envs.registration import TASKS, is_learned_id, split_task
 
 NEW_OBS_OR_REWARD = ("history", "reward")
 """Settings by which a learned environment shows or pays something else than the real one does."""
@@ -61,15 +62,13 @@ def _one_behind(settings: Mapping[str, Any], seen: set[str]) -> EnvSpec | None:
 
 def _of_task(text: str) -> EnvSpec | None:
     """The environment of a task that is named with or without settings, which become its keywords."""
-    name, _, settings = text.partition(":")
-    spec = gym.registry.get(TASKS[name][0]) if name in TASKS else None
-    given = dict(part.partition("=")[::2] for part in filter(None, settings.split(",")))
     try:
-        values = {key.strip(): json.loads(value.strip().lower()) for key, value in given.items()}
-    except ValueError:
+        name, settings = split_task(text)
+    except SettingsError:
         return None
-    plain = all(isinstance(value, int | float) for value in values.values())  # as all settings of tasks are
-    return None if spec is None or not plain else replace(spec, kwargs={**spec.kwargs, **values})
+    spec = gym.registry.get(TASKS[name][0]) if name in TASKS else None
+    plain = all(isinstance(value, int | float) for value in settings.values())  # as all settings of tasks are
+    return None if spec is None or not plain else replace(spec, kwargs={**spec.kwargs, **settings})
 
 
 def _recorded_in(data_path: Path) -> EnvSpec | None:
